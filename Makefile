@@ -1,0 +1,64 @@
+# `make demo` and `make test` need nothing but Python 3.11+, make, and a network that reaches package registries.
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/bin
+STAMP  := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
+export PYTHONDONTWRITEBYTECODE = 1
+
+.PHONY: help demo test check unit parts bench lock crd format clean
+.DEFAULT_GOAL := help
+
+help: ## This list
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+
+demo: $(STAMP) ## The main job on real parts, as a guided tour
+	@$(BIN)/python -m tests.demo
+
+test: check parts ## Every test and every check
+	$(BIN)/python -m pytest -n 2 -q
+
+check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/yamllint --strict crds manifests
+	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
+	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
+
+unit: $(STAMP) ## The tests that need no server
+	$(BIN)/python -m pytest -q tests/unit
+
+parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus (built once, then cached)
+	@$(BIN)/python -m tests.support.binaries
+
+bench: $(STAMP) ## The numbers of the README
+	$(BIN)/python -m benchmarks.apply_to_ready
+	$(BIN)/python -m benchmarks.footprint
+
+lock: $(STAMP) ## Newer versions into the lock files
+	$(BIN)/python -m pip install --quiet uv
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
+	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
+	  --custom-compile-command "make lock" --group dev -o requirements-dev.lock pyproject.toml
+
+crd: $(STAMP) ## crds/ from controller/resource
+	$(BIN)/python -m controller.resource.crd > crds/dashboarddatabases.yaml
+
+format: $(STAMP) ## Puts the code in order
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+clean: ## Removes what was made here; the cache of real parts stays
+	rm -rf $(VENV) dist .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(STAMP): requirements-dev.lock pyproject.toml
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' \
+	  || { echo "Python 3.11 or newer is needed; name it: make PYTHON=/path/to/python3"; exit 1; }
+	@echo "Installing the locked dependencies into $(VENV) (about a minute the first time)"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e .
+	@rm -f $(VENV)/.installed-*; touch $@

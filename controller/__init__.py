@@ -1,0 +1,9 @@
+"""dashboard-database-operator: keeps the PostgreSQL database behind a dashboards service as it should be.
+
+cli          the commands; here everything is built and wired together
+settings     environment variables            errors    what can go wrong, as a tree
+resource     the custom resource, pure        signals, durations, logs    small helpers of the edge
+database     the asyncpg edge                 migrate, templates, health  side by side on it
+reconcile    gather -> decide -> act -> outcome, on those three
+operator     the kopf edge, on reconcile      web       the aiohttp edge, reads what health keeps
+"""

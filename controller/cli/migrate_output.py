@@ -1,0 +1,120 @@
+"""What `dashdb migrate` shows: results on stdout, progress on stderr."""
+
+import json
+import time
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.table import Table
+
+from controller.migrate.files import Migrations
+from controller.migrate.lexer import Statement
+from controller.migrate.plan import Direction, History, HistoryRow, Plan, Step, current_version
+
+_stdout = Console(highlight=False)
+
+
+class Reporter:
+    """Progress of a run: a bar on a terminal, a line a file elsewhere."""
+
+    def __init__(self, *, show: bool) -> None:
+        console = Console(stderr=True, highlight=False)
+        self._console = console if show else None
+        self._bar = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("statements"),
+            TimeElapsedColumn(), console=console, transient=True, disable=not (show and console.is_terminal),
+        )  # fmt: skip
+        self._task = self._bar.add_task("", total=None, visible=False)
+        self._started = time.monotonic()
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._bar.stop()
+        self.seconds = time.monotonic() - self._started
+
+    def started(self, step: Step) -> None:
+        self._bar.reset(self._task, total=len(step.script.statements), description=step.label, visible=True)
+
+    def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
+        self._bar.update(self._task, completed=number - 1)
+
+    def finished(self, step: Step, seconds: float) -> None:
+        verb = "applied" if step.direction is Direction.UP else "reverted"
+        self._say(f"{verb} {step.label} ({seconds:.2f} s)")
+
+    def waiting(self, step: Step, why: str) -> None:
+        self._say(f"{step.label} waits for {why}")
+
+    def _say(self, text: str) -> None:
+        if self._console is not None:
+            self._console.print(text, markup=False)
+
+
+def print_plan(plan: Plan, seconds: float, *, as_json: bool) -> None:
+    """The last word of a run."""
+    reached = plan.target if plan.steps else plan.current
+    if as_json:
+        steps = [{"version": s.migration.version, "file": s.label, "direction": s.direction} for s in plan.steps]
+        click.echo(json.dumps({"from": plan.current, "to": reached, "steps": steps, "seconds": round(seconds, 3)}))
+    elif not plan.steps:
+        click.echo(f"Nothing to do; the schema is at version {reached}.")
+    else:
+        click.echo(f"The schema is at version {reached}; {len(plan.steps)} files in {seconds:.2f} s.")
+
+
+def print_version(history: History, *, as_json: bool) -> None:
+    """`1`, `1 (dirty)` or `none`."""
+    dirty = any(row.error is not None for row in history)
+    current = max((r.version for r in history if r.error is not None), default=current_version(history))
+    if as_json:
+        click.echo(json.dumps({"version": current or None, "dirty": dirty}))
+    else:
+        click.echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
+
+
+def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
+    """A row a version, known to the files or to the history."""
+    rows = _status_rows(migrations, history)
+    if as_json:
+        click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
+        return
+    table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
+    colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
+    for row in rows:
+        took = f"{row['duration_ms']} ms" if row["duration_ms"] is not None else ""
+        state = f"[{colours.get(row['state'], 'cyan')}]{row['state']}[/]"
+        table.add_row(str(row["version"]), row["description"], state, row["applied_at"] or "", row["by"] or "", took)
+    _stdout.print(table)
+
+
+def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:
+    files = {m.version: m.description for m in migrations}
+    done = {row.version: row for row in history}
+    return [
+        {
+            "version": version,
+            "description": done[version].description if version in done else files[version],
+            "state": _state(done.get(version), known=version in files),
+            "applied_at": f"{done[version].applied_at:%Y-%m-%d %H:%M:%SZ}" if version in done else None,
+            "by": f"{done[version].applied_by}@{done[version].host}" if version in done else None,
+            "duration_ms": done[version].duration_ms if version in done else None,
+        }
+        for version in sorted({*files, *done})
+    ]
+
+
+def _state(row: HistoryRow | None, *, known: bool) -> str:
+    if row is None:
+        return "pending"
+    if row.error is not None:
+        return "dirty"
+    if row.direction is Direction.DOWN:
+        return "reverted"
+    return "applied" if known else "applied, file unknown"

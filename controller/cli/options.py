@@ -1,0 +1,89 @@
+"""Options that several commands share, and how they end."""
+
+import json
+import os
+import sys
+from collections.abc import Callable
+from typing import Any, NoReturn, TypeVar
+
+import click
+
+from controller.database.target import Pooler
+from controller.durations import parse_duration
+from controller.errors import DashdbError
+from controller.logs import LogFormat, configure_logs
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class Duration(click.ParamType[float]):
+    """Seconds, written as Go does: 500ms, 15s, 1h30m."""
+
+    name = "duration"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        if isinstance(value, float):
+            return value
+        try:
+            return parse_duration(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is {error}.", param, ctx)
+
+
+def logging_options(default: LogFormat) -> Callable[[F], F]:
+    """`--log-format` and `--log-level`, already acted upon when the command begins."""
+
+    def decorate(function: F) -> F:
+        function = click.option(
+            "--log-level",
+            type=click.Choice(["debug", "info", "warning", "error"]),
+            default="info",
+            show_default=True,
+            expose_value=False,
+            callback=_set_up_logs,
+            help="Least severe messages shown.",
+        )(function)
+        return click.option(
+            "--log-format",
+            type=click.Choice([f.value for f in LogFormat]),
+            default=default.value,
+            show_default=True,
+            is_eager=True,
+            expose_value=False,
+            callback=lambda ctx, _, value: ctx.meta.__setitem__("log_format", value),
+            help="json: one object a line; text: for people.",
+        )(function)
+
+    return decorate
+
+
+def database_options(function: F) -> F:
+    """Which database: the DB_* variables or a URL, and what stands before it."""
+    function = click.option(
+        "--pooler",
+        type=click.Choice(["none", "pgbouncer"]),
+        default="none",
+        show_default=True,
+        callback=lambda _, __, value: Pooler.PGBOUNCER if value == "pgbouncer" else Pooler.NONE,
+        help="What stands before PostgreSQL; PgBouncer in transaction mode.",
+    )(function)
+    return click.option(
+        "--database-url",
+        metavar="URL",
+        default=lambda: os.environ.get("DATABASE_URL"),
+        help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...; default: DATABASE_URL, else DB_*.",
+    )(function)
+
+
+def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
+    """Ends the program with the error's exit code; the message goes to stderr, its JSON form to stdout."""
+    if as_json:
+        click.echo(json.dumps({"error": error.reason, "message": error.message, "exit_code": error.exit_code}))
+    else:
+        click.secho(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
+        click.echo(error.message, err=True)
+    sys.exit(error.exit_code)
+
+
+def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:
+    configure_logs(LogFormat(ctx.meta["log_format"]), value)

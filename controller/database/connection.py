@@ -1,0 +1,80 @@
+"""One connection: dialled, logged in, bounded in time."""
+
+import socket
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from typing import TypeAlias
+
+import asyncpg
+
+from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.target import Pooler, Target
+from controller.database.tls import tls_context
+
+Connection: TypeAlias = asyncpg.Connection
+
+CLOSE_TIMEOUT = 2.0
+"""Seconds that a polite goodbye may take; a frozen server gets the socket closed instead."""
+
+_USER_TIMEOUT_MARGIN = 5
+"""Seconds above the query timeout after which the kernel gives up on a peer that acknowledges nothing."""
+
+
+async def connect(target: Target) -> Connection:
+    """Dials `target` and logs in, within its connect timeout.
+
+    Raises:
+        DatabaseUnavailable, ConfigurationError: with the reason in our words.
+    """
+    behind_pooler = target.pooler is Pooler.PGBOUNCER
+    try:
+        connection = await asyncpg.connect(
+            host=target.host,
+            port=target.port,
+            user=target.user,
+            password=target.password,
+            database=target.database,
+            ssl=tls_context(target) or False,
+            timeout=target.connect_timeout,
+            command_timeout=target.query_timeout,
+            # PgBouncer before 1.21 mixes up prepared statements of its clients.
+            statement_cache_size=0 if behind_pooler else 100,
+            # The only setting that PgBouncer lets a client say at the start.
+            server_settings={"application_name": target.application_name},
+        )
+    except DRIVER_ERRORS as error:
+        raise in_our_words(error, target) from None
+    _notice_silent_peers(connection, target)
+    return connection
+
+
+async def close(connection: Connection) -> None:
+    """Says goodbye within `CLOSE_TIMEOUT`, else drops the socket; never raises for a broken connection."""
+    with suppress(*DRIVER_ERRORS):
+        await connection.close(timeout=CLOSE_TIMEOUT)
+    if not connection.is_closed():
+        connection.terminate()
+
+
+@asynccontextmanager
+async def connected(target: Target) -> AsyncIterator[Connection]:
+    """A connection for the time of a `with`; errors of the driver leave it in our words."""
+    connection = await connect(target)
+    try:
+        yield connection
+    except DRIVER_ERRORS as error:
+        raise in_our_words(error, target) from None
+    finally:
+        await close(connection)
+
+
+def _notice_silent_peers(connection: Connection, target: Target) -> None:
+    """Lets the kernel end a connection whose peer vanished without a word (a black hole, a pod that is gone)."""
+    transport = connection._transport  # asyncpg offers no public way to its socket
+    sock = transport.get_extra_info("socket")
+    if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):
+        return
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        milliseconds = int((target.query_timeout + _USER_TIMEOUT_MARGIN) * 1000)
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

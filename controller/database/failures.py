@@ -1,0 +1,119 @@
+"""What the driver, the network and TLS throw, in our own words; the driver's text is never passed on."""
+
+import re
+import socket
+import ssl
+
+import asyncpg
+
+from controller.database.target import SslMode, Target
+from controller.errors import DashdbError, DatabaseUnavailable, Recovery
+
+DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
+"""All that asyncpg, the network and TLS raise; a time-out is an OSError since Python 3.11."""
+
+BROKEN_CONNECTION = (
+    OSError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.exceptions.OperatorInterventionError,  # 57P01 to 57P03: the server goes down or comes up
+)
+"""After one of these the connection is not to be used again."""
+
+_WAITING = Recovery.WAITING
+_TRANSIENT = Recovery.TRANSIENT
+
+# SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> reason, recovery, message.
+_BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
+    "28P01": ("AuthenticationFailed", _WAITING, "The server refused the password of user {user!r}."),
+    "28000": ("LoginRefused", _WAITING, "The server refuses user {user!r}: no such role, not allowed to log in, or no "
+              "pg_hba.conf line for this address{plain}."),
+    "3D000": ("DatabaseNotFound", _WAITING, "The server has no {place_database}. Create it, or correct the name."),
+    "42501": ("PermissionDenied", _WAITING, "User {user!r} may not do this in {place_database}. Let it own the "
+              "database, or GRANT it CREATE on the database and on its schema."),
+    "3F000": ("SchemaMissing", _WAITING, "No schema to create tables in: the search_path of user {user!r} names none "
+              "that exists and is open to it."),
+    "53300": ("TooManyConnections", _TRANSIENT, "The server, the database or the role has no connection left."),
+    "53100": ("DiskFull", _WAITING, "The server's disk is full."),
+    "25006": ("ReadOnly", _TRANSIENT, "The server is read-only: a standby, or default_transaction_read_only."),
+    "57P03": ("ServerNotReady", _TRANSIENT, "The server is starting up, shutting down or recovering."),
+    "57P01": ("ConnectionLost", _TRANSIENT, "The server ended the connection."),
+    "57P02": ("ConnectionLost", _TRANSIENT, "The server ended the connection after a crash of one of its processes."),
+    "57P04": ("DatabaseNotFound", _WAITING, "The {place_database} was dropped."),
+    "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
+}  # fmt: skip
+
+
+def in_our_words(error: BaseException, target: Target) -> DashdbError:
+    """The error for people that stands for whatever a connection or a query raised.
+
+    Returns:
+        A `DatabaseUnavailable` with a reason of its own for each cause that a person would treat differently.
+    """
+    if isinstance(error, DashdbError):
+        return error
+    if isinstance(error, asyncpg.PostgresError):
+        return _from_server(error, target)
+    reason, recovery, text = _from_network(error, target)
+    return DatabaseUnavailable(f"{target.place}: {text}", reason=reason, recovery=recovery)
+
+
+def condition_name(error: asyncpg.PostgresError) -> str:
+    """SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
+    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
+    name = re.sub(r"^postgres_(.*)", r"\1_error", name)  # PostgresSyntaxError
+    return f"{error.sqlstate} {name}"
+
+
+def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
+    reason, recovery, text = _BY_SQLSTATE.get(
+        error.sqlstate or "",
+        ("QueryFailed", _TRANSIENT, f"The server answered with SQLSTATE {condition_name(error)}."),
+    )
+    plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
+    message = text.format(user=target.user, place_database=f'database "{target.database}"', plain=plain)
+    return DatabaseUnavailable(
+        f"{target.place}: {message} (SQLSTATE {error.sqlstate})", reason=reason, recovery=recovery
+    )
+
+
+def _from_network(error: BaseException, target: Target) -> tuple[str, Recovery, str]:
+    if isinstance(error, ssl.SSLCertVerificationError):
+        return _from_certificate(error)
+    if isinstance(error, ssl.SSLError):
+        return "TLSFailed", _WAITING, "The TLS handshake failed. Compare the certificates of both sides."
+    if isinstance(error, TimeoutError):
+        return "Timeout", _TRANSIENT, f"No answer within {target.connect_timeout:g} s."
+    if isinstance(error, socket.gaierror):
+        return "HostNotFound", _TRANSIENT, "The name of the host cannot be resolved. Correct the host."
+    if isinstance(error, ConnectionRefusedError):
+        return (
+            "ConnectionRefused",
+            _TRANSIENT,
+            "Nothing listens there: the server is down, or host or port are wrong.",
+        )
+    if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
+        return "TLSUnsupported", _WAITING, (
+            f"The server does not offer TLS, and sslMode {target.ssl_mode} needs it. Turn TLS on in the server "
+            f"(ssl = on), or say sslMode: disable."
+        )  # fmt: skip
+    if isinstance(error, OSError) and not isinstance(error, ConnectionError):
+        return "NetworkUnreachable", _TRANSIENT, "No route to the host."
+    return "ConnectionLost", _TRANSIENT, "The connection broke."
+
+
+def _from_certificate(error: ssl.SSLCertVerificationError) -> tuple[str, Recovery, str]:
+    mismatch = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
+    if error.verify_code in mismatch:
+        return "HostnameMismatch", _WAITING, (
+            "The server's certificate is for another host name. Connect by a name that it holds, or use "
+            "sslMode: verify-ca."
+        )  # fmt: skip
+    expired = 10  # X509_V_ERR_CERT_HAS_EXPIRED
+    if error.verify_code == expired:
+        return "CertificateExpired", _WAITING, "The server's certificate has expired."
+    return "CertificateNotTrusted", _WAITING, (
+        "The server's certificate is not signed by the CA given. Put that CA into the Secret (ca.crt) or name it "
+        "in connection.caSecretRef."
+    )  # fmt: skip

@@ -1,0 +1,125 @@
+"""From what a Secret holds to a target. Pure; the operator reads the Secrets."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeAlias
+
+from controller.database.target import Pooler, SslMode, Target
+from controller.errors import ConfigurationError
+
+SecretData: TypeAlias = Mapping[str, bytes]
+
+# The first spelling is ours; the others are those of CloudNativePG, Crunchy and servicebinding.io.
+_HOST, _PORT, _PASSWORD = ("host",), ("port",), ("password",)
+_DATABASE, _USER = ("dbname", "database"), ("user", "username")
+_LARGEST_PORT = 65535
+
+
+@dataclass(frozen=True, slots=True)
+class NamedSecret:
+    """A Secret and its name, for messages.
+
+    Attributes:
+        data: decoded values by key; None where the Secret does not exist.
+    """
+
+    name: str
+    data: SecretData | None
+
+
+def target_from_secrets(
+    secret: NamedSecret,
+    *,
+    ca: tuple[NamedSecret, str] | None,
+    client_certificate: NamedSecret | None,
+    ssl_mode: SslMode | None,
+    pooler: Pooler,
+    service_namespace: str | None,
+    connect_timeout: float,
+    query_timeout: float,
+) -> Target:
+    """Puts together what the Secrets of one resource say.
+
+    Args:
+        ca: the Secret and the key that hold the authority, where it has a Secret of its own.
+        ssl_mode: what the resource says, before what the Secret says, before verify-full.
+        service_namespace: where a host without a dot is a Service; None outside a cluster.
+
+    Raises:
+        ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key.
+    """
+    certificate, key = None, None
+    if client_certificate is not None:
+        certificate, key = _text(client_certificate, ("tls.crt",)), _text(client_certificate, ("tls.key",))
+    elif _holds(secret, "tls.crt") and _holds(secret, "tls.key"):
+        certificate, key = _text(secret, ("tls.crt",)), _text(secret, ("tls.key",))
+    return Target(
+        host=_dialled(_text(secret, _HOST), service_namespace),
+        port=_port(secret),
+        database=_text(secret, _DATABASE),
+        user=_text(secret, _USER),
+        password=_text(secret, _PASSWORD),
+        ssl_mode=ssl_mode or _ssl_mode(secret),
+        ca_pem=_text(ca[0], (ca[1],)) if ca else _text(secret, ("ca.crt",)) if _holds(secret, "ca.crt") else None,
+        client_certificate_pem=certificate,
+        client_key_pem=key,
+        pooler=pooler,
+        connect_timeout=connect_timeout,
+        query_timeout=query_timeout,
+        application_name="dashdb operator",
+    )
+
+
+def _holds(secret: NamedSecret, key: str) -> bool:
+    return bool(secret.data and secret.data.get(key))
+
+
+def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
+    if secret.data is None:
+        raise ConfigurationError(
+            f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
+            reason="SecretNotFound",
+        )
+    value = next((secret.data[key] for key in keys if secret.data.get(key)), None)
+    if value is None:
+        wanted = " or ".join(f'"{key}"' for key in keys)
+        raise ConfigurationError(f'Secret "{secret.name}" has no key {wanted}. Add it.', reason="SecretKeyMissing")
+    try:
+        text = value.decode()
+    except UnicodeDecodeError:
+        raise _invalid(secret, keys[0], "is not UTF-8 text") from None
+    # Files made with an editor end in a line end that nobody meant; a NUL would end the value inside the protocol.
+    text = text.rstrip("\r\n")
+    if "\0" in text or not text:
+        raise _invalid(secret, keys[0], "is empty or holds a NUL byte")
+    return text
+
+
+def _port(secret: NamedSecret) -> int:
+    text = _text(secret, _PORT).strip()
+    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_PORT):
+        raise _invalid(secret, "port", f"is not a number from 1 to {_LARGEST_PORT}")
+    return int(text)
+
+
+def _ssl_mode(secret: NamedSecret) -> SslMode:
+    if not _holds(secret, "sslmode"):
+        return SslMode.VERIFY_FULL
+    try:
+        return SslMode(_text(secret, ("sslmode",)).strip())
+    except ValueError:
+        raise _invalid(secret, "sslmode", f"is none of {', '.join(SslMode)}") from None
+
+
+def _dialled(host: str, service_namespace: str | None) -> str:
+    """A host without a dot is a Service beside the resource, not one in the operator's own namespace."""
+    host = host.strip()
+    if service_namespace is None or "." in host or ":" in host:
+        return host
+    return f"{host}.{service_namespace}.svc"
+
+
+def _invalid(secret: NamedSecret, key: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(
+        f'Secret "{secret.name}": the value of key "{key}" {problem}.', reason="SecretValueInvalid"
+    )

@@ -1,0 +1,58 @@
+"""Where and how to connect, as one frozen value; whatever it came from: a Secret, variables or a URL. Pure."""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+
+class SslMode(StrEnum):
+    """How the connection is protected; the meanings are libpq's.
+
+    https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION. `allow` and `prefer` are left
+    out on purpose: both fall back to plain text without a word.
+    """
+
+    DISABLE = "disable"
+    REQUIRE = "require"
+    VERIFY_CA = "verify-ca"
+    VERIFY_FULL = "verify-full"
+
+
+class Pooler(StrEnum):
+    """What stands between us and PostgreSQL."""
+
+    NONE = "None"
+    PGBOUNCER = "PgBouncer"
+    """In transaction mode: no state may outlive a transaction, and no prepared statement either."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One database and the way to it.
+
+    Attributes:
+        password, client_key_pem: secret; never part of `repr`.
+        ca_pem: certificates that may sign the server's, PEM; None means the system's own store.
+        client_certificate_pem, client_key_pem: both or neither.
+        connect_timeout: seconds for the whole way to a session that is logged in.
+        query_timeout: seconds for one statement; migrations are exempt.
+        application_name: shown in pg_stat_activity.
+    """
+
+    host: str
+    port: int
+    database: str
+    user: str
+    password: str = field(repr=False)
+    ssl_mode: SslMode
+    ca_pem: str | None = field(default=None, repr=False)
+    client_certificate_pem: str | None = field(default=None, repr=False)
+    client_key_pem: str | None = field(default=None, repr=False)
+    pooler: Pooler = Pooler.NONE
+    connect_timeout: float = 10.0
+    query_timeout: float = 30.0
+    application_name: str = "dashdb"
+
+    @property
+    def place(self) -> str:
+        """Host, port and database as a person would say them; safe to print."""
+        return f'database "{self.database}" at {self.host}:{self.port}'

@@ -1,0 +1,56 @@
+"""TLS contexts out of bytes, so that nothing under the user's home or in PG* variables is read by accident."""
+
+import ssl
+import tempfile
+from pathlib import Path
+
+from controller.database.target import SslMode, Target
+from controller.errors import ConfigurationError
+
+
+def tls_context(target: Target) -> ssl.SSLContext | None:
+    """The context that `target.ssl_mode` asks for; None for `disable`.
+
+    Raises:
+        ConfigurationError: the CA or the client certificate is no usable PEM.
+    """
+    if target.ssl_mode is SslMode.DISABLE:
+        return None
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.check_hostname = target.ssl_mode is SslMode.VERIFY_FULL
+    if target.ssl_mode is SslMode.REQUIRE:
+        context.verify_mode = ssl.CERT_NONE  # what libpq's `require` means: encrypted, to whomever
+    elif target.ca_pem is None:
+        context.load_default_certs(ssl.Purpose.SERVER_AUTH)
+    else:
+        _load_ca(context, target.ca_pem)
+    if target.client_certificate_pem is not None and target.client_key_pem is not None:
+        _load_client_certificate(context, target.client_certificate_pem, target.client_key_pem)
+    return context
+
+
+def _load_ca(context: ssl.SSLContext, pem: str) -> None:
+    try:
+        context.load_verify_locations(cadata=pem)
+    except (ssl.SSLError, ValueError):
+        raise ConfigurationError(
+            "The CA certificate is no PEM certificate; give the text from "
+            "-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
+            reason="CACertificateInvalid",
+        ) from None
+
+
+def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
+    # OpenSSL's binding in Python takes a client key from a file only; the folder is ours alone and gone at once.
+    with tempfile.TemporaryDirectory(prefix="dashdb-tls-") as folder:
+        path = Path(folder, "client.pem")
+        path.touch(mode=0o600)
+        path.write_text(f"{certificate}\n{key}\n", encoding="ascii", errors="replace")
+        try:
+            context.load_cert_chain(path)
+        except ssl.SSLError:
+            raise ConfigurationError(
+                "The client certificate and its key are no matching pair of PEM texts (tls.crt, tls.key).",
+                reason="ClientCertificateInvalid",
+            ) from None

@@ -1,0 +1,53 @@
+"""What this room tells the others, as frozen values: the pool in numbers, the server in facts. Pure."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+
+@dataclass(frozen=True, slots=True)
+class PoolSettings:
+    """Sizes in connections, times in seconds; defaults as the product promises them."""
+
+    max_open: int = 50
+    max_idle: int = 10
+    max_lifetime: float = 300.0
+    max_idle_time: float = 60.0
+
+
+class CloseReason(StrEnum):
+    LIFETIME = "lifetime"
+    IDLE = "idle"
+    """More idle connections than `max_idle`."""
+    IDLE_TIME = "idle_time"
+    LOST = "lost"
+    SHUTDOWN = "shutdown"
+
+
+@dataclass(frozen=True, slots=True)
+class PoolStatistics:
+    """As database/sql's DBStats; `closed` holds a count for each reason that occurred."""
+
+    max_open: int
+    open: int
+    in_use: int
+    idle: int
+    wait_count: int
+    wait_seconds: float
+    closed: dict[CloseReason, int]
+
+
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """One look at the server.
+
+    Attributes:
+        identity: system identifier of the cluster and oid of the database; another one is another database.
+        read_only: a standby, or a server that was told to refuse writes.
+        connections, connection_limit: of the role, the database or the server: whichever is nearest its limit.
+    """
+
+    version: str
+    identity: str
+    read_only: bool
+    connections: int
+    connection_limit: int

@@ -1,0 +1,117 @@
+"""What can go wrong, as one tree; each class says what it means for the user and for the next try.
+
+    DashdbError
+    ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must mend it
+    ├── MigrationFileError      a migration file cannot be used as it is
+    ├── HistoryMismatch         the files disagree with what the database says was applied
+    ├── SchemaAhead             the database is newer than the files, and the verb had to act
+    ├── SchemaDirty             a file without a transaction stopped half-way
+    ├── MigrationLocked         another runner held the lock until the deadline
+    ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
+    ├── TemplateError           a template document or row cannot be used
+    └── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
+
+Messages are for people and end up in logs, events, status and HTTP answers: they never hold a password, a
+connection string or the text of a driver's exception.
+"""
+
+from enum import StrEnum
+from typing import ClassVar
+
+
+class Recovery(StrEnum):
+    """What has to happen before another try can succeed."""
+
+    STALLED = "stalled"
+    """A person must change the resource or the files; trying again alone cannot help."""
+    WAITING = "waiting"
+    """Something beside the resource must change: a Secret, a grant, a server's setting."""
+    TRANSIENT = "transient"
+    """It may pass by itself; try again, ever slower up to a cap."""
+
+
+class DashdbError(Exception):
+    """Base of all errors that a user is meant to read.
+
+    Attributes:
+        reason: stable CamelCase word for conditions, events and `--json`.
+        exit_code: of the command line (product contract, section 9).
+        recovery: what another try needs.
+    """
+
+    reason: str = "Failed"
+    exit_code: ClassVar[int] = 1
+    recovery: Recovery = Recovery.TRANSIENT
+
+    def __init__(self, message: str, *, reason: str | None = None, recovery: Recovery | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.reason = reason or type(self).reason
+        self.recovery = recovery or type(self).recovery
+
+
+class ConfigurationError(DashdbError):
+    """An argument, a variable, a Secret or a resource is wrong."""
+
+    reason = "ConfigurationInvalid"
+    exit_code = 2
+    recovery = Recovery.WAITING
+
+
+class MigrationFileError(DashdbError):
+    """A migration file cannot be used as it is: its name, its encoding or its SQL."""
+
+    reason = "MigrationFileInvalid"
+    exit_code = 2
+    recovery = Recovery.STALLED
+
+
+class HistoryMismatch(DashdbError):
+    """The files disagree with the history: an edited, missing or out-of-order file."""
+
+    reason = "HistoryMismatch"
+    exit_code = 5
+    recovery = Recovery.STALLED
+
+
+class SchemaAhead(DashdbError):
+    """The database is at a version that the files do not know, and the verb had to act."""
+
+    reason = "SchemaAhead"
+    exit_code = 6
+    recovery = Recovery.STALLED
+
+
+class SchemaDirty(DashdbError):
+    """A file without a transaction stopped half-way."""
+
+    reason = "SchemaDirty"
+    exit_code = 3
+    recovery = Recovery.STALLED
+
+
+class MigrationLocked(DashdbError):
+    """Another runner held the lock until the deadline."""
+
+    reason = "MigrationLocked"
+    exit_code = 4
+
+
+class MigrationFailed(DashdbError):
+    """PostgreSQL refused a statement of a migration; the transaction of its file was rolled back."""
+
+    reason = "MigrationFailed"
+
+
+class TemplateError(DashdbError):
+    """A template document or row cannot be used."""
+
+    reason = "TemplateInvalid"
+    recovery = Recovery.STALLED
+
+
+class DatabaseUnavailable(DashdbError):
+    """The database cannot be reached, refused the login, or went away in the middle."""
+
+    reason = "DatabaseUnavailable"
+    exit_code = 7

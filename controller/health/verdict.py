@@ -1,0 +1,106 @@
+"""From what a check saw to healthy, degraded or unhealthy. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Self
+
+from controller.database.values import PoolStatistics
+from controller.errors import DashdbError
+
+
+class Health(StrEnum):
+    HEALTHY = "healthy"
+    DEGRADED = "degraded"
+    UNHEALTHY = "unhealthy"
+
+
+@dataclass(frozen=True, slots=True)
+class Thresholds:
+    """Above which a database that answers is degraded."""
+
+    utilization_percent: float = 80.0
+    response_ms: float = 100.0
+
+
+RECOVERY = 0.9
+"""Part of a threshold below which a degraded database is healthy again: between the two it stays as it was."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """What one check saw.
+
+    Attributes:
+        taken_at: when it ended, UTC.
+        response_ms: of one round trip on an open connection, milliseconds; None where there was no answer.
+        pool: the program's own connections.
+        server_connections, server_connection_limit: what the role, the database or the server has and allows.
+        reason, error: why there was no answer, in our words.
+    """
+
+    taken_at: datetime
+    pool: PoolStatistics
+    response_ms: float | None = None
+    server_connections: int | None = None
+    server_connection_limit: int | None = None
+    read_only: bool = False
+    reason: str | None = None
+    error: str | None = None
+
+    @property
+    def utilization_percent(self) -> float:
+        """The worse of the pool's and the server's, 0 to 100 and above where a limit was lowered."""
+        own = 100 * self.pool.in_use / self.pool.max_open
+        if not self.server_connection_limit:
+            return own
+        return max(own, 100 * (self.server_connections or 0) / self.server_connection_limit)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What a sample means.
+
+    Attributes:
+        reason: CamelCase, stable; `Healthy` where all is well.
+        warning: a sentence for a person, free of figures that change with every check; None where all is well.
+    """
+
+    health: Health
+    reason: str
+    warning: str | None = None
+
+    @classmethod
+    def unhealthy(cls, error: DashdbError) -> Self:
+        """No answer, and why."""
+        return cls(Health.UNHEALTHY, error.reason, error.message)
+
+
+def judge(sample: Sample, thresholds: Thresholds, previous: Verdict | None) -> Verdict:
+    """The verdict on `sample`; `previous` keeps a value near a threshold from flapping."""
+    if sample.error is not None:
+        return Verdict(Health.UNHEALTHY, sample.reason or "DatabaseUnavailable", sample.error)
+    if sample.read_only:
+        return Verdict(
+            Health.UNHEALTHY,
+            "ReadOnly",
+            "The server refuses writes: a standby, or default_transaction_read_only.",
+        )
+    if _above(sample.utilization_percent, thresholds.utilization_percent, previous, "HighUtilization"):
+        return Verdict(
+            Health.DEGRADED,
+            "HighUtilization",
+            f"More than {thresholds.utilization_percent:g} % of the connections allowed are in use.",
+        )
+    if _above(sample.response_ms or 0.0, thresholds.response_ms, previous, "SlowResponse"):
+        return Verdict(
+            Health.DEGRADED,
+            "SlowResponse",
+            f"The database takes more than {thresholds.response_ms:g} ms to answer.",
+        )
+    return Verdict(Health.HEALTHY, "Healthy")
+
+
+def _above(value: float, threshold: float, previous: Verdict | None, reason: str) -> bool:
+    was_above = previous is not None and previous.reason == reason
+    return value > threshold * (RECOVERY if was_above else 1.0)

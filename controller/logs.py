@@ -1,0 +1,59 @@
+"""Logs on stderr: one JSON object a line, or text for people; other libraries' records go the same way."""
+
+import logging
+import sys
+from enum import StrEnum
+
+import structlog
+from structlog.typing import Processor
+
+
+class LogFormat(StrEnum):
+    JSON = "json"
+    TEXT = "text"
+
+
+_QUIET = ("kopf", "aiohttp", "asyncio", "kubernetes")
+"""Libraries that log what a turn says better, or whole objects at DEBUG; warnings of theirs are shown."""
+
+
+def configure_logs(log_format: LogFormat, level: str) -> None:
+    """Sets up structlog and the standard library's logging; colours only on a terminal."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.EventRenamer("message") if log_format is LogFormat.JSON else _keep,
+    ]
+    renderer: Processor
+    if log_format is LogFormat.JSON:
+        final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")
+        final = [renderer]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return event

@@ -1,0 +1,1 @@
+"""The migration engine: files, plan, history, lock, apply. The operator, the sidecar and the commands use this one."""

@@ -1,0 +1,150 @@
+"""Migration files: their names, their encoding, their checksums.
+
+`V001_name.up.sql` and `V001_name.down.sql`; golang-migrate's `1_name.up.sql` is read as well.
+"""
+
+import hashlib
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import pairwise
+from pathlib import Path
+
+from controller.errors import ConfigurationError, MigrationFileError
+from controller.migrate.lexer import Statement, split
+
+_NAME = re.compile(r"[vV]?(?P<version>\d+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
+_LARGEST_SEQUENCE = 9_999_999
+"""Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
+_LARGEST_VERSION = 2**63 - 1
+_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+
+
+@dataclass(frozen=True)
+class Script:
+    """The text of one file. `name` is the file's name without folders."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest; the same whether lines end in LF or CRLF, so that a checkout on Windows is no edit."""
+        return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
+
+    @cached_property
+    def statements(self) -> tuple[Statement, ...]:
+        """In order.
+
+        Raises:
+            MigrationFileError: the text cannot be cut, or ends the transaction that the engine holds.
+        """
+        statements = split(self.text, file=self.name)
+        for statement in statements:
+            words = statement.words
+            if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
+                raise MigrationFileError(
+                    f"{self.name}:{statement.line}: {words[0]} inside a migration. Each file already runs in one "
+                    "transaction of its own; remove it."
+                )
+        return statements
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One version: how to get there, and how to get back."""
+
+    version: int
+    description: str
+    up: Script
+    down: Script
+
+
+Migrations = tuple[Migration, ...]
+"""In ascending order of version."""
+
+
+def packaged_folder() -> Path:
+    """The migrations that come with the program: inside the wheel, or beside the package in a checkout."""
+    package = Path(__file__).parents[1]
+    wheel = package / "packaged" / "migrations"
+    return wheel if wheel.is_dir() else package.parent / "migrations"
+
+
+def read_folder(folder: Path) -> Migrations:
+    """All migrations in `folder`; files that do not end in `.sql` are left alone.
+
+    Raises:
+        ConfigurationError: no such folder.
+        MigrationFileError: see `parse`.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such folder. Give the folder that holds the migration files (--path).")
+    return parse({path.name: path.read_bytes() for path in sorted(folder.glob("*.sql"))})
+
+
+def parse(contents: Mapping[str, bytes]) -> Migrations:
+    """The migrations in `contents`, a map of file name to bytes.
+
+    Raises:
+        MigrationFileError: a name that cannot be read, an encoding other than UTF-8, two files for one version
+            and direction, an up without a down or the reverse, a gap.
+    """
+    scripts: dict[tuple[int, str], Script] = {}
+    descriptions: dict[int, str] = {}
+    for name, data in contents.items():
+        version, description, direction = _parse_name(name)
+        if (version, direction) in scripts:
+            raise MigrationFileError(
+                f"{name}: version {version} has two {direction} files, this one and "
+                f"{scripts[version, direction].name}. Give one of them the next free number."
+            )
+        scripts[version, direction] = Script(name, _decode(name, data))
+        descriptions.setdefault(version, description)
+    migrations = tuple(_pair(version, descriptions[version], scripts) for version in sorted(descriptions))
+    _refuse_gaps(migrations)
+    return migrations
+
+
+def _parse_name(name: str) -> tuple[int, str, str]:
+    match = _NAME.fullmatch(name)
+    if match is None or not 0 < int(match["version"]) <= _LARGEST_VERSION:
+        raise MigrationFileError(
+            f"{name}: cannot read this name. Call it V<number>_<what_it_does>.up.sql or .down.sql, "
+            "for example V002_add_labels.up.sql; the number starts at 1."
+        )
+    return int(match["version"]), match["description"].replace("_", " "), match["direction"]
+
+
+def _decode(name: str, data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        line = data.count(b"\n", 0, error.start) + 1
+        raise MigrationFileError(f"{name}:{line}: not UTF-8. Save the file as UTF-8.") from None
+    if "\0" in text:
+        raise MigrationFileError(
+            f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL byte. Save the file as UTF-8."
+        )
+    return text
+
+
+def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Script]) -> Migration:
+    up, down = scripts.get((version, "up")), scripts.get((version, "down"))
+    if up is None or down is None:
+        there = up or down
+        assert there is not None  # noqa: S101 - a version exists because a file named it
+        missing = "down" if down is None else "up"
+        wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", there.name)
+        raise MigrationFileError(f"{there.name}: its other half is missing. Write {wanted} beside it.")
+    return Migration(version, description, up, down)
+
+
+def _refuse_gaps(migrations: Migrations) -> None:
+    for before, after in pairwise(migrations):
+        if after.version <= _LARGEST_SEQUENCE and after.version != before.version + 1:
+            raise MigrationFileError(
+                f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
+                "Add it, or renumber."
+            )

@@ -1,0 +1,187 @@
+"""Brings a database to a version: one transaction a file, its history row in the same one."""
+
+import socket
+import time
+from dataclasses import dataclass
+from importlib.metadata import version as package_version
+from typing import Protocol
+
+import asyncpg
+import tenacity
+
+from controller.database.connection import Connection
+from controller.database.failures import BROKEN_CONNECTION, condition_name
+from controller.errors import MigrationFailed, MigrationLocked
+from controller.migrate import history as history_table
+from controller.migrate.files import Migrations
+from controller.migrate.lexer import Statement
+from controller.migrate.lock import describe_holder, try_lock
+from controller.migrate.plan import Plan, Step, make_plan
+
+ENGINE_VERSION = package_version("dashboard-database-operator")
+NO_LIMIT = 24 * 3600.0
+"""Seconds; migrations may take as long as they take, and asyncpg has no way to say none."""
+FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
+"""Seconds between two tries for a lock: from this, doubling up to that, with full jitter."""
+SNIPPET = 120
+"""Characters of the line at fault that an error shows."""
+
+_BEGIN = """
+BEGIN;
+SET LOCAL lock_timeout = '{lock_timeout_ms}ms';
+SET LOCAL statement_timeout = 0;
+SET LOCAL idle_in_transaction_session_timeout = 0;
+SET LOCAL client_connection_check_interval = '500ms';
+"""
+# A file may have said SET ROLE or SET search_path: the next one, and the history row, see none of it.
+_RESET = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL"
+
+
+@dataclass(frozen=True, slots=True)
+class RunSettings:
+    """How patient a run is.
+
+    Attributes:
+        runner_wait: seconds to wait for another runner to finish.
+        lock_timeout_ms: milliseconds that one statement may queue for a table's lock, and hold up all others
+            that queue behind it.
+        lock_budget: seconds over which a file that ran into that limit is tried again.
+    """
+
+    runner_wait: float = 15.0
+    lock_timeout_ms: int = 1000
+    lock_budget: float = 60.0
+
+
+class Progress(Protocol):
+    """What a run tells while it goes; every method returns at once."""
+
+    def started(self, step: Step) -> None: ...
+    def statement(self, step: Step, number: int, statement: Statement) -> None: ...
+    def finished(self, step: Step, seconds: float) -> None: ...
+    def waiting(self, step: Step, why: str) -> None: ...
+
+
+class _LockedByRunner(Exception):
+    pass
+
+
+class _LockedByTable(Exception):
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Runner:
+    """Applies files over one connection; others may run at the same time, each file is applied by one of them."""
+
+    connection: Connection
+    settings: RunSettings
+    progress: Progress
+
+    async def run(self, migrations: Migrations, target: int | None) -> Plan:
+        """Brings the database to `target` (None: the newest) and returns the plan that was carried out.
+
+        Raises:
+            MigrationFailed: a statement was refused; nothing of its file remains, the files before it stay.
+            MigrationLocked: another runner, or another session's lock on a table, outlasted our patience.
+            and what `make_plan` raises.
+        """
+        done: list[Step] = []
+        first = plan = make_plan(migrations, await history_table.read_history(self.connection), target)
+        while plan.steps:
+            expected = plan.current
+            for step in plan.steps:
+                if not await self._run_step(step, expected):
+                    break  # another runner was faster: look again where things stand
+                done.append(step)
+                expected = _version_after(step, plan)
+            plan = make_plan(migrations, await history_table.read_history(self.connection), first.target)
+        return Plan(first.current, first.target, tuple(done))
+
+    async def _run_step(self, step: Step, expected: int) -> bool:
+        """Runs one file; False where the database is no longer at version `expected`."""
+        retrying = tenacity.AsyncRetrying(
+            retry=tenacity.retry_if_exception_type((_LockedByRunner, _LockedByTable)),
+            wait=tenacity.wait_random_exponential(multiplier=FIRST_WAIT, max=LONGEST_WAIT),
+            stop=self._patience_is_over,
+            before_sleep=lambda state: self.progress.waiting(step, str(state.outcome and state.outcome.exception())),
+        )
+        try:
+            async for attempt in retrying:
+                with attempt:
+                    return await self._try_step(step, expected, retries=attempt.retry_state.attempt_number - 1)
+        except tenacity.RetryError as error:
+            raise MigrationLocked(
+                f"{step.label}: gave up waiting for {error.last_attempt.exception()}. Nothing of it was applied."
+            ) from None
+        raise AssertionError("unreachable: the loop returns or raises")
+
+    def _patience_is_over(self, state: tenacity.RetryCallState) -> bool:
+        by_runner = state.outcome is not None and isinstance(state.outcome.exception(), _LockedByRunner)
+        limit = self.settings.runner_wait if by_runner else self.settings.lock_budget
+        return (state.seconds_since_start or 0.0) >= limit
+
+    async def _try_step(self, step: Step, expected: int, *, retries: int) -> bool:
+        connection = self.connection
+        started = time.monotonic()
+        statements = step.script.statements  # read before anything is begun: a bad file touches nothing
+        await connection.execute(_BEGIN.format(lock_timeout_ms=self.settings.lock_timeout_ms))
+        try:
+            if not await try_lock(connection):
+                raise _LockedByRunner(await describe_holder(connection))
+            if await history_table.read_current(connection) != expected:
+                return False
+            self.progress.started(step)
+            await history_table.create_table(connection)
+            for number, statement in enumerate(statements, start=1):
+                self.progress.statement(step, number, statement)
+                await _execute(connection, step, statement)
+            await connection.execute(_RESET)
+            seconds = time.monotonic() - started
+            await history_table.record(
+                connection, step, host=socket.gethostname(), engine=ENGINE_VERSION, seconds=seconds, retries=retries
+            )
+            await connection.execute("COMMIT", timeout=NO_LIMIT)
+            self.progress.finished(step, time.monotonic() - started)
+            return True
+        finally:
+            if not connection.is_closed() and connection.is_in_transaction():
+                await connection.execute("ROLLBACK")
+
+
+def _version_after(step: Step, plan: Plan) -> int:
+    index = plan.steps.index(step)
+    if not plan.reverts:
+        return step.migration.version
+    return plan.steps[index + 1].migration.version if index + 1 < len(plan.steps) else plan.target
+
+
+async def _execute(connection: Connection, step: Step, statement: Statement) -> None:
+    try:
+        await connection.execute(statement.text, timeout=NO_LIMIT)
+    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+        raise _LockedByTable(f"a lock that another session holds (line {statement.line})") from None
+    except BROKEN_CONNECTION:
+        raise
+    except asyncpg.PostgresError as error:
+        raise MigrationFailed(_explain(step, statement, error)) from None
+
+
+def _explain(step: Step, statement: Statement, error: asyncpg.PostgresError) -> str:
+    """File, line, the line itself and PostgreSQL's name for what is wrong; never its own text."""
+    position = int(error.position) - 1 if error.position else 0
+    line = statement.line + statement.text.count("\n", 0, position)
+    source = step.script.text.splitlines()[line - 1].strip()[:SNIPPET]
+    objects = ", ".join(
+        f"{kind} {name}"
+        for kind, name in (
+            ("table", error.table_name),
+            ("column", error.column_name),
+            ("constraint", error.constraint_name),
+        )
+        if name
+    )  # fmt: skip
+    return (
+        f"{step.label}:{line}: PostgreSQL refused this with SQLSTATE {condition_name(error)}"
+        f"{f' ({objects})' if objects else ''}: {source} -- Nothing of this file was applied; mend it and run again."
+    )

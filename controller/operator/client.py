@@ -1,0 +1,154 @@
+"""The few calls to the API server that kopf does not make for us, on the official client.
+
+Its generic call is used instead of its typed classes: those cost 25 MiB of memory for five calls.
+"""
+
+import asyncio
+import base64
+import json
+from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import Any
+
+import aiohttp
+from kubernetes.aio.client import ApiClient, Configuration
+from kubernetes.aio.client.exceptions import ApiException
+
+from controller.database.secret import SecretData
+from controller.errors import DashdbError
+from controller.reconcile.outcome import Event
+from controller.resource import GROUP, KIND, PLURAL, VERSION
+
+TIMEOUT_SECONDS = 10.0
+"""For one call; a server that hangs must not hold up a turn for longer than a database may."""
+CONNECTIONS = 16
+"""To the API server at once: a burst of resources must not open a thousand."""
+NOTE_LENGTH = 1024
+"""Characters of an event's note, a limit of the API."""
+REPORTER = f"{GROUP}/operator"
+
+
+class ApiUnavailable(DashdbError):
+    """The API server did not answer, or refused.
+
+    Attributes:
+        status: HTTP status; 0 where there was no answer.
+    """
+
+    reason = "ApiUnavailable"
+
+    def __init__(self, call: str, status: int) -> None:
+        what = f"answered {status}" if status else "did not answer"
+        super().__init__(f"The API server {what} to {call}.")
+        self.status = status
+
+
+class Client:
+    """The API server, for one process."""
+
+    def __init__(self, configuration: Configuration, *, instance: str) -> None:
+        configuration.connection_pool_maxsize = CONNECTIONS
+        self._api = ApiClient(configuration)
+        self._instance = instance
+
+    async def close(self) -> None:
+        await self._api.close()
+
+    async def read_secret(self, namespace: str, name: str) -> tuple[str, SecretData] | None:
+        """Resource version and decoded data; None where there is no such Secret."""
+        body = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
+        if body is None:
+            return None
+        data = {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
+        return str(body["metadata"]["resourceVersion"]), data
+
+    async def read_resource(self, namespace: str, name: str) -> dict[str, Any] | None:
+        """One DashboardDatabase as it is now; None where it is gone."""
+        return await self._get(f"{_collection(namespace)}/{name}")
+
+    async def ping(self, namespace: str | None) -> None:
+        """Lists one resource at most.
+
+        Raises:
+            ApiUnavailable: no answer, no right to list, or no such kind (status 404).
+        """
+        if await self._get(f"{_collection(namespace)}?limit=1") is None:
+            raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
+
+    async def patch_status(self, namespace: str, name: str, patch: dict[str, Any]) -> dict[str, Any] | None:
+        """Merges `patch` into the status; the resource as it is then, or None where it is gone."""
+        return await self._call(
+            "PATCH",
+            f"{_collection(namespace)}/{name}/status",
+            {"status": patch},
+            content_type="application/merge-patch+json",
+        )
+
+    async def post_event(self, resource: dict[str, Any], event: Event) -> None:
+        """Shows `event` in `kubectl describe` of `resource`."""
+        metadata = resource["metadata"]
+        now = datetime.now(UTC)
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]},
+            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
+            "type": "Warning" if event.warning else "Normal",
+            "reason": event.reason,
+            "action": "Reconcile",
+            "note": event.message[:NOTE_LENGTH],
+            "reportingController": REPORTER,
+            "reportingInstance": self._instance,
+            "regarding": {
+                "apiVersion": f"{GROUP}/{VERSION}",
+                "kind": KIND,
+                "name": metadata["name"],
+                "namespace": metadata["namespace"],
+                "uid": metadata["uid"],
+            },
+        }
+        await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{metadata['namespace']}/events", body)
+
+    async def _get(self, path: str) -> dict[str, Any] | None:
+        return await self._call("GET", path)
+
+    async def _call(
+        self,
+        method: str,
+        path: str,
+        body: dict[str, Any] | None = None,
+        *,
+        content_type: str = "application/json",
+    ) -> dict[str, Any] | None:
+        """The decoded answer; None for 404.
+
+        Raises:
+            ApiUnavailable: no answer in time, or any other status than 2xx and 404.
+        """
+        call = f"{method} {path}"
+        try:
+            async with asyncio.timeout(TIMEOUT_SECONDS):
+                request = await self._api.param_serialize(
+                    method,
+                    path,
+                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    body=body,
+                    auth_settings=["BearerToken"],
+                )
+                response = await self._api.call_api(*request)
+                data = await response.read()
+        except ApiException as error:
+            raise ApiUnavailable(call, error.status or 0) from None
+        except (aiohttp.ClientError, OSError):
+            raise ApiUnavailable(call, 0) from None
+        if response.status == HTTPStatus.NOT_FOUND:
+            return None
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            raise ApiUnavailable(call, response.status)
+        answer: dict[str, Any] = json.loads(data)
+        return answer
+
+
+def _collection(namespace: str | None) -> str:
+    scope = f"/namespaces/{namespace}" if namespace else ""
+    return f"/apis/{GROUP}/{VERSION}{scope}/{PLURAL}"

@@ -1,0 +1,38 @@
+"""What kopf calls. One kind of event, one meaning: look at this resource."""
+
+from typing import Any
+
+import kopf
+
+from controller.operator.fleet import Fleet
+from controller.operator.login import kopf_connection
+from controller.resource import GROUP, PLURAL, VERSION
+
+
+def registry(fleet: Fleet, configuration: Any) -> kopf.OperatorRegistry:
+    """Our handlers. `on.event` and nothing else: no finalizer, no annotations, so that a resource can be deleted
+    with the operator gone and a restart writes nothing."""
+    handlers = kopf.OperatorRegistry()
+
+    @kopf.on.login(registry=handlers, id="login")
+    async def login(**_: Any) -> kopf.ConnectionInfo:
+        return kopf_connection(configuration)
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers, id="resource")
+    async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
+        plain = _plain(body)
+        if type == "DELETED":
+            fleet.forget(plain["metadata"]["uid"])
+        else:
+            fleet.observe(plain)
+
+    return handlers
+
+
+def _plain(value: Any) -> Any:
+    """kopf's read-only views as plain dictionaries and lists."""
+    if hasattr(value, "items"):
+        return {key: _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value

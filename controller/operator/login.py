@@ -1,0 +1,62 @@
+"""The way to the API server: the Pod's own account inside a cluster, an explicit kubeconfig outside."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import kopf
+from kubernetes.aio import config
+from kubernetes.aio.client import Configuration
+
+from controller.errors import ConfigurationError
+
+TOKEN_REFRESH = timedelta(minutes=5)
+"""kubelet renews the Pod's token at 80 % of its hour; looking at the file this often never meets an expired one."""
+_NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
+
+
+async def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
+    """Reads the Pod's account, or `kubeconfig` where one is given; never a kubeconfig that nobody named.
+
+    Raises:
+        ConfigurationError: neither is there, or the file cannot be used.
+    """
+    configuration = Configuration()
+    try:
+        if kubeconfig is not None:
+            await config.load_kube_config(
+                str(kubeconfig), context=context, client_configuration=configuration, persist_config=False
+            )
+        else:
+            config.load_incluster_config(configuration)
+    except (config.ConfigException, OSError) as error:
+        if kubeconfig is None:
+            raise ConfigurationError(
+                "This is no Pod with a service account. Outside a cluster, name the cluster: --kubeconfig FILE."
+            ) from None
+        raise ConfigurationError(f"{kubeconfig}: not a usable kubeconfig ({type(error).__name__}).") from None
+    configuration.retries = 0  # each turn is tried again as a whole
+    configuration.disable_strict_ssl_verification = True  # many clusters' authorities lack what RFC 5280 asks for
+    return configuration
+
+
+def kopf_connection(configuration: Configuration) -> kopf.ConnectionInfo:
+    """The same way in kopf's terms; made anew at each login, so that a renewed token is taken up."""
+    refresh: Callable[[Configuration], None] | None = configuration.refresh_api_key_hook
+    if refresh is not None:
+        refresh(configuration)
+    token = configuration.api_key.get("BearerToken", "")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        token=token.split(" ", 1)[-1].strip() or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+        expiration=datetime.now(UTC) + TOKEN_REFRESH,
+    )
+
+
+def in_cluster() -> bool:
+    """True inside a Pod that has a service account."""
+    return _NAMESPACE_FILE.is_file()

@@ -1,0 +1,218 @@
+"""One resource: waits for the first of {change, changed Secret, next look}, takes one turn, writes what came of it.
+
+Secrets are read by name, never watched: a watch means the right to read every Secret of its scope, since RBAC
+cannot grant their metadata alone. The price is a small read every `SECRET_POLL_SECONDS` while one waits to be mended.
+"""
+
+import asyncio
+import random
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+import structlog
+from pydantic import ValidationError
+
+from controller.database.secret import SecretData
+from controller.health.board import Board, Key, Report
+from controller.migrate.files import Migrations
+from controller.operator.client import ApiUnavailable, Client
+from controller.operator.status_patch import merge_patch
+from controller.reconcile.gather import Surroundings
+from controller.reconcile.outcome import Event, in_progress, invalid_spec
+from controller.reconcile.session import Session
+from controller.reconcile.turn import Turn, Wanted, take_turn
+from controller.resource.spec import DashboardDatabaseSpec
+from controller.resource.status import ConditionType, DashboardDatabaseStatus
+
+log = structlog.get_logger(__name__)
+
+SECRET_POLL_SECONDS = 2.0
+"""Between two looks at a Secret that keeps a resource from connecting: a mended one is taken up within 5 s."""
+ANNOUNCE_AFTER_SECONDS = 2.0
+"""A migration that takes longer than this is shown in the status while it runs."""
+API_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
+"""Waits between two tries to reach an API server that is away; the last one repeats."""
+
+
+@dataclass(slots=True)
+class SecretsOfNamespace:
+    """Reads Secrets and remembers which versions a turn saw."""
+
+    client: Client
+    namespace: str
+    seen: dict[str, str | None] = field(default_factory=dict)
+
+    async def read(self, name: str) -> SecretData | None:
+        found = await self.client.read_secret(self.namespace, name)
+        self.seen[name] = found[0] if found else None
+        return found[1] if found else None
+
+    async def changed(self) -> bool:
+        """True where a Secret that the last turn looked for is another one now."""
+        for name, version in self.seen.items():
+            found = await self.client.read_secret(self.namespace, name)
+            if (found[0] if found else None) != version:
+                return True
+        return False
+
+
+class ResourceLoop:
+    """The life of one DashboardDatabase in this process."""
+
+    def __init__(
+        self,
+        body: dict[str, Any],
+        *,
+        client: Client,
+        board: Board,
+        migrations: Callable[[], Migrations],
+        service_namespace: Callable[[str], str | None],
+    ) -> None:
+        self.body = body
+        self.key: Key = (body["metadata"]["namespace"], body["metadata"]["name"])
+        self.client = client
+        self.board = board
+        self.session = Session()
+        self.secrets = SecretsOfNamespace(client, self.key[0])
+        self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]))
+        self.changed = asyncio.Event()
+
+    def observe(self, body: dict[str, Any]) -> None:
+        """Takes up what the watch says; only a changed spec is a reason to look at once."""
+        if body["metadata"].get("generation") != self.body["metadata"].get("generation"):
+            self.changed.set()
+        self.body = body
+
+    async def run(self) -> None:
+        """Turns until the resource is gone."""
+        structlog.contextvars.bind_contextvars(namespace=self.key[0], name=self.key[1])
+        failures = 0
+        try:
+            while not self._gone:
+                self.changed.clear()
+                try:
+                    wait, watch_secrets = await self._turn()
+                    failures = 0
+                except ApiUnavailable as error:
+                    log.warning("the API server cannot be used", error=error.message)
+                    wait, watch_secrets = API_RETRY_SECONDS[min(failures, len(API_RETRY_SECONDS) - 1)], False
+                    failures += 1
+                if await self._sleep(wait, watch_secrets=watch_secrets):
+                    await self._refresh()
+        finally:
+            self.board.remove(self.key)
+            await self.session.close()
+
+    @property
+    def _gone(self) -> bool:
+        return not self.body or "deletionTimestamp" in self.body["metadata"]
+
+    async def _turn(self) -> tuple[float, bool]:
+        """One turn; returns how long to wait, in seconds, and whether a changed Secret is worth waiting for."""
+        started = time.monotonic()
+        try:
+            spec = DashboardDatabaseSpec.model_validate(self.body["spec"])
+        except ValidationError as error:
+            return await self._refuse(error)
+        wanted = Wanted(spec, self.body["metadata"]["generation"], self._status())
+        self.secrets.seen.clear()
+        turn = await self._take(wanted)
+        self.board.put(self.key, _report(turn))
+        await self._write(turn.outcome.status, turn.outcome.events)
+        log.debug("turn", ready=turn.outcome.ready, duration_seconds=round(time.monotonic() - started, 3))
+        return turn.outcome.wait_seconds, turn.outcome.watch_secrets
+
+    async def _take(self, wanted: Wanted) -> Turn:
+        """The turn; a migration that takes its time is shown in the status meanwhile."""
+        turn = asyncio.create_task(take_turn(wanted, self.around, self.session), name=f"turn {self.key}")
+        try:
+            while not (await asyncio.wait({turn}, timeout=ANNOUNCE_AFTER_SECONDS))[0]:
+                if self.session.migrating is not None:
+                    now = datetime.now(UTC)
+                    await self._write(in_progress(self._status(), self.session.migrating, wanted.generation, now), ())
+            return turn.result()
+        finally:
+            turn.cancel()
+
+    async def _refuse(self, error: ValidationError) -> tuple[float, bool]:
+        first = error.errors(include_input=False, include_url=False)[0]
+        message = f"spec.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+        generation = self.body["metadata"]["generation"]
+        status = invalid_spec(message, generation=generation, previous=self._status(), now=datetime.now(UTC))
+        await self._write(status, ())
+        return 3600.0, False  # a changed spec wakes the loop before
+
+    def _status(self) -> DashboardDatabaseStatus:
+        try:
+            return DashboardDatabaseStatus.model_validate(self.body.get("status") or {})
+        except ValidationError:
+            return DashboardDatabaseStatus()  # somebody wrote into it; the next write mends it
+
+    async def _write(self, status: DashboardDatabaseStatus, events: tuple[Event, ...]) -> None:
+        """Writes the status where it differs, and posts what happened."""
+        patch = merge_patch(self.body.get("status") or {}, status.to_wire())
+        if patch:
+            written = await self.client.patch_status(*self.key, patch)
+            if written is None or written["metadata"]["uid"] != self.body["metadata"]["uid"]:
+                self.body = {}
+                return
+            # A change of the spec that came in between is not lost: its generation is not the one we know.
+            self.observe(written)
+        for event in events:
+            log.info("event", reason=event.reason, text=event.message)
+            try:
+                await self.client.post_event(self.body, event)
+            except ApiUnavailable as error:  # the condition says the same; no turn is repeated for an event
+                log.warning("event not posted", reason=event.reason, error=error.message)
+
+    async def _sleep(self, wait: float, *, watch_secrets: bool) -> bool:
+        """Waits; True where the time was over, False where something changed."""
+        due = time.monotonic() + wait
+        while (left := due - time.monotonic()) > 0 and not self._gone:
+            step = min(left, SECRET_POLL_SECONDS * random.uniform(0.9, 1.0)) if watch_secrets else left  # noqa: S311
+            try:
+                async with asyncio.timeout(step):
+                    await self.changed.wait()
+            except TimeoutError:
+                if watch_secrets and await self._secret_changed():
+                    self.session.failures = 0
+                    return False
+            else:
+                self.session.failures = 0
+                return False
+        return True
+
+    async def _secret_changed(self) -> bool:
+        try:
+            return await self.secrets.changed()
+        except ApiUnavailable:
+            return False  # no news; the turn that is due says what is wrong
+
+    async def _refresh(self) -> None:
+        """Reads the resource anew: after a gap in the watch nobody tells of a deletion (kopf relists without it)."""
+        try:
+            body = await self.client.read_resource(*self.key)
+        except ApiUnavailable:
+            return  # the database is looked at all the same
+        if body is None or body["metadata"]["uid"] != self.body["metadata"]["uid"]:
+            self.body = {}
+        else:
+            self.body = body
+
+
+def _report(turn: Turn) -> Report:
+    status = turn.outcome.status
+    ready = status.condition(ConditionType.READY)
+    assert ready is not None  # noqa: S101 - every outcome has one
+    return Report(
+        verdict=turn.verdict,
+        sample=turn.sample,
+        ready=turn.outcome.ready,
+        reason=ready.reason,
+        message=ready.message,
+        schema_version=status.schema_.current if status.schema_ else None,
+        pending=status.schema_.pending if status.schema_ else None,
+    )

@@ -1,0 +1,153 @@
+"""Starts and stops the operator: API client, web server, kopf, loops; in this order, and back."""
+
+import asyncio
+import socket
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import kopf
+import structlog
+from kubernetes.aio.client import Configuration
+
+from controller.errors import ConfigurationError
+from controller.health.board import Board
+from controller.migrate.files import Migrations
+from controller.migrate.source import MigrationSource
+from controller.operator.client import ApiUnavailable, Client
+from controller.operator.fleet import Fleet
+from controller.operator.handlers import registry
+from controller.operator.login import in_cluster, load_configuration
+from controller.operator.tuning import settings
+from controller.signals import StopSignal
+
+log = structlog.get_logger(__name__)
+
+HEARTBEAT_SECONDS = 10.0
+"""Between two looks whether the API server still answers us."""
+
+
+@dataclass(frozen=True, slots=True)
+class OperatorSettings:
+    """How the operator was started.
+
+    Attributes:
+        namespaces: to watch; none means all.
+        migrations: folder with the migration files.
+    """
+
+    namespaces: tuple[str, ...]
+    kubeconfig: Path | None
+    context: str | None
+    migrations: Path
+
+
+@dataclass(slots=True)
+class Operator:
+    """The running operator, as far as its web server has to know it."""
+
+    board: Board = field(default_factory=Board)
+    watching: bool = False
+
+    async def run(self, wanted: OperatorSettings, stop: StopSignal) -> None:
+        """Works until `stop` is set.
+
+        Raises:
+            ConfigurationError: no way to the API server, or the CRD is not installed.
+            MigrationFileError: the migrations cannot be used.
+        """
+        source = MigrationSource(wanted.migrations)
+        source.read()  # a bad folder is said at the start, not in every resource
+        configuration = await load_configuration(wanted.kubeconfig, wanted.context)
+        client = Client(configuration, instance=socket.gethostname())
+        try:
+            await self._watch(wanted, configuration, client, source.read, stop)
+        finally:
+            await client.close()
+
+    async def _watch(
+        self,
+        wanted: OperatorSettings,
+        configuration: Configuration,
+        client: Client,
+        migrations: Callable[[], Migrations],
+        stop: StopSignal,
+    ) -> None:
+        fleet = Fleet(
+            client=client,
+            board=self.board,
+            migrations=migrations,
+            service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
+        )
+        await self._until_reachable(client, wanted.namespaces, stop)
+        kopf_stop = asyncio.Event()
+        async with self._heartbeat(client, wanted.namespaces):
+            kopf_run = _run_kopf(fleet, configuration, wanted.namespaces, stop, kopf_stop)
+            watching = asyncio.create_task(kopf_run, name="kopf")
+            stopping = asyncio.create_task(stop.wait(), name="stop")
+            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
+            self.watching = False
+            log.info("stopping")
+            await fleet.stop()
+            kopf_stop.set()
+            stopping.cancel()
+            await watching
+
+    async def _until_reachable(self, client: Client, namespaces: Sequence[str], stop: StopSignal) -> None:
+        """Waits for the API server; a missing CRD is a mistake of the installation, said at once."""
+        while not stop.is_set():
+            try:
+                await client.ping(namespaces[0] if namespaces else None)
+            except ApiUnavailable as error:
+                if error.status == 404:  # noqa: PLR2004
+                    raise ConfigurationError(
+                        "The cluster does not know DashboardDatabase. Install it: kubectl apply -k manifests/."
+                    ) from None
+                log.warning("waiting for the API server", error=error.message)
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(2):
+                        await stop.wait()
+            else:
+                return
+
+    @asynccontextmanager
+    async def _heartbeat(self, client: Client, namespaces: Sequence[str]) -> AsyncIterator[None]:
+        """Keeps `watching` true while the API server answers; readiness follows it."""
+
+        async def beat() -> None:
+            while True:
+                try:
+                    await client.ping(namespaces[0] if namespaces else None)
+                    self.watching = True
+                except ApiUnavailable as error:
+                    self.watching = False
+                    log.warning("the API server cannot be used", error=error.message)
+                await asyncio.sleep(HEARTBEAT_SECONDS)
+
+        task = asyncio.create_task(beat(), name="heartbeat")
+        try:
+            yield
+        finally:
+            task.cancel()
+
+
+async def _run_kopf(
+    fleet: Fleet,
+    configuration: Configuration,
+    namespaces: Sequence[str],
+    stop: StopSignal,
+    kopf_stop: asyncio.Event,
+) -> None:
+    """kopf inside our loop. It cancels every task that began after it, and takes the signals: we take them back."""
+    before = asyncio.all_tasks()
+    tasks = await kopf.spawn_tasks(
+        registry=registry(fleet, configuration),
+        settings=settings(),
+        standalone=True,
+        clusterwide=not namespaces,
+        namespaces=namespaces,
+        stop_flag=kopf_stop,
+    )
+    stop.install()
+    await kopf.run_tasks(tasks, ignored=before)

@@ -1,0 +1,130 @@
+"""Looks at everything that one turn needs, and changes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from typing import Protocol
+
+from controller.database.connection import Connection
+from controller.database.pool import Pool
+from controller.database.secret import NamedSecret, SecretData, target_from_secrets
+from controller.database.target import Target
+from controller.errors import ConfigurationError, DashdbError
+from controller.health.check import failed, measure
+from controller.health.verdict import Sample, Thresholds, Verdict, judge
+from controller.migrate.files import Migrations
+from controller.migrate.history import read_history
+from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version
+from controller.reconcile.observed import Observed
+from controller.reconcile.session import Session
+from controller.resource.spec import DashboardDatabaseSpec
+from controller.templates.merge import TemplateDecision, decide
+from controller.templates.seeding import read_rows
+from controller.templates.shipped import shipped_templates
+
+_HAS_TEMPLATES = "SELECT to_regclass(format('%I.dashboard_template', current_schema())) IS NOT NULL"
+
+
+class SecretReader(Protocol):
+    """Reads Secrets of one namespace."""
+
+    async def read(self, name: str) -> SecretData | None:
+        """Decoded values by key; None where there is no such Secret."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a turn needs besides its resource.
+
+    Attributes:
+        secrets: of the resource's namespace.
+        migrations: reads the files; raises as `migrate.files.read_folder` does.
+        service_namespace: where a host without a dot is a Service; None outside a cluster.
+    """
+
+    secrets: SecretReader
+    migrations: Callable[[], Migrations]
+    service_namespace: str | None
+
+
+async def gather(spec: DashboardDatabaseSpec, around: Surroundings, session: Session) -> tuple[Observed, Sample | None]:
+    """One look; the sample is None where not even an address is known."""
+    try:
+        target = await _target(spec, around)
+        pool = await session.pool_for(target, spec)
+    except ConfigurationError as error:
+        await session.close()
+        return _unreachable(error, None), None
+    try:
+        async with pool.connection() as connection:
+            return await _look(spec, around, session, pool, connection)
+    except DashdbError as error:
+        sample = failed(pool, error)
+        return _unreachable(error, target), sample
+
+
+async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
+    async def named(name: str) -> NamedSecret:
+        return NamedSecret(name, await around.secrets.read(name))
+
+    wanted = spec.connection
+    ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
+    return target_from_secrets(
+        await named(wanted.secret_ref.name),
+        ca=(await named(ca.name), ca.key) if ca else None,
+        client_certificate=await named(client.name) if client else None,
+        ssl_mode=wanted.ssl_mode,
+        pooler=wanted.pooler,
+        service_namespace=around.service_namespace,
+        connect_timeout=spec.pool.connect_timeout_seconds,
+        query_timeout=spec.pool.query_timeout_seconds,
+    )
+
+
+async def _look(
+    spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool, connection: Connection
+) -> tuple[Observed, Sample]:
+    sample, facts = await measure(pool, connection)
+    thresholds = Thresholds(spec.health.degraded_utilization_percent, spec.health.slow_response_milliseconds)
+    now = datetime.now(UTC)
+    seen = Observed(
+        now=now,
+        verdict=judge(sample, thresholds, session.verdict),
+        place=pool.target.place,
+        facts=facts,
+        failed_migration=session.failed_migration,
+        maintenance_due=session.maintenance_due(spec, now),
+    )
+    try:
+        history = await read_history(connection)
+    except DashdbError as error:
+        return replace(seen, plan=error), sample
+    plan, ahead = _plan(spec, around, history)
+    templates = await _templates(connection)
+    return replace(seen, history=history, plan=plan, schema_ahead=ahead, templates=templates), sample
+
+
+def _plan(spec: DashboardDatabaseSpec, around: Surroundings, history: History) -> tuple[Plan | DashdbError, bool]:
+    try:
+        files = around.migrations()
+        ahead = current_version(history) > newest_version(files)
+        return make_plan(files, history, spec.schema_.target_version), ahead
+    except DashdbError as error:
+        return error, False
+
+
+async def _templates(connection: Connection) -> tuple[TemplateDecision, ...] | None:
+    if not await connection.fetchval(_HAS_TEMPLATES):
+        return None
+    return decide(shipped_templates(), await read_rows(connection))
+
+
+def _unreachable(error: DashdbError, target: Target | None) -> Observed:
+    sample_verdict = Verdict.unhealthy(error)
+    return Observed(
+        now=datetime.now(UTC),
+        verdict=sample_verdict,
+        connection_error=error,
+        place=target.place if target else None,
+    )

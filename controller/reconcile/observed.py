@@ -1,0 +1,52 @@
+"""Everything that a decision may see, the time included. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from controller.database.values import ServerFacts
+from controller.errors import DashdbError
+from controller.health.verdict import Verdict
+from controller.migrate.plan import History, Plan
+from controller.templates.merge import TemplateDecision
+
+
+@dataclass(frozen=True, slots=True)
+class FailedMigration:
+    """A plan that PostgreSQL refused; it is not tried again before `retry_at`, unless it changes.
+
+    Attributes:
+        tries: how often in a row, this plan.
+    """
+
+    plan_sha256: str
+    error: DashdbError
+    tries: int
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """One look at a database.
+
+    Attributes:
+        now: when it was taken, UTC.
+        connection_error: why there is no connection; then nothing else of the database is known.
+        place: the database in words; None where not even its address is known.
+        plan: the way to the wanted version, or why there is none.
+        schema_ahead: the database is at a version that the files do not know.
+        failed_migration: what happened to that way before.
+        templates: None where the table is not there, or was not looked at.
+        maintenance_due: it is time for a round of maintenance.
+    """
+
+    now: datetime
+    verdict: Verdict
+    connection_error: DashdbError | None = None
+    place: str | None = None
+    facts: ServerFacts | None = None
+    history: History = ()
+    plan: Plan | DashdbError | None = None
+    schema_ahead: bool = False
+    failed_migration: FailedMigration | None = None
+    templates: tuple[TemplateDecision, ...] | None = None
+    maintenance_due: bool = False

@@ -1,0 +1,62 @@
+"""What is remembered between two turns of one resource; nothing here is needed to be right, only to be quick."""
+
+import random
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from controller.database.pool import Pool
+from controller.database.target import Target
+from controller.database.values import PoolSettings
+from controller.health.verdict import Verdict
+from controller.reconcile.observed import FailedMigration
+from controller.resource.spec import DashboardDatabaseSpec
+
+FIRST_MIGRATION_RETRY = timedelta(seconds=1)
+LONGEST_MIGRATION_RETRY = timedelta(minutes=5)
+"""Between two tries of a plan that PostgreSQL refuses: a long file that fails at its end must not run for ever."""
+
+
+@dataclass(slots=True)
+class Session:
+    """The memory of one resource.
+
+    Attributes:
+        pool: to the target of the last turn.
+        verdict: the last one, for its hysteresis.
+        failures: turns in a row that did not end in Ready.
+        migrating: what the running migration does, in words; None while none runs.
+    """
+
+    pool: Pool | None = None
+    verdict: Verdict | None = None
+    failures: int = 0
+    failed_migration: FailedMigration | None = None
+    migrating: str | None = None
+    _maintenance_at: datetime | None = field(default=None)
+
+    async def pool_for(self, target: Target, spec: DashboardDatabaseSpec) -> Pool:
+        """The pool to `target`; a new one where a Secret or the resource asks for another connection."""
+        settings = PoolSettings(
+            max_open=spec.pool.max_open_connections,
+            max_idle=spec.pool.max_idle_connections,
+            max_lifetime=spec.pool.max_lifetime_seconds,
+            max_idle_time=spec.pool.max_idle_time_seconds,
+        )
+        if self.pool is None or self.pool.target != target or self.pool.settings != settings:
+            await self.close()
+            self.pool = Pool(target, settings)
+        return self.pool
+
+    async def close(self) -> None:
+        if self.pool is not None:
+            await self.pool.close()
+            self.pool = None
+
+    def maintenance_due(self, spec: DashboardDatabaseSpec, now: datetime) -> bool:
+        """True once an interval; the first time at a random moment of it, so that a restart is no stampede."""
+        if self._maintenance_at is None:
+            self.schedule_maintenance(spec, now, part=random.random())  # noqa: S311 - no secret
+        return self._maintenance_at is not None and now >= self._maintenance_at
+
+    def schedule_maintenance(self, spec: DashboardDatabaseSpec, now: datetime, *, part: float = 1.0) -> None:
+        self._maintenance_at = now + timedelta(seconds=spec.maintenance.interval_seconds * part)

@@ -1,0 +1,145 @@
+"""The CustomResourceDefinition, generated from the models: `python -m controller.resource.crd > crds/...yaml`.
+
+A structural schema has no $ref, no null and no titles, and needs a default at every level that holds defaults:
+https://kubernetes.io/docs/tasks/extend-kubernetes/custom-resources/custom-resource-definitions/.
+"""
+
+import inspect
+import sys
+from typing import Any
+
+import yaml
+from pydantic import BaseModel
+
+from controller.resource import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
+from controller.resource.spec import DashboardDatabaseSpec
+from controller.resource.status import DashboardDatabaseStatus
+
+_KEPT = (
+    "type",
+    "format",
+    "enum",
+    "minimum",
+    "maximum",
+    "minLength",
+    "maxLength",
+    "maxItems",
+    "pattern",
+    "x-kubernetes-validations",
+    "x-kubernetes-list-type",
+    "x-kubernetes-list-map-keys",
+)
+
+
+def _column(name: str, path: str, description: str, kind: str = "string", priority: int = 0) -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path, "description": description, "priority": priority}
+
+
+def _condition(kind: str, field: str) -> str:
+    return f'.status.conditions[?(@.type=="{kind}")].{field}'
+
+
+_COLUMNS = [
+    _column("Ready", _condition("Ready", "status"), "Connected, migrated, seeded and healthy"),
+    _column("Reason", _condition("Ready", "reason"), "Why, or why not"),
+    _column("Schema", ".status.schema.current", "Applied version", "integer"),
+    _column("Health", _condition("Healthy", "reason"), "Healthy, Degraded or what is wrong"),
+    _column("Age", ".metadata.creationTimestamp", "Time since it was created", "date"),
+    _column("Message", _condition("Ready", "message"), "Ready's message", priority=1),
+]
+
+
+def custom_resource_definition() -> dict[str, Any]:
+    """The whole object, ready for `kubectl apply`."""
+    version = {
+        "name": VERSION,
+        "served": True,
+        "storage": True,
+        "subresources": {"status": {}},
+        "additionalPrinterColumns": _COLUMNS,
+        "schema": {"openAPIV3Schema": _resource_schema()},
+    }
+    return {
+        "apiVersion": "apiextensions.k8s.io/v1",
+        "kind": "CustomResourceDefinition",
+        "metadata": {"name": f"{PLURAL}.{GROUP}"},
+        "spec": {
+            "group": GROUP,
+            "scope": "Namespaced",
+            "names": {
+                "kind": KIND,
+                "listKind": f"{KIND}List",
+                "plural": PLURAL,
+                "singular": SINGULAR,
+                "shortNames": [SHORT_NAME],
+            },
+            "versions": [version],
+        },
+    }  # fmt: skip
+
+
+def _resource_schema() -> dict[str, Any]:
+    return {
+        "description": "A PostgreSQL database behind a dashboards service, kept migrated, seeded, healthy and watched.",
+        "type": "object",
+        "required": ["spec"],
+        "properties": {
+            "apiVersion": {"type": "string"},
+            "kind": {"type": "string"},
+            "metadata": {"type": "object"},
+            "spec": _structural(DashboardDatabaseSpec),
+            "status": _structural(DashboardDatabaseStatus),
+        },
+    }
+
+
+def _structural(model: type[BaseModel]) -> dict[str, Any]:
+    schema = model.model_json_schema(by_alias=True)
+    return _convert(schema, schema.get("$defs", {}))
+
+
+def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """One node without references and nulls; what stands beside a reference or in a null-able wins over its target."""
+    merged = dict(node)
+    if "$ref" in node:
+        merged = {**definitions[node["$ref"].rsplit("/", 1)[1]], **node}
+    if "anyOf" in node:  # pydantic's way to say optional
+        inner = next(option for option in node["anyOf"] if option.get("type") != "null")
+        merged = {**_convert(inner, definitions), **{k: v for k, v in node.items() if k != "anyOf"}}
+        merged.pop("default", None)
+        return merged if "properties" in merged or "items" in merged else _leaf(merged)
+    result = _leaf(merged)
+    if "properties" in merged:
+        result["properties"] = {name: _convert(child, definitions) for name, child in merged["properties"].items()}
+        if "required" in merged:
+            result["required"] = merged["required"]
+        elif defaults := {n: child["default"] for n, child in result["properties"].items() if "default" in child}:
+            result["default"] = defaults  # in full: rules are evaluated on it before inner defaults are filled in
+    if "items" in merged:
+        result["items"] = _convert(merged["items"], definitions)
+    return result
+
+
+def _leaf(node: dict[str, Any]) -> dict[str, Any]:
+    result = {key: node[key] for key in _KEPT if key in node}
+    if "description" in node:
+        result = {"description": inspect.cleandoc(node["description"]), **result}
+    if node.get("default") is not None and node.get("type") not in ("array", "object"):
+        result["default"] = node["default"]
+    if result.get("type") == "integer":
+        result["format"] = "int64"
+    return result
+
+
+class _Dumper(yaml.SafeDumper):
+    def ignore_aliases(self, data: Any) -> bool:  # noqa: ARG002 - anchors are hard to read in a manifest
+        return True
+
+
+def to_yaml(document: dict[str, Any]) -> str:
+    header = "# Generated from controller/resource by `make crd`; do not edit.\n"
+    return header + yaml.dump(document, Dumper=_Dumper, sort_keys=False, width=110)
+
+
+if __name__ == "__main__":
+    sys.stdout.write(to_yaml(custom_resource_definition()))

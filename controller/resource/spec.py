@@ -1,0 +1,182 @@
+"""What a user wants, field by field; the CRD is generated from this module (`make crd`).
+
+Field names are Kubernetes' camelCase on the wire and snake_case here. Every bound and every rule is enforced by
+the API server already; the same model refuses what reaches the operator some other way.
+"""
+
+from enum import StrEnum
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+from controller.database.target import Pooler, SslMode
+
+
+def cel(rule: str, message: str) -> dict[str, Any]:
+    """A rule that the API server checks at `kubectl apply`; the message says what to write instead."""
+    return {"rule": rule, "message": message}
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+
+
+class SchemaPolicy(StrEnum):
+    AUTOMATIC = "Automatic"
+    MANUAL = "Manual"
+
+
+class SeedPolicy(StrEnum):
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+
+
+_LABEL = r"[a-z0-9]([-a-z0-9]*[a-z0-9])?"
+# RFC 1123 subdomain, what the API server asks of the name of a Secret.
+_SecretName = Annotated[
+    str, Field(min_length=1, max_length=253, pattern=rf"^{_LABEL}(\.{_LABEL})*$")
+]  # fmt: skip
+
+
+class SecretReference(_Model):
+    """A Secret beside the resource, in the resource's own namespace."""
+
+    name: _SecretName = Field(description="Name of a Secret in the namespace of this resource.")
+
+
+class CaSecretReference(SecretReference):
+    """The Secret that holds the certificate authority."""
+
+    key: str = Field(
+        "ca.crt",
+        min_length=1,
+        max_length=253,
+        pattern=r"^[-._a-zA-Z0-9]+$",
+        description="Key in that Secret that holds the PEM text.",
+    )
+
+
+class ConnectionSpec(_Model):
+    """Where the database is and how to log in."""
+
+    secret_ref: SecretReference = Field(
+        description="Secret with host, port, dbname or database, user or username, and password; optionally sslmode, "
+        "ca.crt, tls.crt, tls.key. Secrets that CloudNativePG, Crunchy and servicebinding.io write fit as they are."
+    )
+    ca_secret_ref: CaSecretReference | None = Field(
+        None,
+        description="Secret with the authority that signed the server's certificate, where it is not in secretRef.",
+    )
+    client_certificate_secret_ref: SecretReference | None = Field(
+        None, description="Secret of type kubernetes.io/tls with the certificate that logs in."
+    )
+    ssl_mode: SslMode | None = Field(
+        None,
+        description="disable, require, verify-ca or verify-full, as in libpq. Default: the Secret's sslmode, else "
+        "verify-full.",
+    )
+    pooler: Pooler = Field(
+        Pooler.NONE,
+        description="PgBouncer where one stands before PostgreSQL, in transaction mode; else None.",
+    )
+
+
+class PoolSpec(_Model):
+    """Connections that the operator may hold to this database; the meanings are those of Go's database/sql."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    "self.maxIdleConnections <= self.maxOpenConnections",
+                    "maxIdleConnections must not be above maxOpenConnections: lower the first or raise the second",
+                )
+            ]
+        }
+    )
+
+    max_open_connections: int = Field(50, ge=1, le=1000, description="Connections at most, idle ones included.")
+    max_idle_connections: int = Field(10, ge=0, le=1000, description="Idle connections kept for later.")
+    max_lifetime_seconds: int = Field(300, ge=1, le=86400, description="Age at which a connection is replaced.")
+    max_idle_time_seconds: int = Field(60, ge=1, le=86400, description="Idle time after which a connection is closed.")
+    connect_timeout_seconds: int = Field(10, ge=1, le=300, description="Time for dialling and logging in.")
+    query_timeout_seconds: int = Field(30, ge=1, le=3600, description="Time for one query; migrations are exempt.")
+
+
+class SchemaSpec(_Model):
+    """Which version the database shall have, and who decides when."""
+
+    policy: SchemaPolicy = Field(
+        SchemaPolicy.AUTOMATIC,
+        description="Automatic: pending migrations run at once, never downwards. Manual: only the plan whose hash is "
+        "in approvedPlan runs.",
+    )
+    target_version: int | None = Field(
+        None, ge=1, le=2**53 - 1, description="Version wanted. Default: the newest that the operator ships."
+    )
+    approved_plan: str | None = Field(
+        None,
+        max_length=71,
+        description="Policy Manual: the hash shown in status.schema.plan.hash. A changed plan needs a new approval.",
+        json_schema_extra={
+            "x-kubernetes-validations": [
+                cel(
+                    "self.matches('^sha256:[0-9a-f]{64}$')",
+                    "approvedPlan must be the hash from status.schema.plan.hash: sha256: and 64 hexadecimal digits",
+                )
+            ]
+        },
+    )
+    lock_timeout_milliseconds: int = Field(
+        1000,
+        ge=10,
+        le=60000,
+        description="Time that one statement of a migration may queue for a table's lock, and hold up the queries "
+        "behind it, before it is given up and tried again.",
+    )
+
+
+class TemplatesSpec(_Model):
+    """The system templates."""
+
+    seed: SeedPolicy = Field(SeedPolicy.ENABLED, description="Enabled: keep the four system templates up to date.")
+
+
+class HealthSpec(_Model):
+    """How often to look, and what counts as degraded."""
+
+    interval_seconds: int = Field(30, ge=1, le=3600, description="Time between two looks at the database.")
+    degraded_utilization_percent: int = Field(
+        80,
+        ge=1,
+        le=100,
+        description="Connections in use, of those allowed, above which the database is degraded.",
+    )
+    slow_response_milliseconds: int = Field(
+        100, ge=1, le=60000, description="Response time above which the database is degraded."
+    )
+
+
+class MaintenanceSpec(_Model):
+    """Expired share tokens, usage counts of templates, old audit rows."""
+
+    interval_seconds: int = Field(3600, ge=60, le=604800, description="Time between two rounds.")
+    audit_retention_days: int | None = Field(
+        None,
+        ge=1,
+        le=36500,
+        description="Audit rows older than this are removed. Default: every row is kept.",
+    )
+
+
+class DashboardDatabaseSpec(_Model):
+    """What a user wants of one database."""
+
+    suspend: bool = Field(False, description="True: look and report, change nothing in the database.")
+    connection: ConnectionSpec
+    pool: PoolSpec = Field(default_factory=PoolSpec)
+    schema_: SchemaSpec = Field(default_factory=SchemaSpec, alias="schema")
+    templates: TemplatesSpec = Field(default_factory=TemplatesSpec)
+    health: HealthSpec = Field(default_factory=HealthSpec)
+    maintenance: MaintenanceSpec = Field(default_factory=MaintenanceSpec)

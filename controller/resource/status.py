@@ -1,0 +1,101 @@
+"""What the operator reports, as it stands under `status` of the resource."""
+
+from enum import StrEnum
+from typing import Any
+
+from pydantic import BaseModel, ConfigDict, Field
+from pydantic.alias_generators import to_camel
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
+
+
+class ConditionType(StrEnum):
+    READY = "Ready"
+    CONNECTED = "Connected"
+    SCHEMA_CURRENT = "SchemaCurrent"
+    TEMPLATES_SEEDED = "TemplatesSeeded"
+    HEALTHY = "Healthy"
+    RECONCILING = "Reconciling"
+    """kstatus: True while there is work under way that has not led to Ready yet."""
+    STALLED = "Stalled"
+    """kstatus: True where no try will help until a person acts."""
+
+
+class ConditionStatus(StrEnum):
+    TRUE = "True"
+    FALSE = "False"
+    UNKNOWN = "Unknown"
+
+
+class Condition(_Model):
+    """One aspect of the resource; the shape is that of Kubernetes' metav1.Condition."""
+
+    type: ConditionType = Field(max_length=316)
+    status: ConditionStatus
+    reason: str = Field(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
+    message: str = Field(max_length=32768)
+    observed_generation: int = Field(ge=0)
+    last_transition_time: str = Field(
+        description="When status last changed.", json_schema_extra={"format": "date-time"}
+    )
+
+
+class PlanStatus(_Model):
+    """What would run next."""
+
+    hash: str = Field(max_length=71, description="Approve it with spec.schema.approvedPlan under policy Manual.")
+    migrations: list[str] = Field(max_length=1000, description="File names in the order in which they would run.")
+
+
+class SchemaStatus(_Model):
+    """Where the schema is and where it is going."""
+
+    current: int | None = Field(None, description="Applied version; 0 is the empty database.")
+    target: int | None = Field(None, description="Version wanted.")
+    pending: int | None = Field(None, description="Migrations between the two.")
+    dirty: bool | None = Field(None, description="A migration without a transaction stopped half-way.")
+    plan: PlanStatus | None = Field(None, description="What would run; absent where nothing is pending.")
+
+
+class TemplateStatus(_Model):
+    """One system template."""
+
+    name: str = Field(max_length=256)
+    state: str = Field(max_length=32, description="Current, Missing, Outdated, Customized or Conflict.")
+    version: str | None = Field(None, max_length=32, description="Version in the database.")
+
+
+class ServerStatus(_Model):
+    """The server behind the connection."""
+
+    version: str = Field(max_length=64)
+    identity: str = Field(
+        max_length=64,
+        description="System identifier and database: another one means another database was put in place.",
+    )
+
+
+class DashboardDatabaseStatus(_Model):
+    """Everything that the operator knows about one resource."""
+
+    observed_generation: int | None = Field(None, ge=0)
+    conditions: list[Condition] = Field(
+        default_factory=list,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
+    )
+    schema_: SchemaStatus | None = Field(None, alias="schema")
+    templates: list[TemplateStatus] | None = Field(
+        None,
+        max_length=64,
+        json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
+    )
+    server: ServerStatus | None = None
+
+    def condition(self, wanted: ConditionType) -> Condition | None:
+        return next((c for c in self.conditions if c.type is wanted), None)
+
+    def to_wire(self) -> dict[str, Any]:
+        """As JSON for the API server; what is not known is left out."""
+        return self.model_dump(mode="json", by_alias=True, exclude_none=True)

@@ -1,0 +1,163 @@
+"""The database edge of the system templates: read their rows, and write what the merge decided.
+
+Table names carry no schema: the search_path of the connection says where they are. JSON goes in and out as
+text, so that codecs which others may have set on the connection change nothing.
+
+Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import asyncpg
+
+from controller.templates.content import canonical_json
+from controller.templates.merge import (
+    TemplateAction,
+    TemplateDecision,
+    TemplateRow,
+    TemplateState,
+    decide,
+)
+from controller.templates.shipped import ShippedTemplate, shipped_templates
+
+# Only rows that matter: those with an id or a unique name of ours, system or not.
+# $1 text[] ids, $2 text[] names
+_READ = """
+SELECT id, name, description, category, doc::text AS doc, variables::text AS variables,
+       version, is_system, seeded_sha256
+  FROM dashboard_template
+ WHERE id = ANY ($1::text[]) OR name = ANY ($2::text[])
+ ORDER BY id
+"""
+
+# The order by id is also the order of locking, so two replicas wait for each other and cannot deadlock.
+# A row that another transaction changed while we waited is seen as that one left it (READ COMMITTED).
+_READ_AND_LOCK = _READ + " FOR UPDATE"
+
+# Another replica, or a user, may have inserted the id or the name since we looked: that row stands.
+_INSERT = """
+INSERT INTO dashboard_template
+       (id, name, description, category, doc, variables, version, seeded_sha256, created_by, is_system)
+VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, 'dashdb', true)
+    ON CONFLICT DO NOTHING
+"""
+
+# created_at, created_by and usage_count stay. The row is locked, and was untouched when we locked it.
+_UPGRADE = """
+UPDATE dashboard_template
+   SET name = $2, description = $3, category = $4, doc = $5::text::jsonb, variables = $6::text::jsonb,
+       version = $7, seeded_sha256 = $8
+ WHERE id = $1 AND is_system
+"""
+
+
+@dataclass(frozen=True, kw_only=True)
+class TemplateResult:
+    """How one system template stands after seeding, and what seeding did to it."""
+
+    template_id: str
+    state: TemplateState
+    performed: TemplateAction
+    row_version: str | None
+    shipped_version: str
+    message: str
+
+
+async def read_rows(
+    connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate] | None = None
+) -> tuple[TemplateRow, ...]:
+    """The rows that `merge.decide` needs for `shipped` (by default: what this release ships), unlocked."""
+    return await _fetch(connection, _READ, shipped_templates() if shipped is None else shipped)
+
+
+async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate]) -> tuple[TemplateResult, ...]:
+    """Bring the rows to what `merge.decide` wants; one result for each of `shipped`, in its order.
+
+    Safe beside other replicas and users: what is written is decided over locked rows, in one transaction.
+    Where nothing is to be done nothing is locked or written, not even a transaction id is taken.
+
+    Raises:
+        asyncpg.UniqueViolationError: a user took the new name of a template between our lock and our write;
+            nothing was written, and the next run reports it as a Conflict.
+        asyncpg.PostgresError, OSError, TimeoutError: as from any statement; nothing was written.
+    """
+    planned = decide(shipped, await read_rows(connection, shipped))
+    if all(decision.action is TemplateAction.NONE for decision in planned):
+        return _results([TemplateAction.NONE] * len(planned), planned)
+    async with connection.transaction(isolation="read_committed"):
+        decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, shipped))
+        performed = await _perform_all(connection, shipped, decisions)
+        # Read once more: where our insert gave way to another's, the result says what is there now.
+        after = decide(shipped, await read_rows(connection, shipped))
+    return _results(performed, after)
+
+
+async def _perform_all(
+    connection: asyncpg.Connection,
+    shipped: Sequence[ShippedTemplate],
+    decisions: Sequence[TemplateDecision],
+) -> list[TemplateAction]:
+    """Write in the order of ids, as `_READ_AND_LOCK` locks: two that insert at once cannot deadlock."""
+    performed = {
+        template.id: await _perform(connection, template, decision)
+        for template, decision in sorted(zip(shipped, decisions, strict=True), key=lambda pair: pair[0].id)
+    }
+    return [performed[template.id] for template in shipped]
+
+
+async def _perform(
+    connection: asyncpg.Connection, template: ShippedTemplate, decision: TemplateDecision
+) -> TemplateAction:
+    """Write one template; returns what was written, None where another transaction was first."""
+    if decision.action is TemplateAction.NONE:
+        return TemplateAction.NONE
+    status = await connection.execute(
+        _INSERT if decision.action is TemplateAction.INSERT else _UPGRADE,
+        template.id,
+        template.name,
+        template.description,
+        template.category,
+        canonical_json(template.document),
+        canonical_json(template.variables),
+        template.version,
+        template.content_sha256,
+    )
+    return decision.action if status in {"INSERT 0 1", "UPDATE 1"} else TemplateAction.NONE
+
+
+async def _fetch(
+    connection: asyncpg.Connection, query: str, shipped: Sequence[ShippedTemplate]
+) -> tuple[TemplateRow, ...]:
+    records = await connection.fetch(
+        query, [template.id for template in shipped], [template.name for template in shipped]
+    )
+    return tuple(
+        TemplateRow(
+            id=record["id"],
+            name=record["name"],
+            description=record["description"],
+            category=record["category"],
+            document=json.loads(record["doc"]),
+            variables=json.loads(record["variables"]),
+            version=record["version"],
+            is_system=record["is_system"],
+            seeded_sha256=record["seeded_sha256"],
+        )
+        for record in records
+    )
+
+
+def _results(performed: Sequence[TemplateAction], after: Sequence[TemplateDecision]) -> tuple[TemplateResult, ...]:
+    return tuple(
+        TemplateResult(
+            template_id=now.template_id,
+            state=now.state,
+            performed=action,
+            row_version=now.row_version,
+            shipped_version=now.shipped_version,
+            message=now.message,
+        )
+        for action, now in zip(performed, after, strict=True)
+    )

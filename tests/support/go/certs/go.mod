@@ -1,0 +1,3 @@
+module tests/support/certs
+
+go 1.26.0

@@ -1,0 +1,4 @@
+// Package monitoring names the Go types whose CRDs controller-gen writes.
+package monitoring
+
+import _ "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"

