@@ -14,6 +14,7 @@ T = TypeVar("T")
 
 _LARGEST_PORT = 65535
 _MOST_CONNECTIONS = 10000
+_CONNECTION_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE")
 _URL_OPTIONS = ("sslmode", "connect_timeout", "application_name")
 
 
@@ -34,7 +35,7 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
     | DB_PORT | 5432 | TCP port |
     | DB_SSLMODE | require | disable, require, verify-ca, verify-full |
     | DB_MAX_OPEN_CONNS | 50 | connections at most |
-    | DB_MAX_IDLE_CONNS | 10 | idle connections kept |
+    | DB_MAX_IDLE_CONNS | 10, or DB_MAX_OPEN_CONNS if less | idle connections kept |
     | DB_CONN_MAX_LIFETIME | 5m | age at which a connection is replaced |
     | DB_CONN_MAX_IDLE_TIME | 1m | idle time after which one is closed |
     | DB_CONNECT_TIMEOUT | 10s | for dialling and logging in |
@@ -47,9 +48,10 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
         ConfigurationError: one line that names the variable, its value (never a password) and what is accepted.
     """
     read = _Reader(environment)
+    max_open = read("DB_MAX_OPEN_CONNS", "50", _integer(1, _MOST_CONNECTIONS))
     pool = PoolSettings(
-        max_open=read("DB_MAX_OPEN_CONNS", "50", _integer(1, _MOST_CONNECTIONS)),
-        max_idle=read("DB_MAX_IDLE_CONNS", "10", _integer(0, _MOST_CONNECTIONS)),
+        max_open=max_open,
+        max_idle=read("DB_MAX_IDLE_CONNS", str(min(10, max_open)), _integer(0, _MOST_CONNECTIONS)),
         max_lifetime=read("DB_CONN_MAX_LIFETIME", "5m", _positive_duration),
         max_idle_time=read("DB_CONN_MAX_IDLE_TIME", "1m", _positive_duration),
     )
@@ -61,10 +63,10 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
         read("DB_CONNECT_TIMEOUT", "10s", _positive_duration),
         read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
     )
-    if url is None:
+    if not url:
         return DatabaseSettings(_from_variables(read, timeouts, pooler), pool)
-    if "DB_HOST" in environment:
-        raise ConfigurationError("Both DB_HOST and a database URL are given. Remove one of them.")
+    if also := [name for name in _CONNECTION_VARIABLES if environment.get(name)]:
+        raise ConfigurationError(f"Both a database URL and {', '.join(also)} are given. Remove one or the other.")
     return DatabaseSettings(_from_url(url, timeouts, pooler), pool)
 
 

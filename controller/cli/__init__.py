@@ -1,11 +1,15 @@
 """The commands. Each room's code is imported by the command that needs it: `--help` loads none of it."""
 
+import signal
 import sys
 
 import click
 
+from controller.cli.interrupts import Interrupted
 from controller.cli.options import fail
 from controller.errors import DashdbError
+
+INTERRUPTED = 128 + signal.SIGINT
 
 
 class _Lazy(click.Group):
@@ -45,8 +49,12 @@ def main() -> None:
     except click.ClickException as error:
         error.show()
         sys.exit(2)
-    except click.Abort:
-        click.echo("Aborted; nothing was changed.", err=True)
-        sys.exit(1)
+    except click.Abort as abort:
+        by_signal = isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
+        click.echo("Interrupted; nothing was changed." if by_signal else "Aborted; nothing was changed.", err=True)
+        sys.exit(INTERRUPTED if by_signal else 1)
+    except Interrupted as interrupted:
+        click.echo(str(interrupted), err=True)
+        sys.exit(interrupted.exit_code)
     except DashdbError as error:
         fail(error)

@@ -1,27 +1,30 @@
 """`dashdb migrate`: the engine by hand."""
 
-import asyncio
 import os
 import sys
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias, TypeVar
 
 import click
 
+from controller.cli import interrupts
 from controller.cli.migrate_output import Reporter, print_plan, print_status, print_version
 from controller.cli.options import Duration, database_options, fail, logging_options
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler
-from controller.errors import ConfigurationError, DashdbError
+from controller.errors import ConfigurationError, DashdbError, MigrationLocked
 from controller.logs import LogFormat
 from controller.migrate.files import Migrations, packaged_folder, read_folder
 from controller.migrate.history import read_history
-from controller.migrate.plan import Direction, History, Plan, current_version, make_plan, newest_version
+from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version
 from controller.migrate.runner import Runner, RunSettings
 from controller.settings import database_settings
+
+T = TypeVar("T")
+Work: TypeAlias = Callable[[Connection, Migrations], Coroutine[Any, Any, T]]
 
 PENDING_EXIT_CODE = 8
 
@@ -36,23 +39,27 @@ class Invocation:
     lock_timeout: float
     as_json: bool
 
-    def run(self, work: Callable[[Connection, Migrations], Coroutine[Any, Any, None]]) -> None:
-        """Connects, does `work`, and ends the program on an error of ours."""
-        try:
-            migrations = read_folder(self.path)
-            settings = database_settings(os.environ, url=self.database_url, pooler=self.pooler)
-            asyncio.run(self._connected(settings.target, migrations, work))
-        except DashdbError as error:
-            fail(error, as_json=self.as_json)
+    def run(self, work: Work[T]) -> T:
+        """What `work` returns, done over a connection; people are asked and told outside of it."""
+        migrations = read_folder(self.path)
+        target = database_settings(os.environ, url=self.database_url, pooler=self.pooler).target
 
-    async def _connected(self, target: Any, migrations: Migrations, work: Any) -> None:
-        async with connected(target) as connection:
-            await work(connection, migrations)
+        async def over_connection() -> T:
+            async with connected(target) as connection:
+                return await work(connection, migrations)
 
-    async def migrate(self, connection: Connection, migrations: Migrations, target: int | None) -> None:
+        return interrupts.run(over_connection())
+
+    def migrate(self, choose: Work[int | None]) -> None:
+        """Runs the engine to the version that `choose` names, and tells what was done."""
         with Reporter(show=not self.as_json) as reporter:
-            settings = RunSettings(runner_wait=self.lock_timeout)
-            done = await Runner(connection, settings, reporter).run(migrations, target)
+
+            async def work(connection: Connection, migrations: Migrations) -> Plan:
+                target = await choose(connection, migrations)
+                settings = RunSettings(runner_wait=self.lock_timeout)
+                return await Runner(connection, settings, reporter).run(migrations, target)
+
+            done = self.run(work)
         print_plan(done, reporter.seconds, as_json=self.as_json)
 
 
@@ -85,7 +92,10 @@ def _shared(function: Callable[..., None]) -> Callable[..., None]:
         as_json: bool,
         **rest: Any,
     ) -> None:
-        function(Invocation(database_url, pooler, path, lock_timeout, as_json), **rest)
+        try:
+            function(Invocation(database_url, pooler, path, lock_timeout, as_json), **rest)
+        except DashdbError as error:
+            fail(error, as_json=as_json)
 
     return command
 
@@ -111,14 +121,12 @@ def up(invocation: Invocation, count: int | None) -> None:
       dashdb migrate up
     """
 
-    async def work(connection: Connection, migrations: Migrations) -> None:
-        target = None
-        if count is not None:
-            plan = make_plan(migrations, await read_history(connection))
-            target = _version_after(plan, count)
-        await invocation.migrate(connection, migrations, target)
+    async def choose(connection: Connection, migrations: Migrations) -> int | None:
+        if count is None:
+            return None
+        return _version_after(make_plan(migrations, await read_history(connection)), count)
 
-    invocation.run(work)
+    invocation.migrate(choose)
 
 
 @command.command()
@@ -136,15 +144,26 @@ def down(invocation: Invocation, count: int | None, *, everything: bool, yes: bo
     if (count is None) == (not everything):
         raise click.UsageError("Say how many to revert: dashdb migrate down 1, or dashdb migrate down --all.")
 
-    async def work(connection: Connection, migrations: Migrations) -> None:
-        history = await read_history(connection)
-        plan = make_plan(migrations, history, 0)
-        target = 0 if everything else _version_before(plan, count or 0)
-        if plan.steps:
-            _confirm(plan, target, yes=yes)
-        await invocation.migrate(connection, migrations, target)
+    async def look(connection: Connection, migrations: Migrations) -> Plan:
+        whole = make_plan(migrations, await read_history(connection), 0)
+        steps = whole.steps if everything else whole.steps[:count]
+        return Plan(whole.current, _version_before(whole, len(steps)), steps)
 
-    invocation.run(work)
+    plan = invocation.run(look)
+    if plan.steps and not yes and not _confirmed(plan):
+        click.echo("Nothing was changed.", err=True)
+        sys.exit(1)
+
+    async def choose(connection: Connection, migrations: Migrations) -> int:
+        now = make_plan(migrations, await read_history(connection), plan.target)
+        if now.sha256 != plan.sha256:
+            raise MigrationLocked(
+                f"The database went from version {plan.current} to {now.current} in the meantime. Look, and run again.",
+                reason="MigrationOvertaken",
+            )
+        return plan.target
+
+    invocation.migrate(choose)
 
 
 @command.command()
@@ -157,10 +176,10 @@ def version(invocation: Invocation) -> None:
       dashdb migrate version
     """
 
-    async def work(connection: Connection, _: Migrations) -> None:
-        print_version(await read_history(connection), as_json=invocation.as_json)
+    async def work(connection: Connection, _: Migrations) -> History:
+        return await read_history(connection)
 
-    invocation.run(work)
+    print_version(invocation.run(work), as_json=invocation.as_json)
 
 
 @command.command()
@@ -174,13 +193,13 @@ def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
       dashdb migrate status --exit-code
     """
 
-    async def work(connection: Connection, migrations: Migrations) -> None:
-        history = await read_history(connection)
-        print_status(migrations, history, as_json=invocation.as_json)
-        if pending_exit_code and _pending(migrations, history):
-            sys.exit(PENDING_EXIT_CODE)
+    async def work(connection: Connection, migrations: Migrations) -> tuple[Migrations, History]:
+        return migrations, await read_history(connection)
 
-    invocation.run(work)
+    migrations, history = invocation.run(work)
+    print_status(migrations, history, as_json=invocation.as_json)
+    if pending_exit_code and _pending(migrations, history):
+        sys.exit(PENDING_EXIT_CODE)
 
 
 def _pending(migrations: Migrations, history: History) -> bool:
@@ -197,14 +216,8 @@ def _version_before(plan: Plan, count: int) -> int:
     return plan.steps[count].migration.version if count < len(plan.steps) else plan.target
 
 
-def _confirm(plan: Plan, target: int, *, yes: bool) -> None:
-    assert all(step.direction is Direction.DOWN for step in plan.steps)  # noqa: S101
-    if yes:
-        return
+def _confirmed(plan: Plan) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError("Reverting loses data and nobody is there to be asked. Add --yes.")
-    click.confirm(
-        f"Go back from version {plan.current} to {target}, and lose the data in between?",
-        abort=True,
-        err=True,
-    )
+    question = f"Go back from version {plan.current} to {plan.target}, and lose the data in between?"
+    return click.confirm(question, err=True)

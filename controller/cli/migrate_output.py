@@ -1,6 +1,7 @@
 """What `dashdb migrate` shows: results on stdout, progress on stderr."""
 
 import json
+import sys
 import time
 from types import TracebackType
 from typing import Any, Self
@@ -9,19 +10,21 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
+from rich.text import Text
 
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
 from controller.migrate.plan import Direction, History, HistoryRow, Plan, Step, current_version
 
-_stdout = Console(highlight=False)
+_WIDTH_ELSEWHERE = 240
+"""Columns of a table that goes into a pipe or a file, where cells are not to be broken over lines."""
 
 
 class Reporter:
     """Progress of a run: a bar on a terminal, a line a file elsewhere."""
 
     def __init__(self, *, show: bool) -> None:
-        console = Console(stderr=True, highlight=False)
+        console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._console = console if show else None
         self._bar = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("statements"),
@@ -59,14 +62,13 @@ class Reporter:
 
 def print_plan(plan: Plan, seconds: float, *, as_json: bool) -> None:
     """The last word of a run."""
-    reached = plan.target if plan.steps else plan.current
     if as_json:
         steps = [{"version": s.migration.version, "file": s.label, "direction": s.direction} for s in plan.steps]
-        click.echo(json.dumps({"from": plan.current, "to": reached, "steps": steps, "seconds": round(seconds, 3)}))
+        click.echo(json.dumps({"from": plan.current, "to": plan.target, "steps": steps, "seconds": round(seconds, 3)}))
     elif not plan.steps:
-        click.echo(f"Nothing to do; the schema is at version {reached}.")
+        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
-        click.echo(f"The schema is at version {reached}; {len(plan.steps)} files in {seconds:.2f} s.")
+        click.echo(f"The schema is at version {plan.target}; {len(plan.steps)} files in {seconds:.2f} s.")
 
 
 def print_version(history: History, *, as_json: bool) -> None:
@@ -89,9 +91,10 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
     colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
     for row in rows:
         took = f"{row['duration_ms']} ms" if row["duration_ms"] is not None else ""
-        state = f"[{colours.get(row['state'], 'cyan')}]{row['state']}[/]"
-        table.add_row(str(row["version"]), row["description"], state, row["applied_at"] or "", row["by"] or "", took)
-    _stdout.print(table)
+        state = Text(row["state"], style=colours.get(row["state"], "cyan"))
+        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
+        table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
 
 
 def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:

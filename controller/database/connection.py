@@ -18,6 +18,8 @@ CLOSE_TIMEOUT = 2.0
 
 _USER_TIMEOUT_MARGIN = 5
 """Seconds above the query timeout after which the kernel gives up on a peer that acknowledges nothing."""
+_LONGEST_USER_TIMEOUT = 7 * 24 * 3600
+"""Seconds; the kernel counts milliseconds in 32 bits."""
 
 
 async def connect(target: Target) -> Connection:
@@ -42,6 +44,8 @@ async def connect(target: Target) -> Connection:
             # The only setting that PgBouncer lets a client say at the start.
             server_settings={"application_name": target.application_name},
         )
+    except UnicodeError:  # such as db..example.org, which no resolver is even asked for
+        raise in_our_words(socket.gaierror(), target) from None
     except DRIVER_ERRORS as error:
         raise in_our_words(error, target) from None
     _notice_silent_peers(connection, target)
@@ -63,7 +67,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     try:
         yield connection
     except DRIVER_ERRORS as error:
-        raise in_our_words(error, target) from None
+        raise in_our_words(error, target, limit=target.query_timeout) from None
     finally:
         await close(connection)
 
@@ -76,5 +80,5 @@ def _notice_silent_peers(connection: Connection, target: Target) -> None:
         return
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
     if hasattr(socket, "TCP_USER_TIMEOUT"):
-        milliseconds = int((target.query_timeout + _USER_TIMEOUT_MARGIN) * 1000)
+        milliseconds = int(min(target.query_timeout + _USER_TIMEOUT_MARGIN, _LONGEST_USER_TIMEOUT) * 1000)
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, milliseconds)

@@ -45,8 +45,11 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
 }  # fmt: skip
 
 
-def in_our_words(error: BaseException, target: Target) -> DashdbError:
+def in_our_words(error: BaseException, target: Target, *, limit: float | None = None) -> DashdbError:
     """The error for people that stands for whatever a connection or a query raised.
+
+    Args:
+        limit: seconds that were given; the connect timeout unless said otherwise.
 
     Returns:
         A `DatabaseUnavailable` with a reason of its own for each cause that a person would treat differently.
@@ -55,14 +58,14 @@ def in_our_words(error: BaseException, target: Target) -> DashdbError:
         return error
     if isinstance(error, asyncpg.PostgresError):
         return _from_server(error, target)
-    reason, recovery, text = _from_network(error, target)
+    reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)
     return DatabaseUnavailable(f"{target.place}: {text}", reason=reason, recovery=recovery)
 
 
 def condition_name(error: asyncpg.PostgresError) -> str:
     """SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
-    name = re.sub(r"(?<!^)(?=[A-Z])", "_", type(error).__name__.removesuffix("Error")).lower()
-    name = re.sub(r"^postgres_(.*)", r"\1_error", name)  # PostgresSyntaxError
+    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", type(error).__name__.removesuffix("Error"))
+    name = re.sub(r"^postgres_(.*)", r"\1_error", "_".join(words).lower())  # PostgresSyntaxError
     return f"{error.sqlstate} {name}"
 
 
@@ -78,13 +81,13 @@ def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     )
 
 
-def _from_network(error: BaseException, target: Target) -> tuple[str, Recovery, str]:
+def _from_network(error: BaseException, target: Target, limit: float) -> tuple[str, Recovery, str]:
     if isinstance(error, ssl.SSLCertVerificationError):
         return _from_certificate(error)
     if isinstance(error, ssl.SSLError):
         return "TLSFailed", _WAITING, "The TLS handshake failed. Compare the certificates of both sides."
     if isinstance(error, TimeoutError):
-        return "Timeout", _TRANSIENT, f"No answer within {target.connect_timeout:g} s."
+        return "Timeout", _TRANSIENT, f"No answer within {limit:g} s."
     if isinstance(error, socket.gaierror):
         return "HostNotFound", _TRANSIENT, "The name of the host cannot be resolved. Correct the host."
     if isinstance(error, ConnectionRefusedError):

@@ -42,6 +42,8 @@ class Pool:
         self._wait_seconds = 0.0
         self._closed: Counter[CloseReason] = Counter()
         self._sweeper: asyncio.Task[None] | None = None
+        self._idle_changed = asyncio.Event()
+        self._closing = False
 
     @property
     def statistics(self) -> PoolStatistics:
@@ -58,6 +60,8 @@ class Pool:
         Raises:
             DatabaseUnavailable: none could be had, or the driver failed inside the `with`.
         """
+        if self._closing:
+            raise DatabaseUnavailable(f"{self.target.place}: the pool is closed.", reason="PoolClosed")
         async with self._slot():
             held = await self._take()
             healthy = False
@@ -66,7 +70,7 @@ class Pool:
                 healthy = True
             except DRIVER_ERRORS as error:
                 healthy = not isinstance(error, BROKEN_CONNECTION)
-                raise in_our_words(error, self.target) from None
+                raise in_our_words(error, self.target, limit=self.target.query_timeout) from None
             except DashdbError:
                 healthy = True
                 raise
@@ -75,7 +79,7 @@ class Pool:
 
     async def close(self) -> None:
         """Closes what is idle; connections in use are closed when they come back."""
-        self.settings = PoolSettings(self.settings.max_open, 0, 0.0, 0.0)
+        self._closing = True
         if self._sweeper is not None:
             self._sweeper.cancel()
             with suppress(asyncio.CancelledError):
@@ -128,6 +132,8 @@ class Pool:
         elif not healthy or held.connection.is_in_transaction():
             held.connection.terminate()
             self._closed[CloseReason.LOST] += 1
+        elif self._closing:
+            await self._discard(held.connection, CloseReason.SHUTDOWN)
         elif held.dies_at <= time.monotonic():
             await self._discard(held.connection, CloseReason.LIFETIME)
         elif len(self._idle) >= self.settings.max_idle:
@@ -135,19 +141,26 @@ class Pool:
         else:
             held.since = time.monotonic()
             self._idle.append(held)
+            self._idle_changed.set()
             if self._sweeper is None or self._sweeper.done():
                 self._sweeper = asyncio.create_task(self._sweep(), name="pool sweeper")
 
     async def _sweep(self) -> None:
-        """Closes what was idle for too long; ends when nothing is idle."""
+        """Closes what was idle, or has lived, for too long; ends when nothing is idle."""
         while self._idle:
-            oldest = self._idle[0]
-            due = oldest.since + self.settings.max_idle_time
-            if (wait := due - time.monotonic()) > 0:
-                await asyncio.sleep(wait)
-            elif self._idle and self._idle[0] is oldest:
-                self._idle.popleft()
-                await self._discard(oldest.connection, CloseReason.IDLE_TIME)
+            first = min(self._idle, key=self._due)
+            if (wait := self._due(first) - time.monotonic()) > 0:
+                self._idle_changed.clear()
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(wait):
+                        await self._idle_changed.wait()
+            else:
+                self._idle.remove(first)
+                too_old = first.dies_at <= first.since + self.settings.max_idle_time
+                await self._discard(first.connection, CloseReason.LIFETIME if too_old else CloseReason.IDLE_TIME)
+
+    def _due(self, held: _Idle) -> float:
+        return min(held.since + self.settings.max_idle_time, held.dies_at)
 
     async def _discard(self, connection: Connection, reason: CloseReason) -> None:
         self._closed[reason] += 1

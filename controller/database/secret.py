@@ -80,18 +80,20 @@ def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
             f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
             reason="SecretNotFound",
         )
-    value = next((secret.data[key] for key in keys if secret.data.get(key)), None)
-    if value is None:
+    found = next((key for key in keys if secret.data.get(key)), None)
+    if found is None:
         wanted = " or ".join(f'"{key}"' for key in keys)
-        raise ConfigurationError(f'Secret "{secret.name}" has no key {wanted}. Add it.', reason="SecretKeyMissing")
+        raise ConfigurationError(
+            f'Secret "{secret.name}" has no key {wanted}, or nothing in it. Add it.', reason="SecretKeyMissing"
+        )
     try:
-        text = value.decode()
+        text = secret.data[found].decode()
     except UnicodeDecodeError:
-        raise _invalid(secret, keys[0], "is not UTF-8 text") from None
+        raise _invalid(secret, found, "is not UTF-8 text") from None
     # Files made with an editor end in a line end that nobody meant; a NUL would end the value inside the protocol.
     text = text.rstrip("\r\n")
     if "\0" in text or not text:
-        raise _invalid(secret, keys[0], "is empty or holds a NUL byte")
+        raise _invalid(secret, found, "is empty or holds a NUL byte")
     return text
 
 

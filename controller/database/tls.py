@@ -32,7 +32,8 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
 
 def _load_ca(context: ssl.SSLContext, pem: str) -> None:
     try:
-        context.load_verify_locations(cadata=pem)
+        # Bundles name their authorities in comments, in any alphabet; certificates themselves are ASCII.
+        context.load_verify_locations(cadata=pem.encode("ascii", errors="ignore").decode())
     except (ssl.SSLError, ValueError):
         raise ConfigurationError(
             "The CA certificate is no PEM certificate; give the text from "
@@ -48,7 +49,7 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str
         path.touch(mode=0o600)
         path.write_text(f"{certificate}\n{key}\n", encoding="ascii", errors="replace")
         try:
-            context.load_cert_chain(path)
+            context.load_cert_chain(path, password="")  # else OpenSSL asks the terminal for an encrypted key's
         except ssl.SSLError:
             raise ConfigurationError(
                 "The client certificate and its key are no matching pair of PEM texts (tls.crt, tls.key).",

@@ -4,6 +4,7 @@
 """
 
 import hashlib
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,7 @@ from pathlib import Path
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.lexer import Statement, split
 
-_NAME = re.compile(r"[vV]?(?P<version>\d+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
+_NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 _LARGEST_SEQUENCE = 9_999_999
 """Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
 _LARGEST_VERSION = 2**63 - 1
@@ -73,15 +74,26 @@ def packaged_folder() -> Path:
 
 
 def read_folder(folder: Path) -> Migrations:
-    """All migrations in `folder`; files that do not end in `.sql` are left alone.
+    """All migrations in `folder`; hidden files and those that do not end in `.sql` are left alone.
 
     Raises:
-        ConfigurationError: no such folder.
+        ConfigurationError: no such folder, or none that can be read, or no migration in it.
         MigrationFileError: see `parse`.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such folder. Give the folder that holds the migration files (--path).")
-    return parse({path.name: path.read_bytes() for path in sorted(folder.glob("*.sql"))})
+    try:
+        contents = {path.name: path.read_bytes() for path in sql_files(folder)}
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: cannot be read ({os.strerror(error.errno or 0)}).") from None
+    if not contents:
+        raise ConfigurationError(f"{folder}: no migration in it. Give the folder that holds the files (--path).")
+    return parse(contents)
+
+
+def sql_files(folder: Path) -> list[Path]:
+    """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
+    return sorted(p for p in folder.iterdir() if p.suffix.lower() == ".sql" and not p.name.startswith("."))
 
 
 def parse(contents: Mapping[str, bytes]) -> Migrations:
@@ -138,6 +150,8 @@ def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Scri
         missing = "down" if down is None else "up"
         wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", there.name)
         raise MigrationFileError(f"{there.name}: its other half is missing. Write {wanted} beside it.")
+    if _parse_name(up.name)[1] != _parse_name(down.name)[1]:
+        raise MigrationFileError(f"{down.name}: not the way back of {up.name}; their names differ. Rename one of them.")
     return Migration(version, description, up, down)
 
 

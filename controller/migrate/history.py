@@ -68,6 +68,8 @@ async def read_history(connection: Connection) -> History:
         return ()
     try:
         rows = await connection.fetch(_READ)
+    except asyncpg.UndefinedTableError:
+        return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
         raise HistoryMismatch(
             "The table schema_version in this schema was made by another program. Use a schema of its own for the "
@@ -93,7 +95,6 @@ async def create_table(connection: Connection) -> None:
 async def record(connection: Connection, step: Step, *, host: str, engine: str, seconds: float, retries: int) -> None:
     """Writes what `step` did, inside the transaction that did it; the last step down takes the table with it."""
     migration = step.migration
-    down_sql = "\n".join(f"{statement.text};" for statement in migration.down.statements)
     await connection.execute(
         _RECORD,
         migration.version,
@@ -104,7 +105,7 @@ async def record(connection: Connection, step: Step, *, host: str, engine: str, 
         round(seconds * 1000),
         retries,
         migration.up.sha256,
-        down_sql,
+        migration.down.text,
     )
     if step.direction is Direction.DOWN:
         await connection.execute(_DROP_IF_EMPTY)

@@ -8,6 +8,7 @@ or the BEGIN ATOMIC body of an SQL function (PostgreSQL 14).
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 
 from controller.errors import MigrationFileError
 
@@ -28,15 +29,16 @@ class Statement:
     @property
     def words(self) -> tuple[str, ...]:
         """Its first four words in upper case, comments left out; enough to tell its kind."""
-        return tuple(word.upper() for word in re.findall(r"[A-Za-z_]+", _COMMENT.sub(" ", self.text[:200]))[:4])
+        return _first_words(self.text)
 
 
-_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/", re.DOTALL)
+_WORD_OR_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|([A-Za-z_]+)", re.DOTALL)
 _BLANK = re.compile(r"\s+|--[^\n]*")
-_ATOMIC_HEAD = re.compile(r"CREATE\s+(?:OR\s+REPLACE\s+)?(?:FUNCTION|PROCEDURE)\b", re.IGNORECASE)
+_COPY_FROM_STDIN = re.compile(r"\bFROM\s+STDIN\b", re.IGNORECASE)
 _NOT_IN_WORD = r"(?<![\w$])"
+_ESCAPED = r"'(?:[^'\\]|\\.|'')*+'"
 _TOKENS = rf"""
-    (?P<string>  {_NOT_IN_WORD}[eE]'(?:[^'\\]|\\.|'')*+' | '(?:[^']|'')*+' | "(?:[^"]|"")*+" )
+    (?P<string>  {_NOT_IN_WORD}[eE]{_ESCAPED}(?:[ \t\r]*\n\s*{_ESCAPED})*+ | '(?:[^']|'')*+' | "(?:[^"]|"")*+" )
   | (?P<open>    {_NOT_IN_WORD}[eE]' | ['"] )
   | (?P<comment> --[^\n]*+ )
   | (?P<block>   /\* )
@@ -45,8 +47,10 @@ _TOKENS = rf"""
 """
 _TOKEN = re.compile(_TOKENS, re.VERBOSE | re.DOTALL)
 _TOKEN_OR_WORD = re.compile(
-    _TOKENS + rf"| (?P<word> {_NOT_IN_WORD}(?:begin|case|end)\b )", re.VERBOSE | re.DOTALL | re.IGNORECASE
+    _TOKENS + r"| (?P<word> (?<![\w$.])(?:begin\s+atomic|case|end)\b )", re.VERBOSE | re.DOTALL | re.IGNORECASE
 )
+_HEAD = 2000
+"""Characters of a statement in which its first words are looked for."""
 _BLOCK_EDGE = re.compile(r"/\*|\*/")
 
 
@@ -57,7 +61,8 @@ def split(sql: str, *, file: str) -> tuple[Statement, ...]:
         file: name for error messages.
 
     Raises:
-        MigrationFileError: an unterminated string, comment or quote; or a psql meta-command.
+        MigrationFileError: a string, comment, quote, parenthesis or body that is never closed; or what only psql
+            can do: meta-commands and COPY FROM STDIN.
     """
     return tuple(_Splitter(sql, file).statements())
 
@@ -75,6 +80,7 @@ class _Splitter:
             end = self._end_of_statement(start)
             text = self.sql[start:end].rstrip()
             if text:
+                self._refuse_copy_from_stdin(text, start)
                 yield Statement(text, start, self._line_at(start))
             position = end + 1
 
@@ -89,10 +95,13 @@ class _Splitter:
         return position
 
     def _end_of_statement(self, start: int) -> int:
-        pattern = _TOKEN_OR_WORD if _ATOMIC_HEAD.match(self.sql, start) else _TOKEN
-        position, parentheses, blocks = start, 0, 0
+        words = _first_words(self.sql[start : start + _HEAD])
+        may_be_atomic = words[:1] == ("CREATE",) and not {"FUNCTION", "PROCEDURE"}.isdisjoint(words)
+        pattern = _TOKEN_OR_WORD if may_be_atomic else _TOKEN
+        position, parentheses, blocks, opened = start, 0, 0, start
         while match := pattern.search(self.sql, position):
             position = match.end()
+            opened = opened if parentheses or blocks else match.start()
             match match.lastgroup, match.group():
                 case "open", quote:
                     raise self._error(match.start(), f"this quote is never closed; end it with {quote[-1]}")
@@ -100,7 +109,7 @@ class _Splitter:
                     position = self._end_of_block(match.start())
                 case "dollar", tag:
                     position = self._end_of_dollar_quote(tag, match)
-                case "word", word:
+                case "word", word if not parentheses:
                     blocks = _depth(blocks, word.lower())
                 case "single", "(":
                     parentheses += 1
@@ -110,7 +119,20 @@ class _Splitter:
                     raise self._error(match.start(), "psql meta-commands are not SQL; write it as SQL or leave it out")
                 case "single", ";" if not parentheses and not blocks:
                     return match.start()
+        self._refuse_unclosed(opened, parentheses, blocks)
         return len(self.sql)
+
+    def _refuse_unclosed(self, opened: int, parentheses: int, blocks: int) -> None:
+        """Else it would take all statements after it along, whatever they are."""
+        if parentheses:
+            raise self._error(opened, "this parenthesis is never closed; end it with )")
+        if blocks:
+            raise self._error(opened, "this body is never closed; end it with END")
+
+    def _refuse_copy_from_stdin(self, text: str, start: int) -> None:
+        """Asking the server for it would wait for data that never comes."""
+        if text[:4].upper() == "COPY" and _COPY_FROM_STDIN.search(text):
+            raise self._error(start, "COPY FROM STDIN reads what only psql can send; write it as INSERT")
 
     def _end_of_block(self, start: int) -> int:
         depth, position = 0, start
@@ -139,6 +161,11 @@ class _Splitter:
 
 def _depth(blocks: int, word: str) -> int:
     """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
-    if word == "begin" or (word == "case" and blocks):
+    if word.startswith("begin") or (word == "case" and blocks):
         return blocks + 1
     return max(0, blocks - 1) if word == "end" else blocks
+
+
+def _first_words(text: str) -> tuple[str, ...]:
+    words = (match[1].upper() for match in _WORD_OR_COMMENT.finditer(text) if match[1])
+    return tuple(islice(words, 4))

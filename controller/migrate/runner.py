@@ -26,15 +26,20 @@ FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 SNIPPET = 120
 """Characters of the line at fault that an error shows."""
 
-_BEGIN = """
-BEGIN;
+# Whatever the role's default is: what another runner committed before it let go of the lock has to be seen.
+_BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
+_LIMITS = """
 SET LOCAL lock_timeout = '{lock_timeout_ms}ms';
 SET LOCAL statement_timeout = 0;
 SET LOCAL idle_in_transaction_session_timeout = 0;
 SET LOCAL client_connection_check_interval = '500ms';
+SELECT set_config(name, '0', true) FROM pg_settings WHERE name = 'transaction_timeout'; -- since PostgreSQL 17
 """
-# A file may have said SET ROLE or SET search_path: the next one, and the history row, see none of it.
-_RESET = "SET SESSION AUTHORIZATION DEFAULT; RESET ALL"
+# A file may have said SET ROLE or SET search_path, made a temporary table or taken a lock: the next one, and the
+# history row, see none of it. RESET ROLE goes back to what ALTER ROLE ... SET role asks for.
+_RESET = """
+SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all();
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,6 +75,9 @@ class _LockedByTable(Exception):
     pass
 
 
+_NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
+
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """Applies files over one connection; others may run at the same time, each file is applied by one of them."""
@@ -79,15 +87,20 @@ class Runner:
     progress: Progress
 
     async def run(self, migrations: Migrations, target: int | None) -> Plan:
-        """Brings the database to `target` (None: the newest) and returns the plan that was carried out.
+        """Brings the database to `target` (None: the newest).
+
+        Returns:
+            What this runner did: the steps that it ran itself, and as target the version at the end.
 
         Raises:
             MigrationFailed: a statement was refused; nothing of its file remains, the files before it stay.
-            MigrationLocked: another runner, or another session's lock on a table, outlasted our patience.
+            MigrationLocked: another runner, or another session's lock on a table, outlasted our patience; or
+                another runner took the database elsewhere while this one was to revert.
             and what `make_plan` raises.
         """
         done: list[Step] = []
         first = plan = make_plan(migrations, await history_table.read_history(self.connection), target)
+        _read_all(first)
         while plan.steps:
             expected = plan.current
             for step in plan.steps:
@@ -95,8 +108,10 @@ class Runner:
                     break  # another runner was faster: look again where things stand
                 done.append(step)
                 expected = _version_after(step, plan)
-            plan = make_plan(migrations, await history_table.read_history(self.connection), first.target)
-        return Plan(first.current, first.target, tuple(done))
+            plan = make_plan(migrations, await history_table.read_history(self.connection), target)
+            if not _is_rest_of(first, plan):
+                break
+        return Plan(first.current, plan.current, tuple(done))
 
     async def _run_step(self, step: Step, expected: int) -> bool:
         """Runs one file; False where the database is no longer at version `expected`."""
@@ -123,30 +138,60 @@ class Runner:
 
     async def _try_step(self, step: Step, expected: int, *, retries: int) -> bool:
         connection = self.connection
-        started = time.monotonic()
-        statements = step.script.statements  # read before anything is begun: a bad file touches nothing
-        await connection.execute(_BEGIN.format(lock_timeout_ms=self.settings.lock_timeout_ms))
+        limits = _LIMITS.format(lock_timeout_ms=self.settings.lock_timeout_ms)
+        await connection.execute(_BEGIN + limits)
         try:
-            if not await try_lock(connection):
-                raise _LockedByRunner(await describe_holder(connection))
-            if await history_table.read_current(connection) != expected:
-                return False
-            self.progress.started(step)
-            await history_table.create_table(connection)
-            for number, statement in enumerate(statements, start=1):
-                self.progress.statement(step, number, statement)
-                await _execute(connection, step, statement)
-            await connection.execute(_RESET)
-            seconds = time.monotonic() - started
-            await history_table.record(
-                connection, step, host=socket.gethostname(), engine=ENGINE_VERSION, seconds=seconds, retries=retries
-            )
-            await connection.execute("COMMIT", timeout=NO_LIMIT)
-            self.progress.finished(step, time.monotonic() - started)
-            return True
+            return await self._run_in_transaction(step, expected, limits, retries=retries)
+        except _NO_LOCK:
+            raise _LockedByTable("a lock on schema_version that another session holds") from None
         finally:
             if not connection.is_closed() and connection.is_in_transaction():
                 await connection.execute("ROLLBACK")
+
+    async def _run_in_transaction(self, step: Step, expected: int, limits: str, *, retries: int) -> bool:
+        connection = self.connection
+        started = time.monotonic()
+        if not await try_lock(connection):
+            raise _LockedByRunner(await describe_holder(connection))
+        if await history_table.read_current(connection) != expected:
+            return False
+        self.progress.started(step)
+        await history_table.create_table(connection)
+        for number, statement in enumerate(step.script.statements, start=1):
+            self.progress.statement(step, number, statement)
+            await _execute(connection, step, statement)
+        await _check_deferred_constraints(connection, step)
+        await connection.execute(_RESET + limits)  # a RESET takes our limits too
+        seconds = time.monotonic() - started
+        await history_table.record(
+            connection, step, host=socket.gethostname(), engine=ENGINE_VERSION, seconds=seconds, retries=retries
+        )
+        await connection.execute("COMMIT", timeout=NO_LIMIT)
+        self.progress.finished(step, time.monotonic() - started)
+        return True
+
+
+def _read_all(plan: Plan) -> None:
+    """Cuts every file before anything is begun: a bad one touches nothing, and none of those before it runs."""
+    for step in plan.steps:
+        _ = step.migration.up.statements, step.migration.down.statements
+
+
+def _is_rest_of(first: Plan, plan: Plan) -> bool:
+    """False where another runner went past our target: an `up` never reverts what someone else applied.
+
+    Raises:
+        MigrationLocked: reverting would now undo, or bring back, more than was asked for.
+    """
+    if not first.reverts:
+        return not plan.reverts
+    asked = {(step.migration.version, step.direction) for step in first.steps}
+    if any((step.migration.version, step.direction) not in asked for step in plan.steps):
+        raise MigrationLocked(
+            f"Another runner took the database to version {plan.current} in the meantime. Look at it, and run again.",
+            reason="MigrationOvertaken",
+        )
+    return True
 
 
 def _version_after(step: Step, plan: Plan) -> int:
@@ -159,20 +204,40 @@ def _version_after(step: Step, plan: Plan) -> int:
 async def _execute(connection: Connection, step: Step, statement: Statement) -> None:
     try:
         await connection.execute(statement.text, timeout=NO_LIMIT)
-    except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+    except _NO_LOCK:
         raise _LockedByTable(f"a lock that another session holds (line {statement.line})") from None
+    except asyncpg.QueryCanceledError as error:  # by a limit that the file set itself, or by an administrator
+        raise MigrationFailed(_explain(step, statement, error)) from None
     except BROKEN_CONNECTION:
         raise
     except asyncpg.PostgresError as error:
         raise MigrationFailed(_explain(step, statement, error)) from None
 
 
+async def _check_deferred_constraints(connection: Connection, step: Step) -> None:
+    """What COMMIT would check, while it can still be said which file broke it."""
+    try:
+        await connection.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout=NO_LIMIT)
+    except asyncpg.IntegrityConstraintViolationError as error:
+        raise MigrationFailed(
+            f"{step.label}: at its end, PostgreSQL refused a deferred constraint with SQLSTATE "
+            f"{condition_name(error)}{_objects(error)}. Nothing of this file was applied; mend it and run again."
+        ) from None
+
+
 def _explain(step: Step, statement: Statement, error: asyncpg.PostgresError) -> str:
     """File, line, the line itself and PostgreSQL's name for what is wrong; never its own text."""
     position = int(error.position) - 1 if error.position else 0
     line = statement.line + statement.text.count("\n", 0, position)
-    source = step.script.text.splitlines()[line - 1].strip()[:SNIPPET]
-    objects = ", ".join(
+    source = step.script.text.split("\n")[line - 1].strip()[:SNIPPET]
+    return (
+        f"{step.label}:{line}: PostgreSQL refused this with SQLSTATE {condition_name(error)}{_objects(error)}: "
+        f"{source} -- Nothing of this file was applied; mend it and run again."
+    )
+
+
+def _objects(error: asyncpg.PostgresError) -> str:
+    named = ", ".join(
         f"{kind} {name}"
         for kind, name in (
             ("table", error.table_name),
@@ -181,7 +246,4 @@ def _explain(step: Step, statement: Statement, error: asyncpg.PostgresError) -> 
         )
         if name
     )  # fmt: skip
-    return (
-        f"{step.label}:{line}: PostgreSQL refused this with SQLSTATE {condition_name(error)}"
-        f"{f' ({objects})' if objects else ''}: {source} -- Nothing of this file was applied; mend it and run again."
-    )
+    return f" ({named})" if named else ""

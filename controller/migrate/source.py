@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from controller.migrate.files import Migrations, read_folder
+from controller.migrate.files import Migrations, read_folder, sql_files
 
 _Fingerprint = tuple[tuple[str, int, int], ...]
 
@@ -24,7 +24,8 @@ class MigrationSource:
         return self._migrations
 
     def _fingerprint(self) -> _Fingerprint:
-        if not self.folder.is_dir():
+        try:
+            stats = [(path.name, path.stat()) for path in sql_files(self.folder)]
+        except OSError:  # gone, or in the middle of a change: reading says what is wrong
             return ()
-        stats = ((path.name, path.stat()) for path in self.folder.glob("*.sql"))
-        return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats))
+        return tuple((name, stat.st_mtime_ns, stat.st_size) for name, stat in stats)

@@ -1,24 +1,19 @@
-"""One resource: waits for the first of {change, changed Secret, next look}, takes one turn, writes what came of it.
-
-Secrets are read by name, never watched: a watch means the right to read every Secret of its scope, since RBAC
-cannot grant their metadata alone. The price is a small read every `SECRET_POLL_SECONDS` while one waits to be mended.
-"""
+"""One resource: waits for the first of {change, changed Secret, next look}, takes one turn, writes what came of it."""
 
 import asyncio
 import random
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
 import structlog
 from pydantic import ValidationError
 
-from controller.database.secret import SecretData
 from controller.health.board import Board, Key, Report
 from controller.migrate.files import Migrations
 from controller.operator.client import ApiUnavailable, Client
+from controller.operator.secrets import SecretsOfNamespace
 from controller.operator.status_patch import merge_patch
 from controller.reconcile.gather import Surroundings
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
@@ -35,28 +30,6 @@ ANNOUNCE_AFTER_SECONDS = 2.0
 """A migration that takes longer than this is shown in the status while it runs."""
 API_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits between two tries to reach an API server that is away; the last one repeats."""
-
-
-@dataclass(slots=True)
-class SecretsOfNamespace:
-    """Reads Secrets and remembers which versions a turn saw."""
-
-    client: Client
-    namespace: str
-    seen: dict[str, str | None] = field(default_factory=dict)
-
-    async def read(self, name: str) -> SecretData | None:
-        found = await self.client.read_secret(self.namespace, name)
-        self.seen[name] = found[0] if found else None
-        return found[1] if found else None
-
-    async def changed(self) -> bool:
-        """True where a Secret that the last turn looked for is another one now."""
-        for name, version in self.seen.items():
-            found = await self.client.read_secret(self.namespace, name)
-            if (found[0] if found else None) != version:
-                return True
-        return False
 
 
 class ResourceLoop:
@@ -118,7 +91,7 @@ class ResourceLoop:
         except ValidationError as error:
             return await self._refuse(error)
         wanted = Wanted(spec, self.body["metadata"]["generation"], self._status())
-        self.secrets.seen.clear()
+        self.secrets.keep(spec.connection.secret_names)
         turn = await self._take(wanted)
         self.board.put(self.key, _report(turn))
         await self._write(turn.outcome.status, turn.outcome.events)
@@ -188,14 +161,16 @@ class ResourceLoop:
     async def _secret_changed(self) -> bool:
         try:
             return await self.secrets.changed()
-        except ApiUnavailable:
-            return False  # no news; the turn that is due says what is wrong
+        except ApiUnavailable as error:
+            log.warning("the Secrets were not read anew", error=error.message)
+            return False
 
     async def _refresh(self) -> None:
         """Reads the resource anew: after a gap in the watch nobody tells of a deletion (kopf relists without it)."""
         try:
             body = await self.client.read_resource(*self.key)
-        except ApiUnavailable:
+        except ApiUnavailable as error:
+            log.warning("the resource was not read anew", error=error.message)
             return  # the database is looked at all the same
         if body is None or body["metadata"]["uid"] != self.body["metadata"]["uid"]:
             self.body = {}

@@ -81,6 +81,12 @@ class ConnectionSpec(_Model):
         description="PgBouncer where one stands before PostgreSQL, in transaction mode; else None.",
     )
 
+    @property
+    def secret_names(self) -> set[str]:
+        """Every Secret that this connection needs."""
+        references = (self.secret_ref, self.ca_secret_ref, self.client_certificate_secret_ref)
+        return {reference.name for reference in references if reference is not None}
+
 
 class PoolSpec(_Model):
     """Connections that the operator may hold to this database; the meanings are those of Go's database/sql."""

@@ -1,10 +1,8 @@
 """Seeding while another replica seeds, or a user edits: nothing is lost, nothing is overwritten."""
 
 import asyncio
-from collections.abc import AsyncIterator
 
 import asyncpg
-import pytest_asyncio
 
 from controller.templates.merge import TemplateAction, TemplateState
 from controller.templates.seeding import seed
@@ -18,23 +16,6 @@ from tests.database.template_rows import (
     row_of,
     states,
 )
-
-
-@pytest_asyncio.fixture
-async def second_connection(migrated_connection: asyncpg.Connection) -> AsyncIterator[asyncpg.Connection]:
-    """Another session on the same database, as a second replica or a user has."""
-    parameters = migrated_connection._params
-    host, port = migrated_connection._addr
-    connection = await asyncpg.connect(
-        host=host,
-        port=port,
-        user=parameters.user,
-        password=parameters.password,
-        database=parameters.database,
-        timeout=10,
-    )
-    yield connection
-    await connection.close()
 
 
 async def blocked(connection: asyncpg.Connection) -> None:

@@ -1,0 +1,52 @@
+"""^C and SIGTERM while a command works: what runs is rolled back, and the exit code says which signal it was."""
+
+import asyncio
+import signal
+from collections.abc import Coroutine
+from typing import Any, TypeVar
+
+from controller.errors import DashdbError
+from controller.signals import SIGNALS
+
+T = TypeVar("T")
+
+
+class Interrupted(Exception):
+    """A signal ended the work in good order."""
+
+    def __init__(self, number: signal.Signals) -> None:
+        super().__init__(f"Interrupted by {number.name}; what was running is rolled back, nothing is half applied.")
+        self.exit_code = 128 + number
+
+
+def run(work: Coroutine[Any, Any, T]) -> T:
+    """Like `asyncio.run`; the first signal cancels `work`, the second ends the process at once.
+
+    Raises:
+        Interrupted: after `work` has cleaned up behind itself.
+    """
+    return asyncio.run(_until_signal(work))
+
+
+async def _until_signal(work: Coroutine[Any, Any, T]) -> T:
+    loop, task = asyncio.get_running_loop(), asyncio.current_task()
+    received: list[signal.Signals] = []
+
+    def stop(number: signal.Signals) -> None:
+        received.append(number)
+        for each in SIGNALS:
+            loop.remove_signal_handler(each)
+        if task is not None:
+            task.cancel()
+
+    for number in SIGNALS:
+        loop.add_signal_handler(number, stop, number)
+    try:
+        return await work
+    except (asyncio.CancelledError, DashdbError):
+        if received:
+            raise Interrupted(received[0]) from None
+        raise
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)

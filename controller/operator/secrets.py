@@ -1,0 +1,50 @@
+"""The Secrets of one resource, read by name.
+
+They are never watched: a watch means the right to read every Secret of its scope, since RBAC cannot grant their
+metadata alone. The price is a small read now and then while one waits to be mended.
+"""
+
+from dataclasses import dataclass, field
+
+import structlog
+
+from controller.database.secret import SecretData
+from controller.operator.client import ApiUnavailable, Client
+
+log = structlog.get_logger(__name__)
+
+_Found = tuple[str, SecretData] | None
+"""Resource version and data; None where there is no such Secret."""
+
+
+@dataclass(slots=True)
+class SecretsOfNamespace:
+    """Reads Secrets and remembers what the last turn saw of them."""
+
+    client: Client
+    namespace: str
+    _seen: dict[str, _Found] = field(default_factory=dict)
+
+    async def read(self, name: str) -> SecretData | None:
+        """The Secret as it is; as it last was while the API server is away, so that databases stay watched."""
+        try:
+            self._seen[name] = await self.client.read_secret(self.namespace, name)
+        except ApiUnavailable as error:
+            if name not in self._seen:
+                raise
+            log.warning("a Secret was not read anew", secret=name, error=error.message)
+        found = self._seen[name]
+        return found[1] if found else None
+
+    async def changed(self) -> bool:
+        """True where a Secret that the last turn looked for is another one now."""
+        for name, seen in self._seen.items():
+            found = await self.client.read_secret(self.namespace, name)
+            if (found and found[0]) != (seen and seen[0]):
+                return True
+        return False
+
+    def keep(self, names: set[str]) -> None:
+        """Forgets the Secrets that the resource no longer names."""
+        for name in set(self._seen) - names:
+            del self._seen[name]

@@ -1,0 +1,44 @@
+"""`kill -9` of the operator at random moments of a first reconcile."""
+
+import random
+import threading
+from pathlib import Path
+
+import pytest
+
+from tests.support.operator import OperatorProcess
+from tests.support.postgres import PostgresServer
+from tests.support.resources import Namespace, connection_values, resource, secret
+
+KILLS = 50
+EARLIEST_SECONDS, LATEST_SECONDS = 0.05, 0.5
+"""After kubectl began: from before the resource is there until after a first reconcile is over."""
+
+
+@pytest.mark.timeout(900)
+def test_fifty_kills_leave_each_version_once_and_four_templates(
+    account: Path, team: Namespace, postgres: PostgresServer, tmp_path: Path
+) -> None:
+    operator = OperatorProcess(account, tmp_path / "operator.log", namespace=team.name)
+    interrupted = 0
+    with operator:
+        for number in range(KILLS):
+            name = f"perses-{number}"
+            database = postgres.create_database()
+            team.apply(secret(name, connection_values(database)))
+            killer = threading.Timer(random.uniform(EARLIEST_SECONDS, LATEST_SECONDS), operator.kill)
+            killer.start()
+            team.apply(resource(name, secret_name=name, health={"intervalSeconds": 1}))
+            killer.join()
+            interrupted += team.condition(name, "Ready").get("status") != "True"
+            operator.start()
+            team.wait_for(name, "Ready", "True", seconds=60)
+            history = postgres.psql(database, args=["-At"], sql="SELECT version, direction, error FROM schema_version")
+            assert history.split() == ["1|up|"], name
+            seeded = postgres.psql(database, args=["-At"], sql="SELECT count(*) FROM dashboard_template")
+            assert seeded.strip() == "4", name
+            locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
+            assert postgres.psql(postgres.superuser, args=["-At"], sql=locks).strip() == "0", name
+            team.cluster.kubectl("delete", "ddb", name, "-n", team.name)
+            postgres.drop_database(database)
+    assert interrupted > 0, "no kill came early enough to interrupt anything"

@@ -1,0 +1,42 @@
+"""What lies in manifests/, as objects: built by kustomize, found by kind."""
+
+import tomllib
+from typing import Any
+
+from tests.support.controlplane import ControlPlane
+from tests.support.installation import ROOT, manifests
+
+NAME = "dashboard-database-operator"
+INSTALLATIONS = ("manifests", "manifests/openshift", "manifests/namespaced")
+"""Folders for `kubectl apply -k`."""
+SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
+
+
+class Installation:
+    """The objects of one folder."""
+
+    def __init__(self, cluster: ControlPlane, folder: str) -> None:
+        self.objects = manifests(cluster, ROOT / folder)
+
+    def one(self, kind: str, name: str = NAME) -> dict[str, Any]:
+        found = [item for item in self.objects if item["kind"] == kind and item["metadata"]["name"] == name]
+        assert len(found) == 1, f"{len(found)} objects {kind}/{name}"
+        return found[0]
+
+    @property
+    def template(self) -> dict[str, Any]:
+        """Of the operator's Pod."""
+        template: dict[str, Any] = self.one("Deployment")["spec"]["template"]
+        return template
+
+    @property
+    def container(self) -> dict[str, Any]:
+        containers = self.template["spec"]["containers"]
+        assert len(containers) == 1
+        container: dict[str, Any] = containers[0]
+        return container
+
+
+def project_version() -> str:
+    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
+    return version

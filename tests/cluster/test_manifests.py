@@ -1,0 +1,154 @@
+"""What manifests/ hold fits together, and fits the program."""
+
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import aiohttp
+import click
+import pytest
+import yaml
+
+from controller.cli import root
+from controller.database.secret import NamedSecret, target_from_secrets
+from controller.database.target import Pooler, SslMode
+from controller.health.board import Board
+from controller.resource.crd import custom_resource_definition
+from controller.web.server import application, serving
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation, project_version
+from tests.support.controlplane import ControlPlane
+from tests.support.installation import ROOT
+
+
+@pytest.fixture(params=INSTALLATIONS)
+def installation(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Installation:
+    return Installation(control_plane, request.param)
+
+
+def options_of(container: dict[str, Any]) -> dict[str, Any]:
+    """The container's arguments as click reads them; unknown ones raise."""
+    name, *rest = container["args"]
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    context = click.Context(command)
+    values, left_over, _ = command.make_parser(context).parse_args(rest)
+    assert left_over == []
+    return dict(values)
+
+
+def test_the_arguments_are_the_programs(installation: Installation) -> None:
+    host, port = options_of(installation.container)["listen"].rsplit(":", 1)
+    assert host == "0.0.0.0"
+    assert [(p["name"], p["containerPort"]) for p in installation.container["ports"]] == [("http", int(port))]
+
+
+def test_an_argument_that_the_program_does_not_know_is_noticed() -> None:
+    with pytest.raises(click.NoSuchOption):
+        options_of({"args": ["operator", "--listen=0.0.0.0:8080", "--leader-elect"]})
+
+
+def test_the_namespaced_one_watches_the_namespace_of_its_pod(control_plane: ControlPlane) -> None:
+    container = Installation(control_plane, "manifests/namespaced").container
+    assert options_of(container)["namespaces"] == ["$(POD_NAMESPACE)"]
+    reference = {"fieldRef": {"fieldPath": "metadata.namespace"}}
+    assert container["env"] == [{"name": "POD_NAMESPACE", "valueFrom": reference}]
+    assert "namespaces" not in options_of(Installation(control_plane, "manifests").container)
+
+
+async def test_probes_and_scrapes_ask_for_paths_that_are_served(installation: Installation) -> None:
+    probes = ("startupProbe", "livenessProbe", "readinessProbe")
+    asked = [installation.container[probe]["httpGet"] for probe in probes]
+    asked += installation.one("ServiceMonitor")["spec"]["endpoints"]
+    assert {item["port"] for item in asked} == {"http"}
+    app = application(Board(), lambda: True, version="1")
+    async with serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
+        for path in [item["path"] for item in asked]:
+            async with session.get(f"http://127.0.0.1:{port}{path}") as answer:
+                assert answer.status == 200, path
+
+
+def test_whatever_selects_the_pod_finds_it(installation: Installation) -> None:
+    labels = installation.template["metadata"]["labels"].items()
+    service = installation.one("Service")
+    assert installation.one("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels
+    assert service["spec"]["selector"].items() <= labels
+    assert installation.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items() <= labels
+    monitor = installation.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
+    assert monitor.items() <= service["metadata"]["labels"].items()
+
+
+def test_the_port_is_one_from_the_service_to_the_network_policy(installation: Installation) -> None:
+    [service_port] = installation.one("Service")["spec"]["ports"]
+    assert (service_port["name"], service_port["targetPort"], service_port["port"]) == ("http", "http", 8080)
+    [ingress] = installation.one("NetworkPolicy")["spec"]["ingress"]
+    assert ingress == {"ports": [{"port": installation.container["ports"][0]["containerPort"]}]}
+
+
+def test_every_object_says_what_it_belongs_to_and_which_release(installation: Installation) -> None:
+    wanted = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": project_version()}
+    for item in [*installation.objects, installation.template]:
+        assert wanted.items() <= item["metadata"]["labels"].items(), item
+    assert installation.container["image"] == f"{NAME}:{project_version()}"
+
+
+def test_the_pods_numbers_are_those_of_the_image(control_plane: ControlPlane) -> None:
+    context = Installation(control_plane, "manifests").template["spec"]["securityContext"]
+    user = re.findall(r"^USER (.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    assert user == [f"{context['runAsUser']}:{context['runAsGroup']}"]
+
+
+def test_openshift_chooses_the_numbers_itself(control_plane: ControlPlane) -> None:
+    context = Installation(control_plane, "manifests/openshift").template["spec"]["securityContext"]
+    assert context == {"runAsNonRoot": True, "seccompProfile": {"type": "RuntimeDefault"}}
+
+
+def test_there_is_time_to_end_before_the_kill(installation: Installation) -> None:
+    pause = installation.container["lifecycle"]["preStop"]["sleep"]["seconds"]
+    drain = 10
+    assert installation.template["spec"]["terminationGracePeriodSeconds"] > pause + drain
+
+
+def test_one_replica_is_never_two_during_an_update(installation: Installation) -> None:
+    spec = installation.one("Deployment")["spec"]
+    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+
+
+def fields(schema: dict[str, Any], path: str = "") -> Iterator[str]:
+    """Every field of a schema that holds a value, as `pool.maxOpenConnections`."""
+    for name, child in schema["properties"].items():
+        if "properties" in child:
+            yield from fields(child, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def written(value: dict[str, Any], path: str = "") -> Iterator[str]:
+    for name, child in value.items():
+        if isinstance(child, dict):
+            yield from written(child, f"{path}{name}.")
+        else:
+            yield f"{path}{name}"
+
+
+def test_the_full_sample_leaves_no_field_out() -> None:
+    version = custom_resource_definition()["spec"]["versions"][0]
+    spec = version["schema"]["openAPIV3Schema"]["properties"]["spec"]
+    full = yaml.safe_load((ROOT / "manifests/samples/dashboarddatabase-full.yaml").read_text())
+    assert set(written(full["spec"])) == set(fields(spec))
+
+
+def test_the_sample_of_a_secret_is_one_that_the_operator_understands() -> None:
+    [path] = [sample for sample in SAMPLES if sample.stem == "secret"]
+    sample = yaml.safe_load(path.read_text())
+    target = target_from_secrets(
+        NamedSecret(sample["metadata"]["name"], {key: value.encode() for key, value in sample["stringData"].items()}),
+        ca=None,
+        client_certificate=None,
+        ssl_mode=None,
+        pooler=Pooler.NONE,
+        service_namespace="team-a",
+        connect_timeout=10,
+        query_timeout=30,
+    )
+    assert (target.host, target.port, target.ssl_mode) == ("perses-db.team-a.svc", 5432, SslMode.VERIFY_FULL)
+    assert target.password == "replace-me-before-use"

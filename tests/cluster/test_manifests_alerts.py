@@ -1,0 +1,197 @@
+"""The alerts fire when they should and not before, computed by Prometheus itself (`promtool test rules`)."""
+
+import re
+import subprocess
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from controller.database.values import PoolStatistics
+from controller.health.board import Board, Report
+from controller.health.verdict import Health, Sample, Verdict
+from controller.web.metrics import registry
+from tests.cluster.manifests_objects import NAME, Installation
+from tests.support.binaries import promtool
+from tests.support.controlplane import ControlPlane
+from tests.support.installation import ROOT
+
+RULES = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
+LABELS = 'namespace="team-a",name="perses"'
+OPERATOR = {f'dashdb_build_info{{job="{NAME}"}}': "1x120"}
+
+
+def database(*, pod: str = "a", labels: str = LABELS, **series: str) -> dict[str, str]:
+    """Series of one database; `up="1x9"` is dashdb_database_up. What is not given is as in a database that is fine."""
+    names = {
+        "up": "dashdb_database_up",
+        "ready": "dashdb_database_ready",
+        "pending": "dashdb_schema_pending_migrations",
+        "checked": "dashdb_database_last_check_timestamp_seconds",
+        "used": "dashdb_server_connections",
+        "limit": "dashdb_server_connections_limit",
+    }
+    fine = {
+        "up": "1x120",
+        "ready": "1x120",
+        "pending": "0x120",
+        "checked": "1x120",
+        "used": "9x120",
+        "limit": "100x120",
+    }
+    values = {**fine, **series}
+    return {f'{names[key]}{{{labels},pod="{pod}"}}': value for key, value in values.items() if value}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Series, one value a minute, and which alerts fire at which minute."""
+
+    firing: dict[int, list[str]]
+    series: dict[str, str]
+    operator: dict[str, str] = field(default_factory=lambda: OPERATOR)
+
+
+CASES = {
+    "nothing fires while all is well": Case({0: [], 60: [], 119: []}, database()),
+    "a degraded database that is ready is nobody's emergency": Case({60: []}, database(used="89x120")),
+    "a database that does not answer is down, and not also not ready": Case(
+        {4: [], 6: ["DashdbDatabaseDown"], 60: ["DashdbDatabaseDown"]}, database(up="0x120", ready="0x120")
+    ),
+    "one that was down for three minutes wakes nobody": Case(
+        {m: [] for m in range(0, 20, 2)}, database(up="1x5 0x3 1x100", ready="1x5 0x3 1x100")
+    ),
+    "the alert ends when the database is back": Case(
+        {9: ["DashdbDatabaseDown"], 12: []}, database(up="0x10 1x100", ready="0x10 1x100")
+    ),
+    "a down database is down while migrations wait": Case(
+        {60: ["DashdbDatabaseDown"]}, database(up="0x120", ready="0x120", pending="2x120")
+    ),
+    "a Secret that is missing is not ready and not down": Case(
+        {14: [], 16: ["DashdbDatabaseNotReady"]},
+        database(up="0x120", ready="0x120", checked="", pending="", used="", limit=""),
+    ),
+    "a Secret that was lost while migrations waited is not ready": Case(
+        {60: ["DashdbDatabaseNotReady"]},
+        database(up="0x120", ready="0x120", checked="", pending="2x120", used="", limit=""),
+    ),
+    "templates that cannot be seeded are not ready": Case({60: ["DashdbDatabaseNotReady"]}, database(ready="0x120")),
+    "migrations that wait are that and nothing else": Case(
+        {29: [], 31: ["DashdbMigrationsPending"]}, database(ready="0x120", pending="2x120")
+    ),
+    "a migration of twelve minutes is no news": Case({14: [], 60: []}, database(ready="0x12 1x99", pending="1x12 0x99")),
+    "connections near their limit are": Case(
+        {9: [], 11: ["DashdbConnectionsNearLimit"], 60: ["DashdbConnectionsNearLimit"]}, database(used="95x120")
+    ),
+    "a server that says no limit is not near it": Case({60: []}, database(limit="0x120")),
+    "an operator that vanished is missed": Case({9: [], 11: ["DashdbOperatorAbsent"]}, {}, operator={}),
+    "a sidecar's series do not stand in for the operator's": Case(
+        {60: ["DashdbOperatorAbsent"]}, {}, operator={'dashdb_build_info{job="perses"}': "1x120"}
+    ),
+    "an alert goes on when the operator moves to another Pod": Case(
+        {30: ["DashdbDatabaseDown"], 33: ["DashdbDatabaseDown"]},
+        database(up="0x30 stale", ready="0x30 stale", checked="1x30 stale", pending="", used="", limit="")
+        | database(
+            pod="b", up="_x31 0x80", ready="_x31 0x80", checked="_x31 1x80", pending="", used="", limit=""
+        ),
+    ),
+}  # fmt: skip
+
+
+def run_promtool(folder: Path, *arguments: str) -> None:
+    (folder / "rules.yaml").write_text(yaml.safe_dump(yaml.safe_load(RULES.read_text())["spec"]))
+    done = subprocess.run([promtool(), *arguments], cwd=folder, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def run_test(folder: Path, series: dict[str, str], **checks: list[dict[str, Any]]) -> None:
+    inputs = [{"series": name, "values": values} for name, values in series.items()]
+    test = {"interval": "1m", "input_series": inputs, **checks}
+    document = {"rule_files": ["rules.yaml"], "evaluation_interval": "1m", "tests": [test]}
+    (folder / "tests.yaml").write_text(yaml.safe_dump(document))
+    run_promtool(folder, "test", "rules", "tests.yaml")
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_alerts(name: str, tmp_path: Path) -> None:
+    case = CASES[name]
+    expected = [
+        {
+            "expr": 'count by (alertname) (ALERTS{alertstate="firing"})',
+            "eval_time": f"{minute}m",
+            "exp_samples": [{"labels": f'{{alertname="{alert}"}}', "value": 1} for alert in alerts],
+        }
+        for minute, alerts in case.firing.items()
+    ]
+    run_test(tmp_path, {**case.series, **case.operator}, promql_expr_test=expected)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [LABELS, 'namespace="dashdb-system",exported_namespace="team-a",name="perses"'],
+    ids=["plain", "labels overridden"],
+)
+def test_the_text_names_the_database_wherever_its_namespace_stands(labels: str, tmp_path: Path) -> None:
+    text = (
+        "The database of DashboardDatabase team-a/perses has not answered for 5 minutes, or it refuses the login or "
+        "writes. Its condition Connected or Healthy says why: kubectl describe dashboarddatabase perses "
+        "--namespace team-a"
+    )
+    alert = {
+        "exp_labels": {"severity": "critical", **dict(re.findall(r'(\w+)="([^"]*)"', labels))},
+        "exp_annotations": {"summary": "A dashboards database is down.", "description": text},
+    }
+    check = [{"alertname": "DashdbDatabaseDown", "eval_time": "10m", "exp_alerts": [alert]}]
+    series = {**database(labels=labels, up="0x120", ready="0x120"), **OPERATOR}
+    run_test(tmp_path, series, alert_rule_test=check)
+
+
+def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
+    run_promtool(tmp_path, "check", "rules", "--lint=all", "--lint-fatal", "rules.yaml")
+
+
+def scraped() -> dict[str, set[str]]:
+    """Label names by metric, of a database about which everything is known."""
+    pool = PoolStatistics(max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, closed={})
+    sample = Sample(datetime.now(UTC), pool, response_ms=1.0, server_connections=9, server_connection_limit=100)
+    healthy = Verdict(Health.HEALTHY, "Healthy")
+    board = Board()
+    report = Report(healthy, sample, ready=True, reason="Ready", message="", schema_version=1, pending=0)
+    board.put(("team-a", "perses"), report)
+    families = registry(board, version="1").collect()
+    return {sample.name: set(sample.labels) for family in families for sample in family.samples}
+
+
+def alerts() -> list[dict[str, Any]]:
+    return [rule for group in yaml.safe_load(RULES.read_text())["spec"]["groups"] for rule in group["rules"]]
+
+
+def test_every_metric_in_an_alert_is_one_that_the_program_exports() -> None:
+    exported = scraped()
+    for alert in alerts():
+        names = set(re.findall(r"dashdb_\w+", alert["expr"]))
+        assert names, alert["alert"]
+        for name in names - {"dashdb_build_info"}:
+            assert exported.get(name) == {"namespace", "name"}, name
+    assert "dashdb_build_info" in exported
+
+
+def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:
+    for alert in alerts():
+        assert alert["labels"]["severity"] in ("critical", "warning")
+        assert set(alert["annotations"]) == {"summary", "description"}
+
+
+def test_the_job_in_the_alerts_is_what_prometheus_operator_calls_the_service(control_plane: ControlPlane) -> None:
+    installation = Installation(control_plane, "manifests")
+    assert "jobLabel" not in installation.one("ServiceMonitor")["spec"]  # then the job is the Service's name
+    jobs = set(re.findall(r'job="([^"]*)"', RULES.read_text()))
+    assert jobs == {installation.one("Service")["metadata"]["name"]}
+
+
+def test_every_alert_is_seen_to_fire_here() -> None:
+    fired = {alert for case in CASES.values() for alerts in case.firing.values() for alert in alerts}
+    assert fired == {alert["alert"] for alert in alerts()}

@@ -1,0 +1,239 @@
+"""A real API server takes every manifest; Pod Security and RBAC hold the operator to what it needs."""
+
+import copy
+import json
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
+from tests.support.binaries import monitoring_crds
+from tests.support.controlplane import ControlPlane, KubectlError
+from tests.support.installation import ROOT
+from tests.support.operator import OperatorProcess
+from tests.support.processes import free_port, wait_until
+from tests.support.resources import Namespace, resource, secret
+
+STRICT = ("--validate=strict", "--dry-run=server")
+
+
+@pytest.fixture(scope="module")
+def fresh() -> Iterator[ControlPlane]:
+    """A cluster that nothing was installed in but the kinds of Prometheus Operator."""
+    with ControlPlane() as cluster:
+        cluster.kubectl("apply", "--server-side", "-f", str(monitoring_crds()))
+        cluster.kubectl("wait", "--for=condition=Established", "crd", "--all", "--timeout=20s")
+        yield cluster
+
+
+@pytest.fixture(scope="module")
+def installed(fresh: ControlPlane) -> ControlPlane:
+    """After `kubectl apply -k manifests/`, in one go, as a user does it."""
+    fresh.kubectl("apply", "-k", str(ROOT / "manifests"), "--validate=strict")
+    fresh.kubectl("wait", "--for=condition=Established", "crd/dashboarddatabases.dashdb.dev", "--timeout=20s")
+    wait_until(
+        lambda: fresh.kubectl("get", "ddb", "-A", check=False).returncode == 0,
+        what="the API server serves DashboardDatabase",
+        seconds=20,
+    )
+    return fresh
+
+
+@pytest.fixture
+def own_namespace(installed: ControlPlane) -> Namespace:
+    """With the namespaced operator in it."""
+    namespace = installed.namespace()
+    installed.kubectl("apply", "-k", str(ROOT / "manifests/namespaced"), "-n", namespace, "--validate=strict")
+    return Namespace(installed, namespace)
+
+
+@pytest.mark.parametrize("folder", INSTALLATIONS)
+def test_every_manifest_is_accepted_without_a_warning(folder: str, installed: ControlPlane) -> None:
+    where = ("-n", installed.namespace()) if folder.endswith("namespaced") else ()
+    done = installed.kubectl("apply", "-k", str(ROOT / folder), *where, *STRICT)
+    assert len(done.stdout.splitlines()) == len(Installation(installed, folder).objects)
+    assert done.stderr == ""
+
+
+@pytest.mark.parametrize("kind", ["Deployment", "PrometheusRule", "ServiceMonitor", "NetworkPolicy"])
+def test_a_misspelt_field_would_be_refused(kind: str, installed: ControlPlane) -> None:
+    item = copy.deepcopy(Installation(installed, "manifests").one(kind))
+    item["spec"]["selektor"] = {}
+    with pytest.raises(KubectlError, match=r'unknown field "spec\.selektor"'):
+        installed.kubectl("apply", "-f", "-", *STRICT, input=json.dumps(item))
+
+
+def test_installing_again_changes_nothing(installed: ControlPlane) -> None:
+    lines = installed.kubectl("apply", "-k", str(ROOT / "manifests")).stdout.splitlines()
+    assert [line for line in lines if not line.endswith("unchanged")] == []
+
+
+def test_a_folder_of_crds_can_be_applied_both_ways(installed: ControlPlane) -> None:
+    for way in ("-k", "-f"):
+        done = installed.kubectl("apply", way, str(ROOT / "crds"), *STRICT)
+        assert len(done.stdout.splitlines()) == 1, way
+
+
+@pytest.mark.parametrize("sample", SAMPLES, ids=lambda path: path.stem)
+def test_every_sample_is_accepted(sample: Path, installed: ControlPlane) -> None:
+    done = installed.kubectl("apply", "-f", str(sample), "-n", installed.namespace(), *STRICT)
+    assert "created (server dry run)" in done.stdout
+    assert done.stderr == ""
+
+
+def test_samples_that_belong_together_name_each_other() -> None:
+    items = [yaml.safe_load(path.read_text()) for path in SAMPLES]
+    [written] = [item["metadata"]["name"] for item in items if item["kind"] == "Secret"]
+    wanted = {
+        item["metadata"]["name"]: item["spec"]["connection"]["secretRef"]["name"]
+        for item in items
+        if item["kind"] == "DashboardDatabase"
+    }
+    assert wanted.pop("perses-cloudnative-pg") == "perses-db-app"
+    assert set(wanted.values()) == {written}
+
+
+def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
+    """As the Deployment's controller would, in a namespace that enforces `restricted`."""
+    namespace = cluster.namespace()
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] = {**pod["metadata"], "name": "operator"}
+    cluster.kubectl("create", "-f", "-", "-n", namespace, *STRICT, input=json.dumps(pod))
+
+
+@pytest.mark.parametrize("folder", INSTALLATIONS)
+def test_the_pod_is_let_in_where_restricted_is_enforced(folder: str, installed: ControlPlane) -> None:
+    create_pod(installed, Installation(installed, folder).template)
+
+
+@pytest.mark.parametrize(
+    ("of_the_pod", "setting"),
+    [(True, "runAsNonRoot"), (True, "seccompProfile"), (False, "capabilities"), (False, "allowPrivilegeEscalation")],
+)
+def test_the_pod_would_be_refused_without(of_the_pod: bool, setting: str, installed: ControlPlane) -> None:
+    template = copy.deepcopy(Installation(installed, "manifests").template)
+    del (template["spec"] if of_the_pod else template["spec"]["containers"][0])["securityContext"][setting]
+    with pytest.raises(KubectlError, match=f'violates PodSecurity "restricted:latest": .*{setting}'):
+        create_pod(installed, template)
+
+
+def test_the_operators_own_namespace_enforces_restricted(installed: ControlPlane) -> None:
+    labels = Installation(installed, "manifests").one("Namespace", "dashdb-system")["metadata"]["labels"]
+    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
+
+
+Right = tuple[str, str, str]
+"""API group, resource (with its subresource) and verb; or "URL", path and verb."""
+
+GRANTED: set[Right] = {
+    ("dashdb.dev", "dashboarddatabases", "get"),
+    ("dashdb.dev", "dashboarddatabases", "list"),
+    ("dashdb.dev", "dashboarddatabases", "watch"),
+    ("dashdb.dev", "dashboarddatabases/status", "patch"),
+    ("", "secrets", "get"),
+    ("events.k8s.io", "events", "create"),
+}
+
+
+def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right]:
+    """What the account may do in NAMESPACE: the answer that `kubectl auth can-i --list` prints."""
+    review = {
+        "apiVersion": "authorization.k8s.io/v1",
+        "kind": "SelfSubjectRulesReview",
+        "spec": {"namespace": namespace},
+    }
+    # checked by the server: kubectl would want to list CRDs for that, which the account may not
+    command = ("create", "-f", "-", "-o", "json", "--validate=false")
+    asked = cluster.kubectl(*command, input=json.dumps(review), kubeconfig=kubeconfig)
+    status = json.loads(asked.stdout)["status"]
+    assert status["incomplete"] is False
+    found = {
+        (group, name, verb)
+        for rule in status["resourceRules"]
+        for group in rule["apiGroups"]
+        for name in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    return found | {
+        ("URL", path, verb)
+        for rule in status["nonResourceRules"]
+        for path in rule["nonResourceURLs"]
+        for verb in rule["verbs"]
+    }
+
+
+def everybodys_rights(cluster: ControlPlane) -> set[Right]:
+    """What an account may do that nothing was bound to."""
+    namespace = cluster.namespace()
+    cluster.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
+    return rights(cluster, cluster.service_account_kubeconfig(namespace, "nobody"), namespace)
+
+
+def test_the_operator_may_do_this_in_every_namespace_and_nothing_else(installed: ControlPlane) -> None:
+    account = installed.service_account_kubeconfig("dashdb-system", NAME)
+    everybody = everybodys_rights(installed)
+    for namespace in ("dashdb-system", "kube-system", installed.namespace()):
+        assert rights(installed, account, namespace) == everybody | GRANTED
+    assert not everybody & GRANTED
+
+
+def test_the_namespaced_operator_may_do_this_in_its_namespace_and_nothing_elsewhere(own_namespace: Namespace) -> None:
+    cluster = own_namespace.cluster
+    account = cluster.service_account_kubeconfig(own_namespace.name, NAME)
+    everybody = everybodys_rights(cluster)
+    assert rights(cluster, account, own_namespace.name) == everybody | GRANTED
+    assert rights(cluster, account, cluster.namespace()) == everybody
+
+
+def requests(cluster: ControlPlane, user: str, since: datetime) -> list[dict[str, Any]]:
+    """What USER asked for, discovery left out."""
+    return [
+        event
+        for event in cluster.audit_events(since)
+        if event["user"]["username"] == user and "resource" in event.get("objectRef", {})
+    ]
+
+
+def used(events: list[dict[str, Any]]) -> set[Right]:
+    references = [(event["objectRef"], event["verb"]) for event in events]
+    return {
+        (ref.get("apiGroup", ""), "/".join(filter(None, (ref["resource"], ref.get("subresource")))), verb)
+        for ref, verb in references
+    }
+
+
+@pytest.mark.parametrize("everywhere", [True, False], ids=["cluster-wide", "namespaced"])
+def test_the_operator_uses_every_right_and_misses_none(
+    everywhere: bool, own_namespace: Namespace, tmp_path: Path
+) -> None:
+    cluster, began = own_namespace.cluster, datetime.now(UTC)
+    home = "dashdb-system" if everywhere else own_namespace.name
+    user = f"system:serviceaccount:{home}:{NAME}"
+    unreachable = {"host": "127.0.0.1", "port": str(free_port()), "dbname": "d", "user": "u", "password": "p"}
+    own_namespace.apply(
+        secret("perses-db", {**unreachable, "sslmode": "disable"}),
+        resource("perses", secret_name="perses-db", health={"intervalSeconds": 1}),
+    )
+    account = cluster.service_account_kubeconfig(home, NAME)
+    with OperatorProcess(account, tmp_path / "log", namespace=None if everywhere else home) as operator:
+        own_namespace.wait_for("perses", "Connected", "False")
+        wait_until(lambda: used(requests(cluster, user, began)) >= GRANTED, what="every right is used", seconds=30)
+        assert operator.is_ready()
+    asked = requests(cluster, user, began)
+    assert used(asked) == GRANTED
+    assert [e for e in asked if e.get("responseStatus", {}).get("code") in (401, 403)] == []
+
+
+def test_without_prometheus_operator_all_the_rest_is_installed() -> None:
+    with ControlPlane() as cluster:
+        done = cluster.kubectl("apply", "-k", str(ROOT / "manifests"), check=False)
+        objects = Installation(cluster, "manifests").objects
+        assert done.returncode == 1
+        assert len(done.stdout.splitlines()) == len(objects) - 2
+        assert done.stderr.count("no matches for kind") == 2
+        assert f"deployment.apps/{NAME} created" in done.stdout

@@ -1,0 +1,158 @@
+"""Migrations that fail, versions that are asked for, and plans that want approval."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+
+from controller.migrate.files import packaged_folder
+from tests.support.database import Database
+from tests.support.operator import OperatorProcess
+from tests.support.postgres import PostgresServer
+from tests.support.resources import Namespace
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    """The packaged migrations, and room for more."""
+    copy = tmp_path / "migrations"
+    shutil.copytree(packaged_folder(), copy)
+    return copy
+
+
+def add(folder: Path, version: int, up: str, down: str) -> None:
+    (folder / f"V{version:03}_test.up.sql").write_text(up)
+    (folder / f"V{version:03}_test.down.sql").write_text(down)
+
+
+@pytest.fixture
+def operator(account: Path, team: Namespace, folder: Path, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator with the migrations of `folder`."""
+    with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, migrations=folder) as running:
+        yield running
+
+
+def tables(postgres: PostgresServer, database: Database) -> set[str]:
+    listed = postgres.psql(database, args=["-At"], sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    return set(listed.split())
+
+
+def test_a_migration_that_fails_is_named_leaves_nothing_and_heals_once_it_is_mended(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    folder: Path,
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    add(folder, 2, "CREATE TABLE extra (id int);\n\nCREATE TABLE dashboard (id int);\n", "DROP TABLE extra;")
+    apply()
+    failed = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationFailed")
+    assert failed["message"].startswith(
+        "V002_test.up.sql:3: PostgreSQL refused this with SQLSTATE 42P07 duplicate_table: CREATE TABLE dashboard"
+    )
+    assert "extra" not in tables(postgres, database)
+    status = team.get("perses")["status"]
+    assert (status["schema"]["current"], status["schema"]["pending"]) == (1, 1)
+    assert status["schema"]["plan"]["migrations"] == ["V002_test.up.sql"]
+
+    (folder / "V002_test.up.sql").write_text("CREATE TABLE extra (id int);\n")
+    team.wait_for("perses", "Ready", "True")
+    assert "extra" in tables(postgres, database)
+    assert team.get("perses")["status"]["schema"] == {"current": 2, "target": 2, "pending": 0, "dirty": False}
+
+
+def test_an_earlier_target_version_is_refused_and_nothing_is_reverted(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    folder: Path,
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    add(folder, 2, "CREATE TABLE extra (id int);", "DROP TABLE extra;")
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    apply(schema={"targetVersion": 1})
+    refused = team.wait_for("perses", "SchemaCurrent", "False", reason="DowngradeRefused")
+    assert "policy: Manual" in refused["message"]
+    assert team.condition("perses", "Stalled")["status"] == "True"
+    assert "extra" in tables(postgres, database)
+    apply()
+    team.wait_for("perses", "Ready", "True")
+
+
+def test_a_target_version_stops_there(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], folder: Path
+) -> None:
+    add(folder, 2, "CREATE TABLE extra (id int);", "DROP TABLE extra;")
+    apply(schema={"targetVersion": 1})
+    team.wait_for("perses", "Ready", "True")
+    assert team.get("perses")["status"]["schema"]["current"] == 1
+
+
+def test_a_target_version_that_does_not_exist_is_stalled(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    apply(schema={"targetVersion": 7})
+    wrong = team.wait_for("perses", "SchemaCurrent", "False", reason="ConfigurationInvalid")
+    assert wrong["message"] == "Version 7 does not exist. The files go from 0, the empty database, to 1."
+
+
+def test_policy_manual_waits_for_the_hash_and_runs_that_plan(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply(schema={"policy": "Manual"})
+    team.wait_for("perses", "SchemaCurrent", "False", reason="ApprovalRequired")
+    plan = team.get("perses")["status"]["schema"]["plan"]
+    assert plan["migrations"] == ["V001_initial_schema.up.sql"]
+    assert tables(postgres, database) == set()
+
+    apply(schema={"policy": "Manual", "approvedPlan": "sha256:" + "0" * 64})
+    team.wait_for("perses", "SchemaCurrent", "False", reason="ApprovalOutdated")
+    assert tables(postgres, database) == set()
+
+    apply(schema={"policy": "Manual", "approvedPlan": plan["hash"]})
+    team.wait_for("perses", "Ready", "True")
+
+
+def test_suspend_reports_and_changes_nothing(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply(suspend=True)
+    team.wait_for("perses", "SchemaCurrent", "False", reason="Suspended")
+    assert team.condition("perses", "Healthy")["status"] == "True"
+    assert tables(postgres, database) == set()
+    apply(suspend=False)
+    team.wait_for("perses", "Ready", "True")
+
+
+def test_an_edited_file_stops_the_database_from_being_touched(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], folder: Path
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    with (folder / "V001_initial_schema.up.sql").open("a") as file:
+        file.write("-- a remark\n")
+    edited = team.wait_for("perses", "SchemaCurrent", "False", reason="ChecksumMismatch")
+    assert edited["message"].startswith("V001_initial_schema.up.sql was edited after it had been applied")
+
+
+def test_a_long_migration_is_shown_while_it_runs(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], folder: Path
+) -> None:
+    add(folder, 2, "SELECT 1;\nSELECT pg_sleep(5);", "SELECT 1;")
+    apply()
+    running = team.wait_for("perses", "Reconciling", "True", reason="Migrating")
+    assert running["message"] == "Running V002_test.up.sql, statement 2 of 2, line 2."
+    assert team.condition("perses", "Ready")["status"] == "False"
+    team.wait_for("perses", "Ready", "True")

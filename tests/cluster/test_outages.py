@@ -1,0 +1,131 @@
+"""PostgreSQL, the API server and the operator go away and come back."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from tests.support.database import Database
+from tests.support.operator import OperatorProcess
+from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace
+
+
+@pytest.fixture
+def postgres() -> Iterator[PostgresServer]:
+    """A server of the test's own, to be stopped."""
+    with PostgresServer(18) as running:
+        yield running
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Database:
+    return postgres.create_database()
+
+
+def test_postgresql_stopped_and_started(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+
+    postgres.stop("fast")
+    down = team.wait_for("perses", "Ready", "False", reason="ConnectionRefused")
+    assert "Nothing listens there" in down["message"]
+    status = {c["type"]: c["status"] for c in team.get("perses")["status"]["conditions"]}
+    assert (status["Connected"], status["SchemaCurrent"], status["Healthy"]) == ("False", "Unknown", "False")
+    assert operator.get("/live")[0] == 200
+    assert operator.get(f"/ready/{team.name}/perses")[0] == 503
+
+    postgres.start()
+    team.wait_for("perses", "Ready", "True")
+    assert operator.get(f"/ready/{team.name}/perses")[0] == 200
+
+
+def test_postgresql_that_hangs_is_noticed_and_the_operator_stays_alive(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer
+) -> None:
+    apply(pool={"connectTimeoutSeconds": 1, "queryTimeoutSeconds": 1})
+    team.wait_for("perses", "Ready", "True")
+    postgres.freeze()
+    try:
+        team.wait_for("perses", "Ready", "False", reason="Timeout")
+        assert operator.get("/live")[0] == 200
+    finally:
+        postgres.thaw()
+    team.wait_for("perses", "Ready", "True")
+
+
+def test_a_database_that_is_dropped_and_made_anew_is_migrated_and_seeded_again(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    identity = team.get("perses")["status"]["server"]["identity"]
+    postgres.psql(postgres.superuser, sql=f'DROP DATABASE "{database.name}" WITH (FORCE)')
+    team.wait_for("perses", "Ready", "False")
+    postgres.psql(postgres.superuser, sql=f'CREATE DATABASE "{database.name}" OWNER "{database.user}"')
+    team.wait_for("perses", "Ready", "True")
+    status = team.get("perses")["status"]
+    assert status["server"]["identity"] != identity
+    assert [t["state"] for t in status["templates"]] == ["Current"] * 4
+    assert "DatabaseReplaced" in [event["reason"] for event in team.events()]
+
+
+def test_a_deleted_template_comes_back_and_an_edit_is_kept_and_reported(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    edit = "UPDATE dashboard_template SET description = 'ours' WHERE id = 'template-notebook'"
+    delete = "DELETE FROM dashboard_template WHERE id = 'template-training-job'"
+    postgres.psql(database, sql=f"BEGIN; SET LOCAL dashdb.maintenance = 'on'; {delete}; {edit}; COMMIT;")
+    reported = team.wait_for("perses", "TemplatesSeeded", "True", reason="Customized")
+    assert "template-notebook (shipped: 1.0.0)" in reported["message"]
+
+    def states() -> dict[str, str]:
+        return {t["name"]: t["state"] for t in team.get("perses")["status"]["templates"]}
+
+    wait_until(lambda: states()["template-training-job"] == "Current", what="the template is back", seconds=20)
+    assert states()["template-notebook"] == "Customized"
+
+
+@pytest.mark.timeout(180)
+def test_the_api_server_stopped_and_started(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    team.cluster.stop_apiserver()
+    try:
+        wait_until(lambda: operator.get("/ready")[0] == 503, what="the operator says not ready", seconds=40)
+        assert operator.get("/live")[0] == 200
+        # Databases are watched all the same.
+        assert operator.get(f"/ready/{team.name}/perses")[0] == 200
+        postgres.stop("fast")
+        wait_until(
+            lambda: operator.get(f"/ready/{team.name}/perses")[0] == 503, what="the outage is noticed", seconds=60
+        )
+    finally:
+        team.cluster.start_apiserver()
+    team.wait_for("perses", "Ready", "False", seconds=60)
+    postgres.start()
+    team.wait_for("perses", "Ready", "True", seconds=60)
+    wait_until(lambda: operator.get("/ready")[0] == 200, what="the operator is ready again", seconds=40)
+
+
+def test_sigterm_ends_it_with_exit_code_0_and_nothing_half_done(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    apply()
+    assert operator.stop() == 0
+    operator.start()
+    team.wait_for("perses", "Ready", "True")

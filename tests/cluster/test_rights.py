@@ -1,0 +1,106 @@
+"""The operator's rights are enough, and not one too many."""
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.controlplane import ControlPlane
+from tests.support.installation import ROOT, manifests
+from tests.support.operator import OperatorProcess
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace
+
+Right = tuple[str, str, str]
+"""API group, resource, verb."""
+
+
+def rights_of(role: dict[str, Any]) -> list[Right]:
+    """Each single right of a role."""
+    return [
+        (group, resource, verb)
+        for rule in role["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    ]
+
+
+def operators_role(cluster: ControlPlane) -> dict[str, Any]:
+    """The ClusterRole that the manifests bind to the operator's account."""
+    objects = manifests(cluster)
+    bound = next(item for item in objects if item["kind"] == "ClusterRoleBinding")["roleRef"]["name"]
+    return next(item for item in objects if item["kind"] == "ClusterRole" and item["metadata"]["name"] == bound)
+
+
+def account_with(cluster: ControlPlane, name: str, rights: list[Right]) -> Path:
+    """A kubeconfig of a fresh account that has RIGHTS and no others."""
+    namespace = cluster.namespace()
+    rules = [{"apiGroups": [group], "resources": [resource], "verbs": [verb]} for group, resource, verb in rights]
+    rbac, metadata = "rbac.authorization.k8s.io", {"name": f"{namespace}-{name}"}
+    objects = [
+        {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": {"name": name, "namespace": namespace}},
+        {"apiVersion": f"{rbac}/v1", "kind": "ClusterRole", "metadata": metadata, "rules": rules},
+        {
+            "apiVersion": f"{rbac}/v1",
+            "kind": "ClusterRoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": rbac, "kind": "ClusterRole", "name": metadata["name"]},
+            "subjects": [{"kind": "ServiceAccount", "name": name, "namespace": namespace}],
+        },
+    ]
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+    return cluster.service_account_kubeconfig(namespace, name)
+
+
+RIGHTS = [
+    ("", "secrets", "get"),
+    ("dashdb.dev", "dashboarddatabases", "get"),
+    ("dashdb.dev", "dashboarddatabases", "list"),
+    ("dashdb.dev", "dashboarddatabases", "watch"),
+    ("dashdb.dev", "dashboarddatabases/status", "patch"),
+    ("events.k8s.io", "events", "create"),
+]
+
+
+def test_the_manifests_give_these_rights_and_no_others(control_plane: ControlPlane) -> None:
+    assert sorted(rights_of(operators_role(control_plane))) == RIGHTS
+    assert (ROOT / "manifests").is_dir()
+
+
+@pytest.fixture
+def run_with(control_plane: ControlPlane, team: Namespace, tmp_path: Path) -> Iterator[Callable[..., OperatorProcess]]:
+    started: list[OperatorProcess] = []
+
+    def _run(rights: list[Right]) -> OperatorProcess:
+        kubeconfig = account_with(control_plane, "operator", rights)
+        operator = OperatorProcess(kubeconfig, tmp_path / "operator.log", namespace=team.name)
+        operator.start(wait=False)
+        started.append(operator)
+        return operator
+
+    yield _run
+    for operator in started:
+        operator.kill()
+
+
+def test_with_all_of_them_nothing_is_forbidden(
+    run_with: Callable[..., OperatorProcess], team: Namespace, apply: Callable[..., None]
+) -> None:
+    operator = run_with(RIGHTS)
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    wait_until(lambda: len(team.events()) == 3, what="three events", seconds=20)
+    wait_until(operator.is_ready, what="the operator is ready", seconds=20)
+    assert "403" not in operator.log
+
+
+@pytest.mark.parametrize("missing", RIGHTS, ids=lambda right: "-".join(filter(None, right)))
+def test_without_any_one_of_them_something_is_forbidden(
+    missing: Right, account: Path, run_with: Callable[..., OperatorProcess], apply: Callable[..., None]
+) -> None:
+    operator = run_with([right for right in RIGHTS if right != missing])
+    apply()
+    wait_until(lambda: "403" in operator.log, what=f"the operator meets a 403 without {missing}", seconds=40)

@@ -1,0 +1,72 @@
+"""A server of each kind for each worker of a run, started when first asked for; a fresh database for each test."""
+
+from collections.abc import AsyncIterator, Iterator
+
+import pytest
+import pytest_asyncio
+
+from controller.database.connection import Connection, connected
+from controller.database.target import Target
+from controller.migrate.files import packaged_folder, read_folder
+from controller.migrate.runner import Runner, RunSettings
+from tests.database.silence import Silence
+from tests.database.targets import target_to
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer(18) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def postgres15() -> Iterator[PostgresServer]:
+    with PostgresServer(15) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def tls_postgres() -> Iterator[PostgresServer]:
+    with PostgresServer(18, tls=True) as server:
+        yield server
+
+
+@pytest.fixture(params=[15, 18], ids=["on PostgreSQL 15", "on PostgreSQL 18"])
+def each_postgres(request: pytest.FixtureRequest) -> PostgresServer:
+    server: PostgresServer = request.getfixturevalue("postgres15" if request.param == 15 else "postgres")
+    return server
+
+
+@pytest.fixture
+def database(postgres: PostgresServer) -> Iterator[Database]:
+    """On PostgreSQL 18; its owner is no superuser."""
+    fresh = postgres.create_database()
+    yield fresh
+    postgres.drop_database(fresh)
+
+
+@pytest.fixture
+def target(database: Database) -> Target:
+    return target_to(database)
+
+
+@pytest_asyncio.fixture
+async def connection(target: Target) -> AsyncIterator[Connection]:
+    async with connected(target) as connection:
+        yield connection
+
+
+@pytest_asyncio.fixture
+async def migrated_connection(connection: Connection) -> Connection:
+    """The owner's, to a database with our schema."""
+    await Runner(connection, RunSettings(), Silence()).run(read_folder(packaged_folder()), None)
+    return connection
+
+
+@pytest_asyncio.fixture
+async def second_connection(migrated_connection: Connection, target: Target) -> AsyncIterator[Connection]:
+    """Another session on the same database, as a second replica or a user has."""
+    async with connected(target) as connection:
+        yield connection

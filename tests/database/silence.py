@@ -1,0 +1,33 @@
+"""Progress that nobody watches, and progress that is written down."""
+
+from dataclasses import dataclass, field
+
+from controller.migrate.lexer import Statement
+from controller.migrate.plan import Step
+
+
+class Silence:
+    """The least that the engine's `Progress` may be."""
+
+    def started(self, step: Step) -> None: ...
+    def statement(self, step: Step, number: int, statement: Statement) -> None: ...
+    def finished(self, step: Step, seconds: float) -> None: ...
+    def waiting(self, step: Step, why: str) -> None: ...
+
+
+@dataclass
+class Notes(Silence):
+    """What a run told, as the tests look at it."""
+
+    begun: list[str] = field(default_factory=list)
+    done: list[str] = field(default_factory=list)
+    waits: list[str] = field(default_factory=list)
+
+    def started(self, step: Step) -> None:
+        self.begun.append(step.label)
+
+    def finished(self, step: Step, seconds: float) -> None:
+        self.done.append(step.label)
+
+    def waiting(self, step: Step, why: str) -> None:
+        self.waits.append(why)

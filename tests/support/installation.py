@@ -1,0 +1,41 @@
+"""Installs what the operator needs of `manifests/`, and gives the way in with its own account."""
+
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from tests.support.controlplane import ControlPlane
+from tests.support.processes import wait_until
+
+ROOT = Path(__file__).parents[2]
+NEEDED = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
+"""Kinds that a process outside of the cluster needs; the Deployment and what belongs to it run nowhere here."""
+
+
+def manifests(cluster: ControlPlane, folder: Path = ROOT / "manifests") -> list[dict[str, Any]]:
+    """The objects that `kubectl apply -k FOLDER` would apply."""
+    return [dict(document) for document in yaml.safe_load_all(_built(cluster, folder))]
+
+
+def install_operator(cluster: ControlPlane) -> Path:
+    """CRD, account and rights, from the manifests; a kubeconfig with a token of that account."""
+    objects = [item for item in manifests(cluster) if item["kind"] in NEEDED]
+    objects.sort(key=lambda item: NEEDED.index(item["kind"]))
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
+    crd = next(item for item in objects if item["kind"] == "CustomResourceDefinition")
+    established = ("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s")
+    cluster.kubectl(*established)
+    wait_until(  # a moment after that the kind is served
+        lambda: cluster.kubectl("get", "ddb", "-A", check=False).returncode == 0,
+        what="the API server serves DashboardDatabase",
+        seconds=20,
+    )
+    account = next(item for item in objects if item["kind"] == "ServiceAccount")["metadata"]
+    return cluster.service_account_kubeconfig(account["namespace"], account["name"])
+
+
+@cache
+def _built(cluster: ControlPlane, folder: Path) -> str:
+    return cluster.kubectl("kustomize", str(folder)).stdout

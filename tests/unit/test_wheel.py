@@ -1,0 +1,95 @@
+"""The wheel holds all that the program reads when it is installed, and nothing else."""
+
+import configparser
+import re
+import subprocess
+import sys
+import zipfile
+from fnmatch import fnmatch
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture(scope="module")
+def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
+    """Built from this checkout, with the builder that the development environment has."""
+    folder = tmp_path_factory.mktemp("wheel")
+    command = [sys.executable, "-m", "hatchling", "build", "--target", "wheel", "--directory", str(folder)]
+    built = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert built.returncode == 0, built.stdout + built.stderr
+    [path] = folder.glob("*.whl")
+    return zipfile.ZipFile(path)
+
+
+@pytest.mark.parametrize(
+    ("source", "packaged", "pattern"),
+    [
+        ("migrations", "controller/packaged/migrations", "*.sql"),
+        ("crds", "controller/packaged/crds", "*.yaml"),
+        ("controller/templates/documents", "controller/templates/documents", "*.json"),
+        ("controller", "controller", "**/*.py"),
+        ("controller", "controller", "py.typed"),
+    ],
+)
+def test_the_wheel_holds_every_file(source: str, packaged: str, pattern: str, wheel: zipfile.ZipFile) -> None:
+    files = [path.relative_to(ROOT / source) for path in (ROOT / source).glob(pattern)]
+    assert files
+    for file in files:
+        assert wheel.read(f"{packaged}/{file.as_posix()}") == (ROOT / source / file).read_bytes()
+
+
+def test_the_wheel_holds_nothing_of_the_workshop(wheel: zipfile.ZipFile) -> None:
+    tops = {name.split("/")[0] for name in wheel.namelist()}
+    assert {top for top in tops if not top.endswith(".dist-info")} == {"controller"}
+    assert not [name for name in wheel.namelist() if "__pycache__" in name]
+
+
+def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
+    [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
+    scripts = configparser.ConfigParser()
+    scripts.read_string(wheel.read(name).decode())
+    assert dict(scripts["console_scripts"]) == {"dashdb": "controller.cli:main"}
+
+
+def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    ask = "from controller.migrate.files import packaged_folder, read_folder as r; p = packaged_folder()"
+    ask += "; print(p, r(p)[0].version)"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert said == f"{tmp_path / 'controller/packaged/migrations'} 1\n"
+
+
+def ignored(name: str) -> bool:
+    """As Docker reads .dockerignore: the last pattern that fits decides."""
+    result = False
+    for line in (ROOT / ".dockerignore").read_text().splitlines():
+        pattern = line.removeprefix("!")
+        if pattern and not pattern.startswith("#") and fnmatch(name, pattern):
+            result = not line.startswith("!")
+    return result
+
+
+def test_the_image_is_built_of_files_that_are_there() -> None:
+    lines = re.findall(r"^COPY (?!--from)(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
+    sources = {name for line in lines for name in line.split()[:-1]}
+    assert {"controller", "crds", "migrations", "requirements.lock", "pyproject.toml"} <= sources
+    assert [name for name in sources if not (ROOT / name).exists() or ignored(name)] == []
+    assert [name for name in (".git", ".venv", "tests", ".env", "manifests") if not ignored(name)] == []
+
+
+def test_what_builds_the_wheel_is_pinned_for_the_image() -> None:
+    found = re.search(r"keep = /\^\((.*)\)==/", (ROOT / "Dockerfile").read_text())
+    assert found
+    lock = (ROOT / "requirements-dev.lock").read_text()
+    for name in found[1].split("|"):
+        assert re.search(rf"^{name}==", lock, re.MULTILINE), name
+
+
+def test_the_image_names_the_release() -> None:
+    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
+    assert version
+    assert f'org.opencontainers.image.version="{version[1]}"' in (ROOT / "Dockerfile").read_text()
