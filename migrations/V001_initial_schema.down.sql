@@ -3,20 +3,13 @@
 DROP FUNCTION share_token_is_valid(uuid, inet), cleanup_expired_tokens(), update_template_usage_stats(), purge_audit_log(integer);
 DROP TABLE audit_log, share_token, user_preferences, dashboard, dashboard_template;
 DROP FUNCTION guard_audit_log(), guard_system_template(), in_maintenance(regclass), guard_dashboard_update(), keep_updated_at();
-DO $$
-DECLARE
-    ours text;
-BEGIN
-    -- Only what this schema's owner made here, and only while nothing else has come to need it.
-    FOR ours IN
-        SELECT e.extname FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
-         WHERE e.extname IN ('pg_trgm', 'btree_gin')
-           AND n.nspname = current_schema() AND pg_get_userbyid(e.extowner) = current_user
-    LOOP
-        BEGIN
-            EXECUTE format('DROP EXTENSION %I', ours);
-        EXCEPTION WHEN dependent_objects_still_exist THEN
-            RAISE NOTICE 'extension % is still needed by other objects and stays', ours;
-        END;
-    END LOOP;
+DO $$ BEGIN
+    -- Only where this owner made it here, and nothing else has come to need it.
+    IF EXISTS (SELECT FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+                WHERE e.extname = 'pg_trgm' AND n.nspname = current_schema()
+                  AND pg_get_userbyid(e.extowner) = current_user) THEN
+        DROP EXTENSION pg_trgm;
+    END IF;
+EXCEPTION WHEN dependent_objects_still_exist THEN
+    RAISE NOTICE 'the extension pg_trgm is still needed by other objects and stays';
 END $$;

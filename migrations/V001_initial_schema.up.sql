@@ -2,10 +2,9 @@
 --
 -- The sixth table, schema_version, is the history of the migration engine, which makes it together with the
 -- first migration and removes it with the last (controller/migrate/history.py).
--- PostgreSQL 14 to 18. Needs CREATE on the schema, and CREATE on the database for two trusted extensions.
+-- PostgreSQL 14 to 18. Needs CREATE on the schema, and CREATE on the database for a trusted extension.
 
-CREATE EXTENSION IF NOT EXISTS pg_trgm;     -- search by any part of a name
-CREATE EXTENSION IF NOT EXISTS btree_gin;   -- the project and the name in one index
+CREATE EXTENSION IF NOT EXISTS pg_trgm; -- search by any part of a name
 
 
 -- Templates ------------------------------------------------------------------------------------------------
@@ -74,7 +73,6 @@ CREATE INDEX dashboard_list_by_project_idx      ON dashboard (project, state, na
 CREATE INDEX dashboard_recent_in_project_idx    ON dashboard (project, state, updated_at DESC);
 CREATE INDEX dashboard_recent_idx               ON dashboard (updated_at DESC) WHERE state = 'active';
 CREATE INDEX dashboard_search_by_name_idx       ON dashboard USING gin (name gin_trgm_ops);
-CREATE INDEX dashboard_search_in_project_idx    ON dashboard USING gin (project, name gin_trgm_ops);
 CREATE INDEX dashboard_by_template_idx          ON dashboard (template_id) WHERE template_id IS NOT NULL;
 CREATE INDEX dashboard_by_creator_idx           ON dashboard (created_by, created_at DESC);
 CREATE INDEX dashboard_by_editor_idx            ON dashboard (updated_by, updated_at DESC);
@@ -297,7 +295,7 @@ END;
 COMMENT ON FUNCTION update_template_usage_stats() IS 'Counts the dashboards of each template; returns how many counts changed';
 
 -- Maintenance stays on until the transaction ends: a SET clause would need a superuser for a setting of our own.
-CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql
+CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql STRICT
 BEGIN ATOMIC
     SELECT set_config('dashdb.maintenance', 'on', true);
     WITH removed AS (
@@ -307,5 +305,5 @@ BEGIN ATOMIC
     )
     SELECT count(*) FROM removed;
 END;
-COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1); returns how many; for the owner only';
+COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null: none); returns how many; for the owner only';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;

@@ -99,25 +99,29 @@ def _structural(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One node without references and nulls; what stands beside a reference or in a null-able wins over its target."""
-    merged = dict(node)
-    if "$ref" in node:
-        merged = {**definitions[node["$ref"].rsplit("/", 1)[1]], **node}
-    if "anyOf" in node:  # pydantic's way to say optional
-        inner = next(option for option in node["anyOf"] if option.get("type") != "null")
-        merged = {**_convert(inner, definitions), **{k: v for k, v in node.items() if k != "anyOf"}}
-        merged.pop("default", None)
-        return merged if "properties" in merged or "items" in merged else _leaf(merged)
-    result = _leaf(merged)
-    if "properties" in merged:
-        result["properties"] = {name: _convert(child, definitions) for name, child in merged["properties"].items()}
-        if "required" in merged:
-            result["required"] = merged["required"]
+    """One node as a structural schema wants it, and everything below it."""
+    node = _resolved(node, definitions)
+    result = _leaf(node)
+    if "properties" in node:
+        result["properties"] = {name: _convert(child, definitions) for name, child in node["properties"].items()}
+        if "required" in node:
+            result["required"] = node["required"]
         elif defaults := {n: child["default"] for n, child in result["properties"].items() if "default" in child}:
             result["default"] = defaults  # in full: rules are evaluated on it before inner defaults are filled in
-    if "items" in merged:
-        result["items"] = _convert(merged["items"], definitions)
+    if "items" in node:
+        result["items"] = _convert(node["items"], definitions)
     return result
+
+
+def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
+    """Without references and without null; what stands beside them wins over what they stand for."""
+    if "anyOf" in node:  # pydantic's way to say optional
+        inner = next(option for option in node["anyOf"] if option.get("type") != "null")
+        beside = {key: value for key, value in node.items() if key not in ("anyOf", "default")}
+        return {**_resolved(inner, definitions), **beside}
+    if "$ref" in node:
+        return {**definitions[node["$ref"].rsplit("/", 1)[1]], **node}
+    return node
 
 
 def _leaf(node: dict[str, Any]) -> dict[str, Any]:

@@ -1,7 +1,7 @@
 """What the operator reports, as it stands under `status` of the resource."""
 
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -46,7 +46,9 @@ class PlanStatus(_Model):
     """What would run next."""
 
     hash: str = Field(max_length=71, description="Approve it with spec.schema.approvedPlan under policy Manual.")
-    migrations: list[str] = Field(max_length=1000, description="File names in the order in which they would run.")
+    migrations: list[Annotated[str, Field(max_length=512)]] = Field(
+        max_length=1000, description="File names in the order in which they would run."
+    )
 
 
 class SchemaStatus(_Model):

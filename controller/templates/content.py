@@ -38,20 +38,20 @@ class TemplateContent:
         return "sha256:" + hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def canonical_json(value: Any) -> str:
-    """One text for each JSON value: sorted keys, no spaces, whole numbers without a decimal point.
+def parse_json(text: str) -> Any:
+    """JSON with whole numbers as int, `1.0` too.
 
     jsonb keeps the scale of a number (`1.0` stays `1.0`) but holds `1` and `1.0` for equal, and so do editors
     that read a document and write it back: neither may count as an edit.
     """
-    return json.dumps(_whole_numbers_as_int(value), sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return json.loads(text, parse_float=_whole_as_int)
 
 
-def _whole_numbers_as_int(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {key: _whole_numbers_as_int(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_whole_numbers_as_int(item) for item in value]
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    return value
+def canonical_json(value: Any) -> str:
+    """One text for each value that `parse_json` gives: sorted keys, no spaces."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+
+
+def _whole_as_int(text: str) -> int | float:
+    number = float(text)
+    return int(number) if number.is_integer() else number

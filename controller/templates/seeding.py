@@ -6,13 +6,12 @@ text, so that codecs which others may have set on the connection change nothing.
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import asyncpg
 
-from controller.templates.content import canonical_json
+from controller.templates.content import canonical_json, parse_json
 from controller.templates.merge import (
     TemplateAction,
     TemplateDecision,
@@ -139,8 +138,8 @@ async def _fetch(
             name=record["name"],
             description=record["description"],
             category=record["category"],
-            document=json.loads(record["doc"]),
-            variables=json.loads(record["variables"]),
+            document=parse_json(record["doc"]),
+            variables=parse_json(record["variables"]),
             version=record["version"],
             is_system=record["is_system"],
             seeded_sha256=record["seeded_sha256"],

@@ -1,12 +1,11 @@
 """The system templates of this release, read from the package."""
 
-import json
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
 
-from controller.templates.content import TemplateContent
+from controller.templates.content import TemplateContent, parse_json
 from controller.templates.document import Dashboard
 from controller.templates.parsing import parse_document
 
@@ -54,7 +53,7 @@ def _load(template_id: str, category: TemplateCategory, version: str) -> Shipped
         description=dashboard.spec.display.description,
         category=category,
         version=version,
-        document=json.loads(text),
+        document=parse_json(text),
         variables=_variables(dashboard),
     )
 

@@ -33,12 +33,12 @@ def test_fifty_kills_leave_each_version_once_and_four_templates(
             interrupted += team.condition(name, "Ready").get("status") != "True"
             operator.start()
             team.wait_for(name, "Ready", "True", seconds=60)
-            history = postgres.psql(database, args=["-At"], sql="SELECT version, direction, error FROM schema_version")
+            history = postgres.psql(database, args=("-At",), sql="SELECT version, direction, error FROM schema_version")
             assert history.split() == ["1|up|"], name
-            seeded = postgres.psql(database, args=["-At"], sql="SELECT count(*) FROM dashboard_template")
+            seeded = postgres.psql(database, args=("-At",), sql="SELECT count(*) FROM dashboard_template")
             assert seeded.strip() == "4", name
             locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"
-            assert postgres.psql(postgres.superuser, args=["-At"], sql=locks).strip() == "0", name
+            assert postgres.psql(postgres.superuser, args=("-At",), sql=locks).strip() == "0", name
             team.cluster.kubectl("delete", "ddb", name, "-n", team.name)
             postgres.drop_database(database)
     assert interrupted > 0, "no kill came early enough to interrupt anything"

@@ -14,7 +14,7 @@ def delete(team: Namespace) -> None:
 
 
 def templates(postgres: PostgresServer, database: Database) -> str:
-    return postgres.psql(database, args=["-At"], sql="SELECT count(*) FROM dashboard_template").strip()
+    return postgres.psql(database, args=("-At",), sql="SELECT count(*) FROM dashboard_template").strip()
 
 
 def test_the_data_stays_and_the_series_go(
@@ -34,7 +34,7 @@ def test_the_data_stays_and_the_series_go(
     assert templates(postgres, database) == "4"
     connections = "SELECT count(*) FROM pg_stat_activity WHERE datname = "
     wait_until(
-        lambda: postgres.psql(postgres.superuser, args=["-At"], sql=f"{connections}'{database.name}'").strip() == "0",
+        lambda: postgres.psql(postgres.superuser, args=("-At",), sql=f"{connections}'{database.name}'").strip() == "0",
         what="no connection is left",
         seconds=20,
         interval=0.2,

@@ -35,7 +35,7 @@ def test_a_fresh_database_becomes_ready(
     assert status["schema"] == {"current": 1, "target": 1, "pending": 0, "dirty": False}
     assert [t["state"] for t in status["templates"]] == ["Current"] * 4
     assert status["server"]["version"].startswith("18.")
-    listed = postgres.psql(database, args=["-At"], sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    listed = postgres.psql(database, args=("-At",), sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert sorted(listed.split()) == TABLES
 
 

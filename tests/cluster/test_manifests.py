@@ -81,7 +81,8 @@ def test_the_port_is_one_from_the_service_to_the_network_policy(installation: In
     [service_port] = installation.one("Service")["spec"]["ports"]
     assert (service_port["name"], service_port["targetPort"], service_port["port"]) == ("http", "http", 8080)
     [ingress] = installation.one("NetworkPolicy")["spec"]["ingress"]
-    assert ingress == {"ports": [{"port": installation.container["ports"][0]["containerPort"]}]}
+    port = installation.container["ports"][0]["containerPort"]
+    assert ingress == {"ports": [{"protocol": "TCP", "port": port}]}
 
 
 def test_every_object_says_what_it_belongs_to_and_which_release(installation: Installation) -> None:

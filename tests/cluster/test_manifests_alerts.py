@@ -82,7 +82,9 @@ CASES = {
     "migrations that wait are that and nothing else": Case(
         {29: [], 31: ["DashdbMigrationsPending"]}, database(ready="0x120", pending="2x120")
     ),
-    "a migration of twelve minutes is no news": Case({14: [], 60: []}, database(ready="0x12 1x99", pending="1x12 0x99")),
+    "a migration of twelve minutes is no news": Case(
+        {14: [], 60: []}, database(ready="0x12 1x99", pending="1x12 0x99")
+    ),
     "connections near their limit are": Case(
         {9: [], 11: ["DashdbConnectionsNearLimit"], 60: ["DashdbConnectionsNearLimit"]}, database(used="95x120")
     ),

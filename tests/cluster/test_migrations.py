@@ -34,7 +34,7 @@ def operator(account: Path, team: Namespace, folder: Path, tmp_path: Path) -> It
 
 
 def tables(postgres: PostgresServer, database: Database) -> set[str]:
-    listed = postgres.psql(database, args=["-At"], sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
+    listed = postgres.psql(database, args=("-At",), sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return set(listed.split())
 
 

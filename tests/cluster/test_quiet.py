@@ -20,10 +20,10 @@ def written_rows(postgres: PostgresServer, database: Database) -> tuple[str, str
     in_database = Database(postgres.host, postgres.port, database.name, "postgres", postgres.superuser.password)
     counted = postgres.psql(
         in_database,
-        args=["-At"],
+        args=("-At",),
         sql="SELECT sum(n_tup_ins + n_tup_upd + n_tup_del) FROM pg_stat_user_tables",
     )
-    next_id = postgres.psql(in_database, args=["-At"], sql="SELECT pg_snapshot_xmax(pg_current_snapshot())")
+    next_id = postgres.psql(in_database, args=("-At",), sql="SELECT pg_snapshot_xmax(pg_current_snapshot())")
     return counted, next_id
 
 

@@ -28,8 +28,14 @@ async def test_there_is_one_row_a_user(migrated_connection: Connection) -> None:
 
 @pytest.mark.parametrize(
     "column",
-    [{"favorite_dashboards": ids(50)}, {"recent_dashboards": ids(10)}, {"theme": "light"}, {"theme": "dark"}]
-    + [{"default_refresh_interval": 5}, {"default_refresh_interval": 300}],
+    [
+        {"favorite_dashboards": ids(50)},
+        {"recent_dashboards": ids(10)},
+        {"theme": "light"},
+        {"theme": "dark"},
+        {"default_refresh_interval": 5},
+        {"default_refresh_interval": 300},
+    ],
     ids=lambda column: str(column)[:40],
 )
 async def test_bounds_themselves_are_taken(migrated_connection: Connection, column: dict[str, Any]) -> None:

@@ -119,8 +119,14 @@ async def test_a_token_that_nobody_made_is_not_good(shared: Connection) -> None:
 
 @pytest.mark.parametrize(
     ("address", "expected"),
-    [(HERE, True), ("192.0.2.255", True), ("198.51.100.1", False), ("2001:db8::5", True)]
-    + [("2001:db9::5", False), (None, False)],
+    [
+        (HERE, True),
+        ("192.0.2.255", True),
+        ("198.51.100.1", False),
+        ("2001:db8::5", True),
+        ("2001:db9::5", False),
+        (None, False),
+    ],
 )
 async def test_a_token_for_some_networks_is_good_from_there_only(
     shared: Connection, address: str | None, expected: bool

@@ -31,6 +31,7 @@ class OperatorProcess:
         namespace: str | None = None,
         migrations: Path | None = None,
         environment: Mapping[str, str] | None = None,
+        log_level: str = "debug",
     ) -> None:
         """LOG is appended to over restarts; NAMESPACE None watches all of them."""
         self.port = free_port()
@@ -38,7 +39,7 @@ class OperatorProcess:
         self._environment = {**os.environ, **(environment or {})}
         self._command = [
             *(sys.executable, "-m", "controller", "operator"),
-            *("--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{self.port}", "--log-level", "debug"),
+            *("--kubeconfig", str(kubeconfig), "--listen", f"127.0.0.1:{self.port}", "--log-level", log_level),
             *(("--namespace", namespace) if namespace else ()),
             *(("--path", str(migrations)) if migrations else ()),
         ]

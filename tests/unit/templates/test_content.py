@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.templates.content import TemplateContent, canonical_json
+from controller.templates.content import TemplateContent, canonical_json, parse_json
 
 CONTENT = TemplateContent(
     name="Notebook",
@@ -61,7 +61,8 @@ def test_the_order_in_a_list_changes_the_digest() -> None:
 
 
 def test_a_whole_number_is_the_same_with_and_without_a_decimal_point() -> None:
-    assert canonical_json({"a": [1.0, 0.0, 2.5]}) == canonical_json({"a": [1, 0, 2.5]}) == '{"a":[1,0,2.5]}'
+    assert canonical_json(parse_json('{"a": [1.0, 0.0, 2.5]}')) == '{"a":[1,0,2.5]}'
+    assert canonical_json(parse_json('{"a": [1, 0, 2.50]}')) == '{"a":[1,0,2.5]}'
 
 
 def test_true_is_not_one() -> None:

@@ -1,0 +1,1 @@
+"""What the README's figures come from; each module prints its table. Figures are ratios within one run."""

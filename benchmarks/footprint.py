@@ -1,0 +1,91 @@
+"""The operator's memory at rest, and how fast `/live` answers while it reconciles a burst.
+
+python -m benchmarks.footprint
+"""
+
+import http.client
+import statistics
+import threading
+import time
+
+import psutil
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.apply_to_ready import burst
+from benchmarks.parts import Parts, ReadyWatch, real_parts
+from tests.support.resources import connection_values, resource, secret
+
+SETTLE_SECONDS = 5.0
+MEBIBYTE = 1024 * 1024
+
+
+class LiveProbe(threading.Thread):
+    """Asks `/live` over one connection, again and again, until stopped; `milliseconds` holds each answer's time."""
+
+    def __init__(self, port: int) -> None:
+        super().__init__(daemon=True)
+        self.milliseconds: list[float] = []
+        self._port = port
+        self._stopped = threading.Event()
+
+    def run(self) -> None:
+        connection = http.client.HTTPConnection("127.0.0.1", self._port, timeout=10)
+        while not self._stopped.wait(0.005):
+            started = time.perf_counter()
+            connection.request("GET", "/live")
+            connection.getresponse().read()
+            self.milliseconds.append((time.perf_counter() - started) * 1000)
+
+    def stop(self) -> list[float]:
+        self._stopped.set()
+        self.join()
+        return self.milliseconds
+
+
+def one_resource(parts: Parts, watch: ReadyWatch) -> None:
+    database = parts.postgres.create_database()
+    parts.team.apply(secret("one", connection_values(database)), resource("one", secret_name="one"))
+    watch.wait_for({"one"}, seconds=60)
+
+
+def p99(values: list[float]) -> float:
+    return statistics.quantiles(values, n=100)[-1]
+
+
+def main() -> None:
+    with real_parts() as parts:
+        watch = ReadyWatch(parts)
+        one_resource(parts, watch)
+        time.sleep(SETTLE_SECONDS)
+        at_rest = parts.operator.resident_bytes / MEBIBYTE
+        peers = {
+            name: sum(
+                p.info["memory_info"].rss
+                for p in psutil.process_iter(["name", "memory_info"])
+                if p.info["name"] == name
+            )
+            / MEBIBYTE
+            for name in ("kube-apiserver", "etcd")
+        }
+        quiet = LiveProbe(parts.operator.port)
+        quiet.start()
+        time.sleep(SETTLE_SECONDS)
+        idle = quiet.stop()
+        busy = LiveProbe(parts.operator.port)
+        busy.start()
+        burst(parts, watch)
+        under_load = busy.stop()
+        after = parts.operator.resident_bytes / MEBIBYTE
+        watch.close()
+    table = Table("what", "figure", title="Footprint of the operator")
+    table.add_row("resident memory at rest, one resource", f"{at_rest:.0f} MiB")
+    table.add_row("resident memory after a burst of 100", f"{after:.0f} MiB")
+    table.add_row("of kube-apiserver in the same run", f"{peers['kube-apiserver']:.0f} MiB")
+    table.add_row("/live at rest, p99", f"{p99(idle):.1f} ms of {len(idle)}")
+    table.add_row("/live while 100 resources become Ready, p99", f"{p99(under_load):.1f} ms of {len(under_load)}")
+    Console().print(table)
+
+
+if __name__ == "__main__":
+    main()

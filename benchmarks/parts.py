@@ -1,0 +1,83 @@
+"""The real parts of every benchmark, and a watch that notes when each resource became Ready."""
+
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kubernetes import client, config, watch
+
+from controller.resource import GROUP, PLURAL, VERSION
+from tests.support.controlplane import ControlPlane
+from tests.support.installation import install_operator
+from tests.support.operator import OperatorProcess
+from tests.support.postgres import PostgresServer
+from tests.support.resources import Namespace
+
+DURABLE = {"fsync": "on", "full_page_writes": "on", "max_connections": "400"}
+"""Tests switch durability off for speed; a measurement must not."""
+
+
+@dataclass(frozen=True)
+class Parts:
+    """What a benchmark runs on."""
+
+    cluster: ControlPlane
+    postgres: PostgresServer
+    operator: OperatorProcess
+    team: Namespace
+
+
+@contextmanager
+def real_parts() -> Iterator[Parts]:
+    """A control plane, a durable PostgreSQL 18 and the operator with its own account."""
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
+        postgres = stack.enter_context(PostgresServer(18, settings=DURABLE))
+        cluster = stack.enter_context(ControlPlane())
+        kubeconfig = install_operator(cluster)
+        operator = stack.enter_context(OperatorProcess(kubeconfig, folder / "operator.log", log_level="info"))
+        yield Parts(cluster, postgres, operator, Namespace(cluster, cluster.namespace()))
+
+
+class ReadyWatch:
+    """A watch that is open before anything is applied; `seen` holds the moment of each first Ready."""
+
+    def __init__(self, parts: Parts) -> None:
+        self.seen: dict[str, float] = {}
+        self._changed = threading.Condition()
+        self._api = client.CustomObjectsApi(config.new_client_from_config(str(parts.cluster.kubeconfig)))
+        self._namespace = parts.team.name
+        self._watch = watch.Watch()
+        self._open = threading.Event()
+        threading.Thread(target=self._run, daemon=True).start()
+        self._open.wait(10)
+
+    def wait_for(self, names: set[str], *, seconds: float) -> None:
+        """Blocks until all NAMES were seen Ready."""
+        with self._changed:
+            if not self._changed.wait_for(lambda: names <= self.seen.keys(), seconds):
+                raise TimeoutError(f"not Ready within {seconds:g} s: {sorted(names - self.seen.keys())}")
+
+    def close(self) -> None:
+        self._watch.stop()
+
+    def _run(self) -> None:
+        listed: Any = self._api.list_namespaced_custom_object(GROUP, VERSION, self._namespace, PLURAL)
+        version = listed["metadata"]["resourceVersion"]
+        self._open.set()
+        arguments = (GROUP, VERSION, self._namespace, PLURAL)
+        for event in self._watch.stream(
+            self._api.list_namespaced_custom_object, *arguments, resource_version=version, timeout_seconds=900
+        ):
+            moment = time.monotonic()
+            body = event["object"]
+            conditions = body.get("status", {}).get("conditions", [])
+            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+                with self._changed:
+                    self.seen.setdefault(body["metadata"]["name"], moment)
+                    self._changed.notify_all()

@@ -1,0 +1,36 @@
+"""Reports to show; each test says only what matters to it."""
+
+from datetime import UTC, datetime
+from typing import Any
+
+from controller.database.values import CloseReason, PoolStatistics
+from controller.health.board import Report
+from controller.health.verdict import Health, Sample, Verdict
+
+NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
+POOL = PoolStatistics(
+    max_open=50, open=3, in_use=2, idle=1, wait_count=4, wait_seconds=0.5, closed={CloseReason.LIFETIME: 7}
+)
+HEALTHY = Verdict(Health.HEALTHY, "Healthy")
+SLOW = Verdict(Health.DEGRADED, "SlowResponse", "The database takes more than 100 ms to answer.")
+DOWN = Verdict(Health.UNHEALTHY, "ConnectionRefused", "Nothing listens there.")
+
+
+def report(verdict: Verdict = HEALTHY, **fields: Any) -> Report:
+    answered = verdict.health is not Health.UNHEALTHY
+    sample = Sample(
+        taken_at=NOW,
+        pool=POOL,
+        response_ms=1.5 if answered else None,
+        server_connections=5 if answered else None,
+        server_connection_limit=97 if answered else None,
+    )
+    known: dict[str, Any] = {
+        "sample": sample,
+        "ready": answered,
+        "reason": "Ready" if answered else verdict.reason,
+        "message": verdict.warning or "",
+        "schema_version": 1,
+        "pending": 0,
+    }
+    return Report(verdict, **{**known, **fields})

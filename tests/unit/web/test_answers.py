@@ -1,0 +1,98 @@
+"""The JSON of the endpoints, to the letter of the contract."""
+
+from controller.health.board import Board
+from controller.web import answers
+from tests.unit.web.reports import DOWN, HEALTHY, NOW, SLOW, report
+
+
+def test_healthy() -> None:
+    assert answers.health([report()], now=NOW, version="0.1.0") == {
+        "status": "healthy",
+        "timestamp": "2026-01-31T03:00:00Z",
+        "version": "0.1.0",
+        "checks": {
+            "database": {
+                "status": "pass",
+                "response_time_ms": 1.5,
+                "details": {
+                    "open_connections": 3,
+                    "idle_connections": 1,
+                    "in_use_connections": 2,
+                    "wait_count": 4,
+                    "utilization_percent": 5.2,
+                    "server_connections": 5,
+                    "server_connection_limit": 97,
+                },
+            }
+        },
+    }
+
+
+def test_degraded_carries_a_warning() -> None:
+    answer = answers.health([report(SLOW)], now=NOW, version="0.1.0")
+    assert answer["status"] == "degraded"
+    check = answer["checks"]["database"]
+    assert check["status"] == "warn"
+    assert check["details"]["warning"] == "The database takes more than 100 ms to answer."
+    assert "error" not in check
+
+
+def test_unhealthy_carries_an_error_and_no_response_time() -> None:
+    answer = answers.health([report(DOWN)], now=NOW, version="0.1.0")
+    assert answer["status"] == "unhealthy"
+    check = answer["checks"]["database"]
+    assert (check["status"], check["error"]) == ("fail", "Nothing listens there.")
+    assert "response_time_ms" not in check
+
+
+def test_all_together_are_as_bad_as_the_worst() -> None:
+    answer = answers.health([report(HEALTHY), report(DOWN), report(SLOW)], now=NOW, version="0.1.0")
+    assert answer["status"] == "unhealthy"
+    details = answer["checks"]["database"]["details"]
+    assert details["open_connections"] == 9
+    assert "server_connections" not in details
+
+
+def test_a_database_without_an_address_is_unhealthy_all_the_same() -> None:
+    answer = answers.health([report(DOWN, sample=None)], now=NOW, version="0.1.0")
+    assert answer["status"] == "unhealthy"
+    assert answer["checks"]["database"]["details"]["open_connections"] == 0
+
+
+def test_no_database_is_healthy() -> None:
+    assert answers.health([], now=NOW, version="0.1.0")["status"] == "healthy"
+    assert answers.flat([])["database_healthy"] is True
+
+
+def test_the_flat_form() -> None:
+    assert answers.flat([report()]) == {
+        "database_healthy": True,
+        "database_response_time_seconds": 0.0015,
+        "database_open_connections": 3,
+        "database_in_use_connections": 2,
+        "database_utilization_percent": 5.2,
+        "database_wait_count": 4,
+        "database_wait_duration_seconds": 0.5,
+    }
+    assert answers.flat([report(SLOW)])["database_healthy"] is True
+    assert answers.flat([report(DOWN)])["database_healthy"] is False
+
+
+def test_ready_says_why_not() -> None:
+    assert answers.ready(report()) == {"ready": True}
+    assert answers.ready(report(DOWN)) == {"ready": False, "reason": "ConnectionRefused: Nothing listens there."}
+
+
+def test_the_overview_has_a_line_a_database() -> None:
+    board = Board()
+    board.put(("team-a", "perses"), report())
+    assert answers.overview(board) == [
+        {
+            "database": "team-a/perses",
+            "ready": "yes",
+            "health": "healthy",
+            "schema": "1",
+            "reason": "Ready",
+            "message": "",
+        }
+    ]

@@ -1,0 +1,88 @@
+"""The endpoints over HTTP."""
+
+from collections.abc import AsyncIterator
+
+import aiohttp
+import pytest
+
+from controller.errors import ConfigurationError
+from controller.health.board import Board
+from controller.web.server import application, serving
+from tests.unit.web.reports import DOWN, report
+
+
+class Served:
+    """A server on a free port, and a client of it."""
+
+    def __init__(self, board: Board, client: aiohttp.ClientSession, port: int) -> None:
+        self.board = board
+        self.watching = True
+        self.port = port
+        self._client = client
+
+    async def get(self, path: str, **headers: str) -> tuple[int, str, str]:
+        """Status, content type and body."""
+        async with self._client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers) as answer:
+            return answer.status, answer.content_type, await answer.text()
+
+
+@pytest.fixture
+async def served() -> AsyncIterator[Served]:
+    async with aiohttp.ClientSession() as client:
+        it = Served(Board(), client, 0)
+        async with serving(application(it.board, lambda: it.watching, version="0.1.0"), "127.0.0.1", 0) as port:
+            it.port = port
+            yield it
+
+
+async def test_live_never_depends_on_anything(served: Served) -> None:
+    served.board.put(("team-a", "perses"), report(DOWN))
+    served.watching = False
+    assert await served.get("/live") == (200, "application/json", '{"alive": true}')
+
+
+async def test_ready_follows_the_watch_and_not_the_databases(served: Served) -> None:
+    served.board.put(("team-a", "perses"), report(DOWN))
+    assert await served.get("/ready") == (200, "application/json", '{"ready": true}')
+    served.watching = False
+    status, _, body = await served.get("/ready")
+    assert (status, '"ready": false' in body) == (503, True)
+
+
+async def test_each_database_has_its_own_answers(served: Served) -> None:
+    served.board.put(("team-a", "good"), report())
+    served.board.put(("team-a", "bad"), report(DOWN))
+    for path in ("/ready", "/api/v1/health"):
+        assert (await served.get(f"{path}/team-a/good"))[0] == 200
+        assert (await served.get(f"{path}/team-a/bad"))[0] == 503
+    assert (await served.get("/metrics/health/team-a/bad"))[0] == 200
+    assert (await served.get("/api/v1/health"))[0] == 503
+
+
+async def test_an_unknown_database_is_404_as_json(served: Served) -> None:
+    status, kind, body = await served.get("/api/v1/health/team-a/nobody")
+    assert (status, kind) == (404, "application/json")
+    assert body == '{"error": "no DashboardDatabase team-a/nobody has been looked at"}'
+
+
+async def test_metrics_come_as_text_and_as_openmetrics(served: Served) -> None:
+    _, kind, text = await served.get("/metrics")
+    assert kind == "text/plain"
+    assert 'dashdb_build_info{version="0.1.0"} 1.0' in text
+    _, kind, text = await served.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
+    assert kind == "application/openmetrics-text"
+    assert text.endswith("# EOF\n")
+
+
+async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Served) -> None:
+    served.board.put(("team-a", "perses"), report(DOWN, message="<script>alert(1)</script>"))
+    status, kind, html = await served.get("/")
+    assert (status, kind) == (200, "text/html")
+    assert "team-a/perses" in html
+    assert "<script>" not in html
+
+
+async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
+    with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{served.port}"):
+        async with serving(application(Board(), lambda: True, version="0.1.0"), "127.0.0.1", served.port):
+            pass
