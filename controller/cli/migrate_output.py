@@ -68,7 +68,8 @@ def print_plan(plan: Plan, seconds: float, *, as_json: bool) -> None:
     elif not plan.steps:
         click.echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
-        click.echo(f"The schema is at version {plan.target}; {len(plan.steps)} files in {seconds:.2f} s.")
+        files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
+        click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
 
 
 def print_version(history: History, *, as_json: bool) -> None:

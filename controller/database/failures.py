@@ -56,8 +56,8 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
     """
     if isinstance(error, DashdbError):
         return error
-    if isinstance(error, asyncpg.PostgresError):
-        return _from_server(error, target)
+    if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
+        return _from_server(error, target)  # PostgresConnectionError is the driver's own, whatever its name
     reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)
     return DatabaseUnavailable(f"{target.place}: {text}", reason=reason, recovery=recovery)
 

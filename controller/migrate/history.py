@@ -33,7 +33,7 @@ COMMENT ON COLUMN schema_version.error IS 'Null, or why the version is half appl
 COMMENT ON COLUMN schema_version.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
 COMMENT ON COLUMN schema_version.down_sql IS 'The way back as it was shipped when the version was applied'
 """
-_EXISTS = "SELECT current_schema(), to_regclass(format('%I.schema_version', current_schema())) IS NOT NULL"
+_EXISTS = "SELECT current_schema(), to_regclass(quote_ident(current_schema()) || '.schema_version') IS NOT NULL"
 _READ = """
 SELECT version, description, direction, applied_at, applied_by, host, engine_version, duration_ms, retries, error,
        sha256

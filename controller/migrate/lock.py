@@ -12,7 +12,7 @@ from controller.database.connection import Connection
 _TRY = "SELECT pg_try_advisory_xact_lock($1)"
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a bigint key is split over classid and objid.
 _HOLDER = """
-SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program, coalesce(a.client_addr::text, 'local') AS address,
+SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program, coalesce(host(a.client_addr), 'local') AS address,
        extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
   FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1

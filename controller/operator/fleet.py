@@ -11,11 +11,15 @@ from controller.health.board import Board
 from controller.migrate.files import Migrations
 from controller.operator.client import Client
 from controller.operator.resource_loop import ResourceLoop
+from controller.reconcile.slots import Slots
 
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 8.0
 """For turns under way to roll back when the process ends; within the 10 s that a Pod is promised."""
+
+ACTIONS_AT_ONCE = 4
+"""Migrations and seedings under way at the same time; a hundred on one server take twice as long as four by four."""
 
 
 @dataclass(slots=True)
@@ -39,6 +43,7 @@ class Fleet:
         self._board = board
         self._migrations = migrations
         self._service_namespace = service_namespace
+        self._slots = Slots(ACTIONS_AT_ONCE)
         self._members: dict[str, _Member] = {}
 
     def observe(self, body: dict[str, Any]) -> None:
@@ -54,6 +59,7 @@ class Fleet:
             board=self._board,
             migrations=self._migrations,
             service_namespace=self._service_namespace,
+            slots=self._slots,
         )
         task = asyncio.create_task(loop.run(), name=f"loop {loop.key}")
         self._members[uid] = _Member(loop, task)

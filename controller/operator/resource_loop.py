@@ -18,6 +18,7 @@ from controller.operator.status_patch import merge_patch
 from controller.reconcile.gather import Surroundings
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
 from controller.reconcile.session import Session
+from controller.reconcile.slots import Slots
 from controller.reconcile.turn import Turn, Wanted, take_turn
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
@@ -43,6 +44,7 @@ class ResourceLoop:
         board: Board,
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
+        slots: Slots,
     ) -> None:
         self.body = body
         self.key: Key = (body["metadata"]["namespace"], body["metadata"]["name"])
@@ -50,7 +52,7 @@ class ResourceLoop:
         self.board = board
         self.session = Session()
         self.secrets = SecretsOfNamespace(client, self.key[0])
-        self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]))
+        self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]), slots)
         self.changed = asyncio.Event()
 
     def observe(self, body: dict[str, Any]) -> None:

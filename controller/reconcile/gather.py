@@ -11,12 +11,13 @@ from controller.database.secret import NamedSecret, SecretData, target_from_secr
 from controller.database.target import Target
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.check import failed, measure
-from controller.health.verdict import Sample, Thresholds, Verdict, judge
+from controller.health.verdict import Thresholds, Verdict, judge
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
 from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version
 from controller.reconcile.observed import Observed
 from controller.reconcile.session import Session
+from controller.reconcile.slots import Slots
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.templates.merge import TemplateDecision, decide
 from controller.templates.seeding import read_rows
@@ -41,27 +42,40 @@ class Surroundings:
         secrets: of the resource's namespace.
         migrations: reads the files; raises as `migrate.files.read_folder` does.
         service_namespace: where a host without a dot is a Service; None outside a cluster.
+        slots: shared by all resources of the process.
     """
 
     secrets: SecretReader
     migrations: Callable[[], Migrations]
     service_namespace: str | None
+    slots: Slots
 
 
-async def gather(spec: DashboardDatabaseSpec, around: Surroundings, session: Session) -> tuple[Observed, Sample | None]:
-    """One look; the sample is None where not even an address is known."""
+async def reach(spec: DashboardDatabaseSpec, around: Surroundings, session: Session) -> Pool:
+    """The pool to the database that the resource and its Secrets name; dials nothing yet.
+
+    Raises:
+        ConfigurationError: no address can be made of them; connections to an earlier one are closed.
+    """
     try:
-        target = await _target(spec, around)
-        pool = await session.pool_for(target, spec)
-    except ConfigurationError as error:
+        return await session.pool_for(await _target(spec, around), spec)
+    except ConfigurationError:
         await session.close()
-        return _unreachable(error, None), None
+        raise
+
+
+async def look(spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool) -> Observed:
+    """One look at the database, whatever state it is in."""
     try:
         async with pool.connection() as connection:
             return await _look(spec, around, session, pool, connection)
     except DashdbError as error:
-        sample = failed(pool, error)
-        return _unreachable(error, target), sample
+        return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
+
+
+def unreachable(error: DashdbError) -> Observed:
+    """What is known where there is no connection."""
+    return Observed(now=datetime.now(UTC), verdict=Verdict.unhealthy(error), connection_error=error)
 
 
 async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
@@ -84,13 +98,14 @@ async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
 
 async def _look(
     spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool, connection: Connection
-) -> tuple[Observed, Sample]:
+) -> Observed:
     sample, facts = await measure(pool, connection)
     thresholds = Thresholds(spec.health.degraded_utilization_percent, spec.health.slow_response_milliseconds)
     now = datetime.now(UTC)
     seen = Observed(
         now=now,
         verdict=judge(sample, thresholds, session.verdict),
+        sample=sample,
         place=pool.target.place,
         facts=facts,
         failed_migration=session.failed_migration,
@@ -99,10 +114,10 @@ async def _look(
     try:
         history = await read_history(connection)
     except DashdbError as error:
-        return replace(seen, plan=error), sample
+        return replace(seen, plan=error)
     plan, ahead = _plan(spec, around, history)
     templates = await _templates(connection)
-    return replace(seen, history=history, plan=plan, schema_ahead=ahead, templates=templates), sample
+    return replace(seen, history=history, plan=plan, schema_ahead=ahead, templates=templates)
 
 
 def _plan(spec: DashboardDatabaseSpec, around: Surroundings, history: History) -> tuple[Plan | DashdbError, bool]:
@@ -118,13 +133,3 @@ async def _templates(connection: Connection) -> tuple[TemplateDecision, ...] | N
     if not await connection.fetchval(_HAS_TEMPLATES):
         return None
     return decide(shipped_templates(), await read_rows(connection))
-
-
-def _unreachable(error: DashdbError, target: Target | None) -> Observed:
-    sample_verdict = Verdict.unhealthy(error)
-    return Observed(
-        now=datetime.now(UTC),
-        verdict=sample_verdict,
-        connection_error=error,
-        place=target.place if target else None,
-    )

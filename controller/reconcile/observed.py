@@ -5,7 +5,7 @@ from datetime import datetime
 
 from controller.database.values import ServerFacts
 from controller.errors import DashdbError
-from controller.health.verdict import Verdict
+from controller.health.verdict import Sample, Verdict
 from controller.migrate.plan import History, Plan
 from controller.templates.merge import TemplateDecision
 
@@ -30,6 +30,7 @@ class Observed:
 
     Attributes:
         now: when it was taken, UTC.
+        sample: what the verdict was judged on; None where not even an address is known.
         connection_error: why there is no connection; then nothing else of the database is known.
         place: the database in words; None where not even its address is known.
         plan: the way to the wanted version, or why there is none.
@@ -41,6 +42,7 @@ class Observed:
 
     now: datetime
     verdict: Verdict
+    sample: Sample | None = None
     connection_error: DashdbError | None = None
     place: str | None = None
     facts: ServerFacts | None = None

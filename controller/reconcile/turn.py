@@ -1,17 +1,18 @@
 """One turn of one resource: gather, decide, act, conclude."""
 
 import random
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 
-from controller.errors import DashdbError, MigrationFailed
+from controller.database.pool import Pool
+from controller.errors import ConfigurationError, DashdbError, MigrationFailed
 from controller.health.verdict import Sample, Verdict
 from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, decide
-from controller.reconcile.gather import Surroundings, gather
-from controller.reconcile.observed import FailedMigration
+from controller.reconcile.gather import Surroundings, look, reach, unreachable
+from controller.reconcile.observed import FailedMigration, Observed
 from controller.reconcile.outcome import Event, Outcome, conclude
 from controller.reconcile.session import FIRST_MIGRATION_RETRY, LONGEST_MIGRATION_RETRY, Session
 from controller.resource.spec import DashboardDatabaseSpec
@@ -43,18 +44,67 @@ class Turn:
 
 async def take_turn(wanted: Wanted, around: Surroundings, session: Session) -> Turn:
     """Looks, does what is to be done until nothing is left, and says what came of it. Raises nothing of ours."""
-    error: DashdbError | None = None
-    events: list[Event] = []
-    observed, sample = await gather(wanted.spec, around, session)
-    for _ in range(MOST_ACTIONS):
-        action = decide(wanted.spec, observed)
-        if isinstance(action, Nothing):
-            log.debug("nothing to do", because=action.because)
-            break
-        error = await _attempt(action, wanted, around, session, events)
-        observed, sample = await gather(wanted.spec, around, session)
-        if error is not None:
-            break
+    try:
+        pool = await reach(wanted.spec, around, session)
+    except ConfigurationError as problem:
+        return _concluded(wanted, session, unreachable(problem), None, [])
+    return await _Course(wanted, around, session, pool).run()
+
+
+@dataclass(slots=True)
+class _Course:
+    """The turn of a database that has an address."""
+
+    wanted: Wanted
+    around: Surroundings
+    session: Session
+    pool: Pool
+    events: list[Event] = field(default_factory=list)
+
+    async def run(self) -> Turn:
+        error: DashdbError | None = None
+        observed = await self._look()
+        for _ in range(MOST_ACTIONS):
+            action = decide(self.wanted.spec, observed)
+            if isinstance(action, Nothing):
+                log.debug("nothing to do", because=action.because)
+                break
+            error = await self._attempt(action)
+            observed = await self._look()
+            if error is not None:
+                break
+        return _concluded(self.wanted, self.session, observed, error, self.events)
+
+    async def _look(self) -> Observed:
+        return await look(self.wanted.spec, self.around, self.session, self.pool)
+
+    async def _attempt(self, action: Action) -> DashdbError | None:
+        """Does `action`; the error where it did not succeed."""
+        lock_timeout = self.wanted.spec.schema_.lock_timeout_milliseconds
+        try:
+            async with self.around.slots.one():
+                done = await act(action, self.pool, self.session, self.around.migrations(), lock_timeout)
+        except DashdbError as error:
+            log.warning("action failed", action=type(action).__name__, reason=error.reason, error=error.message)
+            if isinstance(action, Migrate) and isinstance(error, MigrationFailed):
+                self.session.failed_migration = _failed(action, error, self.session.failed_migration)
+            if isinstance(action, Maintain):  # no condition shows it: the database serves its users all the same
+                self.events.append(Event("MaintenanceFailed", error.message, warning=True))
+            return error
+        finally:
+            if isinstance(action, Maintain):
+                self.session.schedule_maintenance(self.wanted.spec, datetime.now(UTC))
+        if isinstance(action, Migrate):
+            self.session.failed_migration = None
+        if done.message is not None:
+            log.info("action done", action=type(action).__name__, reason=done.reason, result=done.message)
+            self.events.append(Event(done.reason, done.message))
+        return None
+
+
+def _concluded(
+    wanted: Wanted, session: Session, observed: Observed, error: DashdbError | None, events: list[Event]
+) -> Turn:
     outcome = conclude(
         wanted.spec,
         observed,
@@ -66,42 +116,10 @@ async def take_turn(wanted: Wanted, around: Surroundings, session: Session) -> T
     )
     session.failures = 0 if outcome.ready else session.failures + 1
     session.verdict = observed.verdict
-    return Turn(_with_events(outcome, events), observed.verdict, sample)
-
-
-async def _attempt(
-    action: Action, wanted: Wanted, around: Surroundings, session: Session, events: list[Event]
-) -> DashdbError | None:
-    assert session.pool is not None  # noqa: S101 - a decision to act follows a look through the pool
-    try:
-        done = await act(
-            action, session.pool, session, around.migrations(), wanted.spec.schema_.lock_timeout_milliseconds
-        )
-    except DashdbError as error:
-        log.warning("action failed", action=type(action).__name__, reason=error.reason, error=error.message)
-        if isinstance(action, Migrate) and isinstance(error, MigrationFailed):
-            session.failed_migration = _failed(action, error, session.failed_migration)
-        if isinstance(action, Maintain):  # no condition shows it: the database is fit for its users all the same
-            events.append(Event("MaintenanceFailed", error.message, warning=True))
-        return error
-    finally:
-        if isinstance(action, Maintain):
-            session.schedule_maintenance(wanted.spec, datetime.now(UTC))
-    if isinstance(action, Migrate):
-        session.failed_migration = None
-    if done.message is not None:
-        log.info("action done", action=type(action).__name__, reason=done.reason, result=done.message)
-        events.append(Event(done.reason, done.message))
-    return None
+    return Turn(replace(outcome, events=(*events, *outcome.events)), observed.verdict, observed.sample)
 
 
 def _failed(action: Migrate, error: MigrationFailed, before: FailedMigration | None) -> FailedMigration:
     tries = before.tries + 1 if before is not None and before.plan_sha256 == action.plan.sha256 else 1
     wait = min(LONGEST_MIGRATION_RETRY, FIRST_MIGRATION_RETRY * 2 ** min(tries - 1, 10))
     return FailedMigration(action.plan.sha256, error, tries, datetime.now(UTC) + wait)
-
-
-def _with_events(outcome: Outcome, events: list[Event]) -> Outcome:
-    return Outcome(
-        outcome.status, (*events, *outcome.events), outcome.ready, outcome.wait_seconds, outcome.watch_secrets
-    )

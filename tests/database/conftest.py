@@ -11,6 +11,7 @@ from controller.migrate.files import packaged_folder, read_folder
 from controller.migrate.runner import Runner, RunSettings
 from tests.database.silence import Silence
 from tests.database.targets import target_to
+from tests.support.certificates import Certificates, issue_certificates
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 
@@ -31,6 +32,12 @@ def postgres15() -> Iterator[PostgresServer]:
 def tls_postgres() -> Iterator[PostgresServer]:
     with PostgresServer(18, tls=True) as server:
         yield server
+
+
+@pytest.fixture(scope="session")
+def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
+    """Of an authority that signed nothing else."""
+    return issue_certificates(tmp_path_factory.mktemp("certificates") / "tls")
 
 
 @pytest.fixture(params=[15, 18], ids=["on PostgreSQL 15", "on PostgreSQL 18"])

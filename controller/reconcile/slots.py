@@ -1,0 +1,27 @@
+"""Few actions at once, so that a burst of resources does not drown one server; slow ones do not hold up the rest."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+SLOW_SECONDS = 1.0
+"""After this an action gives its slot back and goes on without: most of its time it waits for its server."""
+
+
+class Slots:
+    """A number of places, each held for `SLOW_SECONDS` at most."""
+
+    def __init__(self, count: int) -> None:
+        self._places = asyncio.Semaphore(count)
+
+    @asynccontextmanager
+    async def one(self) -> AsyncIterator[None]:
+        """Waits for a place and holds it for the time of a `with`, or until that takes too long."""
+        await self._places.acquire()
+        timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._places.release)
+        try:
+            yield
+        finally:
+            if not timer.cancelled() and asyncio.get_running_loop().time() < timer.when():
+                timer.cancel()
+                self._places.release()

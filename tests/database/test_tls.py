@@ -1,0 +1,97 @@
+"""What a TLS context is made of, and what is refused before anything is dialled."""
+
+import ssl
+from dataclasses import replace
+
+import pytest
+
+from controller.database.target import SslMode, Target
+from controller.database.tls import tls_context
+from controller.errors import ConfigurationError
+from tests.support.certificates import Certificates
+
+ENCRYPTED_KEY = f"""
+-----BEGIN RSA PRIVATE KEY-----
+Proc-Type: 4,ENCRYPTED
+DEK-Info: AES-128-CBC,{"0" * 32}
+
+{"A" * 64}
+-----END RSA PRIVATE KEY-----
+"""
+
+
+@pytest.fixture
+def ca(certificates: Certificates) -> str:
+    return certificates.ca.read_text()
+
+
+@pytest.fixture
+def certificate(certificates: Certificates) -> str:
+    return certificates.certificate.read_text()
+
+
+@pytest.fixture
+def target(ca: str) -> Target:
+    return Target(host="db", port=1, database="d", user="u", password="p", ssl_mode=SslMode.VERIFY_FULL, ca_pem=ca)
+
+
+@pytest.mark.parametrize(
+    ("mode", "verify", "hostname"),
+    [
+        (SslMode.REQUIRE, ssl.CERT_NONE, False),
+        (SslMode.VERIFY_CA, ssl.CERT_REQUIRED, False),
+        (SslMode.VERIFY_FULL, ssl.CERT_REQUIRED, True),
+    ],
+)
+def test_each_mode_checks_what_libpq_would(
+    target: Target, mode: SslMode, verify: ssl.VerifyMode, hostname: bool
+) -> None:
+    context = tls_context(replace(target, ssl_mode=mode))
+    assert context is not None
+    assert (context.verify_mode, context.check_hostname) == (verify, hostname)
+    assert context.minimum_version == ssl.TLSVersion.TLSv1_2
+
+
+def test_without_tls_there_is_no_context(target: Target) -> None:
+    assert tls_context(replace(target, ssl_mode=SslMode.DISABLE)) is None
+
+
+def test_only_the_given_authority_is_trusted(target: Target) -> None:
+    context = tls_context(target)
+    assert context is not None
+    assert len(context.get_ca_certs()) == 1
+
+
+def test_a_bundle_may_name_its_authorities_in_any_alphabet(target: Target, ca: str) -> None:
+    context = tls_context(replace(target, ca_pem=f"# Główny urząd 証明書\n{ca}\n# zweiter: Größe\n{ca}"))
+    assert context is not None
+    assert len(context.get_ca_certs()) == 1
+
+
+@pytest.mark.parametrize(
+    "text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "é"]
+)
+def test_an_authority_that_is_none_is_refused(target: Target, text: str) -> None:
+    with pytest.raises(ConfigurationError, match="CA certificate is no PEM certificate") as caught:
+        tls_context(replace(target, ca_pem=text))
+    assert caught.value.reason == "CACertificateInvalid"
+
+
+@pytest.mark.parametrize("key", ["nonsense", ENCRYPTED_KEY, "é", ""], ids=["no key", "an encrypted key", "é", "empty"])
+def test_a_client_key_that_cannot_be_used_is_refused_without_asking_anybody(
+    target: Target, certificate: str, key: str
+) -> None:
+    with pytest.raises(ConfigurationError, match="no matching pair of PEM texts") as caught:
+        tls_context(replace(target, client_certificate_pem=certificate, client_key_pem=key))
+    assert caught.value.reason == "ClientCertificateInvalid"
+    assert not key or key not in caught.value.message
+
+
+def test_a_certificate_and_the_key_of_another_are_no_pair(target: Target, certificates: Certificates, ca: str) -> None:
+    with pytest.raises(ConfigurationError, match="no matching pair of PEM texts"):
+        tls_context(replace(target, client_certificate_pem=ca, client_key_pem=certificates.key.read_text()))
+
+
+def test_a_pair_is_taken(target: Target, certificates: Certificates, certificate: str) -> None:
+    key = certificates.key.read_text()
+    assert tls_context(replace(target, client_certificate_pem=certificate, client_key_pem=key)) is not None

@@ -1,0 +1,96 @@
+"""`dashdb` before it does anything: help, usage, options, and what is loaded for it."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.cli import root
+
+CLEAN = dict.fromkeys(
+    ["DATABASE_URL", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_QUERY_TIMEOUT"]
+)
+
+
+def dashdb(*arguments: str, **environ: str) -> Result:
+    return CliRunner().invoke(root, arguments, env={**CLEAN, **environ})
+
+
+def process(*arguments: str) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "controller", *arguments]
+    return subprocess.run(command, capture_output=True, text=True, check=False, timeout=60)
+
+
+@pytest.mark.parametrize(
+    "command", [(), ("migrate",), ("migrate", "up"), ("migrate", "down"), ("migrate", "version"), ("migrate", "status")]
+)
+def test_every_command_explains_itself_with_an_example(command: tuple[str, ...]) -> None:
+    shown = dashdb(*command, "--help")
+    assert shown.exit_code == 0
+    assert "Usage: " in shown.stdout
+    assert "Example:" in shown.stdout or command == ("migrate",)
+
+
+def test_help_loads_neither_the_driver_nor_the_cluster() -> None:
+    code = (
+        "import sys\nfrom controller.cli import root\n"
+        "try: root.main(['--help'])\nexcept SystemExit: pass\n"
+        "print([name for name in ('asyncpg', 'kopf', 'kubernetes', 'aiohttp') if name in sys.modules], file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stderr.strip() == "[]"
+
+
+def test_the_version_is_told() -> None:
+    assert process("--version").stdout.startswith("dashdb, version ")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("destroy",),
+        ("migrate", "sideways"),
+        ("migrate", "up", "--nonsense"),
+        ("migrate", "up", "--lock-timeout", "15"),
+        ("migrate", "up", "--pooler", "odyssey"),
+        ("migrate", "down"),
+        ("migrate", "up", "--path", "/nowhere/at/all"),
+        ("migrate", "up"),
+    ],
+)
+def test_what_cannot_be_understood_is_exit_2_with_nothing_on_stdout(arguments: tuple[str, ...]) -> None:
+    ended = process(*arguments)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr
+    assert "Traceback" not in ended.stderr
+
+
+def test_a_duration_that_is_none_is_told_with_what_is_one() -> None:
+    assert (
+        "'15' is not a duration such as 500ms, 10s, 5m or 1h30m"
+        in dashdb("migrate", "up", "--lock-timeout", "15").stderr
+    )
+
+
+def test_a_variable_that_is_missing_is_one_line() -> None:
+    ended = dashdb("migrate", "version")
+    assert ended.stderr == "ConfigurationInvalid: DB_HOST is not set. Set it, or give --database-url.\n"
+
+
+@pytest.mark.parametrize(("name", "value"), [("DB_PORT", "tcp"), ("DB_SSLMODE", "prefer"), ("DB_QUERY_TIMEOUT", "30")])
+def test_a_bad_variable_is_one_line_without_the_password(name: str, value: str) -> None:
+    known = {"DB_HOST": "127.0.0.1", "DB_NAME": "d", "DB_USER": "u", "DB_PASSWORD": "h0rse", name: value}
+    ended = dashdb("migrate", "version", **known)
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith(f"ConfigurationInvalid: {name}={value!r} is ")
+    assert len(ended.stderr.splitlines()) == 1
+    assert "h0rse" not in ended.output
+
+
+def test_a_bad_file_is_exit_2_with_its_name(tmp_path: Path) -> None:
+    (tmp_path / "V1.up.sql").write_text("")
+    ended = dashdb("migrate", "up", "--path", str(tmp_path))
+    assert ended.exit_code == 2
+    assert ended.stderr.startswith("MigrationFileInvalid: V1.up.sql: cannot read this name.")

@@ -1,0 +1,77 @@
+"""What is thrown at us, in our words: never the driver's text, never a password."""
+
+import errno
+import socket
+import ssl
+
+import asyncpg
+import pytest
+
+from controller.database.failures import condition_name, in_our_words
+from controller.database.target import SslMode, Target
+from controller.errors import DatabaseUnavailable, MigrationFailed, Recovery
+
+TARGET = Target(
+    host="db.example", port=5432, database="perses", user="ann", password="h0rse", ssl_mode=SslMode.VERIFY_FULL
+)
+
+
+def server_error(sqlstate: str) -> asyncpg.PostgresError:
+    return asyncpg.PostgresError.new({"C": sqlstate, "M": "password h0rse of ann"})
+
+
+@pytest.mark.parametrize(
+    ("error", "reason", "recovery"),
+    [
+        (server_error("28P01"), "AuthenticationFailed", Recovery.WAITING),
+        (server_error("28000"), "LoginRefused", Recovery.WAITING),
+        (server_error("3D000"), "DatabaseNotFound", Recovery.WAITING),
+        (server_error("42501"), "PermissionDenied", Recovery.WAITING),
+        (server_error("53300"), "TooManyConnections", Recovery.TRANSIENT),
+        (server_error("57P03"), "ServerNotReady", Recovery.TRANSIENT),
+        (server_error("57P01"), "ConnectionLost", Recovery.TRANSIENT),
+        (server_error("25006"), "ReadOnly", Recovery.TRANSIENT),
+        (server_error("XX000"), "QueryFailed", Recovery.TRANSIENT),
+        (server_error("ZZ999"), "QueryFailed", Recovery.TRANSIENT),
+        (TimeoutError("h0rse"), "Timeout", Recovery.TRANSIENT),
+        (socket.gaierror(-2, "h0rse"), "HostNotFound", Recovery.TRANSIENT),
+        (ConnectionRefusedError("h0rse"), "ConnectionRefused", Recovery.TRANSIENT),
+        (ConnectionResetError("h0rse"), "ConnectionLost", Recovery.TRANSIENT),
+        (OSError(errno.EHOSTUNREACH, "h0rse"), "NetworkUnreachable", Recovery.TRANSIENT),
+        (ssl.SSLError("h0rse"), "TLSFailed", Recovery.WAITING),
+        (asyncpg.InterfaceError("h0rse"), "ConnectionLost", Recovery.TRANSIENT),
+        (asyncpg.ConnectionDoesNotExistError("h0rse"), "ConnectionLost", Recovery.TRANSIENT),
+    ],
+    ids=lambda value: value if isinstance(value, str) else None,
+)
+def test_each_cause_has_a_reason_of_its_own(error: Exception, reason: str, recovery: Recovery) -> None:
+    ours = in_our_words(error, TARGET)
+    assert isinstance(ours, DatabaseUnavailable)
+    assert (ours.reason, ours.recovery, ours.exit_code) == (reason, recovery, 7)
+    assert ours.message.startswith('database "perses" at db.example:5432: ')
+    assert "h0rse" not in ours.message
+    assert "{" not in ours.message
+
+
+def test_what_is_ours_already_stays_as_it_is() -> None:
+    ours = MigrationFailed("V1: no")
+    assert in_our_words(ours, TARGET) is ours
+
+
+def test_a_limit_is_told_as_it_was_given() -> None:
+    assert "No answer within 10 s" in in_our_words(TimeoutError(), TARGET).message
+    assert "No answer within 30 s" in in_our_words(TimeoutError(), TARGET, limit=TARGET.query_timeout).message
+
+
+@pytest.mark.parametrize(
+    ("sqlstate", "name"),
+    [
+        ("42P07", "42P07 duplicate_table"),
+        ("42601", "42601 syntax_error"),
+        ("23514", "23514 check_violation"),
+        ("22003", "22003 numeric_value_out_of_range"),
+        ("25P02", "25P02 in_failed_sql_transaction"),
+    ],
+)
+def test_a_condition_is_named_as_in_the_manual(sqlstate: str, name: str) -> None:
+    assert condition_name(server_error(sqlstate)) == name

@@ -1,0 +1,146 @@
+"""From what the usual operators write into a Secret to a target."""
+
+from typing import Any
+
+import pytest
+
+from controller.database.secret import NamedSecret, target_from_secrets
+from controller.database.target import Pooler, SslMode, Target
+from controller.errors import ConfigurationError
+
+PASSWORD = b"h0rse battery"
+OURS = {"host": b"db.example", "port": b"5432", "dbname": b"perses", "user": b"ann", "password": PASSWORD}
+CLOUD_NATIVE_PG = {
+    "dbname": b"perses", "host": b"perses-rw", "jdbc-uri": b"jdbc:...", "password": PASSWORD, "pgpass": b"...",
+    "port": b"5432", "uri": b"postgresql://...", "user": b"ann", "username": b"ann",
+}  # fmt: skip
+CRUNCHY = {
+    "dbname": b"perses", "host": b"hippo-primary.postgres.svc", "password": PASSWORD, "port": b"5432",
+    "uri": b"postgresql://...", "user": b"ann", "verifier": b"SCRAM-SHA-256$...", "jdbc-uri": b"jdbc:...",
+}  # fmt: skip
+SERVICE_BINDING = {
+    "type": b"postgresql", "provider": b"aws", "host": b"db.example", "port": b"5432\n", "database": b"perses\n",
+    "username": b"ann\n", "password": PASSWORD + b"\r\n",
+}  # fmt: skip
+
+
+def target(data: dict[str, bytes] | None, **options: Any) -> Target:
+    usual: dict[str, Any] = {
+        "ca": None, "client_certificate": None, "ssl_mode": None, "pooler": Pooler.NONE, "service_namespace": "team-a",
+        "connect_timeout": 10.0, "query_timeout": 30.0,
+    }  # fmt: skip
+    return target_from_secrets(NamedSecret("perses-db", data), **usual | options)
+
+
+def refusal(data: dict[str, bytes] | None, reason: str, **options: Any) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        target(data, **options)
+    assert caught.value.reason == reason
+    assert "h0rse" not in caught.value.message
+    return caught.value.message
+
+
+@pytest.mark.parametrize(
+    ("data", "host"),
+    [
+        (OURS, "db.example"),
+        (CLOUD_NATIVE_PG, "perses-rw.team-a.svc"),
+        (CRUNCHY, "hippo-primary.postgres.svc"),
+        (SERVICE_BINDING, "db.example"),
+    ],
+    ids=["ours", "CloudNativePG", "Crunchy", "servicebinding.io"],
+)
+def test_the_secrets_of_the_usual_operators_work_unchanged(data: dict[str, bytes], host: str) -> None:
+    assert target(data) == Target(
+        host=host, port=5432, database="perses", user="ann", password="h0rse battery", ssl_mode=SslMode.VERIFY_FULL,
+        application_name="dashdb operator",
+    )  # fmt: skip
+
+
+def test_a_host_without_a_dot_is_left_alone_outside_of_a_cluster() -> None:
+    assert target(CLOUD_NATIVE_PG, service_namespace=None).host == "perses-rw"
+    assert target({**OURS, "host": b"::1"}).host == "::1"
+
+
+@pytest.mark.parametrize(
+    ("asked", "written", "expected"),
+    [
+        (None, None, SslMode.VERIFY_FULL),
+        (None, b"require\n", SslMode.REQUIRE),
+        (SslMode.VERIFY_CA, b"disable", SslMode.VERIFY_CA),
+        (SslMode.DISABLE, b"nonsense", SslMode.DISABLE),
+    ],
+)
+def test_the_resource_says_how_it_is_protected_then_the_secret_then_we(
+    asked: SslMode | None, written: bytes | None, expected: SslMode
+) -> None:
+    data = OURS if written is None else {**OURS, "sslmode": written}
+    assert target(data, ssl_mode=asked).ssl_mode is expected
+
+
+def test_certificates_come_from_the_secret_or_from_secrets_of_their_own() -> None:
+    inside = target({**OURS, "ca.crt": b"CA", "tls.crt": b"CERT", "tls.key": b"KEY"})
+    assert (inside.ca_pem, inside.client_certificate_pem, inside.client_key_pem) == ("CA", "CERT", "KEY")
+    beside = target(
+        {**OURS, "ca.crt": b"CA", "tls.crt": b"CERT", "tls.key": b"KEY"},
+        ca=(NamedSecret("ca", {"root.pem": b"OTHER CA\n"}), "root.pem"),
+        client_certificate=NamedSecret("client", {"tls.crt": b"OTHER CERT", "tls.key": b"OTHER KEY"}),
+    )
+    assert (beside.ca_pem, beside.client_certificate_pem, beside.client_key_pem) == (
+        "OTHER CA",
+        "OTHER CERT",
+        "OTHER KEY",
+    )
+    assert target({**OURS, "tls.crt": b"CERT"}).client_certificate_pem is None
+
+
+def test_nothing_secret_is_shown() -> None:
+    shown = repr(target({**OURS, "tls.crt": b"CERT", "tls.key": b"KEY"}))
+    assert "h0rse" not in shown
+    assert "KEY" not in shown
+
+
+def test_a_secret_that_does_not_exist_is_named() -> None:
+    assert 'Secret "perses-db" does not exist' in refusal(None, "SecretNotFound")
+    absent = NamedSecret("the-ca", None)
+    assert 'Secret "the-ca" does not exist' in refusal(OURS, "SecretNotFound", ca=(absent, "ca.crt"))
+    assert 'Secret "the-ca" does not exist' in refusal(OURS, "SecretNotFound", client_certificate=absent)
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        (["host"], '"host"'),
+        (["port"], '"port"'),
+        (["dbname"], '"dbname" or "database"'),
+        (["user"], '"user" or "username"'),
+        (["password"], '"password"'),
+    ],
+)
+@pytest.mark.parametrize("empty", [False, True])
+def test_a_key_that_is_missing_or_empty_is_named(keys: list[str], told: str, empty: bool) -> None:
+    data = {key: value for key, value in OURS.items() if key not in keys} | (dict.fromkeys(keys, b"") if empty else {})
+    assert refusal(data, "SecretKeyMissing") == f'Secret "perses-db" has no key {told}, or nothing in it. Add it.'
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("port", b"0", "is not a number from 1 to 65535"),
+        ("port", b"65536", "is not a number"),
+        ("port", b"tcp", "is not a number"),
+        ("port", "\u0665".encode(), "is not a number"),
+        ("sslmode", b"prefer", "is none of disable, require, verify-ca, verify-full"),
+        ("user", b"\xff\xfe", "is not UTF-8 text"),
+        ("username", b"\xff\xfe", "is not UTF-8 text"),
+        ("database", b"per\0ses", "is empty or holds a NUL byte"),
+        ("password", b"\n", "is empty or holds a NUL byte"),
+        ("password", b"h0rse\0", "is empty or holds a NUL byte"),
+    ],
+)
+def test_a_value_that_cannot_be_used_is_told_with_secret_and_key(key: str, value: bytes, told: str) -> None:
+    other = {"username": "user", "database": "dbname"}.get(key)
+    data = {name: text for name, text in OURS.items() if name != other} | {key: value}
+    message = refusal(data, "SecretValueInvalid")
+    assert message.startswith(f'Secret "perses-db": the value of key "{key}" ')
+    assert told in message
