@@ -41,9 +41,7 @@ LABEL org.opencontainers.image.title="dashboard-database-operator" \
 # Nothing is ever installed in a running container.
 RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip
 COPY --from=build /opt/dashdb /opt/dashdb
-# USER: kopf asks who runs it, and /etc/passwd knows neither 65532 nor the numbers that OpenShift gives.
 ENV PATH=/opt/dashdb/bin:$PATH \
-    USER=dashdb \
     PYTHONDONTWRITEBYTECODE=1 \
     PYTHONUNBUFFERED=1
 # Numbers, so that Kubernetes can see that it is not root.

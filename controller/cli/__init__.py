@@ -2,6 +2,7 @@
 
 import signal
 import sys
+from typing import ClassVar
 
 import click
 
@@ -13,9 +14,12 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 class _Lazy(click.Group):
-    """Loads a command's module when the command is named."""
+    """Loads a command's module when the command is named; the list of all needs no module."""
 
-    _MODULES = ("migrate", "operator")
+    _MODULES: ClassVar = {
+        "migrate": "Brings a database to a version, and says where it stands.",
+        "operator": "Reconciles every DashboardDatabase of the cluster.",
+    }
 
     def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
         return list(self._MODULES)
@@ -27,6 +31,10 @@ class _Lazy(click.Group):
 
         command: click.Command = import_module(f"controller.cli.{cmd_name}").command
         return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
+        with formatter.section("Commands"):
+            formatter.write_dl(list(self._MODULES.items()))
 
 
 @click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -10,7 +10,7 @@ import asyncpg
 import tenacity
 
 from controller.database.connection import Connection
-from controller.database.failures import BROKEN_CONNECTION, condition_name
+from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, condition_name
 from controller.errors import MigrationFailed, MigrationLocked
 from controller.migrate import history as history_table
 from controller.migrate.files import Migrations
@@ -21,6 +21,8 @@ from controller.migrate.plan import Plan, Step, make_plan
 ENGINE_VERSION = package_version("dashboard-database-operator")
 NO_LIMIT = 24 * 3600.0
 """Seconds; migrations may take as long as they take, and asyncpg has no way to say none."""
+ROLLBACK_TIMEOUT = 5.0
+"""Seconds for a ROLLBACK, with the cancellation of what ran before it."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two tries for a lock: from this, doubling up to that, with full jitter."""
 SNIPPET = 120
@@ -145,8 +147,7 @@ class Runner:
         except _NO_LOCK:
             raise _LockedByTable("a lock on schema_version that another session holds") from None
         finally:
-            if not connection.is_closed() and connection.is_in_transaction():
-                await connection.execute("ROLLBACK")
+            await _roll_back(connection)
 
     async def _run_in_transaction(self, step: Step, expected: int, limits: str, *, retries: int) -> bool:
         connection = self.connection
@@ -169,6 +170,16 @@ class Runner:
         await connection.execute("COMMIT", timeout=NO_LIMIT)
         self.progress.finished(step, time.monotonic() - started)
         return True
+
+
+async def _roll_back(connection: Connection) -> None:
+    """In bounded time: a statement that its cancellation has missed ends with the connection instead."""
+    if connection.is_closed() or not connection.is_in_transaction():
+        return
+    try:
+        await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT)
+    except DRIVER_ERRORS:
+        connection.terminate()
 
 
 def _read_all(plan: Plan) -> None:

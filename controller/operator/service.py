@@ -145,6 +145,8 @@ async def _run_kopf(
         registry=registry(fleet, configuration),
         settings=settings(),
         standalone=True,
+        # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name
+        identity=socket.gethostname(),  # type: ignore[arg-type]
         clusterwide=not namespaces,
         namespaces=namespaces,
         stop_flag=kopf_stop,

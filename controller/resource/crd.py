@@ -31,8 +31,8 @@ _KEPT = (
 )
 
 
-def _column(name: str, path: str, description: str, kind: str = "string", priority: int = 0) -> dict[str, Any]:
-    return {"name": name, "type": kind, "jsonPath": path, "description": description, "priority": priority}
+def _column(name: str, path: str, description: str, kind: str = "string") -> dict[str, Any]:
+    return {"name": name, "type": kind, "jsonPath": path, "description": description}
 
 
 def _condition(kind: str, field: str) -> str:
@@ -45,7 +45,7 @@ _COLUMNS = [
     _column("Schema", ".status.schema.current", "Applied version", "integer"),
     _column("Health", _condition("Healthy", "reason"), "Healthy, Degraded or what is wrong"),
     _column("Age", ".metadata.creationTimestamp", "Time since it was created", "date"),
-    _column("Message", _condition("Ready", "message"), "Ready's message", priority=1),
+    {**_column("Message", _condition("Ready", "message"), "Ready's message"), "priority": 1},  # with -o wide
 ]
 
 

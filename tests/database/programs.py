@@ -18,7 +18,7 @@ DASHDB = [sys.executable, "-m", "controller"]
 def environ(settings: Mapping[str, str]) -> dict[str, str]:
     """Ours, without what names a database, plus SETTINGS."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("DB_", "PG", "DATABASE_URL"))}
-    return kept | settings
+    return {**kept, **settings}
 
 
 def dashdb(settings: Mapping[str, str], *arguments: str, stdin: str = "") -> subprocess.CompletedProcess[str]:

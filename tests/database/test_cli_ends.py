@@ -8,6 +8,7 @@ import subprocess
 from dataclasses import replace
 from pathlib import Path
 
+import psutil
 import pytest
 
 from controller.database.connection import connected
@@ -16,6 +17,7 @@ from controller.migrate.lock import try_lock
 from tests.database.programs import DASHDB, dashdb, environ, write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
 
 A = {"V1_a.up.sql": "CREATE TABLE a ()", "V1_a.down.sql": "DROP TABLE a"}
 
@@ -100,9 +102,11 @@ class OnTerminal:
         )  # fmt: skip
         os.close(theirs)
         self.question = ""
-        while "?" not in self.question:
+        while "[y/N]: " not in self.question:
             assert self.process.stderr is not None
-            self.question += os.read(self.process.stderr.fileno(), 1).decode() or pytest.fail(self.question)
+            self.question += os.read(self.process.stderr.fileno(), 1000).decode() or pytest.fail(self.question)
+        at_rest = psutil.Process(self.process.pid)
+        wait_until(lambda: at_rest.status() == psutil.STATUS_SLEEPING, what="dashdb waits for the answer", seconds=10)
 
     def type(self, text: str) -> None:
         os.write(self._ours, text.encode())

@@ -199,19 +199,3 @@ async def test_the_history_table_that_someone_reads_holds_up_the_last_way_down_f
     assert await tables(connection) == ["a", "schema_version"]
     await run(connection, A, 0)
     assert await tables(connection) == []
-
-
-async def test_a_run_that_is_cancelled_leaves_nothing_and_a_usable_connection(connection: Connection) -> None:
-    started = asyncio.Event()
-
-    class Started(Notes):
-        def statement(self, step: Step, number: int, statement: Statement) -> None:
-            started.set()
-
-    task = asyncio.create_task(run(connection, {"V1_a.up.sql": "SELECT pg_sleep(600)"}, progress=Started()))
-    await started.wait()
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await tables(connection) == []
-    await run(connection, A)

@@ -107,8 +107,8 @@ async def test_an_application_role_has_no_maintenance(
 async def test_usage_is_counted_and_a_second_run_changes_nothing(migrated_connection: Connection) -> None:
     for template in ("none", "one", "two"):
         await insert(migrated_connection, "dashboard_template", id=template, name=template, is_system=template == "two")
-    for number, template in enumerate(["one", "two", "two", None]):
-        await insert(migrated_connection, "dashboard", id=f"d{number}", name=f"d{number}", template_id=template)
+    for number, made_from in enumerate(["one", "two", "two", None]):
+        await insert(migrated_connection, "dashboard", id=f"d{number}", name=f"d{number}", template_id=made_from)
     assert await migrated_connection.fetchval("SELECT update_template_usage_stats()") == 2
     read = "SELECT id, usage_count, xmin::text FROM dashboard_template ORDER BY id"
     counted = await migrated_connection.fetch(read)

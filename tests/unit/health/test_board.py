@@ -14,11 +14,11 @@ def test_an_empty_board_is_healthy() -> None:
 
 def test_the_worst_counts() -> None:
     board = Board()
-    board.put(("a", "one"), report())
-    board.put(("a", "two"), report(Health.DEGRADED))
-    assert board.health is Health.DEGRADED
-    board.put(("b", "three"), report(Health.UNHEALTHY))
-    assert board.health is Health.UNHEALTHY
+    seen: list[Health] = []
+    for health in (Health.HEALTHY, Health.DEGRADED, Health.UNHEALTHY, Health.HEALTHY):
+        board.put(("a", f"database-{len(seen)}"), report(health))
+        seen.append(board.health)
+    assert seen == [Health.HEALTHY, Health.DEGRADED, Health.UNHEALTHY, Health.UNHEALTHY]
 
 
 def test_looks_are_counted_by_how_they_ended() -> None:

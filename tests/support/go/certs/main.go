@@ -34,6 +34,7 @@ func main() {
 	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 
 	ca := must(x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey))
+	authority = must(x509.ParseCertificate(ca)) // with the key identifier that the leaf has to name
 	leaf := must(x509.CreateCertificate(rand.Reader, server, authority, serverKey.Public(), authorityKey))
 	key := must(x509.MarshalPKCS8PrivateKey(serverKey))
 	write(folder, "ca.pem", "CERTIFICATE", ca, 0o644)
