@@ -90,7 +90,13 @@ def test_a_second_apply_of_the_same_writes_nothing(
     assert written_rows(postgres, database) == ROWS_OF_A_FIRST_APPLY
 
 
-def test_a_changed_label_writes_nothing(operator: OperatorProcess, team: Namespace, apply: Callable[..., None]) -> None:
+def test_a_changed_label_writes_nothing(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
     apply()
     settled(team, postgres, database)
     since, seen = datetime.now(UTC), looks(operator, team)
