@@ -10,13 +10,15 @@ import asyncpg
 import tenacity
 
 from controller.database.connection import Connection
-from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, condition_name
+from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS
 from controller.errors import MigrationFailed, MigrationLocked
 from controller.migrate import history as history_table
+from controller.migrate.batches import Batch, batches
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
 from controller.migrate.lock import describe_holder, try_lock
 from controller.migrate.plan import Plan, Step, make_plan
+from controller.migrate.refusal import explain, explain_deferred
 
 ENGINE_VERSION = package_version("dashboard-database-operator")
 NO_LIMIT = 24 * 3600.0
@@ -25,8 +27,6 @@ ROLLBACK_TIMEOUT = 5.0
 """Seconds for a ROLLBACK, with the cancellation of what ran before it."""
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two tries for a lock: from this, doubling up to that, with full jitter."""
-SNIPPET = 120
-"""Characters of the line at fault that an error shows."""
 
 # Whatever the role's default is: what another runner committed before it let go of the lock has to be seen.
 _BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;"
@@ -75,6 +75,10 @@ class _LockedByRunner(Exception):
 
 class _LockedByTable(Exception):
     pass
+
+
+class _Unlocated(Exception):
+    """One statement of a batch was refused, and PostgreSQL does not say which."""
 
 
 _NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
@@ -139,17 +143,24 @@ class Runner:
         return (state.seconds_since_start or 0.0) >= limit
 
     async def _try_step(self, step: Step, expected: int, *, retries: int) -> bool:
-        connection = self.connection
-        limits = _LIMITS.format(lock_timeout_ms=self.settings.lock_timeout_ms)
-        await connection.execute(_BEGIN + limits)
         try:
-            return await self._run_in_transaction(step, expected, limits, retries=retries)
+            return await self._run_in_transaction(step, expected, retries=retries)
+        except _Unlocated:  # once more, one by one, to tell the statement that is refused
+            return await self._run_in_transaction(step, expected, retries=retries, one_by_one=True)
+
+    async def _run_in_transaction(self, step: Step, expected: int, *, retries: int, one_by_one: bool = False) -> bool:
+        limits = _LIMITS.format(lock_timeout_ms=self.settings.lock_timeout_ms)
+        await self.connection.execute(_BEGIN + limits)
+        try:
+            return await self._run_files_statements(step, expected, limits, retries=retries, one_by_one=one_by_one)
         except _NO_LOCK:
             raise _LockedByTable("a lock on schema_version that another session holds") from None
         finally:
-            await _roll_back(connection)
+            await _roll_back(self.connection)
 
-    async def _run_in_transaction(self, step: Step, expected: int, limits: str, *, retries: int) -> bool:
+    async def _run_files_statements(
+        self, step: Step, expected: int, limits: str, *, retries: int, one_by_one: bool
+    ) -> bool:
         connection = self.connection
         started = time.monotonic()
         if not await try_lock(connection):
@@ -158,9 +169,9 @@ class Runner:
             return False
         self.progress.started(step)
         await history_table.create_table(connection)
-        for number, statement in enumerate(step.script.statements, start=1):
-            self.progress.statement(step, number, statement)
-            await _execute(connection, step, statement)
+        for batch in batches(step.script, one_by_one=one_by_one):
+            self.progress.statement(step, batch.number, batch.statements[0])
+            await _execute(connection, step, batch)
         await _check_deferred_constraints(connection, step)
         await connection.execute(_RESET + limits)  # a RESET takes our limits too
         seconds = time.monotonic() - started
@@ -212,17 +223,26 @@ def _version_after(step: Step, plan: Plan) -> int:
     return plan.steps[index + 1].migration.version if index + 1 < len(plan.steps) else plan.target
 
 
-async def _execute(connection: Connection, step: Step, statement: Statement) -> None:
+async def _execute(connection: Connection, step: Step, batch: Batch) -> None:
     try:
-        await connection.execute(statement.text, timeout=NO_LIMIT)
+        await connection.execute(batch.text, timeout=NO_LIMIT)
     except _NO_LOCK:
-        raise _LockedByTable(f"a lock that another session holds (line {statement.line})") from None
+        raise _LockedByTable(f"a lock that another session holds (line {batch.statements[0].line})") from None
     except asyncpg.QueryCanceledError as error:  # by a limit that the file set itself, or by an administrator
-        raise MigrationFailed(_explain(step, statement, error)) from None
+        raise _refused(step, batch, error) from None
     except BROKEN_CONNECTION:
         raise
     except asyncpg.PostgresError as error:
-        raise MigrationFailed(_explain(step, statement, error)) from None
+        raise _refused(step, batch, error) from None
+
+
+def _refused(step: Step, batch: Batch, error: asyncpg.PostgresError) -> MigrationFailed | _Unlocated:
+    position = int(error.position) if error.position else None
+    statement = batch.statement_at(position)
+    if statement is None:
+        return _Unlocated()
+    offset = batch.statements[0].offset + position - 1 if position else statement.offset
+    return MigrationFailed(explain(step, statement, offset, error))
 
 
 async def _check_deferred_constraints(connection: Connection, step: Step) -> None:
@@ -230,31 +250,4 @@ async def _check_deferred_constraints(connection: Connection, step: Step) -> Non
     try:
         await connection.execute("SET CONSTRAINTS ALL IMMEDIATE", timeout=NO_LIMIT)
     except asyncpg.IntegrityConstraintViolationError as error:
-        raise MigrationFailed(
-            f"{step.label}: at its end, PostgreSQL refused a deferred constraint with SQLSTATE "
-            f"{condition_name(error)}{_objects(error)}. Nothing of this file was applied; mend it and run again."
-        ) from None
-
-
-def _explain(step: Step, statement: Statement, error: asyncpg.PostgresError) -> str:
-    """File, line, the line itself and PostgreSQL's name for what is wrong; never its own text."""
-    position = int(error.position) - 1 if error.position else 0
-    line = statement.line + statement.text.count("\n", 0, position)
-    source = step.script.text.split("\n")[line - 1].strip()[:SNIPPET]
-    return (
-        f"{step.label}:{line}: PostgreSQL refused this with SQLSTATE {condition_name(error)}{_objects(error)}: "
-        f"{source} -- Nothing of this file was applied; mend it and run again."
-    )
-
-
-def _objects(error: asyncpg.PostgresError) -> str:
-    named = ", ".join(
-        f"{kind} {name}"
-        for kind, name in (
-            ("table", error.table_name),
-            ("column", error.column_name),
-            ("constraint", error.constraint_name),
-        )
-        if name
-    )  # fmt: skip
-    return f" ({named})" if named else ""
+        raise MigrationFailed(explain_deferred(step, error)) from None

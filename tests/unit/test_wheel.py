@@ -1,9 +1,6 @@
 """The wheel holds all that the program reads when it is installed, and nothing else."""
 
 import configparser
-import getpass
-import os
-import pwd
 import re
 import subprocess
 import sys
@@ -96,18 +93,3 @@ def test_the_image_names_the_release() -> None:
     version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
     assert version
     assert f'org.opencontainers.image.version="{version[1]}"' in (ROOT / "Dockerfile").read_text()
-
-
-def test_the_image_tells_its_user_a_name_that_no_passwd_file_knows(monkeypatch: pytest.MonkeyPatch) -> None:
-    def unknown(uid: int) -> None:
-        raise KeyError(uid)
-
-    monkeypatch.setattr(pwd, "getpwuid", unknown)
-    for name in ("LOGNAME", "USER", "LNAME", "USERNAME"):
-        monkeypatch.delenv(name, raising=False)
-    with pytest.raises((KeyError, OSError)):
-        getpass.getuser()  # as kopf does when it starts
-    [block] = re.findall(r"^ENV (PATH(?:.*\\\n)*.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
-    for word in block.replace("\\\n", " ").split():
-        monkeypatch.setitem(os.environ, *word.split("=", 1))
-    assert getpass.getuser() == "dashdb"
