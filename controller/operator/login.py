@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import kopf
+import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
@@ -13,6 +14,8 @@ from controller.errors import ConfigurationError
 
 TOKEN_REFRESH = timedelta(minutes=5)
 """kubelet renews the Pod's token at 80 % of its hour; looking at the file this often never meets an expired one."""
+_UNUSABLE = (config.ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError)
+"""What the client raises for a kubeconfig that is none; it does not look before it reads."""
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 
@@ -30,7 +33,7 @@ async def load_configuration(kubeconfig: Path | None, context: str | None) -> Co
             )
         else:
             config.load_incluster_config(configuration)
-    except (config.ConfigException, OSError) as error:
+    except _UNUSABLE as error:
         if kubeconfig is None:
             raise ConfigurationError(
                 "This is no Pod with a service account. Outside a cluster, name the cluster: --kubeconfig FILE."
