@@ -59,10 +59,14 @@ def go() -> Path:
 
 
 def go_environ() -> dict[str, str]:
-    """Our environment for Go, without settings of the person's own that would change what is built."""
+    """Our environment for Go, without settings of the person's own that would change what is built.
+
+    Generators run `go` themselves, and find ours first.
+    """
     foreign = ("GOFLAGS", "GOOS", "GOARCH", "GOWORK", "GO111MODULE", "GOEXPERIMENT")
     kept = {name: value for name, value in os.environ.items() if name not in foreign}
-    return kept | {"GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
+    path = os.pathsep.join((str(go().parent), os.environ.get("PATH", os.defpath)))
+    return kept | {"PATH": path, "GOTOOLCHAIN": "local", "CGO_ENABLED": "0", "GOWORK": "off"}
 
 
 def build_folder(build: GoBuild) -> Path:
