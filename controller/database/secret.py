@@ -1,5 +1,6 @@
 """From what a Secret holds to a target. Pure; the operator reads the Secrets."""
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TypeAlias
@@ -13,6 +14,11 @@ SecretData: TypeAlias = Mapping[str, bytes]
 _HOST, _PORT, _PASSWORD = ("host",), ("port",), ("password",)
 _DATABASE, _USER = ("dbname", "database"), ("user", "username")
 _LARGEST_PORT = 65535
+# Host, database and user stand in messages. People paste a whole URL where one of its parts belongs, password
+# included: it is refused before anything could repeat it.
+_HOST_NAME = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
+_LONGEST_NAME = 255
+"""Characters of a database or user: PostgreSQL takes 63, some poolers put a tenant before the name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +60,10 @@ def target_from_secrets(
     elif _holds(secret, "tls.crt") and _holds(secret, "tls.key"):
         certificate, key = _text(secret, ("tls.crt",)), _text(secret, ("tls.key",))
     return Target(
-        host=_dialled(_text(secret, _HOST), service_namespace),
+        host=_dialled(_host(secret), service_namespace),
         port=_port(secret),
-        database=_text(secret, _DATABASE),
-        user=_text(secret, _USER),
+        database=_name(secret, _DATABASE),
+        user=_name(secret, _USER),
         password=_text(secret, _PASSWORD),
         ssl_mode=ssl_mode or _ssl_mode(secret),
         ca_pem=_text(ca[0], (ca[1],)) if ca else _text(secret, ("ca.crt",)) if _holds(secret, "ca.crt") else None,
@@ -75,6 +81,11 @@ def _holds(secret: NamedSecret, key: str) -> bool:
 
 
 def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
+    return _found(secret, keys)[1]
+
+
+def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
+    """The first of `keys` that holds something, and what it holds."""
     if secret.data is None:
         raise ConfigurationError(
             f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
@@ -94,12 +105,29 @@ def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
     text = text.rstrip("\r\n")
     if "\0" in text or not text:
         raise _invalid(secret, found, "is empty or holds a NUL byte")
-    return text
+    return found, text
+
+
+def _host(secret: NamedSecret) -> str:
+    host = _text(secret, _HOST).strip()
+    if not _HOST_NAME.fullmatch(host):
+        raise _invalid(secret, "host", "is no host name or IP address; give the host alone, no URL, port or list")
+    return host
+
+
+def _name(secret: NamedSecret, keys: tuple[str, ...]) -> str:
+    key, name = _found(secret, keys)
+    if "://" in name:
+        raise _invalid(secret, key, "is a URL; give the name alone")
+    if len(name) > _LONGEST_NAME or not name.isprintable():
+        raise _invalid(secret, key, f"is longer than {_LONGEST_NAME} characters or holds one that cannot be printed")
+    return name
 
 
 def _port(secret: NamedSecret) -> int:
     text = _text(secret, _PORT).strip()
-    if not (text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_PORT):
+    short = len(text) <= len(str(_LARGEST_PORT))  # int() itself refuses thousands of digits
+    if not (short and text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_PORT):
         raise _invalid(secret, "port", f"is not a number from 1 to {_LARGEST_PORT}")
     return int(text)
 
@@ -115,7 +143,6 @@ def _ssl_mode(secret: NamedSecret) -> SslMode:
 
 def _dialled(host: str, service_namespace: str | None) -> str:
     """A host without a dot is a Service beside the resource, not one in the operator's own namespace."""
-    host = host.strip()
     if service_namespace is None or "." in host or ":" in host:
         return host
     return f"{host}.{service_namespace}.svc"

@@ -94,6 +94,12 @@ def test_certificates_come_from_the_secret_or_from_secrets_of_their_own() -> Non
     assert target({**OURS, "tls.crt": b"CERT"}).client_certificate_pem is None
 
 
+@pytest.mark.parametrize("name", ["perses", "Ünïcode 😀", "with space", "{user!r}%s", "postgres.project-1", 'quo"te'])
+def test_a_name_that_postgresql_takes_is_taken(name: str) -> None:
+    taken = target({**OURS, "dbname": name.encode(), "user": name.encode()})
+    assert (taken.database, taken.user) == (name, name)
+
+
 def test_nothing_secret_is_shown() -> None:
     shown = repr(target({**OURS, "tls.crt": b"CERT", "tls.key": b"KEY"}))
     assert "h0rse" not in shown
@@ -130,6 +136,18 @@ def test_a_key_that_is_missing_or_empty_is_named(keys: list[str], told: str, emp
         ("port", b"65536", "is not a number"),
         ("port", b"tcp", "is not a number"),
         ("port", "\u0665".encode(), "is not a number"),
+        ("port", b"5" * 5000, "is not a number"),
+        ("host", b"postgresql://ann:h0rse@db.example/perses", "give the host alone"),
+        ("host", b"db1.example,db2.example", "give the host alone"),
+        ("host", b"/var/run/postgresql", "give the host alone"),
+        ("host", b"db.example\nforged", "give the host alone"),
+        ("host", b"d" * 10_000, "give the host alone"),
+        ("dbname", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
+        ("database", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
+        ("user", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
+        ("user", b"ann\x1b[31m", "holds one that cannot be printed"),
+        ("dbname", b"perses\nforged", "holds one that cannot be printed"),
+        ("dbname", b"p" * 10_000, "is longer than 255 characters"),
         ("sslmode", b"prefer", "is none of disable, require, verify-ca, verify-full"),
         ("user", b"\xff\xfe", "is not UTF-8 text"),
         ("username", b"\xff\xfe", "is not UTF-8 text"),
