@@ -13,7 +13,7 @@ _TRY = "SELECT pg_try_advisory_xact_lock($1)"
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a bigint key is split over classid and objid.
 _HOLDER = """
 SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program, coalesce(host(a.client_addr), 'local') AS address,
-       extract(epoch FROM clock_timestamp() - a.xact_start)::float8 AS seconds
+       to_char(a.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since
   FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
  WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
@@ -28,11 +28,11 @@ async def try_lock(connection: Connection) -> bool:
 
 
 async def describe_holder(connection: Connection) -> str:
-    """Who holds the lock and for how long, in words for a person."""
+    """Who holds the lock and since when, in words for a person that stay the same while they hold it."""
     row = await connection.fetchrow(_HOLDER, await _key(connection))
     if row is None:
         return "another runner"
-    return f"{row['program']} from {row['address']} (backend {row['pid']}, for {row['seconds'] or 0:.0f} s)"
+    return f"{row['program']} from {row['address']} (backend {row['pid']}, since {row['since']})"
 
 
 async def _key(connection: Connection) -> int:

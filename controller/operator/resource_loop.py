@@ -28,7 +28,7 @@ log = structlog.get_logger(__name__)
 SECRET_POLL_SECONDS = 2.0
 """Between two looks at a Secret that keeps a resource from connecting: a mended one is taken up within 5 s."""
 ANNOUNCE_AFTER_SECONDS = 2.0
-"""A migration that takes longer than this is shown in the status while it runs."""
+"""A migration that takes longer than this, or waits for a lock, is shown in the status while it runs."""
 API_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits between two tries to reach an API server that is away; the last one repeats."""
 
@@ -105,9 +105,10 @@ class ResourceLoop:
         turn = asyncio.create_task(take_turn(wanted, self.around, self.session), name=f"turn {self.key}")
         try:
             while not (await asyncio.wait({turn}, timeout=ANNOUNCE_AFTER_SECONDS))[0]:
-                if self.session.migrating is not None:
-                    now = datetime.now(UTC)
-                    await self._write(in_progress(self._status(), self.session.migrating, wanted.generation, now), ())
+                work = self.session.work
+                if work is not None and (work.waits or time.monotonic() - work.since >= ANNOUNCE_AFTER_SECONDS):
+                    status = in_progress(self._status(), work, wanted.generation, datetime.now(UTC))
+                    await self._write(status, ())
             return turn.result()
         finally:
             turn.cancel()

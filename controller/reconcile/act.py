@@ -1,5 +1,6 @@
 """Performs one action; a second run of the same finds nothing to do."""
 
+import time
 from dataclasses import dataclass
 
 import structlog
@@ -10,6 +11,7 @@ from controller.migrate.lexer import Statement
 from controller.migrate.plan import Step
 from controller.migrate.runner import Runner, RunSettings
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
+from controller.reconcile.observed import Work
 from controller.reconcile.session import Session
 from controller.templates.merge import TemplateAction
 from controller.templates.seeding import seed
@@ -53,7 +55,7 @@ async def _migrate(pool: Pool, session: Session, migrations: Migrations, target:
         async with pool.connection() as connection:
             carried_out = await Runner(connection, settings, _Tell(session)).run(migrations, target)
     finally:
-        session.migrating = None
+        session.work = None
     names = ", ".join(step.label for step in carried_out.steps)
     return Done("SchemaMigrated", f"Applied {names}; the schema is at version {target}." if names else None)
 
@@ -81,18 +83,24 @@ class _Tell:
 
     def __init__(self, session: Session) -> None:
         self.session = session
+        self._since = 0.0
+        self._waited_for: str | None = None
 
     def started(self, step: Step) -> None:
-        self.session.migrating = f"Running {step.label}."
+        self._since = time.monotonic()
+        self.session.work = Work(f"Running {step.label}.", self._since)
         log.info("migration started", file=step.label, statements=len(step.script.statements))
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         total = len(step.script.statements)
-        self.session.migrating = f"Running {step.label}, statement {number} of {total}, line {statement.line}."
+        message = f"Running {step.label}, statement {number} of {total}, line {statement.line}."
+        self.session.work = Work(message, self._since)
 
     def finished(self, step: Step, seconds: float) -> None:
         log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
 
     def waiting(self, step: Step, why: str) -> None:
-        self.session.migrating = f"{step.label} waits for {why}."
-        log.info("migration waits", file=step.label, blocked_by=why)
+        self.session.work = Work(f"{step.label} waits for {why}.", self._since, waits=True)
+        if why != self._waited_for:  # it is tried every second
+            log.info("migration waits", file=step.label, blocked_by=why)
+            self._waited_for = why

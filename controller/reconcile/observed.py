@@ -25,6 +25,20 @@ class FailedMigration:
 
 
 @dataclass(frozen=True, slots=True)
+class Work:
+    """What a running migration does, in words.
+
+    Attributes:
+        since: when this try of its file began; seconds of the monotonic clock.
+        waits: for a lock that another session holds.
+    """
+
+    message: str
+    since: float
+    waits: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Observed:
     """One look at a database.
 

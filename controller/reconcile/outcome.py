@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.errors import DashdbError, Recovery
+from controller.errors import DashdbError, MigrationLocked, Recovery
 from controller.migrate.plan import Plan, current_version
 from controller.reconcile.conditions import Finding, findings
-from controller.reconcile.observed import Observed
+from controller.reconcile.observed import Observed, Work
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import (
     Condition,
@@ -103,15 +103,25 @@ def conclude(
 
 
 def in_progress(
-    previous: DashboardDatabaseStatus, what: str, generation: int, now: datetime
+    previous: DashboardDatabaseStatus, work: Work, generation: int, now: datetime
 ) -> DashboardDatabaseStatus:
-    """The status while a long migration runs: all as it was, and Reconciling says what goes on."""
-    working = Finding(ConditionStatus.TRUE, "Migrating", what)
+    """The status while a long migration runs: all as it was, and Reconciling says what goes on.
+
+    A wait for a lock that the status names already is no news: it must not change with every try.
+    """
     known = {c.type: c for c in previous.conditions}
-    known[ConditionType.RECONCILING] = _condition(ConditionType.RECONCILING, working, generation, previous, now)
+    before = known.get(ConditionType.RECONCILING)
+    if work.waits and before is not None and before.reason == MigrationLocked.reason:
+        return previous
+
+    def show(kind: ConditionType, finding: Finding) -> None:
+        known[kind] = _condition(kind, finding, generation, previous, now)
+
+    show(ConditionType.RECONCILING, Finding(ConditionStatus.TRUE, "Migrating", work.message))
+    if ConditionType.STALLED in known:
+        show(ConditionType.STALLED, Finding(ConditionStatus.FALSE, "Migrating", ""))
     if ConditionType.READY not in known:
-        unready = Finding(ConditionStatus.FALSE, "Migrating", what)
-        known[ConditionType.READY] = _condition(ConditionType.READY, unready, generation, previous, now)
+        show(ConditionType.READY, Finding(ConditionStatus.FALSE, "Migrating", work.message))
     return previous.model_copy(update={"conditions": list(known.values())})
 
 

@@ -8,7 +8,7 @@ from controller.database.pool import Pool
 from controller.database.target import Target
 from controller.database.values import PoolSettings
 from controller.health.verdict import Verdict
-from controller.reconcile.observed import FailedMigration
+from controller.reconcile.observed import FailedMigration, Work
 from controller.resource.spec import DashboardDatabaseSpec
 
 FIRST_MIGRATION_RETRY = timedelta(seconds=1)
@@ -24,14 +24,14 @@ class Session:
         pool: to the target of the last turn.
         verdict: the last one, for its hysteresis.
         failures: turns in a row that did not end in Ready.
-        migrating: what the running migration does, in words; None while none runs.
+        work: what the running migration does; None while none runs.
     """
 
     pool: Pool | None = None
     verdict: Verdict | None = None
     failures: int = 0
     failed_migration: FailedMigration | None = None
-    migrating: str | None = None
+    work: Work | None = None
     _maintenance_at: datetime | None = field(default=None)
 
     async def pool_for(self, target: Target, spec: DashboardDatabaseSpec) -> Pool:

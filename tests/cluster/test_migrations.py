@@ -1,12 +1,16 @@
 """Migrations that fail, versions that are asked for, and plans that want approval."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
+from datetime import UTC, datetime
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from controller.migrate.files import packaged_folder
+from controller.migrate.lock import try_lock
 from tests.support.database import Database
 from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
@@ -155,4 +159,21 @@ def test_a_long_migration_is_shown_while_it_runs(
     running = team.wait_for("perses", "Reconciling", "True", reason="Migrating")
     assert running["message"] == "Running V002_test.up.sql, statement 2 of 2, line 2."
     assert team.condition("perses", "Ready")["status"] == "False"
+    team.wait_for("perses", "Ready", "True")
+
+
+@pytest.mark.timeout(180)
+async def test_a_lock_that_another_runner_keeps_is_told_once(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], database: Database
+) -> None:
+    other = await asyncpg.connect(database.dsn)
+    await other.execute("BEGIN")
+    assert await try_lock(other)
+    apply()
+    locked = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationLocked")
+    assert "Nothing of it was applied" in locked["message"]
+    since = datetime.now(UTC)
+    await asyncio.sleep(20)  # longer than a runner waits for another: one more try fails in the meantime
+    assert team.writes(since) == []
+    await other.close()
     team.wait_for("perses", "Ready", "True")

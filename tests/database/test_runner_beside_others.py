@@ -118,6 +118,11 @@ async def test_a_runner_that_holds_the_lock_too_long_is_named(target: Target, co
             await run(connection, A, settings=IMPATIENT, progress=notes)
         assert f"backend {pid}" in caught.value.message
         assert caught.value.exit_code == 4
+        again = await describe_holder(connection)
+        await asyncio.sleep(1.1)
+        assert await describe_holder(connection) == again, (
+            "the words end up in a status that is written when it changes"
+        )
         await holder.execute("ROLLBACK")
     assert len(notes.waits) >= 1
     assert await tables(connection) == []

@@ -14,7 +14,7 @@ from controller.errors import (
     MigrationLocked,
 )
 from controller.health.verdict import Health, Verdict
-from controller.reconcile.observed import Observed
+from controller.reconcile.observed import Observed, Work
 from controller.reconcile.outcome import FIRST_RETRY_SECONDS, Outcome, conclude, in_progress, invalid_spec
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
@@ -168,10 +168,26 @@ def test_waits_after_failures_double_up_to_the_interval() -> None:
 
 def test_progress_changes_reconciling_and_keeps_the_rest() -> None:
     before = outcome(observed(1, 2)).status
-    during = in_progress(before, "Running V003.", 4, NOW)
-    assert conditions(during) == {**conditions(before), "Reconciling": "True Migrating"}
-    fresh = in_progress(EMPTY, "Running V001.", 1, NOW)
+    during = in_progress(before, Work("Running V003.", 0.0), 4, NOW)
+    assert conditions(during) == {
+        **conditions(before),
+        "Reconciling": "True Migrating",
+        "Stalled": "False Migrating",
+    }
+    fresh = in_progress(EMPTY, Work("Running V001.", 0.0), 1, NOW)
     assert conditions(fresh) == {"Reconciling": "True Migrating", "Ready": "False Migrating"}
+
+
+def test_an_approved_plan_that_runs_is_no_longer_stalled() -> None:
+    refused = outcome(observed(1), spec(schema={"policy": "Manual"})).status
+    assert conditions(refused)["Stalled"] == "True ApprovalRequired"
+    assert conditions(in_progress(refused, Work("Running V002.", 0.0), 4, NOW))["Stalled"] == "False Migrating"
+
+
+def test_a_wait_for_a_lock_that_is_named_already_is_no_news() -> None:
+    locked = outcome(observed(1), error=MigrationLocked("V002: gave up waiting for a lock.")).status
+    assert in_progress(locked, Work("V002 waits for a lock.", 0.0, waits=True), 3, NOW) == locked
+    assert in_progress(locked, Work("Running V002.", 0.0), 3, NOW) != locked
 
 
 def test_a_spec_that_cannot_be_read_is_stalled() -> None:
