@@ -60,14 +60,20 @@ def test_leaving_the_with_statement_removes_postgresql() -> None:
     assert not server.folder.exists()
 
 
-def fail_inside(cluster: ControlPlane, pids: list[int]) -> None:
+def our_children() -> set[int]:
+    """Process ids of all below us; servers of other tests may be among them."""
+    return {process.pid for process in psutil.Process().children(recursive=True)}
+
+
+def fail_inside(cluster: ControlPlane, pids: set[int]) -> None:
+    before = our_children()
     with cluster:
-        pids += [process.pid for process in psutil.Process().children(recursive=True)]
+        pids |= our_children() - before
         raise ZeroDivisionError
 
 
 def test_a_failure_inside_the_with_statement_removes_the_control_plane() -> None:
-    cluster, pids = ControlPlane(), list[int]()
+    cluster, pids = ControlPlane(), set[int]()
     with pytest.raises(ZeroDivisionError):
         fail_inside(cluster, pids)
     assert pids
