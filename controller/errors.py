@@ -9,7 +9,8 @@
     ├── MigrationLocked         another runner held the lock until the deadline
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
     ├── TemplateError           a template document or row cannot be used
-    └── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
+    ├── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
+    └── InternalError           a fault of this program; its log says where
 
 Messages are for people and end up in logs, events, status and HTTP answers: they never hold a password, a
 connection string or the text of a driver's exception.
@@ -115,3 +116,9 @@ class DatabaseUnavailable(DashdbError):
 
     reason = "DatabaseUnavailable"
     exit_code = 7
+
+
+class InternalError(DashdbError):
+    """A fault of this program; what stood in the way is in its log, not in the message."""
+
+    reason = "InternalError"

@@ -1,13 +1,14 @@
 """One turn of one resource: gather, decide, act, conclude."""
 
 import random
+import traceback
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
 
 from controller.database.pool import Pool
-from controller.errors import ConfigurationError, DashdbError, MigrationFailed
+from controller.errors import ConfigurationError, DashdbError, InternalError, MigrationFailed
 from controller.health.verdict import Sample, Verdict
 from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, decide
@@ -43,12 +44,29 @@ class Turn:
 
 
 async def take_turn(wanted: Wanted, around: Surroundings, session: Session) -> Turn:
-    """Looks, does what is to be done until nothing is left, and says what came of it. Raises nothing of ours."""
+    """Looks, does what is to be done until nothing is left, and says what came of it.
+
+    A fault of ours is an outcome too: a resource that is no longer looked at must not go on saying Ready.
+
+    Raises:
+        DashdbError: the Secrets could not be read.
+    """
     try:
         pool = await reach(wanted.spec, around, session)
+        return await _Course(wanted, around, session, pool).run()
     except ConfigurationError as problem:
         return _concluded(wanted, session, unreachable(problem), None, [])
-    return await _Course(wanted, around, session, pool).run()
+    except DashdbError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the next turn may do better
+        log_fault(fault)
+        ours = InternalError("The operator met a fault of its own, and tries again. Its log says where.")
+        return _concluded(wanted, session, unreachable(ours), None, [])
+
+
+def log_fault(fault: Exception) -> None:
+    """Where it happened and what kind it is; its text may repeat what was read, a password included."""
+    log.error("fault of the operator", fault=type(fault).__name__, at=traceback.format_tb(fault.__traceback__))
 
 
 @dataclass(slots=True)

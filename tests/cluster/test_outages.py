@@ -98,6 +98,27 @@ def test_a_deleted_template_comes_back_and_an_edit_is_kept_and_reported(
     assert states()["template-notebook"] == "Customized"
 
 
+def test_a_fault_of_the_operator_is_told_and_passes_with_its_cause(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    # A number that PostgreSQL holds and Python refuses to read.
+    endless = "UPDATE dashboard_template SET doc = jsonb_set(doc, '{x}', '1e5000') WHERE id = 'template-notebook'"
+    postgres.psql(database, sql=endless)
+    team.wait_for("perses", "Ready", "False", reason="InternalError")
+    assert operator.get(f"/ready/{team.name}/perses")[0] == 503
+    assert '"fault": "ValueError"' in operator.log
+    assert "5001 digits" not in operator.log, "the text of a fault may repeat what was read"
+    delete = "DELETE FROM dashboard_template WHERE id = 'template-notebook'"
+    postgres.psql(database, sql=f"BEGIN; SET LOCAL dashdb.maintenance = 'on'; {delete}; COMMIT;")
+    team.wait_for("perses", "Ready", "True")
+
+
 @pytest.mark.timeout(180)
 def test_the_api_server_stopped_and_started(
     operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer
