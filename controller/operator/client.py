@@ -75,14 +75,22 @@ class Client:
         if await self._get(f"{_collection(namespace)}?limit=1") is None:
             raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
 
-    async def patch_status(self, namespace: str, name: str, patch: dict[str, Any]) -> dict[str, Any] | None:
-        """Merges `patch` into the status; the resource as it is then, or None where it is gone."""
-        return await self._call(
-            "PATCH",
-            f"{_collection(namespace)}/{name}/status",
-            {"status": patch},
-            content_type="application/merge-patch+json",
-        )
+    async def write_status(self, namespace: str, name: str, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
+        """Replaces the status; the resource as it is then, or None where it is gone, or another one of its name."""
+        patch: list[dict[str, Any]] = [
+            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "add", "path": "/status", "value": status},
+        ]
+        path = f"{_collection(namespace)}/{name}/status"
+        try:
+            return await self._call("PATCH", path, patch, content_type="application/json-patch+json")
+        except ApiUnavailable as error:
+            if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
+                raise
+            found = await self.read_resource(namespace, name)
+            if found is not None and found["metadata"]["uid"] == uid:
+                raise
+            return None
 
     async def post_event(self, resource: dict[str, Any], event: Event) -> None:
         """Shows `event` in `kubectl describe` of `resource`."""
@@ -116,7 +124,7 @@ class Client:
         self,
         method: str,
         path: str,
-        body: dict[str, Any] | None = None,
+        body: dict[str, Any] | list[dict[str, Any]] | None = None,
         *,
         content_type: str = "application/json",
     ) -> dict[str, Any] | None:

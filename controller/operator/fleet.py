@@ -5,15 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-import structlog
-
-from controller.health.board import Board
+from controller.health.board import Board, Key
 from controller.migrate.files import Migrations
 from controller.operator.client import Client
 from controller.operator.resource_loop import ResourceLoop
 from controller.reconcile.slots import Slots
-
-log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 8.0
 """For turns under way to roll back when the process ends; within the 10 s that a Pod is promised."""
@@ -22,8 +18,9 @@ ACTIONS_AT_ONCE = 4
 """Migrations and seedings under way at the same time; a hundred on one server take twice as long as four by four."""
 
 
-@dataclass(slots=True)
+@dataclass(frozen=True, slots=True)
 class _Member:
+    uid: str
     loop: ResourceLoop
     task: asyncio.Task[None]
 
@@ -44,15 +41,21 @@ class Fleet:
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._slots = Slots(ACTIONS_AT_ONCE)
-        self._members: dict[str, _Member] = {}
+        self._members: dict[Key, _Member] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._stopping = False
 
     def observe(self, body: dict[str, Any]) -> None:
         """Takes up one resource as the watch shows it."""
-        uid = body["metadata"]["uid"]
-        member = self._members.get(uid)
-        if member is not None:
+        if self._stopping:
+            return
+        key, uid = (body["metadata"]["namespace"], body["metadata"]["name"]), body["metadata"]["uid"]
+        member = self._members.get(key)
+        if member is not None and member.uid == uid:
             member.loop.observe(body)
             return
+        if member is not None:  # nobody told of its end: it was in a gap of the watch
+            self._let_go(member)
         loop = ResourceLoop(
             body,
             client=self._client,
@@ -61,31 +64,32 @@ class Fleet:
             service_namespace=self._service_namespace,
             slots=self._slots,
         )
-        task = asyncio.create_task(loop.run(), name=f"loop {loop.key}")
-        self._members[uid] = _Member(loop, task)
-        task.add_done_callback(lambda done: self._ended(uid, done))
+        task = asyncio.create_task(loop.run(), name=f"loop {key}")
+        self._members[key] = member = _Member(uid, loop, task)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._ended(member))
 
-    def forget(self, uid: str) -> None:
+    def forget(self, body: dict[str, Any]) -> None:
         """The resource is gone: what runs for it is rolled back, its data stays."""
-        if (member := self._members.get(uid)) is not None:
-            member.task.cancel()
+        member = self._members.get((body["metadata"]["namespace"], body["metadata"]["name"]))
+        if member is not None and member.uid == body["metadata"]["uid"]:
+            self._let_go(member)
 
     async def stop(self) -> None:
         """Ends all loops; turns under way roll back."""
-        tasks = {member.task for member in self._members.values()}
+        self._stopping = True
+        tasks = set(self._tasks)
         for task in tasks:
             task.cancel()
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
-    def _ended(self, uid: str, task: asyncio.Task[None]) -> None:
-        member = self._members.pop(uid)
-        if task.cancelled() or task.exception() is None:
-            return
-        # A fault of ours in one loop: said aloud, and the resource is taken up anew, slowly.
-        log.error("loop failed", resource=member.loop.key, exc_info=task.exception())
-        asyncio.get_running_loop().call_later(15, self._restart, uid, member.loop.body)
+    def _let_go(self, member: _Member) -> None:
+        del self._members[member.loop.key]
+        self._board.remove(member.loop.key)
+        member.task.cancel()
 
-    def _restart(self, uid: str, body: dict[str, Any]) -> None:
-        if uid not in self._members and body:
-            self.observe(body)
+    def _ended(self, member: _Member) -> None:
+        self._tasks.discard(member.task)
+        if self._members.get(member.loop.key) is member:  # it saw by itself that the resource is gone
+            self._let_go(member)

@@ -22,7 +22,7 @@ def registry(fleet: Fleet, configuration: Any) -> kopf.OperatorRegistry:
     async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         plain = _plain(body)
         if type == "DELETED":
-            fleet.forget(plain["metadata"]["uid"])
+            fleet.forget(plain)
         else:
             fleet.observe(plain)
 

@@ -14,12 +14,11 @@ from controller.health.board import Board, Key, Report
 from controller.migrate.files import Migrations
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.secrets import SecretsOfNamespace
-from controller.operator.status_patch import merge_patch
 from controller.reconcile.gather import Surroundings
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
 from controller.reconcile.session import Session
 from controller.reconcile.slots import Slots
-from controller.reconcile.turn import Turn, Wanted, take_turn
+from controller.reconcile.turn import Turn, Wanted, log_fault, take_turn
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
 
@@ -56,7 +55,9 @@ class ResourceLoop:
         self.changed = asyncio.Event()
 
     def observe(self, body: dict[str, Any]) -> None:
-        """Takes up what the watch says; only a changed spec is a reason to look at once."""
+        """Takes up what the watch says, unless more is known; only a changed spec is a reason to look at once."""
+        if _is_older(body, self.body):
+            return
         if body["metadata"].get("generation") != self.body["metadata"].get("generation"):
             self.changed.set()
         self.body = body
@@ -75,10 +76,12 @@ class ResourceLoop:
                     log.warning("the API server cannot be used", error=error.message)
                     wait, watch_secrets = API_RETRY_SECONDS[min(failures, len(API_RETRY_SECONDS) - 1)], False
                     failures += 1
+                except Exception as fault:  # noqa: BLE001 - one resource's fault is not the end of its loop
+                    log_fault(fault)
+                    wait, watch_secrets = API_RETRY_SECONDS[-1], False
                 if await self._sleep(wait, watch_secrets=watch_secrets):
                     await self._refresh()
         finally:
-            self.board.remove(self.key)
             await self.session.close()
 
     @property
@@ -112,6 +115,7 @@ class ResourceLoop:
             return turn.result()
         finally:
             turn.cancel()
+            await asyncio.gather(turn, return_exceptions=True)  # what was begun is rolled back before anything else
 
     async def _refuse(self, error: ValidationError) -> tuple[float, bool]:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -129,10 +133,10 @@ class ResourceLoop:
 
     async def _write(self, status: DashboardDatabaseStatus, events: tuple[Event, ...]) -> None:
         """Writes the status where it differs, and posts what happened."""
-        patch = merge_patch(self.body.get("status") or {}, status.to_wire())
-        if patch:
-            written = await self.client.patch_status(*self.key, patch)
-            if written is None or written["metadata"]["uid"] != self.body["metadata"]["uid"]:
+        wire = status.to_wire()
+        if wire != (self.body.get("status") or {}):
+            written = await self.client.write_status(*self.key, self.body["metadata"]["uid"], wire)
+            if written is None:
                 self.body = {}
                 return
             # A change of the spec that came in between is not lost: its generation is not the one we know.
@@ -179,6 +183,16 @@ class ResourceLoop:
             self.body = {}
         else:
             self.body = body
+
+
+def _is_older(body: dict[str, Any], known: dict[str, Any]) -> bool:
+    """True for news that our own write or look has overtaken: on an old status the same event would follow again.
+
+    Resource versions of one kind can be compared as numbers:
+    https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions.
+    """
+    news, latest = (str(seen.get("metadata", {}).get("resourceVersion")) for seen in (body, known))
+    return news.isdecimal() and latest.isdecimal() and int(news) < int(latest)
 
 
 def _report(turn: Turn) -> Report:

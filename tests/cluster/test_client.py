@@ -1,0 +1,31 @@
+"""What the API server makes of the calls that we make ourselves."""
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.operator.client import ApiUnavailable, Client
+from controller.operator.login import load_configuration
+from tests.support.resources import Namespace, resource
+
+
+async def test_a_status_is_never_written_to_another_resource_of_the_same_name(team: Namespace, account: Path) -> None:
+    team.apply(resource("perses", secret_name="perses-db"))
+    uid = team.get("perses")["metadata"]["uid"]
+    team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
+    client = Client(await load_configuration(account, None), instance="test")
+    status: dict[str, Any] = {"observedGeneration": 1}
+    try:
+        assert await client.write_status(team.name, "perses", uid, status) is None
+        team.apply(resource("perses", secret_name="perses-db"))
+        assert await client.write_status(team.name, "perses", uid, status) is None
+        assert "status" not in team.get("perses")
+        uid = team.get("perses")["metadata"]["uid"]
+        written = await client.write_status(team.name, "perses", uid, status)
+        assert written is not None
+        assert written["status"] == status
+        with pytest.raises(ApiUnavailable, match="422"):
+            await client.write_status(team.name, "perses", uid, {"observedGeneration": -1})
+    finally:
+        await client.close()
