@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from kubernetes import client, config, watch
+from urllib3.exceptions import HTTPError
 
 from controller.resource import GROUP, PLURAL, VERSION
 from tests.support.controlplane import ControlPlane
@@ -54,6 +55,7 @@ class ReadyWatch:
         self._namespace = parts.team.name
         self._watch = watch.Watch()
         self._open = threading.Event()
+        self._closed = threading.Event()
         threading.Thread(target=self._run, daemon=True).start()
         self._open.wait(10)
 
@@ -64,6 +66,7 @@ class ReadyWatch:
                 raise TimeoutError(f"not Ready within {seconds:g} s: {sorted(names - self.seen.keys())}")
 
     def close(self) -> None:
+        self._closed.set()
         self._watch.stop()
 
     def _run(self) -> None:
@@ -71,13 +74,18 @@ class ReadyWatch:
         version = listed["metadata"]["resourceVersion"]
         self._open.set()
         arguments = (GROUP, VERSION, self._namespace, PLURAL)
-        for event in self._watch.stream(
-            self._api.list_namespaced_custom_object, *arguments, resource_version=version, timeout_seconds=900
-        ):
-            moment = time.monotonic()
-            body = event["object"]
-            conditions = body.get("status", {}).get("conditions", [])
-            if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
-                with self._changed:
-                    self.seen.setdefault(body["metadata"]["name"], moment)
-                    self._changed.notify_all()
+        try:
+            for event in self._watch.stream(
+                self._api.list_namespaced_custom_object, *arguments, resource_version=version, timeout_seconds=900
+            ):
+                self._note(event["object"], time.monotonic())
+        except HTTPError:
+            if not self._closed.is_set():
+                raise  # else the API server is gone because the benchmark is over
+
+    def _note(self, body: dict[str, Any], moment: float) -> None:
+        conditions = body.get("status", {}).get("conditions", [])
+        if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+            with self._changed:
+                self.seen.setdefault(body["metadata"]["name"], moment)
+                self._changed.notify_all()
