@@ -99,6 +99,8 @@ def _schema(spec: DashboardDatabaseSpec, observed: Observed, error: DashdbError 
 def _templates(spec: DashboardDatabaseSpec, observed: Observed, schema: Finding, error: DashdbError | None) -> Finding:
     if spec.templates.seed is SeedPolicy.DISABLED:
         return Finding.good("SeedingDisabled", "spec.templates.seed is Disabled.")
+    if observed.history is None:
+        return Finding.unknown("NotObserved", "The templates were not looked at.")
     if observed.templates is None:
         if schema.blocks_ready:
             return Finding.unknown("SchemaNotCurrent", "The table of the templates is not there yet.")

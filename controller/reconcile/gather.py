@@ -68,9 +68,14 @@ async def look(spec: DashboardDatabaseSpec, around: Surroundings, session: Sessi
     """One look at the database, whatever state it is in."""
     try:
         async with pool.connection() as connection:
-            return await _look(spec, around, session, pool, connection)
+            seen = await _check(spec, session, pool, connection)
     except DashdbError as error:
         return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
+    try:
+        async with pool.connection() as connection:
+            return await _read(seen, spec, around, connection)
+    except DashdbError as error:  # the server answers, its tables do not: one is locked, or not ours to read
+        return replace(seen, plan=error)
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -96,13 +101,12 @@ async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
     )
 
 
-async def _look(
-    spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool, connection: Connection
-) -> Observed:
+async def _check(spec: DashboardDatabaseSpec, session: Session, pool: Pool, connection: Connection) -> Observed:
+    """The server: does it answer, how fast, and which one is it."""
     sample, facts = await measure(pool, connection)
     thresholds = Thresholds(spec.health.degraded_utilization_percent, spec.health.slow_response_milliseconds)
     now = datetime.now(UTC)
-    seen = Observed(
+    return Observed(
         now=now,
         verdict=judge(sample, thresholds, session.verdict),
         sample=sample,
@@ -111,10 +115,11 @@ async def _look(
         failed_migration=session.failed_migration,
         maintenance_due=session.maintenance_due(spec, now),
     )
-    try:
-        history = await read_history(connection)
-    except DashdbError as error:
-        return replace(seen, plan=error)
+
+
+async def _read(seen: Observed, spec: DashboardDatabaseSpec, around: Surroundings, connection: Connection) -> Observed:
+    """The tables: what was applied, and what the templates are like."""
+    history = await read_history(connection)
     plan, ahead = _plan(spec, around, history)
     templates = await _templates(connection)
     return replace(seen, history=history, plan=plan, schema_ahead=ahead, templates=templates)

@@ -47,6 +47,7 @@ class Observed:
         sample: what the verdict was judged on; None where not even an address is known.
         connection_error: why there is no connection; then nothing else of the database is known.
         place: the database in words; None where not even its address is known.
+        history: None where it could not be read.
         plan: the way to the wanted version, or why there is none.
         schema_ahead: the database is at a version that the files do not know.
         failed_migration: what happened to that way before.
@@ -60,7 +61,7 @@ class Observed:
     connection_error: DashdbError | None = None
     place: str | None = None
     facts: ServerFacts | None = None
-    history: History = ()
+    history: History | None = None
     plan: Plan | DashdbError | None = None
     schema_ahead: bool = False
     failed_migration: FailedMigration | None = None

@@ -166,7 +166,7 @@ def _condition(
 
 
 def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStatus | None:
-    if observed.plan is None:
+    if observed.history is None:
         return previous.schema_  # not looked at: what was last known is more use than nothing
     dirty = any(row.error is not None for row in observed.history)
     if not isinstance(observed.plan, Plan):
@@ -178,7 +178,7 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
 
 def _templates(observed: Observed, previous: DashboardDatabaseStatus) -> list[TemplateStatus] | None:
     if observed.templates is None:
-        return previous.templates if observed.connection_error is not None else None
+        return previous.templates if observed.history is None else None
     return [TemplateStatus(name=t.template_id, state=t.state, version=t.row_version) for t in observed.templates]
 
 

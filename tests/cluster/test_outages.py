@@ -1,6 +1,7 @@
 """PostgreSQL, the API server and the operator go away and come back."""
 
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -96,6 +97,31 @@ def test_a_deleted_template_comes_back_and_an_edit_is_kept_and_reported(
 
     wait_until(lambda: states()["template-training-job"] == "Current", what="the template is back", seconds=20)
     assert states()["template-notebook"] == "Customized"
+
+
+def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    apply(pool={"queryTimeoutSeconds": 1})
+    team.wait_for("perses", "Ready", "True")
+    lock = "BEGIN; LOCK TABLE dashboard_template; SELECT pg_sleep(8);"
+    with ThreadPoolExecutor() as beside:
+        beside.submit(postgres.psql, database, sql=lock)
+        team.wait_for("perses", "SchemaCurrent", "False", reason="Timeout")
+        health = operator.get(f"/api/v1/health/{team.name}/perses")
+        status = {c["type"]: c["status"] for c in team.get("perses")["status"]["conditions"]}
+    assert (status["Connected"], status["Healthy"]) == ("True", "True")
+    assert health[0] == 200
+    team.wait_for("perses", "Ready", "True")
+    postgres.psql(database, sql="REVOKE ALL ON schema_version FROM CURRENT_USER")
+    team.wait_for("perses", "SchemaCurrent", "False", reason="PermissionDenied")
+    assert team.get("perses")["status"]["schema"]["current"] == 1
+    postgres.psql(database, sql="GRANT ALL ON schema_version TO CURRENT_USER")
+    team.wait_for("perses", "Ready", "True")
 
 
 def test_a_fault_of_the_operator_is_told_and_passes_with_its_cause(

@@ -184,6 +184,21 @@ def test_an_approved_plan_that_runs_is_no_longer_stalled() -> None:
     assert conditions(in_progress(refused, Work("Running V002.", 0.0), 4, NOW))["Stalled"] == "False Migrating"
 
 
+def test_tables_that_could_not_be_read_are_no_lost_connection_and_what_was_known_of_them_stays() -> None:
+    before = outcome(observed(1, 2)).status
+    unread = {"history": None, "templates": None}
+    now = outcome(observed(plan=DatabaseUnavailable("locked", reason="Timeout"), **unread), previous=before).status
+    assert conditions(now) == {
+        **conditions(before),
+        "Ready": "False Timeout",
+        "SchemaCurrent": "False Timeout",
+        "TemplatesSeeded": "Unknown NotObserved",
+        "Reconciling": "True Timeout",
+        "Stalled": "False Timeout",
+    }
+    assert (now.schema_, now.templates) == (before.schema_, before.templates)
+
+
 def test_a_wait_for_a_lock_that_is_named_already_is_no_news() -> None:
     locked = outcome(observed(1), error=MigrationLocked("V002: gave up waiting for a lock.")).status
     assert in_progress(locked, Work("V002 waits for a lock.", 0.0, waits=True), 3, NOW) == locked
