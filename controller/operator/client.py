@@ -13,6 +13,7 @@ from typing import Any
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
+from kubernetes.aio.config import ConfigException
 
 from controller.database.secret import SecretData
 from controller.errors import DashdbError
@@ -21,10 +22,12 @@ from controller.resource import GROUP, KIND, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0
 """For one call; a server that hangs must not hold up a turn for longer than a database may."""
+READ_SECONDS = 2.0
+"""For reading one object: every look begins with it, and goes on with what was read last where there is no answer."""
 CONNECTIONS = 16
 """To the API server at once: a burst of resources must not open a thousand."""
-NOTE_LENGTH = 1024
-"""Characters of an event's note, a limit of the API."""
+NOTE_BYTES = 1024
+"""Of an event's note, a limit of the API."""
 REPORTER = f"{GROUP}/operator"
 
 
@@ -72,7 +75,7 @@ class Client:
         Raises:
             ApiUnavailable: no answer, no right to list, or no such kind (status 404).
         """
-        if await self._get(f"{_collection(namespace)}?limit=1") is None:
+        if await self._call("GET", f"{_collection(namespace)}?limit=1") is None:
             raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
 
     async def write_status(self, namespace: str, name: str, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
@@ -104,7 +107,7 @@ class Client:
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,
             "action": "Reconcile",
-            "note": event.message[:NOTE_LENGTH],
+            "note": event.message.encode()[:NOTE_BYTES].decode(errors="ignore"),
             "reportingController": REPORTER,
             "reportingInstance": self._instance,
             "regarding": {
@@ -118,7 +121,7 @@ class Client:
         await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{metadata['namespace']}/events", body)
 
     async def _get(self, path: str) -> dict[str, Any] | None:
-        return await self._call("GET", path)
+        return await self._call("GET", path, seconds=READ_SECONDS)
 
     async def _call(
         self,
@@ -127,6 +130,7 @@ class Client:
         body: dict[str, Any] | list[dict[str, Any]] | None = None,
         *,
         content_type: str = "application/json",
+        seconds: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any] | None:
         """The decoded answer; None for 404.
 
@@ -135,7 +139,7 @@ class Client:
         """
         call = f"{method} {path}"
         try:
-            async with asyncio.timeout(TIMEOUT_SECONDS):
+            async with asyncio.timeout(seconds):
                 request = await self._api.param_serialize(
                     method,
                     path,
@@ -147,13 +151,16 @@ class Client:
                 data = await response.read()
         except ApiException as error:
             raise ApiUnavailable(call, error.status or 0) from None
-        except (aiohttp.ClientError, OSError):
+        except (aiohttp.ClientError, OSError, ConfigException):  # the last: a token's file that is being written
             raise ApiUnavailable(call, 0) from None
         if response.status == HTTPStatus.NOT_FOUND:
             return None
         if response.status >= HTTPStatus.BAD_REQUEST:
             raise ApiUnavailable(call, response.status)
-        answer: dict[str, Any] = json.loads(data)
+        try:
+            answer: dict[str, Any] = json.loads(data)
+        except ValueError:  # a proxy in between, with a page of its own
+            raise ApiUnavailable(call, response.status) from None
         return answer
 
 

@@ -1,0 +1,82 @@
+"""Calls to an API server that is not what it should be; the real one is in tests/cluster."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from typing import Any
+
+import pytest
+from aiohttp import web
+from kubernetes.aio.client import Configuration
+from kubernetes.aio.config import ConfigException
+
+from controller.operator.client import NOTE_BYTES, READ_SECONDS, ApiUnavailable, Client
+from controller.reconcile.outcome import Event
+
+RESOURCE = {"metadata": {"namespace": "team-a", "name": "perses", "uid": "1"}}
+
+
+@asynccontextmanager
+async def client_of(handler: Any) -> AsyncIterator[tuple[Client, Configuration]]:
+    """A client of a server whose every answer is HANDLER's."""
+    app = web.Application()
+    app.router.add_route("*", "/{path:.*}", handler)
+    runner = web.AppRunner(app, shutdown_timeout=0.1)
+    await runner.setup()
+    await web.TCPSite(runner, "127.0.0.1", 0).start()
+    configuration = Configuration(host=f"http://127.0.0.1:{runner.addresses[0][1]}")
+    configuration.retries = 0
+    client = Client(configuration, instance="test")
+    try:
+        yield client, configuration
+    finally:
+        await client.close()
+        await runner.cleanup()
+
+
+async def test_the_page_of_a_proxy_is_no_answer() -> None:
+    async def page(_: web.Request) -> web.Response:
+        return web.Response(text="<html>please log in</html>", content_type="text/html")
+
+    async with client_of(page) as (client, _):
+        with pytest.raises(ApiUnavailable):
+            await client.ping("team-a")
+
+
+async def test_a_token_file_that_is_being_written_passes() -> None:
+    async def empty(_: web.Request) -> web.Response:
+        return web.json_response({"items": []})
+
+    def refresh(_: Configuration) -> None:
+        raise ConfigException("Token file exists but empty.")
+
+    async with client_of(empty) as (client, configuration):
+        configuration.api_key = {"BearerToken": "bearer of before"}
+        configuration.refresh_api_key_hook = refresh  # type: ignore[assignment]
+        with pytest.raises(ApiUnavailable):
+            await client.ping("team-a")
+
+
+async def test_a_server_that_hangs_holds_up_a_look_for_a_moment_only() -> None:
+    async def silent(_: web.Request) -> web.Response:
+        await asyncio.sleep(30)
+        return web.Response()
+
+    async with client_of(silent) as (client, _):
+        started = time.monotonic()
+        with pytest.raises(ApiUnavailable, match="did not answer"):
+            await client.read_secret("team-a", "perses-db")
+        assert time.monotonic() - started < READ_SECONDS + 1
+
+
+async def test_a_note_is_cut_in_bytes_as_the_api_server_counts() -> None:
+    notes: list[str] = []
+
+    async def created(request: web.Request) -> web.Response:
+        notes.append((await request.json())["note"])
+        return web.json_response({}, status=201)
+
+    async with client_of(created) as (client, _):
+        await client.post_event(RESOURCE, Event("DatabaseNotFound", "ü" * 600))
+    assert notes == ["ü" * (NOTE_BYTES // 2)]
