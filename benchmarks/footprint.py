@@ -12,7 +12,7 @@ import psutil
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks.apply_to_ready import apply_to_ready, burst
+from benchmarks.apply_to_ready import BURST, apply_to_ready, burst
 from benchmarks.parts import Parts, ReadyWatch, real_parts
 from tests.support.resources import connection_values, resource, secret
 
@@ -88,14 +88,12 @@ def main() -> None:
     table.add_row("resident memory at rest, one resource", f"{at_rest:.0f} MiB")
     table.add_row("resident memory after a burst of 100", f"{after:.0f} MiB")
     table.add_row("of kube-apiserver in the same run", f"{peers['kube-apiserver']:.0f} MiB")
-    table.add_row("/live at rest, p99", f"{p99(idle):.1f} ms of {len(idle)}")
-    table.add_row(
-        f"/live while {SINGLES} resources become Ready one by one, p99",
-        f"{p99(one_by_one):.1f} ms of {len(one_by_one)}",
-    )
-    table.add_row(
-        "/live while 100 resources become Ready at once, p99", f"{p99(under_load):.1f} ms of {len(under_load)}"
-    )
+    for when, milliseconds in (
+        ("at rest", idle),
+        (f"while {SINGLES} resources become Ready one by one", one_by_one),
+        (f"while {BURST} resources become Ready at once", under_load),
+    ):
+        table.add_row(f"/live {when}, p99", f"{p99(milliseconds):.1f} ms of {len(milliseconds)}")
     Console().print(table)
 
 
