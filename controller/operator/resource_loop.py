@@ -28,6 +28,8 @@ SECRET_POLL_SECONDS = 2.0
 """Between two looks at a Secret that keeps a resource from connecting: a mended one is taken up within 5 s."""
 ANNOUNCE_AFTER_SECONDS = 2.0
 """A migration that takes longer than this, or waits for a lock, is shown in the status while it runs."""
+SETTLED_SECONDS = 0.5
+"""That a try outlives the time-out of a lock, to be work and no wait."""
 API_RETRY_SECONDS = (1.0, 2.0, 4.0, 8.0, 15.0)
 """Waits between two tries to reach an API server that is away; the last one repeats."""
 
@@ -109,7 +111,9 @@ class ResourceLoop:
         try:
             while not (await asyncio.wait({turn}, timeout=ANNOUNCE_AFTER_SECONDS))[0]:
                 work = self.session.work
-                if work is not None and (work.waits or time.monotonic() - work.since >= ANNOUNCE_AFTER_SECONDS):
+                # Younger than a lock's time-out: it may be one of many tries, and give way to a wait at once.
+                settled = wanted.spec.schema_.lock_timeout_milliseconds / 1000 + SETTLED_SECONDS
+                if work is not None and (work.waits or time.monotonic() - work.since >= settled):
                     status = in_progress(self._status(), work, wanted.generation, datetime.now(UTC))
                     await self._write(status, ())
             return turn.result()
