@@ -2,6 +2,7 @@
 
 import random
 import traceback
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
@@ -82,15 +83,18 @@ class _Course:
     async def run(self) -> Turn:
         error: DashdbError | None = None
         observed = await self._look()
-        for _ in range(MOST_ACTIONS):
-            action = decide(self.wanted.spec, observed)
-            if isinstance(action, Nothing):
-                log.debug("nothing to do", because=action.because)
-                break
-            error = await self._attempt(action)
-            observed = await self._look()
-            if error is not None:
-                break
+        async with AsyncExitStack() as slot:
+            for number in range(MOST_ACTIONS):
+                action = decide(self.wanted.spec, observed)
+                if isinstance(action, Nothing):
+                    log.debug("nothing to do", because=action.because)
+                    break
+                if number == 0:  # one slot to the end: who has begun gets ready before others begin
+                    await slot.enter_async_context(self.around.slots.one())
+                error = await self._attempt(action)
+                observed = await self._look()
+                if error is not None:
+                    break
         return _concluded(self.wanted, self.session, observed, error, self.events)
 
     async def _look(self) -> Observed:
@@ -100,8 +104,7 @@ class _Course:
         """Does `action`; the error where it did not succeed."""
         lock_timeout = self.wanted.spec.schema_.lock_timeout_milliseconds
         try:
-            async with self.around.slots.one():
-                done = await act(action, self.pool, self.session, self.around.migrations(), lock_timeout)
+            done = await act(action, self.pool, self.session, self.around.migrations(), lock_timeout)
         except DashdbError as error:
             log.warning("action failed", action=type(action).__name__, reason=error.reason, error=error.message)
             if isinstance(action, Migrate) and isinstance(error, MigrationFailed):
