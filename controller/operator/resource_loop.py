@@ -114,12 +114,17 @@ class ResourceLoop:
                 # Younger than a lock's time-out: it may be one of many tries, and give way to a wait at once.
                 settled = wanted.spec.schema_.lock_timeout_milliseconds / 1000 + SETTLED_SECONDS
                 if work is not None and (work.waits or time.monotonic() - work.since >= settled):
-                    status = in_progress(self._status(), work, wanted.generation, datetime.now(UTC))
-                    await self._write(status, ())
+                    await self._announce(in_progress(self._status(), work, wanted.generation, datetime.now(UTC)))
             return turn.result()
         finally:
             turn.cancel()
             await asyncio.gather(turn, return_exceptions=True)  # what was begun is rolled back before anything else
+
+    async def _announce(self, status: DashboardDatabaseStatus) -> None:
+        try:
+            await self._write(status, ())
+        except ApiUnavailable as error:  # no reason to roll back hours of work
+            log.warning("progress not shown", error=error.message)
 
     async def _refuse(self, error: ValidationError) -> tuple[float, bool]:
         first = error.errors(include_input=False, include_url=False)[0]
@@ -137,6 +142,8 @@ class ResourceLoop:
 
     async def _write(self, status: DashboardDatabaseStatus, events: tuple[Event, ...]) -> None:
         """Writes the status where it differs, and posts what happened."""
+        if not self.body:  # gone while the turn ran
+            return
         wire = status.to_wire()
         if wire != (self.body.get("status") or {}):
             written = await self.client.write_status(*self.key, self.body["metadata"]["uid"], wire)

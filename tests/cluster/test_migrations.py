@@ -2,6 +2,7 @@
 
 import asyncio
 import shutil
+import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -160,6 +161,23 @@ def test_a_long_migration_is_shown_while_it_runs(
     assert running["message"] == "Running V002_test.up.sql, statement 2 of 2, line 2."
     assert team.condition("perses", "Ready")["status"] == "False"
     team.wait_for("perses", "Ready", "True")
+
+
+@pytest.mark.timeout(180)
+def test_a_migration_outlasts_an_outage_of_the_api_server(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], folder: Path
+) -> None:
+    add(folder, 2, "SELECT pg_sleep(1.5);\n" * 10, "SELECT 1;")
+    apply()
+    team.wait_for("perses", "Reconciling", "True", reason="Migrating")
+    team.cluster.stop_apiserver()
+    try:
+        time.sleep(5)  # in which progress was to be shown at least twice
+    finally:
+        team.cluster.start_apiserver()
+    team.wait_for("perses", "Ready", "True", seconds=60)
+    started = [line for line in operator.log.splitlines() if "migration started" in line and "V002" in line]
+    assert len(started) == 1
 
 
 @pytest.mark.timeout(180)
