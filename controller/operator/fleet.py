@@ -15,7 +15,7 @@ STOP_SECONDS = 8.0
 """For turns under way to roll back when the process ends; within the 10 s that a Pod is promised."""
 
 ACTIONS_AT_ONCE = 4
-"""Migrations and seedings under way at the same time; a hundred on one server take twice as long as four by four."""
+"""Resources on which something is being done; a hundred at once on one server would hinder each other."""
 
 
 @dataclass(frozen=True, slots=True)
