@@ -13,7 +13,7 @@ class LogFormat(StrEnum):
     TEXT = "text"
 
 
-_QUIET = ("kopf", "aiohttp", "asyncio", "kubernetes")
+_QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
 """Libraries that log what a turn says better, or whole objects at DEBUG; warnings of theirs are shown."""
 
 

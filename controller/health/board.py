@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 from typing import TypeAlias
 
-from controller.health.verdict import Health, Sample, Verdict
+from controller.health.verdict import Sample, Verdict
 
 Key: TypeAlias = tuple[str, str]
 """Namespace and name of the resource."""
@@ -58,9 +58,3 @@ class Board:
     def reports(self) -> dict[Key, Report]:
         """All, in the order of their names."""
         return dict(sorted(self._reports.items()))
-
-    @property
-    def health(self) -> Health:
-        """The worst of all; healthy where there is none."""
-        verdicts = {report.verdict.health for report in self._reports.values()}
-        return next((h for h in (Health.UNHEALTHY, Health.DEGRADED) if h in verdicts), Health.HEALTHY)

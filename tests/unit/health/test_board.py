@@ -8,19 +8,6 @@ def report(health: Health = Health.HEALTHY) -> Report:
     return Report(Verdict(health, "Why"), None, ready=health is not Health.UNHEALTHY, reason="Why", message="why")
 
 
-def test_an_empty_board_is_healthy() -> None:
-    assert Board().health is Health.HEALTHY
-
-
-def test_the_worst_counts() -> None:
-    board = Board()
-    seen: list[Health] = []
-    for health in (Health.HEALTHY, Health.DEGRADED, Health.UNHEALTHY, Health.HEALTHY):
-        board.put(("a", f"database-{len(seen)}"), report(health))
-        seen.append(board.health)
-    assert seen == [Health.HEALTHY, Health.DEGRADED, Health.UNHEALTHY, Health.UNHEALTHY]
-
-
 def test_looks_are_counted_by_how_they_ended() -> None:
     board = Board()
     for health in (Health.HEALTHY, Health.UNHEALTHY, Health.UNHEALTHY):
