@@ -1,8 +1,6 @@
 """Migrations that fail, versions that are asked for, and plans that want approval."""
 
-import asyncio
 import shutil
-import time
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,6 +13,7 @@ from controller.migrate.lock import try_lock
 from tests.support.database import Database
 from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
 from tests.support.resources import Namespace
 
 
@@ -172,7 +171,7 @@ def test_a_migration_outlasts_an_outage_of_the_api_server(
     team.wait_for("perses", "Reconciling", "True", reason="Migrating")
     team.cluster.stop_apiserver()
     try:
-        time.sleep(5)  # in which progress was to be shown at least twice
+        wait_until(lambda: operator.log.count("progress not shown") >= 2, what="progress was to be shown", seconds=12)
     finally:
         team.cluster.start_apiserver()
     team.wait_for("perses", "Ready", "True", seconds=60)
@@ -190,8 +189,8 @@ async def test_a_lock_that_another_runner_keeps_is_told_once(
     apply()
     locked = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationLocked")
     assert "Nothing of it was applied" in locked["message"]
-    since = datetime.now(UTC)
-    await asyncio.sleep(20)  # longer than a runner waits for another: one more try fails in the meantime
+    since, failed = datetime.now(UTC), operator.log.count("action failed")
+    wait_until(lambda: operator.log.count("action failed") > failed, what="one more try has failed", seconds=60)
     assert team.writes(since) == []
     await other.close()
     team.wait_for("perses", "Ready", "True")
