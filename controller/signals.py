@@ -18,9 +18,6 @@ class StopSignal:
         for number in SIGNALS:
             loop.add_signal_handler(number, self._received, number)
 
-    def set(self) -> None:
-        self._event.set()
-
     def is_set(self) -> bool:
         return self._event.is_set()
 

@@ -1,7 +1,6 @@
 """kopf's settings, each with its reason."""
 
 import itertools
-import logging
 
 import kopf
 
@@ -18,7 +17,6 @@ def settings() -> kopf.OperatorSettings:
     tuned = kopf.OperatorSettings()
     tuned.peering.standalone = True  # one resource has one loop; who leads is not kopf's business
     tuned.posting.enabled = False  # events are an outcome of a turn, posted by us with stable reasons
-    tuned.posting.level = logging.CRITICAL
     tuned.scanning.disabled = True  # looking for new kinds and namespaces would need rights that we do not need
     tuned.watching.server_timeout = 300  # seconds; a watch that is renewed now and then cannot go stale for ever
     tuned.watching.client_timeout = 310
