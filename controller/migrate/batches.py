@@ -27,15 +27,19 @@ class Batch:
 
     Attributes:
         number: of the first one in its file, counted from 1.
-        text: all of them as they stand there.
+        text: all of them as they stand there, without the last semicolon.
+        quick: they only write the catalog.
     """
 
     number: int
     statements: tuple[Statement, ...]
     text: str
+    quick: bool
 
     def statement_at(self, position: int | None) -> Statement | None:
         """The statement at a position as PostgreSQL counts it, from 1 in `text`; None where it cannot be told."""
+        if position is not None and not 0 < position <= len(self.text):
+            return None
         if len(self.statements) == 1:
             return self.statements[0]
         if position is None:
@@ -52,19 +56,19 @@ def batches(script: Script, *, one_by_one: bool = False) -> Iterator[Batch]:
     for statement in script.statements:
         quick = not one_by_one and _only_writes_the_catalog(statement, made)
         if together and (not quick or len(together) == LARGEST_BATCH):
-            yield _batch(script, number, together)
+            yield _batch(script, number, together, quick=True)
             number, together = number + len(together), []
         together.append(statement)
         if not quick:
-            yield _batch(script, number, together)
+            yield _batch(script, number, together, quick=False)
             number, together = number + 1, []
     if together:
-        yield _batch(script, number, together)
+        yield _batch(script, number, together, quick=True)
 
 
-def _batch(script: Script, number: int, statements: list[Statement]) -> Batch:
+def _batch(script: Script, number: int, statements: list[Statement], *, quick: bool) -> Batch:
     last = statements[-1]
-    return Batch(number, tuple(statements), script.text[statements[0].offset : last.offset + len(last.text)])
+    return Batch(number, tuple(statements), script.text[statements[0].offset : last.offset + len(last.text)], quick)
 
 
 def _only_writes_the_catalog(statement: Statement, made: set[str]) -> bool:

@@ -14,12 +14,14 @@ from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.lexer import Statement, split
+from controller.migrate.statements import runs_alone
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 _LARGEST_SEQUENCE = 9_999_999
 """Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
 _LARGEST_VERSION = 2**63 - 1
 _TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+_NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,22 @@ class Script:
         return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
 
     @cached_property
+    def transactional(self) -> bool:
+        """False where a statement cannot run inside a transaction, or a line before the first statement says so:
+        `-- dashdb:no-transaction`. Such a file runs statement by statement, each on its own.
+        """
+        statements = self.statements
+        head = self.text[: statements[0].offset] if statements else self.text
+        return not _NO_TRANSACTION.search(head) and not any(runs_alone(s) for s in statements)
+
+    def digest_of_first(self, count: int) -> str:
+        """Hex digest of the first `count` statements; comments between them may change."""
+        digest = hashlib.sha256()
+        for statement in self.statements[:count]:
+            digest.update(statement.normalised)
+        return digest.hexdigest()
+
+    @cached_property
     def statements(self) -> tuple[Statement, ...]:
         """In order.
 
@@ -46,8 +64,8 @@ class Script:
             words = statement.words
             if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
                 raise MigrationFileError(
-                    f"{self.name}:{statement.line}: {words[0]} inside a migration. Each file already runs in one "
-                    "transaction of its own; remove it."
+                    f"{self.name}:{statement.line}: {words[0]} inside a migration. The engine begins and ends the "
+                    "transactions; remove it."
                 )
         return statements
 

@@ -31,6 +31,11 @@ class Statement:
         """Its first four words in upper case, comments left out; enough to tell its kind."""
         return _first_words(self.text)
 
+    @property
+    def normalised(self) -> bytes:
+        """For digests: the same whether lines end in LF or CRLF; ends in a byte that no statement can hold."""
+        return self.text.replace("\r\n", "\n").encode() + b"\0"
+
 
 _WORD_OR_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|([A-Za-z_]+)", re.DOTALL)
 _BLANK = re.compile(r"\s+|--[^\n]*")

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
 
@@ -15,6 +15,18 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
+class Origin(StrEnum):
+    """Why a version counts as applied, or as reverted."""
+
+    RUN = "run"
+    """Its file was run here."""
+    BASELINE = "baseline"
+    FORCE = "force"
+    """A person said so."""
+    GOLANG_MIGRATE = "golang-migrate"
+    """Its table said so."""
+
+
 @dataclass(frozen=True, slots=True)
 class HistoryRow:
     """One row of schema_version: the last thing that was done to one version.
@@ -22,8 +34,9 @@ class HistoryRow:
     Attributes:
         direction: up: the version is applied; down: it was, and has been reverted.
         sha256: of the up file as it was applied, hex.
-        error: set while the version is dirty, None else.
         duration_ms: of the run that wrote the row, milliseconds.
+        statements_done, error, done_sha256: set while the version is dirty, None else: how many statements of its
+            file are done, where and why it stopped, and the digest of those statements.
     """
 
     version: int
@@ -34,21 +47,35 @@ class HistoryRow:
     applied_by: str
     host: str
     engine_version: str
+    origin: Origin
     duration_ms: int
     retries: int
+    statements_done: int | None
     error: str | None
+    done_sha256: str | None
+
+    @property
+    def applied(self) -> bool:
+        """Half applied is not applied; half reverted still is."""
+        return (self.direction is Direction.UP) == (self.error is None)
 
 
 History = tuple[HistoryRow, ...]
-"""In ascending order of version; empty where the table does not exist yet."""
+"""In ascending order of version; empty where nothing was migrated yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to run."""
+    """One file to run.
+
+    Attributes:
+        resume_at: statements of it that an earlier run did before it stopped; None where it begins anew. Never set
+            for a file that is one transaction.
+    """
 
     migration: Migration
     direction: Direction
+    resume_at: int | None = None
 
     @property
     def script(self) -> Script:
@@ -61,18 +88,27 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps from `current` to `target`, in the order in which they would run; 0 is the empty database."""
+    """The steps from `current` to `target`, in the order in which they would run; 0 is the empty database.
+
+    Attributes:
+        adopts: what golang-migrate applied is recorded first.
+    """
 
     current: int
     target: int
     steps: tuple[Step, ...]
+    adopts: bool = False
 
     @property
     def sha256(self) -> str:
-        """`sha256:<hex>` of everything that decides what would run; what a person approves under policy Manual."""
+        """`sha256:<hex>` of everything that decides what would run; what a person approves under policy Manual.
+
+        A run that stopped half-way goes on under the same approval, as long as its files stay as they are.
+        """
         content = [
             self.current,
             self.target,
+            self.adopts,
             [(s.migration.version, s.direction, s.script.sha256) for s in self.steps],
         ]
         return "sha256:" + hashlib.sha256(json.dumps(content).encode()).hexdigest()
@@ -81,10 +117,15 @@ class Plan:
     def reverts(self) -> bool:
         return any(step.direction is Direction.DOWN for step in self.steps)
 
+    @property
+    def empty(self) -> bool:
+        """Nothing would be written."""
+        return not self.steps and not self.adopts
+
 
 def current_version(history: History) -> int:
     """The highest applied version; 0 for an empty database."""
-    return max((row.version for row in history if row.direction is Direction.UP), default=0)
+    return max((row.version for row in history if row.applied), default=0)
 
 
 def newest_version(migrations: Migrations) -> int:
@@ -92,19 +133,24 @@ def newest_version(migrations: Migrations) -> int:
     return migrations[-1].version if migrations else 0
 
 
-def make_plan(migrations: Migrations, history: History, target: int | None = None) -> Plan:
+def make_plan(
+    migrations: Migrations, history: History, target: int | None = None, *, out_of_order: bool = False
+) -> Plan:
     """The way from where the history says the database is to `target`.
 
     Args:
         target: a version of the files, 0 for the empty database, or None for the newest. A database ahead of
             the files is left where it is if `target` is None.
+        out_of_order: apply files that sort before an applied one too, instead of refusing them.
 
     Raises:
         ConfigurationError: no file has the version `target`.
-        SchemaDirty, HistoryMismatch: see `check_history`.
+        HistoryMismatch: see `check_history`.
+        SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
         SchemaAhead: versions that the files do not know would have to be reverted.
     """
-    check_history(migrations, history)
+    adopts, history = _adopted(migrations, history)
+    check_history(migrations, history, out_of_order=out_of_order)
     current, newest = current_version(history), newest_version(migrations)
     if target is None:
         target = max(current, newest)
@@ -117,31 +163,71 @@ def make_plan(migrations: Migrations, history: History, target: int | None = Non
             f"The database is at version {current}, the files end at {newest}. Use the release that "
             f"knows version {current} to go back."
         )
-    return Plan(current, target, _steps(migrations, history, current, target))
+    steps = _resumed(_steps(migrations, history, current, target), history)
+    return Plan(current, target, steps, adopts)
 
 
-def check_history(migrations: Migrations, history: History) -> None:
+def check_history(migrations: Migrations, history: History, *, out_of_order: bool = False) -> None:
     """Refuses to plan on ground that is not what the files say.
 
     Raises:
-        SchemaDirty: a file stopped half-way.
         HistoryMismatch: an applied file was edited, is missing, or a new file sorts before an applied one.
     """
     files = {migration.version: migration for migration in migrations}
     current, newest = current_version(history), newest_version(migrations)
     for row in history:
-        if row.error is not None:
-            raise SchemaDirty(f"Version {row.version} stopped half-way while going {row.direction}: {row.error}")
-        if row.direction is Direction.UP and row.version <= newest:
+        if row.applied and row.version <= newest:
             _check_applied(row, files.get(row.version))
-    applied = {row.version for row in history if row.direction is Direction.UP}
+    applied = {row.version for row in history if row.applied}
     for migration in migrations:
-        if migration.version < current and migration.version not in applied:
+        if not out_of_order and migration.version < current and migration.version not in applied:
             raise HistoryMismatch(
                 f"{migration.up.name} sorts before version {current}, which is already applied. "
-                f"Give it a number above {current}.",
+                f"Give it a number above {current}, or apply it all the same: dashdb migrate up --out-of-order.",
                 reason="OutOfOrder",
             )
+
+
+def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
+    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for."""
+    if len(history) != 1 or history[0].origin is not Origin.GOLANG_MIGRATE or history[0].sha256:
+        return False, history
+    row = history[0]
+    if row.error is None and row.version not in {m.version for m in migrations}:
+        raise HistoryMismatch(
+            f"golang-migrate applied version {row.version}, which none of the files has. Bring the file back.",
+            reason="FileMissing",
+        )
+    if row.error is not None:
+        raise SchemaDirty(f"Version {row.version}: {row.error}")
+    present = [m for m in migrations if m.version <= row.version]
+    return True, tuple(replace(row, version=m.version, sha256=m.up.sha256) for m in present)
+
+
+def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
+    """The steps, the first of them from where an earlier run stopped."""
+    dirty = next((row for row in history if row.error is not None), None)
+    if dirty is None:
+        return steps
+    first = steps[0] if steps else None
+    if first is None or (first.migration.version, first.direction) != (dirty.version, dirty.direction):
+        raise SchemaDirty(half_way(dirty.version, dirty.direction, dirty.error or ""))
+    done = dirty.statements_done or 0
+    if first.script.transactional or first.script.digest_of_first(done) != dirty.done_sha256:
+        raise SchemaDirty(
+            f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only "
+            f"what comes after them can be mended. {half_way(dirty.version, dirty.direction, dirty.error or '')}"
+        )
+    return (replace(first, resume_at=done), *steps[1:])
+
+
+def half_way(version: int, direction: Direction, why: str) -> str:
+    """Where a version stands that is half done, and the two ways out."""
+    verb = "up" if direction is Direction.UP else "down 1"
+    return (
+        f"Version {version} stopped half-way while going {direction}, at {why}. Mend the cause and go on with "
+        f"dashdb migrate {verb}; or finish it by hand and say where the database is with dashdb migrate force VERSION."
+    )
 
 
 def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
@@ -159,9 +245,7 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
 
 
 def _steps(migrations: Migrations, history: History, current: int, target: int) -> tuple[Step, ...]:
+    applied = {row.version for row in history if row.applied}
     if target >= current:
-        return tuple(Step(m, Direction.UP) for m in migrations if current < m.version <= target)
-    applied = {row.version for row in history if row.direction is Direction.UP}
-    return tuple(
-        Step(m, Direction.DOWN) for m in reversed(migrations) if target < m.version <= current and m.version in applied
-    )
+        return tuple(Step(m, Direction.UP) for m in migrations if m.version <= target and m.version not in applied)
+    return tuple(Step(m, Direction.DOWN) for m in reversed(migrations) if m.version > target and m.version in applied)

@@ -1,4 +1,4 @@
-"""What PostgreSQL has against a statement, in words that name file, line and SQLSTATE; never its own text."""
+"""What PostgreSQL has against a statement, in words that name file, line, column and SQLSTATE; never its own text."""
 
 import asyncpg
 
@@ -6,8 +6,13 @@ from controller.database.failures import condition_name
 from controller.migrate.lexer import Statement
 from controller.migrate.plan import Step
 
+NOTHING_APPLIED = " -- Nothing of this file was applied; mend it and run again."
 SNIPPET = 120
 """Characters of the line at fault that are shown."""
+
+_HINTS = {
+    "25001": " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line of the file)",
+}
 
 
 def explain(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:
@@ -16,11 +21,15 @@ def explain(step: Step, statement: Statement, offset: int, error: asyncpg.Postgr
     Args:
         offset: index in the file of the character that PostgreSQL points at, or of the statement's first.
     """
-    line = statement.line + step.script.text.count("\n", statement.offset, offset)
-    source = step.script.text.split("\n")[line - 1].strip()[:SNIPPET]
+    text = step.script.text
+    line = statement.line + text.count("\n", statement.offset, offset)
+    start = text.rfind("\n", 0, offset) + 1
+    end = text.find("\n", start)
+    source = text[start : end if end >= 0 else len(text)].strip()[:SNIPPET]
+    hint = _HINTS.get(error.sqlstate or "", "")
     return (
-        f"{step.label}:{line}: PostgreSQL refused this with SQLSTATE {condition_name(error)}{_objects(error)}: "
-        f"{source} -- Nothing of this file was applied; mend it and run again."
+        f"{step.label}:{line}:{offset - start + 1}: PostgreSQL refused this with SQLSTATE "
+        f"{condition_name(error)}{_objects(error)}: {source}{hint}"
     )
 
 
@@ -28,7 +37,7 @@ def explain_deferred(step: Step, error: asyncpg.PostgresError) -> str:
     """Why the file was refused at its end, by a constraint that is checked then."""
     return (
         f"{step.label}: at its end, PostgreSQL refused a deferred constraint with SQLSTATE "
-        f"{condition_name(error)}{_objects(error)}. Nothing of this file was applied; mend it and run again."
+        f"{condition_name(error)}{_objects(error)}."
     )
 
 

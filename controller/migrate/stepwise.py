@@ -1,0 +1,189 @@
+"""Runs a file that cannot be one transaction: statement by statement, with a journal, so that it can be resumed.
+
+The journal is the file's row in schema_version. A statement that may stand in a transaction shares one with its
+entry, and is done exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry:
+if the process dies between the two it runs once more, which these statements bear; of a concurrent index it is
+looked at what is there.
+"""
+
+import asyncio
+import hashlib
+import time
+from typing import TypedDict
+
+import asyncpg
+
+from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS
+from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
+from controller.migrate import concurrent_index as index
+from controller.migrate import records
+from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT, FileRun, roll_back
+from controller.migrate.lexer import Statement
+from controller.migrate.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
+from controller.migrate.patience import LockedByRunner, LockedByTable
+from controller.migrate.plan import half_way
+from controller.migrate.refusal import NOTHING_APPLIED, explain
+from controller.migrate.statements import concurrent_index, may_commit, runs_alone, waits_for_others
+from controller.migrate.transaction import closing
+
+PATIENT_LOCK_TIMEOUT_MS = 3_600_000
+"""Milliseconds that a concurrent statement may wait for older transactions to end. It stands in nobody's way while
+it waits, and what it built is lost when it gives up."""
+
+
+async def run_stepwise(run: FileRun) -> bool:
+    """Applies or reverts the file from `run.step.resume_at` on; False where the database has moved.
+
+    Raises:
+        SchemaDirty: it stopped half-way; the message says where, why, and the way out.
+        MigrationFailed: its first statement was refused; nothing of the file remains.
+        LockedByRunner, LockedByTable: to be tried again; what is done by then stays done.
+        ConfigurationError: there is no session of our own to run it in.
+    """
+    await _refuse_pooler(run)
+    try:
+        await run.connection.execute(run.limits(scope="SESSION"))
+        if not await _begin(run):
+            return False
+        await _Journal(run).run()
+        return True
+    finally:
+        await _leave(run)
+
+
+async def _begin(run: FileRun) -> bool:
+    """Takes the lock for the session."""
+    try:
+        await run.connection.execute(session_guard(run.place, run.step, run.expected))
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == LOCKED:
+            raise LockedByRunner(await describe_holder(run.connection, run.place)) from None
+        if error.sqlstate == MOVED or isinstance(error, asyncpg.UndefinedTableError):
+            return False
+        raise
+    return True
+
+
+async def _refuse_pooler(run: FileRun) -> None:
+    """In transaction mode each statement may meet another backend, and a session's lock would outlive its client."""
+    backend = await run.connection.fetchval("SELECT pg_backend_pid()")
+    if backend != run.connection.get_server_pid():
+        raise ConfigurationError(
+            f"{run.step.label} runs without a transaction, which needs a session of its own and so cannot go through "
+            "PgBouncer. Connect to PostgreSQL itself for migrations.",
+            reason="DirectConnectionNeeded",
+        )
+
+
+async def _leave(run: FileRun) -> None:
+    """The session as it was, without the lock; a connection that does not manage that is closed, which does it too."""
+    await roll_back(run.connection)
+    if run.connection.is_closed():
+        return
+    try:
+        await run.connection.execute(RESET, timeout=ROLLBACK_TIMEOUT)
+    except DRIVER_ERRORS:
+        run.connection.terminate()
+
+
+class _Stand(TypedDict):
+    done: int
+    done_sha256: str
+    error: str
+
+
+class _Journal:
+    """Where the file stands, in memory and in the database."""
+
+    def __init__(self, run: FileRun) -> None:
+        self.file = run
+        self.connection = run.connection
+        self.script = run.step.script
+        self.done = run.step.resume_at or 0
+        self.digest = hashlib.sha256()
+        for statement in self.script.statements[: self.done]:
+            self.digest.update(statement.normalised)
+
+    async def run(self) -> None:
+        run, started = self.file, time.monotonic()
+        run.progress.started(run.step)
+        begin = records.begin_journal(run.place, run.step, **self._stand(), retries=run.retries)
+        await self.connection.execute(BEGIN + records.create_table(run.place) + begin + "COMMIT;")
+        for number, statement in enumerate(self.script.statements[self.done :], start=self.done + 1):
+            run.progress.statement(run.step, number, statement)
+            await self._advance(statement)
+        milliseconds = round((time.monotonic() - started) * 1000)
+        ending = lock_only(run.place) + closing(run, duration_ms=milliseconds)  # a RESET takes the session's lock
+        await self.connection.execute(BEGIN + run.limits() + ending + "COMMIT;")
+        run.progress.finished(run.step, time.monotonic() - started)
+
+    async def _advance(self, statement: Statement) -> None:
+        """Runs one statement and writes that it is done."""
+        alone = runs_alone(statement) or may_commit(statement)
+        before, self.done = self.done, self.done + 1
+        self.digest.update(statement.normalised)
+        entry = records.advance_journal(self.file.place, self.file.step, **self._stand())
+        try:
+            if alone:
+                await self._run_alone(statement, first=before == self.file.step.resume_at)
+                await self.connection.execute(entry)
+            else:
+                text = f"{BEGIN}{self.file.limits()}{statement.text}\n;\n{entry}COMMIT;"
+                await self.connection.execute(text, timeout=NO_LIMIT)
+        except asyncio.CancelledError:
+            self.file.progress.left_half_done(self.file.step, before + 1, statement)
+            raise
+        except NO_LOCK:
+            await self._stop(before, alone=alone)
+            raise LockedByTable(f"a lock that another session holds (line {statement.line})") from None
+        except (asyncpg.PostgresError, MigrationFailed) as error:
+            if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
+                raise
+            raise await self._refusal(statement, error, before, alone=alone) from None
+
+    async def _run_alone(self, statement: Statement, *, first: bool) -> None:
+        """`first`: of a run that goes on, so that the statement may have reached its end."""
+        patience = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
+        await self.connection.execute(self.file.limits(lock_timeout_ms=patience, scope="SESSION"))
+        wanted = concurrent_index(statement, file=self.script.name)
+        if wanted is None:
+            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+        elif not (first and await index.is_whole(self.connection, wanted)):
+            await index.drop_invalid(self.connection, wanted)
+            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+            await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
+
+    async def _refusal(
+        self, statement: Statement, error: asyncpg.PostgresError | MigrationFailed, done: int, *, alone: bool
+    ) -> DashdbError:
+        """What `error` means, after it has been written down."""
+        if isinstance(error, MigrationFailed):
+            why = error.message
+        else:
+            offset = statement.offset + (int(error.position) - 1 if error.position and alone else 0)
+            why = explain(self.file.step, statement, offset, error)
+        await self._stop(done, alone=alone, why=why)
+        if done == 0 and not alone:
+            return MigrationFailed(why + NOTHING_APPLIED)
+        step = self.file.step
+        return SchemaDirty(half_way(step.migration.version, step.direction, self._where(done, why)))
+
+    async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
+        """Writes where the file stands; nothing where nothing of it is in the database."""
+        await roll_back(self.connection)
+        place, step = self.file.place, self.file.step
+        if done == 0 and not alone:
+            await self.connection.execute(records.undo_journal(place, step))
+            return
+        stand = {"done": done, "done_sha256": self.script.digest_of_first(done), "error": self._where(done, why)}
+        await self.connection.execute(records.advance_journal(place, step, **stand))
+
+    def _stand(self) -> _Stand:
+        return {"done": self.done, "done_sha256": self.digest.hexdigest(), "error": self._where(self.done)}
+
+    def _where(self, done: int, why: str | None = None) -> str:
+        statements = self.script.statements
+        if done == len(statements):
+            return f"the end of {self.script.name}: interrupted"
+        place = f"{self.script.name}:{statements[done].line}"
+        return f"statement {done + 1} of {len(statements)}: {why or place + ': interrupted'}"

@@ -1,0 +1,128 @@
+"""Runs one file in one transaction with its history row, and in one round trip where nothing in it takes long."""
+
+import time
+
+import asyncpg
+
+from controller.database.failures import BROKEN_CONNECTION
+from controller.errors import MigrationFailed
+from controller.migrate import records
+from controller.migrate.batches import Batch, batches
+from controller.migrate.catalog import drop_catalog, record_catalog
+from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
+from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
+from controller.migrate.patience import LockedByRunner, LockedByTable
+from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
+
+class _Unlocated(Exception):
+    """Something in a text of several statements was refused, and PostgreSQL does not say what."""
+
+
+class _Moved(Exception):
+    """Another runner took the database elsewhere."""
+
+
+async def run_in_transaction(run: FileRun) -> bool:
+    """Applies or reverts the file; False where the database is no longer where the plan found it.
+
+    Raises:
+        MigrationFailed: a statement was refused; nothing of the file remains.
+        LockedByRunner, LockedByTable: to be tried again.
+    """
+    try:
+        try:
+            return await _Transaction(run, one_by_one=False).run()
+        except _Unlocated:  # once more, one by one, to tell the statement that is refused
+            return await _Transaction(run, one_by_one=True).run()
+    except _Moved:
+        return False
+
+
+def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
+    """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
+    text = RESET + run.limits()  # a RESET takes our limits too
+    if run.leads_to == 0:
+        return text + drop_catalog(run.place.schema) + records.drop_table(run.place)
+    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms)
+    return text + (record_catalog(run.place.schema, exists=run.place.has_catalog) if run.last else "")
+
+
+class _Transaction:
+    """One try. `one_by_one`: what could travel together does not, so that every refusal has its place."""
+
+    def __init__(self, run: FileRun, *, one_by_one: bool) -> None:
+        self.file = run
+        self.one_by_one = one_by_one
+        self.connection = run.connection
+
+    async def run(self) -> bool:
+        run, started = self.file, time.monotonic()
+        opening = BEGIN + run.limits() + guard(run.place, run.step, run.expected) + records.create_table(run.place)
+        ending = "SET CONSTRAINTS ALL IMMEDIATE;\n" + closing(run) + "COMMIT;"
+        run.progress.started(run.step)
+        try:
+            await self._send(opening, ending)
+        finally:
+            await roll_back(self.connection)
+        run.progress.finished(run.step, time.monotonic() - started)
+        return True
+
+    async def _send(self, opening: str, ending: str) -> None:
+        """`opening` and `ending` travel with the first and the last batch, where these may not take long."""
+        todo = list(batches(self.file.step.script, one_by_one=self.one_by_one))
+        together = not self.one_by_one
+        with_first = together and (not todo or todo[0].quick)
+        with_last = together and (not todo or todo[-1].quick)
+        if not with_first:
+            await self._execute(opening)
+        for batch in todo:
+            before = opening if with_first and batch is todo[0] else ""
+            after = ending if with_last and batch is todo[-1] else ""
+            self.file.progress.statement(self.file.step, batch.number, batch.statements[0])
+            await self._execute(before, batch, after)
+        if not todo and together:
+            await self._execute(opening + ending)
+        elif not with_last:
+            await self._finish(ending)
+
+    async def _finish(self, ending: str) -> None:
+        """What COMMIT would check is checked before it, while it can still be said which file broke it."""
+        try:
+            await self._execute(ending)
+        except asyncpg.IntegrityConstraintViolationError as error:
+            raise MigrationFailed(explain_deferred(self.file.step, error) + NOTHING_APPLIED) from None
+
+    async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
+        text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
+        try:
+            await self.connection.execute(text, timeout=NO_LIMIT)
+        except asyncpg.PostgresError as error:
+            await self._explain(error, len(before), batch, travels=bool(before or after))
+
+    async def _explain(self, error: asyncpg.PostgresError, offset: int, batch: Batch | None, *, travels: bool) -> None:
+        """Raises what `error` means.
+
+        Args:
+            offset: characters of our own before the batch.
+            travels: text of our own went with the batch.
+        """
+        if error.sqlstate == MOVED:
+            raise _Moved from None
+        if error.sqlstate == LOCKED:
+            await roll_back(self.connection)
+            raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
+        if isinstance(error, NO_LOCK):
+            line = f" (line {batch.statements[0].line})" if batch else ""
+            raise LockedByTable(f"a lock that another session holds{line}") from None
+        if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
+            raise error
+        if batch is None:
+            if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
+                raise _Moved from None
+            raise error
+        position = int(error.position) - offset if error.position else None
+        statement = batch.statement_at(position) if position is not None or not travels else None
+        if statement is None:
+            raise _Unlocated from None
+        at = batch.statements[0].offset + position - 1 if position else statement.offset
+        raise MigrationFailed(explain(self.file.step, statement, at, error) + NOTHING_APPLIED) from None
