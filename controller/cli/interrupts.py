@@ -15,7 +15,7 @@ class Interrupted(Exception):
     """A signal ended the work in good order."""
 
     def __init__(self, number: signal.Signals) -> None:
-        super().__init__(f"Interrupted by {number.name}; what was running is rolled back, nothing is half applied.")
+        super().__init__(f"Interrupted by {number.name}; what was running is rolled back.")
         self.exit_code = 128 + number
 
 

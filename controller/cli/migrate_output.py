@@ -32,6 +32,7 @@ class Reporter:
         )  # fmt: skip
         self._task = self._bar.add_task("", total=None, visible=False)
         self._started = time.monotonic()
+        self._waited_for: str | None = None
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -52,15 +53,23 @@ class Reporter:
         verb = "applied" if step.direction is Direction.UP else "reverted"
         self._say(f"{verb} {step.label} ({seconds:.2f} s)")
 
-    def waiting(self, step: Step, why: str) -> None:
-        self._say(f"{step.label} waits for {why}")
+    def waiting(self, what: str, why: str) -> None:
+        if why != self._waited_for:  # it is tried every second
+            self._say(f"{what} waits for {why}")
+            self._waited_for = why
+
+    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
+        self._say(
+            f"{step.label} is half done: statement {number} of {len(step.script.statements)} (line {statement.line}) "
+            "was stopped. The next run goes on with it."
+        )
 
     def _say(self, text: str) -> None:
         if self._console is not None:
             self._console.print(text, markup=False)
 
 
-def print_plan(plan: Plan, seconds: float, *, as_json: bool) -> None:
+def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
     """The last word of a run."""
     if as_json:
         steps = [{"version": s.migration.version, "file": s.label, "direction": s.direction} for s in plan.steps]

@@ -7,6 +7,7 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.errors import DatabaseUnavailable, HistoryMismatch, Recovery
 from controller.migrate.adoption import history_of
+from controller.migrate.catalog_query import CATALOG_COMMENT
 from controller.migrate.plan import Direction, History, HistoryRow, Origin
 from controller.migrate.quoting import identifier
 
@@ -14,7 +15,8 @@ TABLE = "schema_version"
 
 _PLACE = """
 SELECT schema, to_regclass(format('%I.schema_version', schema)) IS NOT NULL AS has_history,
-       to_regclass(format('%I.schema_version_catalog', schema)) IS NOT NULL AS has_catalog,
+       coalesce(obj_description(to_regclass(format('%I.schema_version_catalog', schema)), 'pg_class') = $2, false)
+         AS has_catalog,
        to_regclass(format('%I.schema_migrations', schema)) IS NOT NULL AS has_golang_migrate
   FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
                     ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
@@ -33,7 +35,8 @@ class Place:
     Attributes:
         schema: its name.
         chosen: named by the user, not merely first in the search_path.
-        has_history, has_catalog: the engine's table, and the catalog that it recorded.
+        has_history: the engine's table.
+        has_catalog: what this release recorded of the schema, see `migrate.catalog`.
         has_golang_migrate: golang-migrate's table.
     """
 
@@ -58,7 +61,7 @@ async def find_place(connection: Connection, schema: str | None) -> Place:
     Raises:
         DatabaseUnavailable: there is no such schema.
     """
-    row = await connection.fetchrow(_PLACE, schema)
+    row = await connection.fetchrow(_PLACE, schema, CATALOG_COMMENT)
     if row["schema"] is not None:
         return Place(chosen=schema is not None, **dict(row))
     if schema is not None:

@@ -1,6 +1,6 @@
 """Writes the history without running a file: taking over from golang-migrate, baseline, force."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -10,16 +10,17 @@ from controller.database.connection import Connection
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
 from controller.migrate import records
 from controller.migrate.adoption import lock_ids
-from controller.migrate.catalog import drop_catalog, record_catalog
+from controller.migrate.catalog import drop_statement, record_statements
 from controller.migrate.file_run import BEGIN, RESET, RunSettings, limits, roll_back
-from controller.migrate.files import Migrations
+from controller.migrate.files import Migration, Migrations
 from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
 from controller.migrate.patience import LockedByRunner, patiently
 from controller.migrate.plan import History, Origin, newest_version
 from controller.migrate.watch import Beside
 
-Waiting = Callable[[str], None]
+Waiting = Callable[[str, str], None]
+"""Is told what waits, and for whom."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,13 +28,11 @@ class Clerk:
     """Writes what somebody says of a database.
 
     Attributes:
-        beside: for a second connection, that keeps golang-migrate out.
         waiting: is told who stands in the way.
     """
 
     connection: Connection
     settings: RunSettings
-    beside: Beside
     waiting: Waiting
 
     async def baseline(self, migrations: Migrations, version: int) -> None:
@@ -79,9 +78,9 @@ class Clerk:
     async def _write(self, place: Place, text: str, guard: str, *, left: int) -> None:
         """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
         if left:
-            closing = record_catalog(place.schema, exists=place.has_catalog)
+            closing = record_statements(place.schema, exists=place.has_catalog)
         else:
-            closing = drop_catalog(place.schema) + records.drop_table(place)
+            closing = drop_statement(place.schema) + records.drop_table(place)
         whole = BEGIN + limits(self.connection, self.settings) + guard + records.create_table(place)
 
         async def attempt(_: int) -> None:
@@ -98,7 +97,10 @@ class Clerk:
                     ) from None
                 raise
 
-        await patiently(attempt, self.settings, self.waiting, given_up="Gave up waiting for {who}. Nothing was written.")
+        def waiting(who: str) -> None:
+            self.waiting("the history", who)
+
+        await patiently(attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written.")
 
 
 @asynccontextmanager
@@ -117,14 +119,17 @@ async def kept_out(beside: Beside, place: Place, settings: RunSettings, waiting:
                 await roll_back(connection)
                 raise LockedByRunner("golang-migrate, which is at work on this database")
 
+        def tell(who: str) -> None:
+            waiting("taking over from golang-migrate", who)
+
         try:
-            await patiently(attempt, settings, waiting, given_up="Gave up waiting for {who}. Nothing was applied.")
+            await patiently(attempt, settings, tell, given_up="Gave up waiting for {who}. Nothing was applied.")
             yield
         finally:
             await roll_back(connection)
 
 
-def _present(place: Place, present: Migrations | list, origin: Origin) -> str:
+def _present(place: Place, present: Iterable[Migration], origin: Origin) -> str:
     return "".join(records.write_present(place, migration, origin) for migration in present)
 
 

@@ -44,25 +44,28 @@ class Runner:
                 another runner took the database elsewhere while this one was to revert.
             and what `make_plan` raises.
         """
-        place, history, first = await self._look(migrations, target)
-        if agreed is not None and first.sha256 != agreed:
-            raise _overtaken(first.current)
-        _read_all(first)
+        place, history, plan = await self._look(migrations, target)
+        if agreed is not None and plan.sha256 != agreed:
+            raise _overtaken(plan.current)
+        _read_all(plan)
         async with AsyncExitStack() as stack:
-            if first.adopts:
-                keep_out = kept_out(self.beside, place, self.settings, self._waiting_for_golang_migrate)
-                await stack.enter_async_context(keep_out)
-                place, history, first = await self._look(migrations, target)  # they may have been at work until now
-            if first.adopts:
-                await self._clerk.adopt(migrations, place, history)
-            return await self._carry_out(first, migrations, target)
+            if plan.adopts:
+                await stack.enter_async_context(kept_out(self.beside, place, self.settings, self.progress.waiting))
+                place, history, plan = await self._look(migrations, target)  # they may have been at work until now
+            if plan.adopts:
+                clerk = Clerk(self.connection, self.settings, self.progress.waiting)
+                await clerk.adopt(migrations, place, history)
+                place, _, _ = await self._look(migrations, target)
+            return await self._carry_out(place, plan, migrations, target)
 
-    async def _carry_out(self, first: Plan, migrations: Migrations, target: int | None) -> Plan:
+    async def _carry_out(self, place: Place, first: Plan, migrations: Migrations, target: int | None) -> Plan:
         done: list[Step] = []
-        place, _, plan = await self._look(migrations, target)
-        while plan.steps and _is_rest_of(first, plan):
+        plan = first
+        while plan.steps:
             done += await self._run_steps(place, plan)
             place, _, plan = await self._look(migrations, target)
+            if not _is_rest_of(first, plan):
+                break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
 
     async def _look(self, migrations: Migrations, target: int | None) -> tuple[Place, History, Plan]:
@@ -90,7 +93,7 @@ class Runner:
         """Runs one file, as often as patience lasts; False where the database is no longer where it has to be."""
 
         def waiting(who: str) -> None:
-            self.progress.waiting(run.step, who)
+            self.progress.waiting(run.step.label, who)
 
         async def attempt(retries: int) -> bool:
             async with Watch(self.beside, run.place, self.settings.lock_timeout_ms, waiting) as watch:

@@ -8,7 +8,7 @@ import structlog
 from controller.database.pool import Pool
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
-from controller.migrate.plan import Step
+from controller.migrate.plan import Plan, Step
 from controller.migrate.runner import Runner, RunSettings
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.observed import Work
@@ -43,21 +43,30 @@ async def act(action: Action, pool: Pool, session: Session, migrations: Migratio
     """
     match action:
         case Migrate(plan):
-            return await _migrate(pool, session, migrations, plan.target, RunSettings(lock_timeout_ms=lock_timeout_ms))
+            return await _migrate(pool, session, migrations, plan, RunSettings(lock_timeout_ms=lock_timeout_ms))
         case Seed():
             return await _seed(pool)
         case Maintain(retention):
             return await _maintain(pool, retention)
 
 
-async def _migrate(pool: Pool, session: Session, migrations: Migrations, target: int, settings: RunSettings) -> Done:
+async def _migrate(pool: Pool, session: Session, migrations: Migrations, plan: Plan, settings: RunSettings) -> Done:
+    """Under policy Manual somebody approved this very plan; under Automatic it was looked at a moment ago."""
     try:
         async with pool.connection() as connection:
-            carried_out = await Runner(connection, settings, _Tell(session)).run(migrations, target)
+            runner = Runner(connection, settings, _Tell(session), pool.connection)
+            carried_out = await runner.run(migrations, plan.target, agreed=plan.sha256)
     finally:
         session.work = None
-    names = ", ".join(step.label for step in carried_out.steps)
-    return Done("SchemaMigrated", f"Applied {names}; the schema is at version {target}." if names else None)
+    return Done("SchemaMigrated", _what_was_done(carried_out))
+
+
+def _what_was_done(plan: Plan) -> str | None:
+    verb = "Reverted" if plan.reverts else "Applied"
+    done = [f"{verb} {', '.join(step.label for step in plan.steps)}"] if plan.steps else []
+    if plan.adopts:
+        done.insert(0, f"Took over from golang-migrate at version {plan.current}")
+    return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else None
 
 
 async def _seed(pool: Pool) -> Done:
@@ -99,8 +108,11 @@ class _Tell:
     def finished(self, step: Step, seconds: float) -> None:
         log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
 
-    def waiting(self, step: Step, why: str) -> None:
-        self.session.work = Work(f"{step.label} waits for {why}.", self._since, waits=True)
+    def waiting(self, what: str, why: str) -> None:
+        self.session.work = Work(f"{what} waits for {why}.", self._since, waits=True)
         if why != self._waited_for:  # it is tried every second
-            log.info("migration waits", file=step.label, blocked_by=why)
+            log.info("migration waits", what=what, blocked_by=why)
             self._waited_for = why
+
+    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
+        log.warning("migration left half done", file=step.label, statement=number, line=statement.line)

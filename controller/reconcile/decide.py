@@ -104,7 +104,7 @@ def _migrates(spec: DashboardDatabaseSpec, observed: Observed) -> Action | Nothi
     plan, failed = observed.plan, observed.failed_migration
     if not isinstance(plan, Plan):
         return Nothing("the files and the history do not fit together")
-    if not plan.steps:
+    if plan.empty:
         return None
     if refusal(spec, plan) is not None:
         return Nothing("the policy does not let this plan run")
