@@ -3,6 +3,7 @@
 -- The sixth table, schema_version, is the history of the migration engine, which makes it together with the
 -- first migration and removes it with the last (controller/migrate/history.py).
 -- PostgreSQL 14 to 18. Needs CREATE on the schema, and CREATE on the database for a trusted extension.
+-- squawk-ignore-file prefer-text-field, prefer-bigint-over-int -- the dashboards service prescribes these types
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm; -- search by any part of a name
 

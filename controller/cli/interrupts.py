@@ -12,10 +12,16 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):
-    """A signal ended the work in good order."""
+    """A signal ended the work in good order.
 
-    def __init__(self, number: signal.Signals) -> None:
-        super().__init__(f"Interrupted by {number.name}; what was running is rolled back.")
+    Args:
+        left: what is half done all the same, in words.
+    """
+
+    def __init__(self, number: signal.Signals, left: str | None = None) -> None:
+        rest = left or "nothing is half applied."
+        super().__init__(f"Interrupted by {number.name}; what was running is rolled back, {rest}")
+        self.number = number
         self.exit_code = 128 + number
 
 

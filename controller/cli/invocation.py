@@ -98,6 +98,7 @@ def shared(function: Callable[..., None]) -> Callable[..., None]:
         path: Path,
         schema: str | None,
         lock_timeout: float,
+        *,
         as_json: bool,
         **rest: Any,
     ) -> None:

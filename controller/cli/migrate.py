@@ -7,20 +7,20 @@ from typing import Any
 
 import click
 
+from controller.cli.interrupts import Interrupted
 from controller.cli.invocation import Invocation, Work, shared
-from controller.cli.migrate_catalog import drift, verify
-from controller.cli.migrate_files import create, lint
 from controller.cli.migrate_look import plan, status, version
 from controller.cli.migrate_output import Reporter, print_run
 from controller.cli.migrate_records import baseline, force
 from controller.cli.options import Duration
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
+from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
 from controller.migrate.losses import Toll, expected_losses, weigh
 from controller.migrate.plan import Plan, make_plan
-from controller.migrate.runner import Runner, RunSettings
+from controller.migrate.runner import Runner
 
 
 @click.group("migrate")
@@ -131,7 +131,7 @@ def goto(invocation: Invocation, settings: RunSettings, target: int, *, yes: boo
     _migrate_after_asking(invocation, settings, choose, yes=yes)
 
 
-for _verb in (version, status, plan, force, baseline, lint, create, drift, verify):
+for _verb in (version, status, plan, force, baseline):
     command.add_command(_verb)
 
 
@@ -146,7 +146,10 @@ def _migrate(
             runner = Runner(connection, settings, reporter, invocation.beside)
             return await runner.run(migrations, target, agreed=agreed.sha256 if agreed else None)
 
-        done = invocation.run(work)
+        try:
+            done = invocation.run(work)
+        except Interrupted as interrupted:
+            raise Interrupted(interrupted.number, reporter.half_done) from None
     print_run(done, reporter.seconds, as_json=invocation.as_json)
 
 

@@ -9,7 +9,7 @@ from controller.cli.migrate_output import print_plan, print_status, print_versio
 from controller.database.connection import Connection
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
-from controller.migrate.lint import Finding, lint_steps
+from controller.migrate.lint import lint
 from controller.migrate.losses import Toll, expected_losses, weigh
 from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version
 
@@ -73,5 +73,4 @@ def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> N
         return whole, await weigh(connection, expected_losses(whole.steps), invocation.schema)
 
     whole, tolls = invocation.run(work)
-    findings: tuple[Finding, ...] = lint_steps(whole.steps)
-    print_plan(whole, tolls, findings, as_json=invocation.as_json)
+    print_plan(whole, tolls, lint(step.script for step in whole.steps), as_json=invocation.as_json)

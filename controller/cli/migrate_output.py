@@ -3,6 +3,7 @@
 import json
 import sys
 import time
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
@@ -14,6 +15,8 @@ from rich.text import Text
 
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
+from controller.migrate.lint import Finding
+from controller.migrate.losses import Toll
 from controller.migrate.plan import Direction, History, HistoryRow, Plan, Step, current_version
 
 _WIDTH_ELSEWHERE = 240
@@ -33,6 +36,7 @@ class Reporter:
         self._task = self._bar.add_task("", total=None, visible=False)
         self._started = time.monotonic()
         self._waited_for: str | None = None
+        self.half_done: str | None = None
         self.seconds = 0.0
 
     def __enter__(self) -> Self:
@@ -59,9 +63,9 @@ class Reporter:
             self._waited_for = why
 
     def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
-        self._say(
-            f"{step.label} is half done: statement {number} of {len(step.script.statements)} (line {statement.line}) "
-            "was stopped. The next run goes on with it."
+        self.half_done = (
+            f"but {step.label} runs without a transaction and is half done: it stopped at statement {number} of "
+            f"{len(step.script.statements)} (line {statement.line}). The next run goes on there."
         )
 
     def _say(self, text: str) -> None:
@@ -72,13 +76,55 @@ class Reporter:
 def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
     """The last word of a run."""
     if as_json:
-        steps = [{"version": s.migration.version, "file": s.label, "direction": s.direction} for s in plan.steps]
-        click.echo(json.dumps({"from": plan.current, "to": plan.target, "steps": steps, "seconds": round(seconds, 3)}))
-    elif not plan.steps:
+        result = {
+            "from": plan.current,
+            "to": plan.target,
+            "adopted_golang_migrate": plan.adopts,
+            "steps": [_step(step) for step in plan.steps],
+            "seconds": round(seconds, 3),
+        }
+        click.echo(json.dumps(result))
+        return
+    if plan.adopts:
+        click.echo(f"Took over from golang-migrate at version {plan.current}.")
+    if not plan.steps:
         click.echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
         files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
         click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
+
+
+def print_plan(plan: Plan, tolls: tuple[Toll, ...], findings: tuple[Finding, ...], *, as_json: bool) -> None:
+    """What would run, what would be lost, what squawk says, and the hash by which a plan is approved."""
+    if as_json:
+        result = {
+            "from": plan.current,
+            "to": plan.target,
+            "adopts_golang_migrate": plan.adopts,
+            "steps": [
+                {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
+            ],
+            "losses": [{"table": t.loss.table, "column": t.loss.column, "rows": t.rows} for t in tolls],
+            "findings": [asdict(finding) for finding in findings],
+            "hash": plan.sha256,
+        }
+        click.echo(json.dumps(result))
+        return
+    if plan.adopts:
+        click.echo(f"takes over from golang-migrate, at version {plan.current}")
+    for step in plan.steps:
+        verb = "apply " if step.direction is Direction.UP else "revert"
+        how = "" if step.script.transactional else ", statement by statement"
+        rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
+        click.echo(f"{verb} {step.label}{how}{rest}")
+    for toll in tolls:
+        click.echo(f"loses  {toll.text}")
+    for finding in findings:
+        click.echo(f"lint   {finding}")
+    if plan.empty:
+        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
+    else:
+        click.echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
 
 
 def print_version(history: History, *, as_json: bool) -> None:
@@ -105,6 +151,10 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
         description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
     Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"version": step.migration.version, "file": step.label, "direction": step.direction}
 
 
 def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:

@@ -10,11 +10,11 @@ from controller.cli.invocation import Invocation, shared
 from controller.cli.migrate_output import Reporter, print_version
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
+from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
 from controller.migrate.plan import History
 from controller.migrate.presence import Clerk
-from controller.migrate.runner import RunSettings
 
 
 @click.command()

@@ -69,5 +69,5 @@ def lock_ids(database: str, schema: str) -> tuple[int, int]:
 
 
 def _lock_id(schema: str, database: str) -> int:
-    name = "\0".join([schema, "schema_migrations", database])
+    name = f"{schema}\0schema_migrations\0{database}"
     return (zlib.crc32(name.encode()) * _SALT) & 0xFFFFFFFF

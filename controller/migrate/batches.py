@@ -38,7 +38,7 @@ class Batch:
 
     def statement_at(self, position: int | None) -> Statement | None:
         """The statement at a position as PostgreSQL counts it, from 1 in `text`; None where it cannot be told."""
-        if position is not None and not 0 < position <= len(self.text):
+        if position is not None and not 0 < position <= len(self.text) + 1:  # one behind: the end of input
             return None
         if len(self.statements) == 1:
             return self.statements[0]

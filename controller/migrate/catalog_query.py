@@ -61,7 +61,7 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
  WHERE h.class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
    AND c.relname NOT IN ('schema_version', '{SNAPSHOT}') AND c.relname !~ '^pg_temp_[0-9]+$' -- REFRESH works in one
-"""  # noqa: S608 - texts of this file alone
+"""
 
 # Each part: (class, oid, part), by which its comment is found; owner, acl, rights (the letter of acldefault), for its
 # privileges; object and definition.
@@ -214,7 +214,7 @@ _QUERY = f"""
 WITH held AS MATERIALIZED ({_HELD}), relation AS MATERIALIZED ({_RELATION}), part AS MATERIALIZED ({_PARTS})
 SELECT p.object COLLATE "C" AS object, p.definition COLLATE "C" AS definition FROM part AS p
 UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES}
-"""  # noqa: S608
+"""
 FORMAT = hashlib.sha256((SETTINGS + _QUERY).encode()).hexdigest()[:12]
 """Answers of another format cannot be compared with this query's: it was another one that gave them."""
 CATALOG_COMMENT = f"What this schema held after its last migration, kept by dashdb to notice drift; format {FORMAT}"
@@ -237,4 +237,4 @@ SELECT 'schema version', coalesce(max(version), 0)::text FROM {identifier(schema
 UNION ALL
 SELECT 'catalog format', '{FORMAT} of PostgreSQL ' || current_setting('server_version_num')::int / 10000
 ORDER BY object, definition
-"""  # noqa: S608
+"""

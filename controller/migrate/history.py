@@ -14,10 +14,10 @@ from controller.migrate.quoting import identifier
 TABLE = "schema_version"
 
 _PLACE = """
-SELECT schema, to_regclass(format('%I.schema_version', schema)) IS NOT NULL AS has_history,
-       coalesce(obj_description(to_regclass(format('%I.schema_version_catalog', schema)), 'pg_class') = $2, false)
+SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
+       coalesce(obj_description(to_regclass(quote_ident(schema) || '.schema_version_catalog'), 'pg_class') = $2, false)
          AS has_catalog,
-       to_regclass(format('%I.schema_migrations', schema)) IS NOT NULL AS has_golang_migrate
+       to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
   FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
                     ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
 """

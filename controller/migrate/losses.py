@@ -92,7 +92,7 @@ _NOT_THERE = -1
 
 async def _rows(connection: Connection, loss: Loss, schema: str | None) -> int | None:
     where = "" if loss.column is None else f" WHERE {loss.column} IS NOT NULL"
-    count = f"SELECT count(*) FROM (SELECT FROM {loss.table}{where} LIMIT {MOST_COUNTED + 1}) AS held"  # noqa: S608
+    count = f"SELECT count(*) FROM (SELECT FROM {loss.table}{where} LIMIT {MOST_COUNTED + 1}) AS held"
     try:
         async with connection.transaction(readonly=True):
             await connection.execute(f"SET LOCAL lock_timeout = {_LOCK_TIMEOUT_MS}")

@@ -11,7 +11,7 @@ from controller.errors import ConfigurationError, HistoryMismatch, MigrationLock
 from controller.migrate import records
 from controller.migrate.adoption import lock_ids
 from controller.migrate.catalog import drop_statement, record_statements
-from controller.migrate.file_run import BEGIN, RESET, RunSettings, limits, roll_back
+from controller.migrate.file_run import BEGIN, RunSettings, limits, roll_back
 from controller.migrate.files import Migration, Migrations
 from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
@@ -134,7 +134,7 @@ def _present(place: Place, present: Iterable[Migration], origin: Origin) -> str:
 
 
 def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:
-    if version != 0 and version not in {m.version for m in migrations} or version < smallest:
+    if (version != 0 and version not in {m.version for m in migrations}) or version < smallest:
         raise ConfigurationError(
             f"Version {version} does not exist. The files go from {smallest or '0, the empty database,'} to "
             f"{newest_version(migrations)}."

@@ -6,7 +6,7 @@ https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 
 
 def identifier(name: str) -> str:
-    """`name` as an identifier: `"my ""schema"""`."""
+    """`name` as an identifier, in double quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 

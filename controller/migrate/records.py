@@ -3,8 +3,9 @@
 import socket
 from importlib.metadata import version as package_version
 
+from controller.migrate.files import Migration
 from controller.migrate.history import Place
-from controller.migrate.plan import Direction, Migration, Origin, Step
+from controller.migrate.plan import Direction, Origin, Step
 from controller.migrate.quoting import literal
 
 # Short columns first: `SELECT * FROM schema_version` is what people type.

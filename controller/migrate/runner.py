@@ -15,6 +15,7 @@ from controller.migrate.stepwise import run_stepwise
 from controller.migrate.transaction import run_in_transaction
 from controller.migrate.watch import Beside, Watch
 
+
 @dataclass(frozen=True, slots=True)
 class Runner:
     """Applies files over one connection; others may run at the same time, each file is applied by one of them.

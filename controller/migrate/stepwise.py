@@ -175,8 +175,9 @@ class _Journal:
         if done == 0 and not alone:
             await self.connection.execute(records.undo_journal(place, step))
             return
-        stand = {"done": done, "done_sha256": self.script.digest_of_first(done), "error": self._where(done, why)}
-        await self.connection.execute(records.advance_journal(place, step, **stand))
+        digest = self.script.digest_of_first(done)
+        entry = records.advance_journal(place, step, done=done, done_sha256=digest, error=self._where(done, why))
+        await self.connection.execute(entry)
 
     def _stand(self) -> _Stand:
         return {"done": self.done, "done_sha256": self.digest.hexdigest(), "error": self._where(self.done)}

@@ -14,6 +14,9 @@ from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
 from controller.migrate.patience import LockedByRunner, LockedByTable
 from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
 
+_HISTORY_LOCK = "a lock on schema_version that another session holds"
+
+
 class _Unlocated(Exception):
     """Something in a text of several statements was refused, and PostgreSQL does not say what."""
 
@@ -112,8 +115,8 @@ class _Transaction:
             await roll_back(self.connection)
             raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
         if isinstance(error, NO_LOCK):
-            line = f" (line {batch.statements[0].line})" if batch else ""
-            raise LockedByTable(f"a lock that another session holds{line}") from None
+            lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else _HISTORY_LOCK
+            raise LockedByTable(lock) from None
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
             raise error
         if batch is None:

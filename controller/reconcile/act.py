@@ -6,10 +6,11 @@ from dataclasses import dataclass
 import structlog
 
 from controller.database.pool import Pool
+from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
 from controller.migrate.plan import Plan, Step
-from controller.migrate.runner import Runner, RunSettings
+from controller.migrate.runner import Runner
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.observed import Work
 from controller.reconcile.session import Session
@@ -42,20 +43,22 @@ async def act(action: Action, pool: Pool, session: Session, migrations: Migratio
         DashdbError: it did not succeed; nothing of it is half done.
     """
     match action:
-        case Migrate(plan):
-            return await _migrate(pool, session, migrations, plan, RunSettings(lock_timeout_ms=lock_timeout_ms))
+        case Migrate():
+            return await _migrate(pool, session, migrations, action, RunSettings(lock_timeout_ms=lock_timeout_ms))
         case Seed():
             return await _seed(pool)
         case Maintain(retention):
             return await _maintain(pool, retention)
 
 
-async def _migrate(pool: Pool, session: Session, migrations: Migrations, plan: Plan, settings: RunSettings) -> Done:
-    """Under policy Manual somebody approved this very plan; under Automatic it was looked at a moment ago."""
+async def _migrate(
+    pool: Pool, session: Session, migrations: Migrations, wanted: Migrate, settings: RunSettings
+) -> Done:
     try:
         async with pool.connection() as connection:
             runner = Runner(connection, settings, _Tell(session), pool.connection)
-            carried_out = await runner.run(migrations, plan.target, agreed=plan.sha256)
+            agreed = wanted.plan.sha256 if wanted.approved else None
+            carried_out = await runner.run(migrations, wanted.plan.target, agreed=agreed)
     finally:
         session.work = None
     return Done("SchemaMigrated", _what_was_done(carried_out))

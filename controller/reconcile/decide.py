@@ -12,9 +12,14 @@ from controller.templates.merge import TemplateAction
 
 @dataclass(frozen=True, slots=True)
 class Migrate:
-    """Carry out `plan`."""
+    """Carry out `plan`.
+
+    Attributes:
+        approved: by a person, who has seen this very plan: another one is not to be begun in its place.
+    """
 
     plan: Plan
+    approved: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +115,7 @@ def _migrates(spec: DashboardDatabaseSpec, observed: Observed) -> Action | Nothi
         return Nothing("the policy does not let this plan run")
     if failed is not None and failed.plan_sha256 == plan.sha256 and observed.now < failed.retry_at:
         return Nothing("this plan failed a moment ago")
-    return Migrate(plan)
+    return Migrate(plan, approved=spec.schema_.policy is SchemaPolicy.MANUAL)
 
 
 def _needs_permission(spec: DashboardDatabaseSpec, _: Observed) -> Nothing | None:

@@ -9,7 +9,7 @@ import asyncpg
 import pytest
 
 from controller.migrate.files import packaged_folder
-from controller.migrate.lock import try_lock
+from tests.database.engine import take_lock
 from tests.support.database import Database
 from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
@@ -185,7 +185,7 @@ async def test_a_lock_that_another_runner_keeps_is_told_once(
 ) -> None:
     other = await asyncpg.connect(database.dsn)
     await other.execute("BEGIN")
-    assert await try_lock(other)
+    await take_lock(other)
     apply()
     locked = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationLocked")
     assert "Nothing of it was applied" in locked["message"]

@@ -7,8 +7,10 @@ import pytest_asyncio
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
+from controller.migrate.file_run import RunSettings
 from controller.migrate.files import packaged_folder, read_folder
-from controller.migrate.runner import Runner, RunSettings
+from controller.migrate.runner import Runner
+from tests.database.engine import none_left
 from tests.database.silence import Silence
 from tests.database.targets import target_to
 from tests.support.certificates import Certificates, issue_certificates
@@ -68,7 +70,7 @@ async def connection(target: Target) -> AsyncIterator[Connection]:
 @pytest_asyncio.fixture
 async def migrated_connection(connection: Connection) -> Connection:
     """The owner's, to a database with our schema."""
-    await Runner(connection, RunSettings(), Silence()).run(read_folder(packaged_folder()), None)
+    await Runner(connection, RunSettings(), Silence(), none_left).run(read_folder(packaged_folder()), None)
     return connection
 
 

@@ -1,15 +1,27 @@
 """The engine as the tests of it use it."""
 
+from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
+from controller.errors import DatabaseUnavailable
+from controller.migrate.file_run import RunSettings
+from controller.migrate.history import find_place
+from controller.migrate.lock import lock_only
 from controller.migrate.plan import Plan
-from controller.migrate.runner import Runner, RunSettings
+from controller.migrate.runner import Runner
+from controller.migrate.watch import Beside
 from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs
 
 IMPATIENT = RunSettings(runner_wait=0.3, lock_timeout_ms=50, lock_budget=0.3)
+
+
+def none_left() -> AbstractAsyncContextManager[Connection]:
+    """A server that has no second connection for the runner, which does its work all the same."""
+    raise DatabaseUnavailable("no connection left", reason="TooManyConnections")
 
 
 async def run(
@@ -18,15 +30,22 @@ async def run(
     to: int | None = None,
     settings: RunSettings | None = None,
     progress: Silence | None = None,
+    beside: Beside | None = None,
 ) -> Plan:
     """Brings the database to version TO of the files in CONTENTS."""
-    return await Runner(connection, settings or RunSettings(), progress or Silence()).run(pairs(contents), to)
+    runner = Runner(connection, settings or RunSettings(), progress or Silence(), beside or none_left)
+    return await runner.run(pairs(contents), to)
 
 
 async def run_alone(target: Target, contents: dict[str, str], **options: Any) -> Plan:
     """As a program of its own would, over its own connection."""
     async with connected(target) as connection:
-        return await run(connection, contents, **options)
+        return await run(connection, contents, beside=partial(connected, target), **options)
+
+
+async def take_lock(connection: Connection) -> None:
+    """As a runner does, until the end of the transaction that CONNECTION is in."""
+    await connection.execute(lock_only(await find_place(connection, None)))
 
 
 async def tables(connection: Connection) -> list[str]:

@@ -8,9 +8,10 @@ import pytest_asyncio
 
 from controller.database.connection import Connection, connected
 from controller.errors import DashdbError
-from controller.migrate.catalog import drop_statement, is_recorded, read_live, read_recorded, record_statements
-from controller.migrate.catalog_query import quoted
+from controller.migrate.catalog import drop_statement, read_live, read_recorded, record_statements
 from controller.migrate.differences import differences
+from controller.migrate.history import find_place
+from controller.migrate.quoting import identifier
 from tests.database.engine import run
 from tests.database.targets import target_to
 from tests.support.database import Database
@@ -105,7 +106,7 @@ async def owner(database: Database) -> AsyncIterator[Connection]:
 
 
 async def record(connection: Connection, schema: str = "public") -> None:
-    exists = await is_recorded(connection, schema)
+    exists = (await find_place(connection, schema)).has_catalog
     await connection.execute(f"BEGIN; {record_statements(schema, exists=exists)} COMMIT")
 
 
@@ -201,19 +202,21 @@ async def test_what_was_recorded_is_kept_until_it_is_recorded_anew(owner: Connec
 
 async def test_recording_a_second_time_refreshes_the_view_that_is_there(owner: Connection) -> None:
     await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
-    assert not await is_recorded(owner, "public")
+    assert not (await find_place(owner, "public")).has_catalog
     await record(owner)
-    assert await is_recorded(owner, "public")
+    assert (await find_place(owner, "public")).has_catalog
     before = await owner.fetchval("SELECT 'schema_version_catalog'::regclass::oid")
     await record(owner)
     assert await owner.fetchval("SELECT 'schema_version_catalog'::regclass::oid") == before
     await owner.execute(drop_statement("public") + "DROP TABLE schema_version")
-    assert not await is_recorded(owner, "public")
+    assert not (await find_place(owner, "public")).has_catalog
 
 
 async def test_a_schema_of_any_name_is_recorded(owner: Connection, database: Database) -> None:
     schema = 'it\'s {a} "schema"'
-    await owner.execute(f"CREATE SCHEMA {quoted(schema)}; ALTER ROLE CURRENT_USER SET search_path = {quoted(schema)}")
+    await owner.execute(
+        f"CREATE SCHEMA {identifier(schema)}; ALTER ROLE CURRENT_USER SET search_path = {identifier(schema)}"
+    )
     async with connected(target_to(database)) as inside:
         await run(inside, {"V1_t.up.sql": "CREATE TABLE t (n integer)"})
         await record(inside, schema)

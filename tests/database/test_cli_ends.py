@@ -13,7 +13,7 @@ import pytest
 
 from controller.database.connection import connected
 from controller.database.target import Target
-from controller.migrate.lock import try_lock
+from tests.database.engine import take_lock
 from tests.database.programs import DASHDB, dashdb, environ, write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -28,7 +28,7 @@ async def test_another_runner_that_does_not_let_go_is_exit_4(
     folder = write_migrations(tmp_path, A)
     async with connected(target) as holder:
         await holder.execute("BEGIN")
-        assert await try_lock(holder)
+        await take_lock(holder)
         ended = dashdb(database.environ, "migrate", "up", "--path", str(folder), "--lock-timeout", "100ms")
         await holder.execute("ROLLBACK")
     assert (ended.returncode, ended.stdout) == (4, "")

@@ -129,7 +129,7 @@ def test_a_refused_statement_is_exit_1_with_its_file_and_line(migrate: Commands)
     (migrate.folder / "V2_t2.up.sql").write_text("SELECT 1;\nSELECT nothing;\n")
     failed = migrate("up")
     assert (failed.exit_code, failed.stdout) == (1, "")
-    assert "MigrationFailed: V2_t2.up.sql:2: " in failed.stderr
+    assert "MigrationFailed: V2_t2.up.sql:2:8: " in failed.stderr
     assert migrate("version").stdout == "1\n"
 
 
@@ -141,12 +141,18 @@ def test_an_error_for_the_machine_is_an_object_on_stdout(migrate: Commands) -> N
     assert failed.stderr == ""
 
 
-def test_a_dirty_version_is_exit_3_and_shown(migrate: Commands, postgres: PostgresServer, database: Database) -> None:
-    migrate("up", "2")
-    postgres.psql(database, sql="UPDATE schema_version SET error = 'statement 2 of 3' WHERE version = 2")
-    assert migrate("up").exit_code == 3
+def test_a_dirty_version_is_exit_3_and_shown_until_its_cause_is_mended(migrate: Commands) -> None:
+    (migrate.folder / "V2_t2.up.sql").write_text("-- dashdb:no-transaction\nCREATE TABLE t2 ();\nSELECT nothing;")
+    refused = migrate("up")
+    assert refused.exit_code == 3
+    assert "Version 2 stopped half-way while going up, at statement 2 of 2: V2_t2.up.sql:3:" in refused.stderr
+    assert "go on with dashdb migrate up" in refused.stderr
     assert migrate("version").stdout == "2 (dirty)\n"
     assert [m["state"] for m in migrate.json("status")["migrations"]] == ["applied", "dirty", "pending"]
+    assert migrate("down", "1", "--yes").exit_code == 3
+    (migrate.folder / "V2_t2.up.sql").write_text("-- dashdb:no-transaction\nCREATE TABLE t2 ();\nSELECT 1;")
+    assert migrate("up").exit_code == 0
+    assert migrate("version").stdout == "3\n"
 
 
 def test_an_edited_file_is_exit_5(migrate: Commands) -> None:

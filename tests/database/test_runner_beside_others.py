@@ -9,12 +9,13 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationLocked
-from controller.migrate.history import create_table, record
+from controller.migrate import records
+from controller.migrate.file_run import RunSettings
+from controller.migrate.history import find_place
 from controller.migrate.lexer import Statement
-from controller.migrate.lock import describe_holder, try_lock
+from controller.migrate.lock import describe_holder
 from controller.migrate.plan import Direction, Plan, Step
-from controller.migrate.runner import RunSettings
-from tests.database.engine import IMPATIENT, history, run, run_alone, tables
+from tests.database.engine import IMPATIENT, history, run, run_alone, tables, take_lock
 from tests.database.silence import Notes
 from tests.support.database import Database, quoted
 from tests.support.postgres import PostgresServer
@@ -72,8 +73,8 @@ class _Waits(Notes):
         super().__init__()
         self.event = asyncio.Event()
 
-    def waiting(self, step: Step, why: str) -> None:
-        super().waiting(step, why)
+    def waiting(self, what: str, why: str) -> None:
+        super().waiting(what, why)
         self.event.set()
 
 
@@ -82,13 +83,15 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
     notes = _Waits()
     async with connected(target) as other:
         await other.execute("BEGIN")
-        assert await try_lock(other)
+        await take_lock(other)
         ours = asyncio.create_task(run(connection, THREE, to, progress=notes))
         await notes.event.wait()
-        await create_table(other)
+        place = await find_place(other, None)
+        if not place.has_history:
+            await other.execute(records.create_table(place))
         for migration in pairs(THREE):
             await other.execute(migration.up.text.replace("TABLE", "TABLE IF NOT EXISTS"))
-            await record(other, Step(migration, Direction.UP), host="other", engine="other", seconds=0, retries=0)
+            await other.execute(records.write_step(place, Step(migration, Direction.UP), retries=0))
         await other.execute("COMMIT")
         return await ours
 
@@ -112,15 +115,16 @@ async def test_a_runner_that_holds_the_lock_too_long_is_named(target: Target, co
     notes = Notes()
     async with connected(target) as holder:
         await holder.execute("SET application_name = 'the other one'; BEGIN")
-        assert await try_lock(holder)
+        await take_lock(holder)
         pid = await holder.fetchval("SELECT pg_backend_pid()")
         with pytest.raises(MigrationLocked, match=r"the other one from 127\.0\.0\.1") as caught:
             await run(connection, A, settings=IMPATIENT, progress=notes)
         assert f"backend {pid}" in caught.value.message
         assert caught.value.exit_code == 4
-        again = await describe_holder(connection)
+        place = await find_place(connection, None)
+        again = await describe_holder(connection, place)
         await asyncio.sleep(1.1)
-        assert await describe_holder(connection) == again, (
+        assert await describe_holder(connection, place) == again, (
             "the words end up in a status that is written when it changes"
         )
         await holder.execute("ROLLBACK")
@@ -133,7 +137,7 @@ async def test_no_patience_means_one_try(target: Target, connection: Connection)
     notes = Notes()
     async with connected(target) as holder:
         await holder.execute("BEGIN")
-        await try_lock(holder)
+        await take_lock(holder)
         with pytest.raises(MigrationLocked):
             await run(connection, A, settings=RunSettings(runner_wait=0), progress=notes)
         await holder.execute("ROLLBACK")
@@ -144,13 +148,13 @@ async def test_the_lock_of_another_schema_is_another_lock(target: Target, connec
     await connection.execute("CREATE SCHEMA other")
     async with connected(target) as holder:
         await holder.execute("SET search_path = other; BEGIN")
-        assert await try_lock(holder)
+        await take_lock(holder)
         await run(connection, A, settings=IMPATIENT)
         await holder.execute("ROLLBACK")
 
 
 async def test_a_holder_that_has_just_gone_is_another_runner(connection: Connection) -> None:
-    assert await describe_holder(connection) == "another runner"
+    assert await describe_holder(connection, await find_place(connection, None)) == "another runner"
 
 
 class _LetGo(Notes):
@@ -164,8 +168,8 @@ class _LetGo(Notes):
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         self.tried.append(number)
 
-    def waiting(self, step: Step, why: str) -> None:
-        super().waiting(step, why)
+    def waiting(self, what: str, why: str) -> None:
+        super().waiting(what, why)
         self._blocker.terminate()
 
 

@@ -8,9 +8,11 @@ import pytest_asyncio
 
 from controller.database.connection import Connection, connected
 from controller.errors import MigrationFailed
+from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations, packaged_folder, read_folder
-from controller.migrate.runner import Runner, RunSettings
+from controller.migrate.runner import Runner
 from tests.database.catalog import snapshot
+from tests.database.engine import none_left
 from tests.database.silence import Silence
 from tests.database.targets import target_to
 from tests.support.database import Database
@@ -27,7 +29,7 @@ def database(each_postgres: PostgresServer) -> Iterator[Database]:
 
 
 async def go_to(connection: Connection, version: int) -> None:
-    await Runner(connection, RunSettings(), Silence()).run(SHIPPED, version)
+    await Runner(connection, RunSettings(), Silence(), none_left).run(SHIPPED, version)
 
 
 @pytest_asyncio.fixture

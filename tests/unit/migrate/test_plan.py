@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -11,6 +12,7 @@ from controller.migrate.plan import (
     Direction,
     History,
     HistoryRow,
+    Origin,
     Plan,
     current_version,
     make_plan,
@@ -27,7 +29,7 @@ def row(
     known = {m.version: m.up.sha256 for m in FILES}
     written = HistoryRow(
         version, f"number {version}", direction, sha256 or known.get(version, "0" * 64),
-        datetime(2026, 1, 31, tzinfo=UTC), "owner", "host", "0.1.0", 12, 0, None,
+        datetime(2026, 1, 31, tzinfo=UTC), "owner", "host", "0.1.0", Origin.RUN, 12, 0, None, None, None,
     )  # fmt: skip
     return replace(written, **changes)  # type: ignore[arg-type]
 
@@ -97,12 +99,87 @@ def test_a_database_ahead_of_the_files_cannot_be_reverted_by_them(target: int) -
     assert caught.value.exit_code == 6
 
 
-@pytest.mark.parametrize("direction", Direction)
-def test_nothing_is_planned_over_a_version_that_stopped_half_way(direction: Direction) -> None:
-    history = (*applied(1), row(2, direction, error="statement 3 of 5"))
-    with pytest.raises(SchemaDirty, match=f"Version 2 stopped half-way while going {direction}: statement 3") as caught:
-        make_plan(FILES, history)
-    assert caught.value.exit_code == 3
+HALF = migrations("V1_a", "V2_b", "V3_c", V2_b_up="VACUUM a; VACUUM b;", V2_b_down="VACUUM c; VACUUM d;")
+
+
+def half_done(direction: Direction, *, done: int = 1, of: Migrations = HALF) -> HistoryRow:
+    """Version 2 of files OF after DONE statements."""
+    script = of[1].up if direction is Direction.UP else of[1].down
+    return row(
+        2, direction, sha256=of[1].up.sha256, statements_done=done, done_sha256=script.digest_of_first(done),
+        error="statement 2 of 2",
+    )  # fmt: skip
+
+
+def half_history(direction: Direction, **options: Any) -> History:
+    return (row(1, sha256=HALF[0].up.sha256), half_done(direction, **options))
+
+
+@pytest.mark.parametrize(
+    ("direction", "target", "expected"),
+    [(Direction.UP, None, ["up 2", "up 3"]), (Direction.UP, 2, ["up 2"]), (Direction.DOWN, 1, ["down 2"]),
+     (Direction.DOWN, 0, ["down 2", "down 1"])],
+)  # fmt: skip
+def test_a_half_done_version_is_gone_on_with(direction: Direction, target: int | None, expected: list[str]) -> None:
+    plan = make_plan(HALF, half_history(direction), target)
+    assert (way(plan), plan.steps[0].resume_at) == (expected, 1)
+    assert [step.resume_at for step in plan.steps[1:]] == [None] * (len(expected) - 1)
+
+
+@pytest.mark.parametrize(("direction", "target"), [(Direction.UP, 1), (Direction.UP, 0), (Direction.DOWN, None)])
+def test_nothing_else_is_planned_over_a_version_that_stopped_half_way(direction: Direction, target: int | None) -> None:
+    with pytest.raises(SchemaDirty, match=f"Version 2 stopped half-way while going {direction}, at statement 2") as no:
+        make_plan(HALF, half_history(direction), target)
+    assert no.value.exit_code == 3
+    assert f"dashdb migrate {'up' if direction is Direction.UP else 'down 1'}" in no.value.message
+    assert "dashdb migrate force" in no.value.message
+
+
+def test_a_half_done_file_may_be_mended_where_it_has_not_run_yet() -> None:
+    mended = migrations("V1_a", "V2_b", "V3_c", V2_b_up="-- why\nVACUUM a; VACUUM ANALYZE b;", V2_b_down="VACUUM c;")
+    assert make_plan(mended, half_history(Direction.UP)).steps[0].resume_at == 1
+
+
+@pytest.mark.parametrize("up", ["VACUUM other; VACUUM b;", "SELECT 1; SELECT 2;"])
+def test_a_half_done_file_may_not_be_edited_in_what_has_run(up: str) -> None:
+    edited = migrations("V1_a", "V2_b", "V3_c", V2_b_up=up, V2_b_down="VACUUM c;")
+    with pytest.raises(SchemaDirty, match=r"V2_b\.up\.sql was edited in its first 1 statements"):
+        make_plan(edited, half_history(Direction.UP))
+
+
+def test_an_approval_holds_for_the_rest_of_what_was_approved() -> None:
+    before = make_plan(HALF, (row(1, sha256=HALF[0].up.sha256),))
+    assert make_plan(HALF, half_history(Direction.UP)).sha256 == before.sha256
+
+
+def golang_migrate(version: int, **changes: Any) -> History:
+    """As `adoption.history_of` tells of its table."""
+    return (replace(row(version), sha256="", origin=Origin.GOLANG_MIGRATE, **changes),)
+
+
+def test_what_golang_migrate_applied_is_not_applied_again() -> None:
+    plan = make_plan(FILES, golang_migrate(2))
+    assert (way(plan), plan.current, plan.adopts, plan.empty) == (["up 3", "up 4"], 2, True, False)
+
+
+def test_taking_over_is_something_to_do_even_where_no_file_is_pending() -> None:
+    plan = make_plan(FILES, golang_migrate(4))
+    assert (plan.steps, plan.empty) == ((), False)
+
+
+def test_a_version_of_golang_migrate_without_a_file_is_refused() -> None:
+    with pytest.raises(HistoryMismatch, match="golang-migrate applied version 7, which none of the files has"):
+        make_plan(FILES, golang_migrate(7))
+
+
+def test_what_golang_migrate_left_dirty_is_for_a_person() -> None:
+    with pytest.raises(SchemaDirty, match="Version 2: one of two things"):
+        make_plan(FILES, golang_migrate(2, error="one of two things"))
+
+
+def test_a_file_before_an_applied_one_can_be_let_in() -> None:
+    plan = make_plan(FILES, applied(1, 3), out_of_order=True)
+    assert (way(plan), plan.current, plan.target) == (["up 2", "up 4"], 3, 4)
 
 
 def test_an_edited_file_is_named_with_the_day_on_which_it_was_applied() -> None:

@@ -6,7 +6,7 @@ from typing import Any
 from controller.database.values import ServerFacts
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files import parse
-from controller.migrate.plan import Direction, HistoryRow, make_plan
+from controller.migrate.plan import Direction, HistoryRow, Origin, make_plan
 from controller.reconcile.observed import Observed
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
@@ -42,9 +42,12 @@ def history(*versions: int) -> tuple[HistoryRow, ...]:
             applied_by="perses",
             host="pod",
             engine_version="0.1.0",
+            origin=Origin.RUN,
             duration_ms=1,
             retries=0,
+            statements_done=None,
             error=None,
+            done_sha256=None,
         )
         for version in versions
     )
