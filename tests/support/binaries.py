@@ -19,6 +19,8 @@ from tests.support.go_builds import (
     API_SERVER,
     CONTROLLER_GEN,
     ETCD,
+    GOLANG_MIGRATE,
+    GOOSE,
     MODULES,
     PROMETHEUS,
     PROMTOOL,
@@ -28,15 +30,19 @@ from tests.support.go_builds import (
     go,
     run_with_progress,
 )
+from tests.support.pgbouncer_parts import pgbouncer
 from tests.support.postgres_parts import client, postgres_bin, wheel_bin
 from tests.support.processes import SupportError
 
 __all__ = [
     "certs_program",
     "etcd",
+    "golang_migrate",
+    "goose",
     "kube_apiserver",
     "kubectl",
     "monitoring_crds",
+    "pgbouncer",
     "postgres_bin",
     "prometheus",
 ]
@@ -73,6 +79,16 @@ def promtool() -> Path:
 def prometheus() -> Path:
     """The server; its web pages are not built in, its API is."""
     return built(PROMETHEUS)
+
+
+def golang_migrate() -> Path:
+    """The command `migrate` of golang-migrate, for PostgreSQL and files only."""
+    return built(GOLANG_MIGRATE)
+
+
+def goose() -> Path:
+    """Our own program around goose's Provider (go/goose): its own command knows no lock."""
+    return built(GOOSE)
 
 
 def kubectl() -> Path:
@@ -118,6 +134,9 @@ PARTS: dict[str, Callable[[], Path]] = {
     "PostgreSQL 15": lambda: postgres_bin(15),
     "psql 18": psql,
     "certificate maker": certs_program,
+    "PgBouncer": pgbouncer,
+    "golang-migrate": golang_migrate,
+    "goose": goose,
     "etcd": etcd,
     "monitoring CRDs": monitoring_crds,
     "kube-apiserver": kube_apiserver,

@@ -27,6 +27,7 @@ class GoBuild:
     packages: tuple[str, ...]
     usually: str
     linker_flags: str = ""
+    tags: str = ""
 
 
 API_SERVER = GoBuild(
@@ -40,6 +41,10 @@ PROMTOOL = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/promtool
 PROMETHEUS = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/prometheus",), "4 minutes")
 CONTROLLER_GEN = GoBuild("monitoring", ("sigs.k8s.io/controller-tools/cmd/controller-gen",), "30 seconds")
 CERTS = GoBuild("certs", ("tests/support/certs",), "10 seconds")
+GOLANG_MIGRATE = GoBuild(
+    "golang-migrate", ("github.com/golang-migrate/migrate/v4/cmd/migrate",), "30 seconds", tags="postgres"
+)
+GOOSE = GoBuild("goose", ("tests/support/goose",), "20 seconds")
 
 
 def certs_program() -> Path:
@@ -70,8 +75,8 @@ def go_environ() -> dict[str, str]:
 
 
 def build_folder(build: GoBuild) -> Path:
-    """Where the programs of BUILD lie in the cache; another version or flag is another folder."""
-    digest = hashlib.sha256(build.linker_flags.encode())
+    """Where the programs of BUILD lie in the cache; another version, flag or tag is another folder."""
+    digest = hashlib.sha256((build.linker_flags + build.tags).encode())
     for source in sorted((MODULES / build.module).glob("*.*")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
     return cache_folder() / f"{program_name(build)}-{digest.hexdigest()[:16]}"
@@ -99,7 +104,7 @@ def built(build: GoBuild) -> Path:
 
 def _compile(build: GoBuild, output: Path) -> None:
     command = [go(), "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-p", "2"]
-    command += ["-ldflags", f"-s -w {build.linker_flags}".strip(), "-o", output, *build.packages]
+    command += ["-tags", build.tags, "-ldflags", f"-s -w {build.linker_flags}".strip(), "-o", output, *build.packages]
     _require_new_go()
     run_with_progress([str(part) for part in command], MODULES / build.module, f"building {output.name}", build.usually)
 
