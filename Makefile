@@ -36,6 +36,7 @@ parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus 
 bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.apply_to_ready
 	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.migrations
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv

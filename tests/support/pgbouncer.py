@@ -129,10 +129,12 @@ class PgBouncer:
 
     def show(self, what: str) -> list[dict[str, str]]:
         """The rows of the admin console's `SHOW WHAT`, such as `pools`, `servers` or `clients`."""
-        console = replace(self.before(self._server.superuser), name="pgbouncer")
+        superuser = self._server.superuser
+        login = {"PGHOST": self.host, "PGPORT": str(self.port), "PGDATABASE": "pgbouncer"}
+        login |= {"PGUSER": superuser.user, "PGPASSWORD": superuser.password, "PGSSLMODE": "disable"}
         done = subprocess.run(
-            [client("psql"), "-X", "--csv", "-c", f"SHOW {what}", console.dsn],
-            env=clean_environ(),
+            [client("psql"), "-X", "--csv", "-c", f"SHOW {what}"],
+            env=clean_environ() | login,
             capture_output=True,
             text=True,
             check=False,

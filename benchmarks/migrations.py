@@ -1,0 +1,189 @@
+"""Migrations up, none to do, and down again: dashdb beside other tools, as whole processes; then inside a process.
+
+    python -m benchmarks.migrations [--json] [--runs N]
+
+Each migration makes one table with a key and a text column, the way down drops it. Every figure is a median of whole
+processes on a fresh database of one durable server, the tools in turn. The floor keeps no history: psql runs all the
+files in one transaction. alembic does as it does by default, which is one transaction for all; the others give each
+migration its own, and golang-migrate three. dashdb and golang-migrate read the same files.
+"""
+
+import asyncio
+import dataclasses
+import json
+import os
+import statistics
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+
+import click
+from rich.console import Console
+from rich.progress import Progress, track
+from rich.table import Table
+
+from benchmarks.migration_tools import DASHDB, FLOOR, GOOSE, TOOLS, Command, Tool, environment
+from benchmarks.parts import DURABLE
+from controller.database.connection import Connection, connected
+from controller.database.target import SslMode, Target
+from controller.migrate.history import read_history
+from controller.migrate.plan import HistoryRow, Plan, make_plan
+from controller.migrate.source import MigrationSource
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer, clean_environ
+
+COUNTS = (1, 100, 1000)
+MOST = COUNTS[-1]
+NO_OP, DOWN = f"no-op of {MOST}", f"{MOST} down"
+COLUMNS = (*(f"{count} up" for count in COUNTS), NO_OP, DOWN)
+CHECKS = 200
+TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^t[0-9]'"
+
+Seconds = dict[str, dict[str, list[float]]]
+"""By tool and column, one figure a run."""
+
+
+class Bench:
+    """One durable server, and the files of every tool in a folder of their own."""
+
+    def __init__(self, server: PostgresServer, folder: Path) -> None:
+        self.server = server
+        self.folder = folder
+        for tool in TOOLS:
+            for count in COUNTS:
+                self.files(tool, count).mkdir(parents=True)
+                tool.write(self.files(tool, count), count)
+
+    def files(self, tool: Tool, count: int) -> Path:
+        return self.folder / tool.name.replace(" ", "-") / str(count)
+
+    def measure(self, tool: Tool, count: int) -> dict[str, float]:
+        """Seconds for each column that COUNT migrations of TOOL fill."""
+        files = self.files(tool, count)
+        database = self.server.create_database()
+        found = {f"{count} up": self.timed(tool.up(files, database), database, tables=count)}
+        if count == MOST:
+            if tool.tracks:
+                found[NO_OP] = self.timed(tool.up(files, database), database, tables=count)
+            found[DOWN] = self.timed(tool.down(files, database), database, tables=0)
+        self.server.drop_database(database)
+        return found
+
+    def timed(self, command: Command, database: Database, *, tables: int) -> float:
+        """Seconds from start to end of a process, which has to leave that many tables."""
+        # The tools in Python start from compiled files, as when they are installed, and leave none in the project.
+        compiled = {"PYTHONPYCACHEPREFIX": str(self.folder / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
+        environ = clean_environ() | environment(database) | compiled
+        self.server.psql(self.server.superuser, sql="CHECKPOINT")
+        os.sync()  # what others left to be written is none of its business
+        started = time.monotonic()
+        done = subprocess.run(
+            command, env=environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
+        )
+        seconds = time.monotonic() - started
+        left = int(self.server.psql(database, sql=TABLES, args=("-At",)))
+        if done.returncode != 0 or left != tables:
+            raise RuntimeError(
+                f"{command[0]} ended with {done.returncode} and left {left} tables:\n{done.stderr[-2000:]}"
+            )
+        return seconds
+
+
+def measure_tools(bench: Bench, runs: int, console: Console) -> Seconds:
+    """RUNS rounds after one that only warms up; each tool begins a round in its turn."""
+    seconds: Seconds = {tool.name: {} for tool in TOOLS}
+    with Progress(console=console) as progress:
+        task = progress.add_task("", total=(runs + 1) * len(COUNTS) * len(TOOLS))
+        for run in range(runs + 1):
+            first = run % len(TOOLS)
+            for count in COUNTS:
+                for tool in TOOLS[first:] + TOOLS[:first]:
+                    progress.update(task, description=f"run {run} of {runs}: {count} of {tool.name}")
+                    found = bench.measure(tool, count)
+                    progress.advance(task)
+                    for column, value in found.items() if run else ():
+                        seconds[tool.name].setdefault(column, []).append(value)
+    return seconds
+
+
+async def check_once(connection: Connection, source: MigrationSource) -> Plan:
+    """What a running operator does to see that nothing is to be done."""
+    return make_plan(source.read(), await read_history(connection))
+
+
+async def measure_checks(bench: Bench, console: Console) -> tuple[float, float]:
+    """Median milliseconds of a check inside this process, and of one SELECT of the rows that it reads."""
+    database = bench.server.create_database()
+    files = bench.files(DASHDB, MOST)
+    bench.timed(DASHDB.up(files, database), database, tables=MOST)
+    rows = f"SELECT {', '.join(field.name for field in dataclasses.fields(HistoryRow))} FROM schema_version"
+    source = MigrationSource(files)
+    checks: list[float] = []
+    selects: list[float] = []
+    async with connected(target_to(database)) as connection:
+        assert not (await check_once(connection, source)).steps
+        for _ in track(range(CHECKS), "checks inside a process", console=console):
+            started = time.perf_counter()
+            await check_once(connection, source)
+            between = time.perf_counter()
+            await connection.fetch(rows)
+            selects.append(time.perf_counter() - between)
+            checks.append(between - started)
+    return statistics.median(checks) * 1000, statistics.median(selects) * 1000
+
+
+def target_to(database: Database) -> Target:
+    login = (database.user, database.password)
+    return Target(database.host, database.port, database.name, *login, SslMode(database.sslmode))
+
+
+def cell(value: float | None, goose: float | None, floor: float | None) -> str:
+    if value is None:
+        return "-"
+    ratios = [f"{value / other:#.3g} {name}" for name, other in (("goose", goose), ("floor", floor)) if other]
+    return "\n".join((f"{value:.3f} s", *ratios))
+
+
+def tools_table(medians: dict[str, dict[str, float]], runs: int) -> Table:
+    """Ratios are to goose and to the floor, in the same column."""
+    table = Table(title=f"Migrations: seconds and ratios, medians of {runs}", show_lines=True)
+    table.add_column("tool", no_wrap=True)
+    for column in COLUMNS:
+        table.add_column(column, justify="right")
+    for name, found in medians.items():
+        cells = (cell(found.get(c), medians[GOOSE.name].get(c), medians[FLOOR.name].get(c)) for c in COLUMNS)
+        table.add_row(name, *cells)
+    return table
+
+
+def checks_table(check: float, select: float) -> Table:
+    table = Table(
+        "what", "milliseconds", "ratio", title=f"Nothing to do, inside a running process; medians of {CHECKS}"
+    )
+    table.add_row(f"floor: one SELECT of the {MOST} rows", f"{select:.2f}", "1.00")
+    table.add_row(f"look at {MOST} files, read the history, plan", f"{check:.2f}", f"{check / select:.2f}")
+    return table
+
+
+@click.command()
+@click.option("--runs", default=5, show_default=True, type=click.IntRange(min=1), help="Measured runs of each cell.")
+@click.option("--json", "as_json", is_flag=True, help="Medians as one JSON object, in place of the tables.")
+def main(runs: int, *, as_json: bool) -> None:
+    """Measures migrations: dashdb, other tools, and the floor."""
+    progress = Console(stderr=True)
+    with tempfile.TemporaryDirectory(prefix="dashdb-bench-") as folder, PostgresServer(18, settings=DURABLE) as server:
+        bench = Bench(server, Path(folder).resolve())
+        seconds = measure_tools(bench, runs, progress)
+        check, select = asyncio.run(measure_checks(bench, progress))
+    medians = {name: {c: statistics.median(v) for c, v in found.items()} for name, found in seconds.items()}
+    if as_json:
+        print(json.dumps({"seconds": medians, "check_ms": check, "select_ms": select, "runs": runs}))
+        return
+    console = Console()
+    console.print(tools_table(medians, runs))
+    console.print(checks_table(check, select))
+
+
+if __name__ == "__main__":
+    main()
