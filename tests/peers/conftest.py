@@ -1,0 +1,32 @@
+"""A database for our engine and one for a peer, on one server; both read the same folder."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.peers.programs import Peers
+from tests.support.binaries import golang_migrate, goose, pgbouncer
+from tests.support.postgres import PostgresServer
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what is missing before the first test: a cold build takes longer than a test may."""
+    here = Path(__file__).parent
+    if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
+        for prepare in (golang_migrate, goose, pgbouncer):
+            prepare()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    with PostgresServer(18) as server:
+        yield server
+
+
+@pytest.fixture
+def peers(postgres: PostgresServer, tmp_path: Path) -> Iterator[Peers]:
+    ours, theirs = postgres.create_database(), postgres.create_database()
+    yield Peers(postgres, tmp_path, ours, theirs)
+    for database in (ours, theirs):
+        postgres.drop_database(database)

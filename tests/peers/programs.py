@@ -1,0 +1,124 @@
+"""Our engine and its peers as processes: golang-migrate reads our files as they are, goose its own."""
+
+import subprocess
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import ExitStack, asynccontextmanager, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TypeAlias
+
+import asyncpg
+
+from tests.database.programs import DASHDB, environ, sleepers, write_migrations
+from tests.support.binaries import golang_migrate, goose
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
+
+Ended: TypeAlias = "subprocess.CompletedProcess[str]"
+Process: TypeAlias = "subprocess.Popen[str]"
+THREE = 3
+AT_THE_GATE = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gate'::regclass"
+CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> 'postgres'"
+
+
+@dataclass(frozen=True)
+class Peers:
+    """One folder of migrations, a database for us and one for a peer."""
+
+    server: PostgresServer
+    folder: Path
+    ours: Database
+    theirs: Database
+
+    def write(self, contents: Mapping[str, str]) -> None:
+        """CONTENTS maps up files to their text; each gets a way down that does nothing."""
+        write_migrations(self.folder, contents)
+
+    def dashdb(self, *arguments: str) -> list[str]:
+        """`dashdb migrate` with ARGUMENTS."""
+        return [*DASHDB, "migrate", *arguments, "--path", str(self.folder)]
+
+    def golang_migrate(self, *arguments: str, url: str | None = None) -> list[str]:
+        """`migrate` with ARGUMENTS; another URL than that of their database says how to get there."""
+        return [str(golang_migrate()), "-path", str(self.folder), "-database", url or self.theirs.dsn, *arguments]
+
+    def goose(self, *arguments: str) -> list[str]:
+        """goose with ARGUMENTS, on the files of the folder `goose` in ours."""
+        return [str(goose()), self.theirs.dsn, str(self.folder / "goose"), *arguments]
+
+    def write_goose(self, contents: Mapping[str, str]) -> None:
+        """CONTENTS maps files to their statements up."""
+        (self.folder / "goose").mkdir(exist_ok=True)
+        for name, text in contents.items():
+            (self.folder / "goose" / name).write_text(f"-- +goose Up\n{text}\n")
+
+    def run(self, command: list[str]) -> Ended:
+        """COMMAND until it ends; ours finds our database in its environment."""
+        return subprocess.run(
+            command, env=environ(self.ours.environ), capture_output=True, text=True, check=False, timeout=60
+        )
+
+    def both(self, verb: str) -> tuple[Ended, Ended]:
+        """VERB by us and by golang-migrate, in this order."""
+        return self.run(self.dashdb(verb)), self.run(self.golang_migrate(verb))
+
+    @contextmanager
+    def begun(self, command: list[str]) -> Iterator[Process]:
+        """COMMAND while it works; killed at the end."""
+        process = subprocess.Popen(
+            command, env=environ(self.ours.environ), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.communicate()
+
+    @contextmanager
+    def asleep(self, command: list[str], database: Database) -> Iterator[Process]:
+        """COMMAND in the middle of a `pg_sleep` in DATABASE; what is left of it there ends with it."""
+        with self.begun(command) as process:
+            wait_until(lambda: sleepers(self.server, database.name) == 1, what="the migration sleeps", seconds=20)
+            yield process
+        self.end_sessions(database)
+
+    def end_sessions(self, database: Database) -> None:
+        """Those of DATABASE's owner, as an administrator would."""
+        ended = "SELECT pg_terminate_backend(pid, 10000) FROM pg_stat_activity WHERE datname = current_database()"
+        self.asked(database, f"{ended} AND usename = '{database.user}'")
+
+    def asked(self, database: Database, sql: str) -> str:
+        """What the superuser sees in DATABASE, as one bare value."""
+        superuser = replace(self.server.superuser, name=database.name)
+        return self.server.psql(superuser, sql=sql, args=("-At",)).strip()
+
+    def tables(self, database: Database) -> set[str]:
+        """Those of the migrations, without the tools' own."""
+        own = "('schema_version', 'schema_migrations', 'goose_db_version')"
+        listed = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN {own}"
+        return set(self.asked(database, listed).split())
+
+    @asynccontextmanager
+    async def gate_closed(self, database: Database) -> AsyncIterator[None]:
+        """While DATABASE's table `gate` is locked, a file that says LOCK TABLE gate waits for us."""
+        superuser = replace(self.server.superuser, name=database.name)
+        connection = await asyncpg.connect(superuser.dsn)
+        await connection.execute("BEGIN; LOCK TABLE gate")
+        try:
+            yield
+        finally:
+            await connection.close(timeout=5)
+
+    async def at_once(self, command: list[str], database: Database, *, until: str) -> list[Ended]:
+        """THREE processes of COMMAND, held up at the gate of DATABASE until the SQL UNTIL says three."""
+        with ExitStack() as stack:
+            async with self.gate_closed(database):
+                processes = [stack.enter_context(self.begun(command)) for _ in range(THREE)]
+                wait_until(lambda: self.asked(database, until) == str(THREE), what="all are there", seconds=20)
+            return [_ended(process) for process in processes]
+
+
+def _ended(process: Process) -> Ended:
+    out, err = process.communicate(timeout=60)
+    return subprocess.CompletedProcess(process.args, process.returncode, out, err)
