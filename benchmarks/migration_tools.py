@@ -119,7 +119,7 @@ def _psql(script: str) -> Callable[[Path, Database], Command]:
     ]
 
 
-FLOOR = Tool("psql (floor)", write_scripts, _psql("up.sql"), _psql("down.sql"), tracks=False)
+FLOOR = Tool("floor: psql -1", write_scripts, _psql("up.sql"), _psql("down.sql"), tracks=False)
 DASHDB = Tool("dashdb", write_pairs, _dashdb("up"), _dashdb("down", "--all", "--yes"))
 GOOSE = Tool("goose", write_goose, _goose("up"), _goose("down-all"))
 TOOLS = (

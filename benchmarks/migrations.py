@@ -138,22 +138,21 @@ def target_to(database: Database) -> Target:
     return Target(database.host, database.port, database.name, *login, SslMode(database.sslmode))
 
 
-def cell(value: float | None, goose: float | None, floor: float | None) -> str:
-    if value is None:
-        return "-"
-    ratios = [f"{value / other:#.3g} {name}" for name, other in (("goose", goose), ("floor", floor)) if other]
-    return "\n".join((f"{value:.3f} s", *ratios))
+def cell(value: float | None, *others: float | None) -> str:
+    """Three lines: seconds, and the ratio to each of OTHERS; a dash where one of the two does not exist."""
+    lines = [f"{value / other:#.3g}" if value and other else "-" for other in others]
+    return "\n".join((f"{value:.3f}" if value else "-", *lines))
 
 
 def tools_table(medians: dict[str, dict[str, float]], runs: int) -> Table:
-    """Ratios are to goose and to the floor, in the same column."""
-    table = Table(title=f"Migrations: seconds and ratios, medians of {runs}", show_lines=True)
+    table = Table(title=f"Migrations, medians of {runs}", show_lines=True)
     table.add_column("tool", no_wrap=True)
     for column in COLUMNS:
         table.add_column(column, justify="right")
+    goose, floor = medians[GOOSE.name], medians[FLOOR.name]
     for name, found in medians.items():
-        cells = (cell(found.get(c), medians[GOOSE.name].get(c), medians[FLOOR.name].get(c)) for c in COLUMNS)
-        table.add_row(name, *cells)
+        cells = (cell(found.get(column), goose.get(column), floor.get(column)) for column in COLUMNS)
+        table.add_row(f"{name}, seconds\n  / goose\n  / floor", *cells)
     return table
 
 
