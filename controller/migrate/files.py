@@ -17,7 +17,7 @@ from controller.migrate.lexer import Statement, split
 from controller.migrate.statements import runs_alone
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
-_LARGEST_SEQUENCE = 9_999_999
+LARGEST_SEQUENCE = 9_999_999
 """Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
 _LARGEST_VERSION = 2**63 - 1
 _TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
@@ -109,6 +109,19 @@ def read_folder(folder: Path) -> Migrations:
     return parse(contents)
 
 
+def read_script(path: Path) -> Script:
+    """One file by itself, whatever it is called.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+        MigrationFileError: an encoding other than UTF-8.
+    """
+    try:
+        return Script(path.name, _decode(path.name, path.read_bytes()))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({os.strerror(error.errno or 0)}).") from None
+
+
 def sql_files(folder: Path) -> list[Path]:
     """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
     return sorted(p for p in folder.iterdir() if p.suffix.lower() == ".sql" and not p.name.startswith("."))
@@ -175,7 +188,7 @@ def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Scri
 
 def _refuse_gaps(migrations: Migrations) -> None:
     for before, after in pairwise(migrations):
-        if after.version <= _LARGEST_SEQUENCE and after.version != before.version + 1:
+        if after.version <= LARGEST_SEQUENCE and after.version != before.version + 1:
             raise MigrationFileError(
                 f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
                 "Add it, or renumber."
