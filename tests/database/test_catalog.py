@@ -201,9 +201,8 @@ async def test_what_was_recorded_is_kept_until_it_is_recorded_anew(owner: Connec
 
 
 async def test_recording_a_second_time_refreshes_the_view_that_is_there(owner: Connection) -> None:
-    await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
     assert not (await find_place(owner, "public")).has_catalog
-    await record(owner)
+    await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
     assert (await find_place(owner, "public")).has_catalog
     before = await owner.fetchval("SELECT 'schema_version_catalog'::regclass::oid")
     await record(owner)
@@ -234,7 +233,7 @@ async def test_what_an_older_release_recorded_is_not_compared_but_made_anew(owne
     await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
     older = "SELECT 'schema version', '1' UNION ALL SELECT 'catalog format', 'older of PostgreSQL 9'"
     await owner.execute(
-        f"CREATE MATERIALIZED VIEW schema_version_catalog (object, definition) AS {older};"
+        f"{drop_statement('public')} CREATE MATERIALIZED VIEW schema_version_catalog (object, definition) AS {older};"
         "COMMENT ON MATERIALIZED VIEW schema_version_catalog IS 'of an older release'"
     )
     with pytest.raises(DashdbError, match=r"older of PostgreSQL 9; now .* of PostgreSQL 1[58]") as caught:
