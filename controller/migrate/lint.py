@@ -12,7 +12,7 @@ import json
 import os
 import re
 import subprocess
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from enum import StrEnum
@@ -23,6 +23,7 @@ from pathlib import Path
 from controller.errors import ConfigurationError, InternalError, MigrationFileError
 from controller.migrate.files import Script
 from controller.migrate.lexer import Statement
+from controller.migrate.statements import may_commit, runs_alone
 
 TIMEOUT = 30.0
 """Seconds for one file; squawk takes milliseconds."""
@@ -36,11 +37,6 @@ _SYNTAX = "syntax-error"
 
 _IGNORE = re.compile(r"(?:--|/\*)[ \t]*squawk-ignore(?:-file)?\b(?P<rest>[^\n]*)")
 _REASON = re.compile(r"--.*\w")
-_OUTSIDE_TRANSACTIONS = re.compile(
-    r"(?:CREATE (?:UNIQUE )?INDEX|DROP INDEX|REINDEX(?: \w+)?) CONCURRENTLY|VACUUM|ALTER SYSTEM"
-    r"|(?:CREATE|DROP) (?:DATABASE|TABLESPACE)|REINDEX (?:DATABASE|SCHEMA|SYSTEM)|DISCARD ALL"
-)
-_DETACH_CONCURRENTLY = re.compile(r"ALTER\s+TABLE\b.*\bDETACH\s+PARTITION\b.*\bCONCURRENTLY", re.IGNORECASE | re.DOTALL)
 
 
 class Level(StrEnum):
@@ -106,20 +102,10 @@ _MIXED = _Rule(
 )
 
 
-def runs_in_transaction(script: Script) -> bool:
-    """False where PostgreSQL refuses one of its statements in a transaction."""
-    return not any(map(_refuses_transactions, script.statements))
-
-
-def lint(
-    scripts: Iterable[Script], *, transactional: Callable[[Script], bool] = runs_in_transaction
-) -> tuple[Finding, ...]:
+def lint(scripts: Iterable[Script]) -> tuple[Finding, ...]:
     """All findings in `scripts`, by file and line. Blocks; some milliseconds a file.
 
     Down files are for dropping things: only their syntax and our own rules are looked at.
-
-    Args:
-        transactional: whether the engine runs a script in one transaction.
 
     Raises:
         ConfigurationError: squawk is not installed.
@@ -129,10 +115,10 @@ def lint(
 
     def look(script: Script) -> tuple[Finding, ...]:
         try:
-            whole = transactional(script)
+            ours = our_rules(script)
         except MigrationFileError as error:
             return (Finding(script.name, 1, 1, "unreadable", Level.ERROR, error.message),)
-        return (*_ask_squawk(program, script, in_transaction=whole), *our_rules(script, in_transaction=whole))
+        return (*_ask_squawk(program, script), *ours)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return tuple(sorted(chain.from_iterable(threads.map(look, scripts))))
@@ -155,17 +141,19 @@ def squawk_program() -> Path:
     raise ConfigurationError("The linter squawk is missing from this installation. pip install squawk-cli brings it.")
 
 
-def our_rules(script: Script, *, in_transaction: bool) -> Iterator[Finding]:
-    """What squawk has no rule for."""
-    for match in _IGNORE.finditer(script.text):
-        if not _REASON.search(match["rest"]):
-            yield _UNEXPLAINED.found(script, match.start())
+def our_rules(script: Script) -> tuple[Finding, ...]:
+    """What squawk has no rule for.
+
+    Raises:
+        MigrationFileError: the engine cannot read the file.
+    """
+    ignores = [match for match in _IGNORE.finditer(script.text) if not _REASON.search(match["rest"])]
+    findings = [_UNEXPLAINED.found(script, match.start()) for match in ignores]
     if is_down(script) and not script.statements:
-        yield _EMPTY.found(script, 0)
-    if not in_transaction:
-        for statement in script.statements:
-            if not _refuses_transactions(statement) and statement.words[:1] != ("SET",):
-                yield _MIXED.found(script, statement.offset)
+        findings.append(_EMPTY.found(script, 0))
+    if any(map(runs_alone, script.statements)):
+        findings += [_MIXED.found(script, each.offset) for each in script.statements if _could_join(each)]
+    return tuple(findings)
 
 
 def is_down(script: Script) -> bool:
@@ -173,11 +161,11 @@ def is_down(script: Script) -> bool:
     return script.name.lower().endswith(".down.sql")
 
 
-def _ask_squawk(program: Path, script: Script, *, in_transaction: bool) -> Iterator[Finding]:
-    left_out = (*_LEFT_OUT, *_LEFT_OUT_IN_TRANSACTIONS) if in_transaction else _LEFT_OUT
+def _ask_squawk(program: Path, script: Script) -> Iterator[Finding]:
+    left_out = (*_LEFT_OUT, *_LEFT_OUT_IN_TRANSACTIONS) if script.transactional else _LEFT_OUT
     # No configuration file: what a folder above happens to hold must not change the answer.
     arguments = ["--reporter=json", f"--config={os.devnull}", f"--pg-version={OLDEST_POSTGRESQL}"]
-    arguments += [f"--exclude={','.join(left_out)}", *(["--assume-in-transaction"] if in_transaction else [])]
+    arguments += [f"--exclude={','.join(left_out)}", *(["--assume-in-transaction"] if script.transactional else [])]
     try:
         done = subprocess.run(  # noqa: S603 - the program of our own installation
             [program, *arguments], input=script.text.encode(), capture_output=True, timeout=TIMEOUT, check=False
@@ -195,6 +183,6 @@ def _ask_squawk(program: Path, script: Script, *, in_transaction: bool) -> Itera
             )  # fmt: skip
 
 
-def _refuses_transactions(statement: Statement) -> bool:
-    kind = " ".join(statement.words)
-    return bool(_OUTSIDE_TRANSACTIONS.match(kind) or _DETACH_CONCURRENTLY.match(statement.text))
+def _could_join(statement: Statement) -> bool:
+    """True for what could run in a transaction; settings are for the statements after them."""
+    return not (runs_alone(statement) or may_commit(statement) or statement.words[:1] == ("SET",))

@@ -7,7 +7,7 @@ import pytest
 from controller.errors import ConfigurationError, InternalError
 from controller.migrate import lint as linter
 from controller.migrate.files import Script, packaged_folder, read_folder
-from controller.migrate.lint import Level, lint, runs_in_transaction
+from controller.migrate.lint import Level, lint
 
 UP, DOWN = "V001_a.up.sql", "V001_a.down.sql"
 CONCURRENTLY = "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (b);"
@@ -102,32 +102,8 @@ def test_a_statement_that_could_run_in_a_transaction_does_not_belong_into_a_file
     assert [(each.line, each.rule, each.level) for each in found] == [(3, "mixed-concurrently", Level.WARNING)]
 
 
-@pytest.mark.parametrize("statement", [
-    "CREATE UNIQUE INDEX CONCURRENTLY i ON a (b)",
-    "DROP INDEX CONCURRENTLY i",
-    "REINDEX INDEX CONCURRENTLY i",
-    "REINDEX (VERBOSE, CONCURRENTLY) TABLE a",
-    "-- a note\nVACUUM a",
-    "ALTER SYSTEM SET work_mem = '1MB'",
-    "ALTER TABLE a\n DETACH PARTITION b CONCURRENTLY",
-])  # fmt: skip
-def test_statements_that_postgresql_refuses_in_a_transaction_are_known(statement: str) -> None:
-    assert not runs_in_transaction(Script(UP, statement))
-
-
-@pytest.mark.parametrize("statement", [
-    "CREATE INDEX i ON a (concurrently)",
-    "REFRESH MATERIALIZED VIEW CONCURRENTLY a",
-    "ALTER TABLE a DETACH PARTITION b",
-    "SELECT 'VACUUM'",
-])  # fmt: skip
-def test_statements_that_only_look_like_them_are_not(statement: str) -> None:
-    assert runs_in_transaction(Script(UP, statement))
-
-
-def test_the_engine_may_say_itself_which_files_have_a_transaction() -> None:
-    found = lint([Script(UP, "SELECT 1;")], transactional=lambda script: False)
-    assert [each.rule for each in found] == ["mixed-concurrently"]
+def test_a_file_that_says_itself_that_it_has_no_transaction_may_hold_what_it_likes() -> None:
+    assert rules("-- dashdb:no-transaction\nUPDATE a SET b = 1;\nCALL in_batches();") == []
 
 
 def test_a_missing_squawk_is_told_with_the_way_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
