@@ -11,6 +11,7 @@ import tenacity
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError, DatabaseUnavailable
+from controller.migrate.quoting import identifier
 
 PREFIX = "dashdb_verify_"
 _DROP_TRIES, _DROP_PAUSE = 5, 1.0
@@ -25,7 +26,7 @@ async def scratch_database(target: Target, *, schema: str | None = None) -> Asyn
     killed leaves it behind, by a name that says what it is.
 
     Args:
-        schema: made in it, and the search_path of all sessions in it; the one that `target` leads to unless given.
+        schema: made in it; the one that `target` leads to unless given.
 
     Raises:
         ConfigurationError: the user may not create databases, or a pooler stands before the server.
@@ -47,7 +48,6 @@ async def scratch_database(target: Target, *, schema: str | None = None) -> Asyn
 
 _IN_SCRATCH = """
 CREATE SCHEMA IF NOT EXISTS {schema};
-ALTER ROLE SESSION_USER IN DATABASE {database} SET search_path = {schema};
 COMMENT ON DATABASE {database} IS 'Made by dashdb migrate verify for some seconds; may be dropped';
 """
 
@@ -59,7 +59,7 @@ async def _create(connection: Connection, target: Target, name: str) -> None:
     except asyncpg.InsufficientPrivilegeError:
         raise ConfigurationError(
             f"{target.place}: this needs a scratch database on the same server, and user {target.user!r} may not "
-            f"create one. Say ALTER ROLE {_identifier(target.user)} CREATEDB, or give the URL of another server, such "
+            f"create one. Say ALTER ROLE {identifier(target.user)} CREATEDB, or give the URL of another server, such "
             "as a test's.",
             reason="ScratchForbidden",
         ) from None
@@ -97,8 +97,4 @@ async def _drop(target: Target, name: str) -> None:
 
 
 def _quoted(statement: str, **names: str) -> str:
-    return statement.format(**{key: _identifier(name) for key, name in names.items()})
-
-
-def _identifier(name: str) -> str:
-    return '"' + name.replace('"', '""') + '"'
+    return statement.format(**{key: identifier(name) for key, name in names.items()})

@@ -4,14 +4,17 @@ Schemas are compared, rows are not: a way back that brings a table back cannot b
 """
 
 from dataclasses import dataclass
+from functools import partial
 
 from controller.database.connection import connected
-from controller.database.scratch import scratch_database
 from controller.database.target import Target
 from controller.migrate.catalog import read_live
 from controller.migrate.differences import Catalog, Difference, differences
+from controller.migrate.file_run import Progress, RunSettings
 from controller.migrate.files import Migration, Migrations
-from controller.migrate.runner import Progress, Runner, RunSettings
+from controller.migrate.history import find_place
+from controller.migrate.runner import Runner
+from controller.migrate.scratch import scratch_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,17 +54,17 @@ async def verify(
     checks: list[Check] = []
     while len(checks) < len(migrations):
         async with scratch_database(target, schema=schema) as scratch, connected(scratch) as connection:
-            runner = Runner(connection, RunSettings(), progress)
+            runner = Runner(connection, RunSettings(schema=schema), progress, partial(connected, scratch))
             checks += await _check_until_untrue(runner, migrations, len(checks))
     return tuple(checks)
 
 
 async def _check_until_untrue(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
-    schema = await runner.connection.fetchval("SELECT current_schema()")
+    place = await find_place(runner.connection, runner.settings.schema)
 
     async def catalog_at(version: int) -> Catalog:
         await runner.run(migrations, version)
-        return await read_live(runner.connection, schema)
+        return await read_live(runner.connection, place.schema)
 
     version = migrations[start - 1].version if start else 0
     before = await catalog_at(version)

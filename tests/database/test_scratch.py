@@ -6,9 +6,9 @@ from collections.abc import Iterator
 import pytest
 
 from controller.database.connection import connected
-from controller.database.scratch import PREFIX, scratch_database
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError
+from controller.migrate.scratch import PREFIX, scratch_database
 from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -52,24 +52,17 @@ async def test_two_at_the_same_time_are_two_databases(creator: Target) -> None:
         assert first.database != second.database
 
 
-async def test_its_sessions_stand_in_the_schema_asked_for_even_after_a_reset(creator: Target) -> None:
-    async with (
-        scratch_database(creator, schema='of "team" a') as scratch,
-        connected(scratch) as connection,
-    ):
-        await connection.execute("RESET ALL")
-        assert await connection.fetchval("SELECT current_schema()") == 'of "team" a'
+async def test_it_has_the_schema_asked_for(creator: Target) -> None:
+    async with scratch_database(creator, schema='of "team" a') as scratch, connected(scratch) as connection:
+        assert await connection.fetchval("SELECT 'of \"team\" a'::name IN (SELECT nspname FROM pg_namespace)")
 
 
-async def test_its_sessions_stand_in_the_schema_of_the_role(each_postgres: PostgresServer, creator: Target) -> None:
+async def test_its_sessions_stand_in_the_schema_in_which_those_of_the_real_one_stand(
+    each_postgres: PostgresServer, database: Database, creator: Target
+) -> None:
     async with connected(creator) as connection:
         await connection.execute("ALTER ROLE CURRENT_USER SET search_path = app")
-    grant = f'CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO "{creator.user}"'
-    each_postgres.psql(
-        Database(each_postgres.host, each_postgres.port, creator.database, each_postgres.superuser.user,
-                 each_postgres.superuser.password),
-        sql=grant,
-    )  # fmt: skip
+    each_postgres.psql(database, sql=f'CREATE SCHEMA app; GRANT USAGE ON SCHEMA app TO "{creator.user}"')
     async with scratch_database(creator) as scratch, connected(scratch) as connection:
         assert await connection.fetchval("SELECT current_schema()") == "app"
 

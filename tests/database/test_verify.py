@@ -96,7 +96,7 @@ async def test_tables_are_made_in_the_schema_asked_for(creator: Target) -> None:
 async def test_a_file_that_is_refused_is_told_and_nothing_is_left(
     each_postgres: PostgresServer, creator: Target
 ) -> None:
-    with pytest.raises(MigrationFailed, match=r"V2_u\.down\.sql:1: .*undefined_table"):
+    with pytest.raises(MigrationFailed, match=r"V2_u\.down\.sql:1:.*undefined_table"):
         await check(creator, {"V2_u.up.sql": "SELECT 1", "V2_u.down.sql": "DROP TABLE u"})
     owned = f"SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{creator.user}'"
     assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"
