@@ -84,11 +84,18 @@ Migrations = tuple[Migration, ...]
 """In ascending order of version."""
 
 
+_PACKAGE = Path(__file__).parents[1]
+_IN_WHEEL = _PACKAGE / "packaged" / "migrations"
+
+
 def packaged_folder() -> Path:
     """The migrations that come with the program: inside the wheel, or beside the package in a checkout."""
-    package = Path(__file__).parents[1]
-    wheel = package / "packaged" / "migrations"
-    return wheel if wheel.is_dir() else package.parent / "migrations"
+    return _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "migrations"
+
+
+def is_packaged(folder: Path) -> bool:
+    """True for those inside the wheel, which the next installation replaces."""
+    return folder == _IN_WHEEL
 
 
 def read_folder(folder: Path) -> Migrations:

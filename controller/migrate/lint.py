@@ -64,7 +64,7 @@ class Finding:
     help: str = ""
 
     def __str__(self) -> str:
-        """One line, as compilers write it, so that editors find the place."""
+        """One line, as compilers write it."""
         text = f"{self.message} {self.help}".strip()
         return f"{self.file}:{self.line}:{self.column}: {self.level}: {text} [{self.rule}]"
 

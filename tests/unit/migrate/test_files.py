@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ConfigurationError, MigrationFileError
-from controller.migrate.files import packaged_folder, parse, read_folder
+from controller.migrate.files import Script, is_packaged, packaged_folder, parse, read_folder, read_script
 from tests.unit.migrate.folders import migrations
 
 
@@ -169,3 +169,21 @@ def test_the_packaged_migrations_are_whole() -> None:
     found = read_folder(packaged_folder())
     assert [m.version for m in found] == list(range(1, len(found) + 1))
     assert all(m.up.statements and m.down.statements for m in found)
+
+
+def test_one_file_may_be_read_alone_whatever_it_is_called(tmp_path: Path) -> None:
+    (tmp_path / "notes.sql").write_bytes(b"\xef\xbb\xbfSELECT 1;")
+    assert read_script(tmp_path / "notes.sql") == Script("notes.sql", "SELECT 1;")
+
+
+def test_one_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+    with pytest.raises(ConfigurationError, match=r"nothing\.sql: cannot be read \(No such file or directory\)"):
+        read_script(tmp_path / "nothing.sql")
+    (tmp_path / "bad.sql").write_bytes(b"\xff")
+    with pytest.raises(MigrationFileError, match=r"bad\.sql:1: not UTF-8"):
+        read_script(tmp_path / "bad.sql")
+
+
+def test_the_migrations_of_a_checkout_are_no_part_of_an_installation(tmp_path: Path) -> None:
+    assert not is_packaged(packaged_folder())
+    assert not is_packaged(tmp_path)
