@@ -9,6 +9,8 @@ import click
 
 from controller.cli.interrupts import Interrupted
 from controller.cli.invocation import Invocation, Work, shared
+from controller.cli.migrate_catalog import drift, verify
+from controller.cli.migrate_files import create, lint
 from controller.cli.migrate_look import plan, status, version
 from controller.cli.migrate_output import Reporter, print_run
 from controller.cli.migrate_records import baseline, force
@@ -131,7 +133,7 @@ def goto(invocation: Invocation, settings: RunSettings, target: int, *, yes: boo
     _migrate_after_asking(invocation, settings, choose, yes=yes)
 
 
-for _verb in (version, status, plan, force, baseline):
+for _verb in (version, status, plan, force, baseline, lint, create, drift, verify):
     command.add_command(_verb)
 
 
