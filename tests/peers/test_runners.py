@@ -70,7 +70,7 @@ async def test_three_replicas_that_start_at_once_all_succeed(peers: Peers) -> No
 
 
 async def test_behind_pgbouncer_in_transaction_mode_no_lock_is_lost_and_none_stays(peers: Peers) -> None:
-    """golang-migrate #1001: fails, or with the parameter that its driver has for poolers leaves its lock for ever."""
+    """golang-migrate #1001: fails, or with what its driver offers for poolers leaves its lock on a session."""
     peers.write(MENDED)
     with PgBouncer(peers.server, settings={"server_round_robin": "1"}) as pooler:
         theirs, ours = pooler.before(peers.theirs), pooler.before(peers.ours)
