@@ -1,6 +1,5 @@
 """Where PgBouncer comes from: this machine, or Debian's package of it, unpacked into the cache without being root."""
 
-import getpass
 import os
 import platform
 import shutil
@@ -73,7 +72,7 @@ def unpacked_folder() -> Path:
 
 
 def _fetched(folder: Path) -> list[Path]:
-    """The packages, in FOLDER; nothing of the system's own lists and caches is read or changed."""
+    """The packages, in FOLDER; the lists and packages of the system stay as they are."""
     lists, archives = folder / "lists", folder / "archives"
     for path in (lists, archives):
         (path / "partial").mkdir(parents=True)
@@ -82,7 +81,7 @@ def _fetched(folder: Path) -> list[Path]:
         "Dir::Cache": folder,
         "Dir::Cache::archives": archives,
         "Debug::NoLocking": "true",  # the locks are root's, and guard what we leave alone
-        "APT::Sandbox::User": getpass.getuser(),  # apt's own account could not write here
+        "APT::Sandbox::User": "root",  # for root only: the account that apt drops to could not write here
     }
     apt = ["apt-get", "-qq", *(part for name, value in options.items() for part in ("-o", f"{name}={value}"))]
     sys.stderr.write("fetching PgBouncer from Debian's packages (about 10 MB, once)\n")

@@ -4,6 +4,7 @@ import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -61,14 +62,16 @@ def test_a_program_is_built_once_and_for_real(empty_cache: Path) -> None:
     assert binaries.certs_program().stat().st_mtime_ns == first
 
 
-def test_another_version_is_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_another_version_or_tag_is_another_folder(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     module = tmp_path / "etcd"
     module.mkdir()
     monkeypatch.setattr(go_builds, "MODULES", tmp_path)
     (module / "go.mod").write_text("one")
     first = go_builds.build_folder(go_builds.ETCD)
     (module / "go.mod").write_text("two")
-    assert go_builds.build_folder(go_builds.ETCD) != first
+    second = go_builds.build_folder(go_builds.ETCD)
+    tagged = go_builds.build_folder(replace(go_builds.ETCD, tags="other"))
+    assert len({first, second, tagged}) == 3
 
 
 def test_a_failed_build_shows_what_go_said(empty_cache: Path, tmp_path: Path) -> None:
