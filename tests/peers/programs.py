@@ -47,11 +47,11 @@ class Peers:
         """goose with ARGUMENTS, on the files of the folder `goose` in ours."""
         return [str(goose()), self.theirs.dsn, str(self.folder / "goose"), *arguments]
 
-    def write_goose(self, contents: Mapping[str, str]) -> None:
-        """CONTENTS maps files to their statements up."""
+    def write_goose(self, contents: Mapping[str, str], *, head: str = "") -> None:
+        """CONTENTS maps files to their statements up; HEAD stands above each."""
         (self.folder / "goose").mkdir(exist_ok=True)
         for name, text in contents.items():
-            (self.folder / "goose" / name).write_text(f"-- +goose Up\n{text}\n")
+            (self.folder / "goose" / name).write_text(f"{head}-- +goose Up\n{text}\n")
 
     def run(self, command: list[str]) -> Ended:
         """COMMAND until it ends; ours finds our database in its environment."""
@@ -100,13 +100,15 @@ class Peers:
         return set(self.asked(database, listed).split())
 
     @asynccontextmanager
-    async def gate_closed(self, database: Database) -> AsyncIterator[None]:
-        """While DATABASE's table `gate` is locked, a file that says LOCK TABLE gate waits for us."""
+    async def gate_closed(
+        self, database: Database, *, by: str = "LOCK TABLE gate"
+    ) -> AsyncIterator[asyncpg.Connection]:
+        """A transaction in DATABASE that has run BY: until it ends, a file that needs the table `gate` waits."""
         superuser = replace(self.server.superuser, name=database.name)
         connection = await asyncpg.connect(superuser.dsn)
-        await connection.execute("BEGIN; LOCK TABLE gate")
+        await connection.execute(f"BEGIN; {by}")
         try:
-            yield
+            yield connection
         finally:
             await connection.close(timeout=5)
 
