@@ -2,16 +2,11 @@
 
 import logging
 import sys
-from enum import StrEnum
 
 import structlog
 from structlog.typing import Processor
 
-
-class LogFormat(StrEnum):
-    JSON = "json"
-    TEXT = "text"
-
+from controller.log_format import LogFormat
 
 _QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
 """Libraries that log what a turn says better, or whole objects at DEBUG; warnings of theirs are shown."""

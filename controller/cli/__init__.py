@@ -2,42 +2,28 @@
 
 import signal
 import sys
-from typing import ClassVar
 
 import click
 
 from controller.cli.interrupts import Interrupted
+from controller.cli.lazy import LazyGroup
 from controller.cli.options import fail
 from controller.errors import DashdbError
 
 INTERRUPTED = 128 + signal.SIGINT
 
 
-class _Lazy(click.Group):
-    """Loads a command's module when the command is named; the list of all needs no module."""
-
-    _MODULES: ClassVar = {
-        "migrate": "Brings a database to a version, and says where it stands.",
-        "operator": "Reconciles every DashboardDatabase of the cluster.",
-    }
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
-        return list(self._MODULES)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        if cmd_name not in self._MODULES:
-            return None
-        from importlib import import_module  # noqa: PLC0415
-
-        command: click.Command = import_module(f"controller.cli.{cmd_name}").command
-        return command
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        with formatter.section("Commands"):
-            formatter.write_dl(list(self._MODULES.items()))
+_COMMANDS = {
+    "migrate": ("controller.cli.migrate:command", "Brings a database to a version, and says where it stands."),
+    "operator": ("controller.cli.operator:command", "Reconciles every DashboardDatabase of the cluster."),
+}
 
 
-@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    commands_at=_COMMANDS,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
 @click.version_option(package_name="dashboard-database-operator", prog_name="dashdb")
 def root() -> None:
     """Keeps the PostgreSQL database behind a dashboards service migrated, seeded, healthy and watched.

@@ -14,7 +14,7 @@ from controller.cli.options import Duration, database_options, fail, logging_opt
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import DashdbError
-from controller.logs import LogFormat
+from controller.log_format import LogFormat
 from controller.migrate.files import Migrations, packaged_folder, read_folder
 from controller.migrate.watch import Beside
 from controller.settings import database_settings

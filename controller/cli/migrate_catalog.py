@@ -8,7 +8,7 @@ import click
 
 from controller.cli import interrupts
 from controller.cli.invocation import Invocation, shared
-from controller.cli.migrate_output import Reporter
+from controller.cli.reporter import Reporter
 from controller.database.connection import Connection
 from controller.migrate.drift import Drift, read_drift
 from controller.migrate.files import Migrations

@@ -13,7 +13,7 @@ import click
 from controller.cli.invocation import path_option
 from controller.cli.options import fail, logging_options
 from controller.errors import ConfigurationError, DashdbError
-from controller.logs import LogFormat
+from controller.log_format import LogFormat
 from controller.migrate.create import create as create_pair
 from controller.migrate.files import Script, is_packaged, read_folder, read_script
 from controller.migrate.lint import Finding, Level

@@ -1,76 +1,21 @@
-"""What `dashdb migrate` shows: results on stdout, progress on stderr."""
+"""What `dashdb migrate` answers, on stdout."""
 
 import json
 import sys
-import time
 from dataclasses import asdict
-from types import TracebackType
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any
 
 import click
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
-from rich.table import Table
-from rich.text import Text
 
 from controller.migrate.files import Migrations
-from controller.migrate.lexer import Statement
-from controller.migrate.lint import Finding
-from controller.migrate.losses import Toll
 from controller.migrate.plan import Direction, History, HistoryRow, Plan, Step, current_version
+
+if TYPE_CHECKING:  # loaded by the one verb that needs them
+    from controller.migrate.lint import Finding
+    from controller.migrate.losses import Toll
 
 _WIDTH_ELSEWHERE = 240
 """Columns of a table that goes into a pipe or a file, where cells are not to be broken over lines."""
-
-
-class Reporter:
-    """Progress of a run: a bar on a terminal, a line a file elsewhere."""
-
-    def __init__(self, *, show: bool) -> None:
-        console = Console(stderr=True, highlight=False, soft_wrap=True)
-        self._console = console if show else None
-        self._bar = Progress(
-            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("statements"),
-            TimeElapsedColumn(), console=console, transient=True, disable=not (show and console.is_terminal),
-        )  # fmt: skip
-        self._task = self._bar.add_task("", total=None, visible=False)
-        self._started = time.monotonic()
-        self._waited_for: str | None = None
-        self.half_done: str | None = None
-        self.seconds = 0.0
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._bar.stop()
-        self.seconds = time.monotonic() - self._started
-
-    def started(self, step: Step) -> None:
-        self._bar.reset(self._task, total=len(step.script.statements), description=step.label, visible=True)
-
-    def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
-        self._bar.update(self._task, completed=number - 1)
-
-    def finished(self, step: Step, seconds: float) -> None:
-        verb = "applied" if step.direction is Direction.UP else "reverted"
-        self._say(f"{verb} {step.label} ({seconds:.2f} s)")
-
-    def waiting(self, what: str, why: str) -> None:
-        if why != self._waited_for:  # it is tried every second
-            self._say(f"{what} waits for {why}")
-            self._waited_for = why
-
-    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
-        self.half_done = (
-            f"but {step.label} runs without a transaction and is half done: it stopped at statement {number} of "
-            f"{len(step.script.statements)} (line {statement.line}). The next run goes on there."
-        )
-
-    def _say(self, text: str) -> None:
-        if self._console is not None:
-            self._console.print(text, markup=False)
 
 
 def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
@@ -94,7 +39,7 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
         click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
 
 
-def print_plan(plan: Plan, tolls: tuple[Toll, ...], findings: tuple[Finding, ...], *, as_json: bool) -> None:
+def print_plan(plan: Plan, tolls: "tuple[Toll, ...]", findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
     """What would run, what would be lost, what squawk says, and the hash by which a plan is approved."""
     if as_json:
         result = {
@@ -142,7 +87,15 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
     rows = _status_rows(migrations, history)
     if as_json:
         click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
-        return
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.console import Console  # noqa: PLC0415 - the other verbs start faster without
+    from rich.table import Table  # noqa: PLC0415
+    from rich.text import Text  # noqa: PLC0415
+
     table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
     colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
     for row in rows:

@@ -7,7 +7,8 @@ from typing import Any
 import click
 
 from controller.cli.invocation import Invocation, shared
-from controller.cli.migrate_output import Reporter, print_version
+from controller.cli.migrate_output import print_version
+from controller.cli.reporter import Reporter
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
 from controller.migrate.file_run import RunSettings

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from controller.cli.options import logging_options
-from controller.logs import LogFormat
+from controller.log_format import LogFormat
 from controller.migrate.files import packaged_folder
 from controller.operator.service import Operator, OperatorSettings
 from controller.signals import StopSignal

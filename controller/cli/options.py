@@ -11,7 +11,7 @@ import click
 from controller.database.target import Pooler
 from controller.durations import parse_duration
 from controller.errors import DashdbError
-from controller.logs import LogFormat, configure_logs
+from controller.log_format import LogFormat
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -50,7 +50,7 @@ def logging_options(default: LogFormat) -> Callable[[F], F]:
             show_default=True,
             is_eager=True,
             expose_value=False,
-            callback=lambda ctx, _, value: ctx.meta.__setitem__("log_format", value),
+            callback=lambda ctx, _, value: ctx.meta.update(log_format=value, serves=default is LogFormat.JSON),
             help="json: one object a line; text: for people.",
         )(function)
 
@@ -85,5 +85,21 @@ def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
     sys.exit(error.exit_code)
 
 
+def told(text: str, **fields: Any) -> None:
+    """One line of progress on stderr, for people or as a log record, as `--log-format` and `--log-level` ask for."""
+    meta = click.get_current_context().meta
+    if meta["log_format"] == LogFormat.JSON:
+        import structlog  # noqa: PLC0415 - see _set_up_logs
+
+        structlog.get_logger("dashdb").info(text, **fields)
+    elif meta["log_level"] in {"debug", "info"}:
+        click.echo(text, err=True)
+
+
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:
-    configure_logs(LogFormat(ctx.meta["log_format"]), value)
+    """Verbs for people write lines of their own as text: loading structlog would take half of their time."""
+    ctx.meta["log_level"] = value
+    if ctx.meta["log_format"] == LogFormat.JSON or ctx.meta["serves"]:
+        from controller.logs import configure_logs  # noqa: PLC0415
+
+        configure_logs(LogFormat(ctx.meta["log_format"]), value)

@@ -131,7 +131,12 @@ def read_script(path: Path) -> Script:
 
 def sql_files(folder: Path) -> list[Path]:
     """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
-    return sorted(p for p in folder.iterdir() if p.suffix.lower() == ".sql" and not p.name.startswith("."))
+    return sorted(path for path in folder.iterdir() if is_migration_name(path.name))
+
+
+def is_migration_name(name: str) -> bool:
+    """True for a name that has to be one of a migration's."""
+    return name.lower().endswith(".sql") and not name.startswith(".")
 
 
 def parse(contents: Mapping[str, bytes]) -> Migrations:

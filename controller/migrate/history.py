@@ -21,9 +21,10 @@ SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL
   FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
                     ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
 """
+# In the order of HistoryRow's fields.
 _READ = """
-SELECT version, description, direction, applied_at, applied_by, host, engine_version, origin, duration_ms, retries,
-       statements_done, error, sha256, done_sha256
+SELECT version, description, sha256, applied_at, applied_by, host, engine_version, duration_ms, retries,
+       statements_done, error, done_sha256, direction, origin
   FROM {table} ORDER BY version
 """
 
@@ -104,7 +105,4 @@ async def read_history_at(connection: Connection, place: Place) -> History:
             "for the dashboards, or rename that table.",
             reason="HistoryTableForeign",
         ) from None
-    return tuple(
-        HistoryRow(**{**dict(row), "direction": Direction(row["direction"]), "origin": Origin(row["origin"])})
-        for row in rows
-    )
+    return tuple(HistoryRow._make((*row[:12], Direction(row[12]), Origin(row[13]))) for row in map(tuple, rows))

@@ -5,6 +5,7 @@ import json
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
+from typing import NamedTuple
 
 from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
 from controller.migrate.files import Migration, Migrations, Script
@@ -27,9 +28,8 @@ class Origin(StrEnum):
     """Its table said so."""
 
 
-@dataclass(frozen=True, slots=True)
-class HistoryRow:
-    """One row of schema_version: the last thing that was done to one version.
+class HistoryRow(NamedTuple):
+    """One row of schema_version: the last thing that was done to one version. Thousands are read at every look.
 
     Attributes:
         direction: up: the version is applied; down: it was, and has been reverted.
@@ -41,18 +41,18 @@ class HistoryRow:
 
     version: int
     description: str
-    direction: Direction
     sha256: str
     applied_at: datetime
     applied_by: str
     host: str
     engine_version: str
-    origin: Origin
     duration_ms: int
     retries: int
     statements_done: int | None
     error: str | None
     done_sha256: str | None
+    direction: Direction
+    origin: Origin
 
     @property
     def applied(self) -> bool:
@@ -201,7 +201,7 @@ def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
     if row.error is not None:
         raise SchemaDirty(f"Version {row.version}: {row.error}")
     present = [m for m in migrations if m.version <= row.version]
-    return True, tuple(replace(row, version=m.version, sha256=m.up.sha256) for m in present)
+    return True, tuple(row._replace(version=m.version, sha256=m.up.sha256) for m in present)
 
 
 def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:

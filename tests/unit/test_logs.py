@@ -8,7 +8,8 @@ import pytest
 
 PROGRAM = """
 import logging, structlog
-from controller.logs import LogFormat, configure_logs
+from controller.log_format import LogFormat
+from controller.logs import configure_logs
 configure_logs(LogFormat({format!r}), {level!r})
 log = structlog.get_logger("ours")
 log.debug("whispered")

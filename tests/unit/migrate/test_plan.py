@@ -23,15 +23,13 @@ from tests.unit.migrate.folders import migrations
 FILES = migrations("V1_a", "V2_b", "V3_c", "V4_d")
 
 
-def row(
-    version: int, direction: Direction = Direction.UP, *, sha256: str | None = None, **changes: object
-) -> HistoryRow:
+def row(version: int, direction: Direction = Direction.UP, *, sha256: str | None = None, **changes: Any) -> HistoryRow:
     known = {m.version: m.up.sha256 for m in FILES}
     written = HistoryRow(
-        version, f"number {version}", direction, sha256 or known.get(version, "0" * 64),
-        datetime(2026, 1, 31, tzinfo=UTC), "owner", "host", "0.1.0", Origin.RUN, 12, 0, None, None, None,
+        version, f"number {version}", sha256 or known.get(version, "0" * 64),
+        datetime(2026, 1, 31, tzinfo=UTC), "owner", "host", "0.1.0", 12, 0, None, None, None, direction, Origin.RUN,
     )  # fmt: skip
-    return replace(written, **changes)  # type: ignore[arg-type]
+    return written._replace(**changes)
 
 
 def applied(*versions: int) -> History:
@@ -154,7 +152,7 @@ def test_an_approval_holds_for_the_rest_of_what_was_approved() -> None:
 
 def golang_migrate(version: int, **changes: Any) -> History:
     """As `adoption.history_of` tells of its table."""
-    return (replace(row(version), sha256="", origin=Origin.GOLANG_MIGRATE, **changes),)
+    return (row(version)._replace(sha256="", origin=Origin.GOLANG_MIGRATE, **changes),)
 
 
 def test_what_golang_migrate_applied_is_not_applied_again() -> None:

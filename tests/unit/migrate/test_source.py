@@ -22,7 +22,7 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
 
 def test_a_new_an_edited_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    source = MigrationSource(tmp_path)
+    source = MigrationSource(tmp_path, look_seconds=0)
     assert len(source.read()) == 1
     write(tmp_path, 2)
     assert len(source.read()) == 2
@@ -35,11 +35,21 @@ def test_a_new_an_edited_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
 
 def test_an_edit_that_keeps_the_length_is_noticed_by_its_time(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    source = MigrationSource(tmp_path)
+    source = MigrationSource(tmp_path, look_seconds=0)
     source.read()
     write(tmp_path, 1, "SELECT 2;")
     os.utime(tmp_path / "V001_a.up.sql", ns=(1, 1))
     assert source.read()[0].up.text == "SELECT 2;"
+
+
+def test_a_file_that_is_edited_in_place_is_noticed_when_its_look_is_due(tmp_path: Path) -> None:
+    write(tmp_path, 1)
+    source = MigrationSource(tmp_path, look_seconds=3600)
+    before = source.read()
+    write(tmp_path, 1, "SELECT 'edited';")
+    assert source.read() is before
+    write(tmp_path, 2)  # the folder itself has changed
+    assert [m.up.text for m in source.read()] == ["SELECT 'edited';", "SELECT 1;"]
 
 
 def test_a_mended_file_needs_no_new_source(tmp_path: Path) -> None:
