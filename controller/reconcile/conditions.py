@@ -10,6 +10,9 @@ from controller.resource.spec import DashboardDatabaseSpec, SeedPolicy
 from controller.resource.status import ConditionStatus, ConditionType
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
 
+MOST_LISTED = 10
+"""Names in a message; `dashdb migrate drift` and `plan` list all."""
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -79,8 +82,9 @@ def _schema(spec: DashboardDatabaseSpec, observed: Observed, error: DashdbError 
         return Finding.unknown("NotObserved", "The schema was not looked at.")
     if isinstance(plan, DashdbError):
         return Finding.failed(plan)
-    if plan.steps and (refused := refusal(spec, plan)) is not None:
-        return Finding.bad(refused.reason, refused.message, Recovery.STALLED)
+    if not plan.empty and (refused := refusal(spec, plan)) is not None:
+        lost = f" It would take with it: {_listed(observed.losses)}." if observed.losses else ""
+        return Finding.bad(refused.reason, refused.message + lost, Recovery.STALLED)
     failed = observed.failed_migration
     if plan.steps and failed is not None and failed.plan_sha256 == plan.sha256:
         return Finding.failed(failed.error)
@@ -93,7 +97,15 @@ def _schema(spec: DashboardDatabaseSpec, observed: Observed, error: DashdbError 
             "SchemaAhead",
             f"Version {plan.current} was applied by a newer release than this operator; it is left alone.",
         )
+    if observed.drift:  # it may well be an index that somebody needed: told, and no reason to be not Ready
+        changed = f"Changed by hand since version {plan.current} was applied: {_listed(observed.drift)}."
+        return Finding.good("Drifted", changed)
     return Finding.good("UpToDate", f"The schema is at version {plan.current}.")
+
+
+def _listed(names: tuple[str, ...]) -> str:
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _templates(spec: DashboardDatabaseSpec, observed: Observed, schema: Finding, error: DashdbError | None) -> Finding:

@@ -93,6 +93,8 @@ def refusal(spec: DashboardDatabaseSpec, plan: Plan) -> Refusal | None:
 
 
 def _pending(plan: Plan) -> str:
+    if not plan.steps:
+        return f"What golang-migrate applied, up to version {plan.current}, is to be recorded"
     count = len(plan.steps)
     return f"{count} migration{'' if count == 1 else 's'} from version {plan.current} to {plan.target}"
 

@@ -5,15 +5,19 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Protocol
 
+import structlog
+
 from controller.database.connection import Connection
 from controller.database.pool import Pool
 from controller.database.secret import NamedSecret, SecretData, target_from_secrets
 from controller.database.target import Target
-from controller.errors import ConfigurationError, DashdbError
+from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable
 from controller.health.check import failed, measure
 from controller.health.verdict import Thresholds, Verdict, judge
+from controller.migrate.drift import read_drift
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
+from controller.migrate.losses import expected_losses, weigh
 from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version
 from controller.reconcile.observed import Observed
 from controller.reconcile.session import Session
@@ -22,6 +26,8 @@ from controller.resource.spec import DashboardDatabaseSpec
 from controller.templates.merge import TemplateDecision, decide
 from controller.templates.seeding import read_rows
 from controller.templates.shipped import shipped_templates
+
+log = structlog.get_logger(__name__)
 
 _HAS_TEMPLATES = "SELECT to_regclass(format('%I.dashboard_template', current_schema())) IS NOT NULL"
 
@@ -73,7 +79,7 @@ async def look(spec: DashboardDatabaseSpec, around: Surroundings, session: Sessi
         return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
     try:
         async with pool.connection() as connection:
-            return await _read(seen, spec, around, connection)
+            return await _read(seen, spec, around, session, connection)
     except DashdbError as error:  # the server answers, its tables do not: one is locked, or not ours to read
         return replace(seen, plan=error)
 
@@ -113,16 +119,47 @@ async def _check(spec: DashboardDatabaseSpec, session: Session, pool: Pool, conn
         place=pool.target.place,
         facts=facts,
         failed_migration=session.failed_migration,
-        maintenance_due=session.maintenance_due(spec, now),
+        maintenance_due=session.maintenance.is_due(spec, now),
     )
 
 
-async def _read(seen: Observed, spec: DashboardDatabaseSpec, around: Surroundings, connection: Connection) -> Observed:
-    """The tables: what was applied, and what the templates are like."""
+async def _read(
+    seen: Observed, spec: DashboardDatabaseSpec, around: Surroundings, session: Session, connection: Connection
+) -> Observed:
+    """The tables: what was applied, what was changed since, and what the templates are like."""
     history = await read_history(connection)
     plan, ahead = _plan(spec, around, history)
     templates = await _templates(connection)
-    return replace(seen, history=history, plan=plan, schema_ahead=ahead, templates=templates)
+    if session.comparison.is_due(spec, seen.now):
+        session.drift = await _drift(connection)
+        session.comparison.done(spec, seen.now)
+    return replace(
+        seen,
+        history=history,
+        plan=plan,
+        losses=await _losses(connection, plan),
+        schema_ahead=ahead,
+        drift=session.drift,
+        templates=templates,
+    )
+
+
+async def _drift(connection: Connection) -> tuple[str, ...]:
+    """What was changed by hand; nothing where no catalog was recorded that could be compared."""
+    try:
+        found = await read_drift(connection)
+    except DatabaseUnavailable:
+        raise
+    except DashdbError as problem:
+        log.info("drift cannot be told", reason=problem.reason)
+        return ()
+    return tuple(f"{each.object} {each.kind}" for each in found.differences)
+
+
+async def _losses(connection: Connection, plan: Plan | DashdbError) -> tuple[str, ...]:
+    if not isinstance(plan, Plan) or not plan.reverts:
+        return ()
+    return tuple(toll.steady_text for toll in await weigh(connection, expected_losses(plan.steps), None))
 
 
 def _plan(spec: DashboardDatabaseSpec, around: Surroundings, history: History) -> tuple[Plan | DashdbError, bool]:

@@ -49,7 +49,9 @@ class Observed:
         place: the database in words; None where not even its address is known.
         history: None where it could not be read.
         plan: the way to the wanted version, or why there is none.
+        losses: what data that way would take with it, in words that do not change with every row.
         schema_ahead: the database is at a version that the files do not know.
+        drift: what was changed by hand since the last migration, in words.
         failed_migration: what happened to that way before.
         templates: None where the table is not there, or was not looked at.
         maintenance_due: it is time for a round of maintenance.
@@ -63,7 +65,9 @@ class Observed:
     facts: ServerFacts | None = None
     history: History | None = None
     plan: Plan | DashdbError | None = None
+    losses: tuple[str, ...] = ()
     schema_ahead: bool = False
+    drift: tuple[str, ...] = ()
     failed_migration: FailedMigration | None = None
     templates: tuple[TemplateDecision, ...] | None = None
     maintenance_due: bool = False

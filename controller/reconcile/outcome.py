@@ -172,7 +172,10 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
     if not isinstance(observed.plan, Plan):
         return SchemaStatus(current=current_version(observed.history), dirty=dirty)
     plan = observed.plan
-    shown = PlanStatus(hash=plan.sha256, migrations=[s.label for s in plan.steps][:1000]) if plan.steps else None
+    shown = None
+    if not plan.empty:
+        losses = list(observed.losses[:100]) or None
+        shown = PlanStatus(hash=plan.sha256, migrations=[s.label for s in plan.steps][:1000], losses=losses)
     return SchemaStatus(current=plan.current, target=plan.target, pending=len(plan.steps), dirty=dirty, plan=shown)
 
 
@@ -195,6 +198,12 @@ def _events(previous: DashboardDatabaseStatus, status: DashboardDatabaseStatus) 
     before, after = previous.condition(ConditionType.READY), status.condition(ConditionType.READY)
     if after is not None and (before is None or (before.status, before.reason) != (after.status, after.reason)):
         events.append(Event(after.reason, after.message, warning=after.status is ConditionStatus.FALSE))
+    schema_before, schema = (
+        previous.condition(ConditionType.SCHEMA_CURRENT),
+        status.condition(ConditionType.SCHEMA_CURRENT),
+    )
+    if schema and schema.reason == "Drifted" and (schema_before is None or schema_before.message != schema.message):
+        events.append(Event("SchemaDrifted", schema.message, warning=True))
     health_before, health = previous.condition(ConditionType.HEALTHY), status.condition(ConditionType.HEALTHY)
     degraded = health and health.status is ConditionStatus.FALSE and after and after.status is ConditionStatus.TRUE
     if health and degraded and (health_before is None or health_before.reason != health.reason):

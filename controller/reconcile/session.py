@@ -17,6 +17,23 @@ LONGEST_MIGRATION_RETRY = timedelta(minutes=5)
 
 
 @dataclass(slots=True)
+class Rhythm:
+    """Something that is done once in a maintenance interval."""
+
+    _due_at: datetime | None = None
+
+    def is_due(self, spec: DashboardDatabaseSpec, now: datetime) -> bool:
+        """The first time at a random moment of an interval, so that a restart is no stampede."""
+        if self._due_at is None:
+            self.done(spec, now, part=random.random())  # noqa: S311 - no secret
+        return self._due_at is not None and now >= self._due_at
+
+    def done(self, spec: DashboardDatabaseSpec, now: datetime, *, part: float = 1.0) -> None:
+        """The next time is `part` of an interval from `now`."""
+        self._due_at = now + timedelta(seconds=spec.maintenance.interval_seconds * part)
+
+
+@dataclass(slots=True)
 class Session:
     """The memory of one resource.
 
@@ -25,6 +42,8 @@ class Session:
         verdict: the last one, for its hysteresis.
         failures: turns in a row that did not end in Ready.
         work: what the running migration does; None while none runs.
+        drift: what the last comparison found changed, in words.
+        maintenance, comparison: when the next round of maintenance, and of looking for drift, is due.
     """
 
     pool: Pool | None = None
@@ -32,7 +51,9 @@ class Session:
     failures: int = 0
     failed_migration: FailedMigration | None = None
     work: Work | None = None
-    _maintenance_at: datetime | None = field(default=None)
+    drift: tuple[str, ...] = ()
+    maintenance: Rhythm = field(default_factory=Rhythm)
+    comparison: Rhythm = field(default_factory=Rhythm)
 
     async def pool_for(self, target: Target, spec: DashboardDatabaseSpec) -> Pool:
         """The pool to `target`; a new one where a Secret or the resource asks for another connection."""
@@ -51,12 +72,3 @@ class Session:
         if self.pool is not None:
             await self.pool.close()
             self.pool = None
-
-    def maintenance_due(self, spec: DashboardDatabaseSpec, now: datetime) -> bool:
-        """True once an interval; the first time at a random moment of it, so that a restart is no stampede."""
-        if self._maintenance_at is None:
-            self.schedule_maintenance(spec, now, part=random.random())  # noqa: S311 - no secret
-        return self._maintenance_at is not None and now >= self._maintenance_at
-
-    def schedule_maintenance(self, spec: DashboardDatabaseSpec, now: datetime, *, part: float = 1.0) -> None:
-        self._maintenance_at = now + timedelta(seconds=spec.maintenance.interval_seconds * part)

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 import structlog
 
 from controller.database.pool import Pool
-from controller.errors import ConfigurationError, DashdbError, InternalError, MigrationFailed
+from controller.errors import ConfigurationError, DashdbError, InternalError, MigrationFailed, SchemaDirty
 from controller.health.verdict import Sample, Verdict
 from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, decide
@@ -107,16 +107,18 @@ class _Course:
             done = await act(action, self.pool, self.session, self.around.migrations(), lock_timeout)
         except DashdbError as error:
             log.warning("action failed", action=type(action).__name__, reason=error.reason, error=error.message)
-            if isinstance(action, Migrate) and isinstance(error, MigrationFailed):
+            if isinstance(action, Migrate) and isinstance(error, MigrationFailed | SchemaDirty):
                 self.session.failed_migration = _failed(action, error, self.session.failed_migration)
             if isinstance(action, Maintain):  # no condition shows it: the database serves its users all the same
                 self.events.append(Event("MaintenanceFailed", error.message, warning=True))
             return error
         finally:
             if isinstance(action, Maintain):
-                self.session.schedule_maintenance(self.wanted.spec, datetime.now(UTC))
+                self.session.maintenance.done(self.wanted.spec, datetime.now(UTC))
         if isinstance(action, Migrate):
             self.session.failed_migration = None
+            self.session.drift = ()  # the catalog was recorded anew
+            self.session.comparison.done(self.wanted.spec, datetime.now(UTC))
         if done.message is not None:
             log.info("action done", action=type(action).__name__, reason=done.reason, result=done.message)
             self.events.append(Event(done.reason, done.message))
@@ -140,7 +142,7 @@ def _concluded(
     return Turn(replace(outcome, events=(*events, *outcome.events)), observed.verdict, observed.sample)
 
 
-def _failed(action: Migrate, error: MigrationFailed, before: FailedMigration | None) -> FailedMigration:
+def _failed(action: Migrate, error: DashdbError, before: FailedMigration | None) -> FailedMigration:
     tries = before.tries + 1 if before is not None and before.plan_sha256 == action.plan.sha256 else 1
     wait = min(LONGEST_MIGRATION_RETRY, FIRST_MIGRATION_RETRY * 2 ** min(tries - 1, 10))
     return FailedMigration(action.plan.sha256, error, tries, datetime.now(UTC) + wait)

@@ -49,6 +49,9 @@ class PlanStatus(_Model):
     migrations: list[Annotated[str, Field(max_length=512)]] = Field(
         max_length=1000, description="File names in the order in which they would run."
     )
+    losses: list[Annotated[str, Field(max_length=512)]] | None = Field(
+        None, max_length=100, description="Tables and columns whose data it would take with it."
+    )
 
 
 class SchemaStatus(_Model):
