@@ -54,7 +54,7 @@ def test_a_migration_that_fails_is_named_leaves_nothing_and_heals_once_it_is_men
     apply()
     failed = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationFailed")
     assert failed["message"].startswith(
-        "V002_test.up.sql:3: PostgreSQL refused this with SQLSTATE 42P07 duplicate_table: CREATE TABLE dashboard"
+        "V002_test.up.sql:3:1: PostgreSQL refused this with SQLSTATE 42P07 duplicate_table: CREATE TABLE dashboard"
     )
     assert "extra" not in tables(postgres, database)
     status = team.get("perses")["status"]
@@ -123,6 +123,54 @@ def test_policy_manual_waits_for_the_hash_and_runs_that_plan(
 
     apply(schema={"policy": "Manual", "approvedPlan": plan["hash"]})
     team.wait_for("perses", "Ready", "True")
+
+
+def test_an_approved_way_back_is_gone_after_it_was_said_what_it_takes_with_it(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    folder: Path,
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    add(folder, 2, "CREATE TABLE extra (id int);", "DROP TABLE extra;")
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    postgres.psql(database, sql="INSERT INTO extra VALUES (1)")
+
+    apply(schema={"policy": "Manual", "targetVersion": 1})
+    asked = team.wait_for("perses", "SchemaCurrent", "False", reason="ApprovalRequired")
+    plan = team.get("perses")["status"]["schema"]["plan"]
+    assert (plan["migrations"], plan["losses"]) == (["V002_test.down.sql"], ["extra (holds data)"])
+    assert "It would take with it: extra (holds data)." in asked["message"]
+    assert "extra" in tables(postgres, database)
+
+    apply(schema={"policy": "Manual", "targetVersion": 1, "approvedPlan": plan["hash"]})
+    team.wait_for("perses", "Ready", "True")
+    assert "extra" not in tables(postgres, database)
+    assert team.get("perses")["status"]["schema"] == {"current": 1, "target": 1, "pending": 0, "dirty": False}
+
+
+def test_a_file_without_a_transaction_that_stopped_half_way_goes_on_once_it_is_mended(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    folder: Path,
+    postgres: PostgresServer,
+    database: Database,
+) -> None:
+    begin = "-- dashdb:no-transaction\nCREATE TABLE extra (id int);\nINSERT INTO extra VALUES (1), (1);\n"
+    add(folder, 2, begin + "CREATE UNIQUE INDEX CONCURRENTLY extra_id ON extra (id);", "DROP TABLE extra;")
+    apply()
+    dirty = team.wait_for("perses", "SchemaCurrent", "False", reason="SchemaDirty")
+    assert "statement 3 of 3: V002_test.up.sql:4:1: PostgreSQL refused this with SQLSTATE 23505" in dirty["message"]
+    assert team.get("perses")["status"]["schema"]["dirty"] is True
+
+    postgres.psql(database, sql="DELETE FROM extra; INSERT INTO extra VALUES (2)")
+    team.wait_for("perses", "Ready", "True")
+    valid = "SELECT indisvalid FROM pg_index WHERE indexrelid = 'extra_id'::regclass"
+    assert postgres.psql(database, args=("-At",), sql=valid).strip() == "t"
+    assert postgres.psql(database, args=("-At",), sql="SELECT id FROM extra").strip() == "2"
 
 
 def test_suspend_reports_and_changes_nothing(

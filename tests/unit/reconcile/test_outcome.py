@@ -119,6 +119,7 @@ def test_what_keeps_it_from_ready_is_readys_reason(
         (observed(1, 2, templates=(template(TemplateState.CUSTOMIZED),)), None, "TemplatesSeeded", "True Customized"),
         (observed(1, 2), spec(templates={"seed": "Disabled"}), "TemplatesSeeded", "True SeedingDisabled"),
         (observed(1, 2, 3, schema_ahead=True), None, "SchemaCurrent", "True SchemaAhead"),
+        (observed(1, 2, drift=("index ix missing",)), None, "SchemaCurrent", "True Drifted"),
     ],
 )  # fmt: skip
 def test_what_is_said_and_does_not_keep_it_from_ready(
@@ -151,6 +152,25 @@ def test_events_tell_of_changes_once() -> None:
     assert outcome(slow, previous=degraded.status).events == ()
     other = observed(1, 2, facts=FACTS.__class__("18.1", "8000/5", False, 1, 97))
     assert [e.reason for e in outcome(other, previous=first.status).events] == ["DatabaseReplaced"]
+
+
+def test_drift_is_an_event_whenever_it_is_another_one() -> None:
+    first = outcome(observed(1, 2)).status
+    drifted = outcome(observed(1, 2, drift=("index ix missing",)), previous=first)
+    assert [(e.reason, e.warning) for e in drifted.events] == [("SchemaDrifted", True)]
+    assert "index ix missing" in drifted.events[0].message
+    assert outcome(observed(1, 2, drift=("index ix missing",)), previous=drifted.status).events == ()
+    more = outcome(observed(1, 2, drift=tuple(f"table t{n} added" for n in range(12))), previous=drifted.status)
+    assert more.events[0].message.endswith("table t9 added and 2 more.")
+
+
+def test_a_way_back_that_waits_for_approval_says_what_it_takes_with_it() -> None:
+    back = observed(1, 2, target=1, losses=("dashboard (holds data)",))
+    result = outcome(back, spec(schema={"policy": "Manual", "targetVersion": 1}))
+    refused = result.status.condition(ConditionType.SCHEMA_CURRENT)
+    assert refused is not None
+    assert (refused.reason, "dashboard (holds data)" in refused.message) == ("ApprovalRequired", True)
+    assert result.status.to_wire()["schema"]["plan"]["losses"] == ["dashboard (holds data)"]
 
 
 def test_the_wait_after_success_is_the_interval_less_jitter() -> None:
