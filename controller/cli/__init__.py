@@ -15,6 +15,7 @@ INTERRUPTED = 128 + signal.SIGINT
 
 _COMMANDS = {
     "migrate": ("controller.cli.migrate:command", "Brings a database to a version, and says where it stands."),
+    "templates": ("controller.cli.templates:command", "Seeds the system templates, and shows how they stand."),
     "operator": ("controller.cli.operator:command", "Reconciles every DashboardDatabase of the cluster."),
 }
 

@@ -23,24 +23,17 @@ T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
-class Invocation:
-    """What the shared options said.
+class OnDatabase:
+    """What the options said that every verb with a database has.
 
     Attributes:
-        lock_timeout: seconds to wait for another runner.
         schema: None for the first of the search_path.
     """
 
     database_url: str | None
     pooler: Pooler
-    path: Path
     schema: str | None
-    lock_timeout: float
     as_json: bool
-
-    @property
-    def migrations(self) -> Migrations:
-        return read_folder(self.path)
 
     @property
     def target(self) -> Target:
@@ -51,15 +44,36 @@ class Invocation:
         """Opens one more connection."""
         return partial(connected, self.target)
 
-    def run(self, work: "Work[T]") -> T:
+    def run_on_database(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
         """What `work` returns, done over a connection; people are asked and told outside of it."""
-        migrations, target = self.migrations, self.target
+        target = self.target
 
         async def over_connection() -> T:
             async with connected(target) as connection:
-                return await work(connection, migrations)
+                return await work(connection)
 
         return interrupts.run(over_connection())
+
+
+@dataclass(frozen=True, slots=True)
+class Invocation(OnDatabase):
+    """What the options of a verb said that needs the migration files, too.
+
+    Attributes:
+        lock_timeout: seconds to wait for another runner.
+    """
+
+    path: Path
+    lock_timeout: float
+
+    @property
+    def migrations(self) -> Migrations:
+        return read_folder(self.path)
+
+    def run(self, work: "Work[T]") -> T:
+        """As `run_on_database`, with the files, which are read before anything is dialled."""
+        migrations = self.migrations
+        return self.run_on_database(lambda connection: work(connection, migrations))
 
 
 Work: TypeAlias = Callable[[Connection, Migrations], Coroutine[Any, Any, T]]
@@ -76,11 +90,21 @@ def path_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
+def on_database(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of `OnDatabase` and hands them over as one; errors of ours end the program."""
+
+    @_database_and_schema
+    @wraps(function)
+    def command(database_url: str | None, pooler: Pooler, schema: str | None, *, as_json: bool, **rest: Any) -> None:
+        _ending(function, OnDatabase(database_url, pooler, schema, as_json), **rest)
+
+    return command
+
+
 def shared(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the shared options and hands them over as one `Invocation`; errors of ours end the program."""
+    """Adds the options of `Invocation` and hands them over as one; errors of ours end the program."""
 
     @path_option
-    @click.option("--schema", metavar="NAME", help="Schema to work in; default: the first of the search_path.")
     @click.option(
         "--lock-timeout",
         type=Duration(),
@@ -88,9 +112,7 @@ def shared(function: Callable[..., None]) -> Callable[..., None]:
         show_default=True,
         help="How long to wait for another runner to finish.",
     )
-    @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object on stdout.")
-    @database_options
-    @logging_options(LogFormat.TEXT)
+    @_database_and_schema
     @wraps(function)
     def command(
         database_url: str | None,
@@ -102,9 +124,24 @@ def shared(function: Callable[..., None]) -> Callable[..., None]:
         as_json: bool,
         **rest: Any,
     ) -> None:
-        try:
-            function(Invocation(database_url, pooler, path, schema, lock_timeout, as_json), **rest)
-        except DashdbError as error:
-            fail(error, as_json=as_json)
+        _ending(function, Invocation(database_url, pooler, schema, as_json, path, lock_timeout), **rest)
 
     return command
+
+
+def _database_and_schema(function: Callable[..., None]) -> Callable[..., None]:
+    for option in (
+        logging_options(LogFormat.TEXT),
+        database_options,
+        click.option("--json", "as_json", is_flag=True, help="The result as one JSON object on stdout."),
+        click.option("--schema", metavar="NAME", help="Schema to work in; default: the first of the search_path."),
+    ):
+        function = option(function)
+    return function
+
+
+def _ending(function: Callable[..., None], invocation: OnDatabase, **rest: Any) -> None:
+    try:
+        function(invocation, **rest)
+    except DashdbError as error:
+        fail(error, as_json=invocation.as_json)

@@ -6,6 +6,7 @@
     content            what a template consists of, and its digest
     shipped            the documents of this release as templates
     merge              what to do with each: shipped, last seeded and the row compared (pure)
+    changes            what seeding would change, as a diff (pure)
     seeding            the asyncpg edge: read the rows, do what `merge` decided
 
 Nothing here knows of migrations, health, Kubernetes or HTTP; only `seeding` touches a database.

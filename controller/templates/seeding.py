@@ -31,6 +31,8 @@ SELECT id, name, description, category, doc::text AS doc, variables::text AS var
  ORDER BY id
 """
 
+_HAS_TABLE = "SELECT to_regclass(quote_ident(current_schema()) || '.dashboard_template') IS NOT NULL"
+
 # The order by id is also the order of locking, so two replicas wait for each other and cannot deadlock.
 # A row that another transaction changed while we waited is seen as that one left it (READ COMMITTED).
 _READ_AND_LOCK = _READ + " FOR UPDATE"
@@ -62,6 +64,11 @@ class TemplateResult:
     row_version: str | None
     shipped_version: str
     message: str
+
+
+async def has_table(connection: asyncpg.Connection) -> bool:
+    """False before the first migration."""
+    return bool(await connection.fetchval(_HAS_TABLE))
 
 
 async def read_rows(

@@ -1,0 +1,83 @@
+"""What `dashdb templates` shows."""
+
+import json
+import sys
+from collections.abc import Sequence
+
+import click
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from controller.templates.changes import Change
+from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
+from controller.templates.seeding import TemplateResult
+
+_WIDTH_ELSEWHERE = 120
+"""Columns of a table that goes into a pipe or a file, where cells are not to be broken over lines."""
+_COLOURS = {"Current": "green", "Conflict": "red", "Customized": "cyan"}
+_DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded"}
+_TELL = (TemplateState.CUSTOMIZED, TemplateState.CONFLICT)
+"""Left as they are, and a person may want to know why."""
+
+
+def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> None:
+    """A row a template, and below them why one is not as it was shipped and stays so."""
+    if as_json:
+        click.echo(json.dumps({"templates": [_state(decision) for decision in decisions]}))
+        return
+    table = Table("template", "state", "version", "shipped", box=None, pad_edge=False)
+    for each in decisions:
+        state = Text(each.state, style=_COLOURS.get(each.state, "yellow"))
+        table.add_row(each.template_id, state, Text(each.row_version or ""), each.shipped_version)
+    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
+    for each in decisions:
+        if each.state in _TELL:
+            click.echo(f"{each.template_id}: {each.message}")
+
+
+def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
+    """The diffs; on stderr what is left as it is although it differs."""
+    if as_json:
+        found = [{**_state(c.decision), "action": c.decision.action, "diff": "\n".join(c.diff)} for c in changes]
+        click.echo(json.dumps({"changes": any(change.writes for change in changes), "templates": found}))
+        return
+    for change in changes:
+        for line in change.diff:
+            click.secho(line, fg=_colour(line))
+        if change.decision.state in _TELL:
+            click.echo(f"{change.decision.template_id}: {change.decision.message}", err=True)
+    if not any(change.writes for change in changes):
+        click.echo("Nothing would change.", err=True)
+
+
+def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
+    """What was written, and what was kept."""
+    if as_json:
+        found = [{**_state(result), "performed": result.performed} for result in results]
+        click.echo(json.dumps({"templates": found}))
+        return
+    written = [result for result in results if result.performed is not TemplateAction.NONE]
+    for result in results:
+        if result.performed is not TemplateAction.NONE:
+            click.echo(f"{_DONE[result.performed]} {result.template_id} {result.row_version}")
+        elif result.state in _TELL:
+            click.echo(f"kept {result.template_id}: {result.message}")
+    if not written:
+        click.echo("Nothing was written.")
+
+
+def _state(of: TemplateDecision | TemplateResult) -> dict[str, str | None]:
+    return {
+        "name": of.template_id,
+        "state": of.state,
+        "version": of.row_version,
+        "shipped_version": of.shipped_version,
+        "message": of.message,
+    }
+
+
+def _colour(line: str) -> str | None:
+    if line.startswith(("---", "+++", "@@")):
+        return "cyan"
+    return {"-": "red", "+": "green"}.get(line[:1])

@@ -1,0 +1,60 @@
+"""What seeding would change, for people to read: the rows and what is shipped, as a diff of JSON. Pure."""
+
+import difflib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from controller.templates.content import TemplateContent
+from controller.templates.merge import TemplateAction, TemplateDecision, TemplateRow, decide
+from controller.templates.shipped import ShippedTemplate
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """What seeding would do with one system template.
+
+    Attributes:
+        diff: lines of a unified diff, without line ends; none where nothing would be written.
+    """
+
+    decision: TemplateDecision
+    diff: tuple[str, ...]
+
+    @property
+    def writes(self) -> bool:
+        return self.decision.action is not TemplateAction.NONE
+
+
+def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> tuple[Change, ...]:
+    """One for each of `shipped`, in its order; `rows` as for `decide`."""
+    known = tuple(rows)
+    by_id = {row.id: row for row in known}
+    return tuple(
+        Change(decision=decision, diff=_diff(template, by_id.get(template.id), decision))
+        for template, decision in zip(shipped, decide(shipped, known), strict=True)
+    )
+
+
+def _diff(template: ShippedTemplate, row: TemplateRow | None, decision: TemplateDecision) -> tuple[str, ...]:
+    if decision.action is TemplateAction.NONE:
+        return ()
+    before = [] if row is None else _lines(row, row.version, row.seeded_sha256)
+    after = _lines(template, template.version, template.content_sha256)
+    name_before = "/dev/null" if row is None else f"{template.id} {row.version} (database)"
+    return tuple(difflib.unified_diff(before, after, name_before, f"{template.id} {template.version}", lineterm=""))
+
+
+def _lines(content: TemplateContent, version: str, seeded_sha256: str | None) -> list[str]:
+    """What the row holds, or is to hold, by the names of its columns; keys sorted, as jsonb keeps no order."""
+    columns: dict[str, Any] = {
+        "name": content.name,
+        "description": content.description,
+        "category": content.category,
+        "version": version,
+        "seeded_sha256": seeded_sha256,
+        "variables": list(content.variables),
+        "doc": content.document,
+    }
+    return json.dumps(columns, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
