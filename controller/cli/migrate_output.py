@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.migrate.files import Migrations
-from controller.migrate.plan import Direction, History, HistoryRow, Plan, Step, current_version
+from controller.migrate.files import Migration, Migrations
+from controller.migrate.plan import Direction, History, HistoryRow, Origin, Plan, Step, current_version
 
 if TYPE_CHECKING:  # loaded by the one verb that needs them
     from controller.migrate.lint import Finding
@@ -99,11 +99,16 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
     table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
     colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
     for row in rows:
-        took = f"{row['duration_ms']} ms" if row["duration_ms"] is not None else ""
-        state = Text(row["state"], style=colours.get(row["state"], "cyan"))
+        unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
+        state = Text(row["state"] + unknown, style=colours[row["state"]])
+        took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
         description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
+    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE)
+    console.print(table)
+    for row in rows:
+        if row["error"]:
+            console.print(Text(f"Version {row['version']} is half done: {row['error']}"))
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -111,26 +116,33 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:
-    files = {m.version: m.description for m in migrations}
+    files = {m.version: m for m in migrations}
     done = {row.version: row for row in history}
-    return [
-        {
-            "version": version,
-            "description": done[version].description if version in done else files[version],
-            "state": _state(done.get(version), known=version in files),
-            "applied_at": f"{done[version].applied_at:%Y-%m-%d %H:%M:%SZ}" if version in done else None,
-            "by": f"{done[version].applied_by}@{done[version].host}" if version in done else None,
-            "duration_ms": done[version].duration_ms if version in done else None,
-        }
-        for version in sorted({*files, *done})
-    ]
+    return [_status_row(files.get(version), done.get(version)) for version in sorted({*files, *done})]
 
 
-def _state(row: HistoryRow | None, *, known: bool) -> str:
+def _status_row(migration: Migration | None, row: HistoryRow | None) -> dict[str, Any]:
+    """One of the two is there."""
+    known = {"version": migration.version, "description": migration.description} if migration else {}
+    file = migration.up.name if migration else None
     if row is None:
-        return "pending"
+        done = dict.fromkeys(("applied_at", "by", "duration_ms", "retries", "origin", "error"))
+        return {**known, "state": "pending", "file": file, **done}
+    return {
+        "version": row.version,
+        "description": row.description,
+        "state": _state(row),
+        "file": file,
+        "applied_at": f"{row.applied_at:%Y-%m-%d %H:%M:%SZ}",
+        "by": f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
+        "duration_ms": row.duration_ms,
+        "retries": row.retries,
+        "origin": row.origin,
+        "error": row.error,
+    }
+
+
+def _state(row: HistoryRow) -> str:
     if row.error is not None:
         return "dirty"
-    if row.direction is Direction.DOWN:
-        return "reverted"
-    return "applied" if known else "applied, file unknown"
+    return "applied" if row.direction is Direction.UP else "reverted"

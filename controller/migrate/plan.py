@@ -149,7 +149,7 @@ def make_plan(
         SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
         SchemaAhead: versions that the files do not know would have to be reverted.
     """
-    adopts, history = _adopted(migrations, history)
+    adopts, history = adopted(migrations, history)
     check_history(migrations, history, out_of_order=out_of_order)
     current, newest = current_version(history), newest_version(migrations)
     if target is None:
@@ -188,8 +188,13 @@ def check_history(migrations: Migrations, history: History, *, out_of_order: boo
             )
 
 
-def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
-    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for."""
+def adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
+    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for.
+
+    Raises:
+        HistoryMismatch: its version is none of the files'.
+        SchemaDirty: it stopped half-way.
+    """
     if len(history) != 1 or history[0].origin is not Origin.GOLANG_MIGRATE or history[0].sha256:
         return False, history
     row = history[0]
