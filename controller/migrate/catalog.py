@@ -1,44 +1,46 @@
 """What a schema holds: read as it is now, kept as it was when a version was applied.
 
-It is kept in a materialized view beside `schema_version`: the stored answer of the very query that is asked again to
-notice drift. `SELECT * FROM schema_version_catalog` shows it in psql.
+It is kept as the comment of the primary key of `schema_version`: there it is part of the history and of every backup,
+changes with the transaction that changed the schema, and is in nobody's way who types `SELECT * FROM schema_version`.
 """
+
+import json
 
 from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
-from controller.migrate.catalog_query import CATALOG_COMMENT, FORMAT, SETTINGS, SNAPSHOT, catalog_query, snapshot_query
+from controller.migrate.catalog_query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.differences import Catalog
 from controller.migrate.history import read_history
 from controller.migrate.plan import current_version
-from controller.migrate.quoting import identifier
+from controller.migrate.quoting import identifier, literal
 
-_VERSION, _FORMAT = "schema version", "catalog format"
-_READ = "SELECT object, definition FROM {snapshot}"
-_KEPT = "SELECT obj_description(to_regclass($1), 'pg_class')"
-_MAJOR = "SELECT current_setting('server_version_num')::int / 10000"
+_RECORD = """
+DO $dashdb_record$ BEGIN
+    EXECUTE format('COMMENT ON CONSTRAINT schema_version_pkey ON %s IS %L', {name}, (
+        SELECT json_build_object(
+                   'version', (SELECT coalesce(max(version), 0) FROM {table}
+                                WHERE (direction = 'up') = (error IS NULL)),
+                   'format', '{format}',
+                   'postgresql', current_setting('server_version_num')::int / 10000,
+                   'objects', coalesce(json_object_agg(c.object, c.definition), '{{}}'))
+          FROM ({query}) AS c));
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL; -- only the owner may; a migration is not to fail for it, and drift says which version was recorded last
+END $dashdb_record$;
+"""
+_RECORDED = """
+SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('server_version_num')::int / 10000 AS major
+  FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = 'schema_version_pkey'
+"""
 
 
-def record_statements(schema: str, *, exists: bool) -> str:
+def record_statements(schema: str) -> str:
     """SQL that keeps what `schema` holds at this moment; the last statements of the transaction that changed it.
 
     Everything before COMMIT in that transaction sees other settings afterwards: search_path is pg_catalog.
-
-    Args:
-        exists: what `Place.has_catalog` says. False makes the snapshot anew, in place of an older release's.
     """
-    snapshot = _snapshot(schema)
-    if exists:
-        return f"{SETTINGS} REFRESH MATERIALIZED VIEW {snapshot};"
-    return (
-        f"{SETTINGS} {drop_statement(schema)}"
-        f" CREATE MATERIALIZED VIEW {snapshot} AS {snapshot_query(schema)} WITH DATA;"
-        f" COMMENT ON MATERIALIZED VIEW {snapshot} IS '{CATALOG_COMMENT}';"
-    )
-
-
-def drop_statement(schema: str) -> str:
-    """SQL that removes the snapshot if there is one; before `schema_version` is dropped, on which it stands."""
-    return f"DROP MATERIALIZED VIEW IF EXISTS {_snapshot(schema)};"
+    table = _table(schema)
+    return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=catalog_query(schema))
 
 
 async def read_live(connection: Connection, schema: str) -> Catalog:
@@ -61,26 +63,26 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         DashdbError: nothing was recorded (CatalogNotRecorded), or by another release of this program, or on another
             release of PostgreSQL, which write definitions in other words (CatalogNotComparable).
     """
-    snapshot = _snapshot(schema)
-    if await connection.fetchval(_KEPT, snapshot) is None:
+    row = await connection.fetchrow(_RECORDED, _table(schema))
+    if row is None or row["recorded"] is None:
         raise DashdbError(
-            "No catalog was recorded in this schema: nothing was migrated here, or by a release that did not record "
-            "it. The next migration records it.",
+            "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "
+            "table schema_version. The next migration records it.",
             reason="CatalogNotRecorded",
             recovery=Recovery.STALLED,
         )
-    objects = dict(map(tuple, await connection.fetch(_READ.format(snapshot=snapshot))))
-    version, kept = int(objects.pop(_VERSION)), objects.pop(_FORMAT)
-    now = f"{FORMAT} of PostgreSQL {await connection.fetchval(_MAJOR)}"
+    recorded = json.loads(row["recorded"])
+    kept, now = (recorded["format"], recorded["postgresql"]), (FORMAT, row["major"])
     if kept != now:
         raise DashdbError(
-            f"The catalog was recorded in another form ({kept}; now {now}) and cannot be compared: dashdb or "
-            "PostgreSQL was upgraded since. The next migration records it anew.",
+            f"The catalog was recorded in another form ({kept[0]} of PostgreSQL {kept[1]}; now {now[0]} of PostgreSQL "
+            f"{now[1]}) and cannot be compared: dashdb or PostgreSQL was upgraded since. The next migration records it "
+            "anew.",
             reason="CatalogNotComparable",
             recovery=Recovery.STALLED,
         )
-    return Catalog(version, objects)
+    return Catalog(recorded["version"], recorded["objects"])
 
 
-def _snapshot(schema: str) -> str:
-    return f"{identifier(schema)}.{SNAPSHOT}"
+def _table(schema: str) -> str:
+    return f"{identifier(schema)}.schema_version"

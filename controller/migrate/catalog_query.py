@@ -7,7 +7,7 @@ Every object is a row: what a person would call it, and its definition. Left out
 - the order of columns: a way back cannot put a dropped column where it stood;
 - names of NOT NULL constraints: they are objects only since PostgreSQL 18;
 - the schema's own privileges and comment: it belongs to whoever made the database;
-- `schema_version` and the snapshot of this very query: they are the engine's.
+- `schema_version`, which is the engine's.
 
 Kinds that no part below knows (collations, operators, statistics, text search, default privileges) are rows by their
 name alone.
@@ -16,9 +16,6 @@ name alone.
 import hashlib
 
 from controller.migrate.quoting import identifier, literal
-
-SNAPSHOT = "schema_version_catalog"
-"""The materialized view that keeps the answer as it was when the last version was applied."""
 
 # PostgreSQL writes the definitions itself, names and constants as these say. SET LOCAL, before the query.
 SETTINGS = """
@@ -35,7 +32,7 @@ SELECT d.classid AS class, d.objid AS oid
    AND NOT EXISTS (SELECT FROM pg_catalog.pg_depend AS e
                     WHERE e.classid = d.classid AND e.objid = d.objid AND e.deptype = 'e')
 """
-_RELATION = f"""
+_RELATION = """
 SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ident(c.relname) AS name,
        concat_ws('; ',
            CASE WHEN c.relpersistence = 'u' THEN 'unlogged' END,
@@ -60,7 +57,7 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
   JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(t.typrelid, h.oid)
  WHERE h.class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-   AND c.relname NOT IN ('schema_version', '{SNAPSHOT}') AND c.relname !~ '^pg_temp_[0-9]+$' -- REFRESH works in one
+   AND c.relname <> 'schema_version'
 """
 
 # Each part: (class, oid, part), by which its comment is found; owner, acl, rights (the letter of acldefault), for its
@@ -217,7 +214,6 @@ UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES}
 """
 FORMAT = hashlib.sha256((SETTINGS + _QUERY).encode()).hexdigest()[:12]
 """Answers of another format cannot be compared with this query's: it was another one that gave them."""
-CATALOG_COMMENT = f"What this schema held after its last migration, kept by dashdb to notice drift; format {FORMAT}"
 
 
 def catalog_query(schema: str) -> str:
@@ -226,15 +222,3 @@ def catalog_query(schema: str) -> str:
     Raises, when run: InvalidSchemaNameError (3F000) where there is no such schema.
     """
     return _QUERY.format(namespace=literal(identifier(schema))) + "ORDER BY object, definition"
-
-
-def snapshot_query(schema: str) -> str:
-    """The same, and which version it was taken of, on what; for the snapshot."""
-    return f"""{_QUERY.format(namespace=literal(identifier(schema)))}
-UNION ALL
-SELECT 'schema version', coalesce(max(version), 0)::text FROM {identifier(schema)}.schema_version
- WHERE (direction = 'up') = (error IS NULL)
-UNION ALL
-SELECT 'catalog format', '{FORMAT} of PostgreSQL ' || current_setting('server_version_num')::int / 10000
-ORDER BY object, definition
-"""

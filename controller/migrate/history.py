@@ -7,7 +7,6 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.errors import DatabaseUnavailable, HistoryMismatch, Recovery
 from controller.migrate.adoption import history_of
-from controller.migrate.catalog_query import CATALOG_COMMENT
 from controller.migrate.plan import Direction, History, HistoryRow, Origin
 from controller.migrate.quoting import identifier
 
@@ -15,8 +14,6 @@ TABLE = "schema_version"
 
 _PLACE = """
 SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
-       coalesce(obj_description(to_regclass(quote_ident(schema) || '.schema_version_catalog'), 'pg_class') = $2, false)
-         AS has_catalog,
        to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
   FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
                     ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
@@ -37,14 +34,12 @@ class Place:
         schema: its name.
         chosen: named by the user, not merely first in the search_path.
         has_history: the engine's table.
-        has_catalog: what this release recorded of the schema, see `migrate.catalog`.
         has_golang_migrate: golang-migrate's table.
     """
 
     schema: str
     chosen: bool
     has_history: bool
-    has_catalog: bool
     has_golang_migrate: bool
 
     @property
@@ -62,7 +57,7 @@ async def find_place(connection: Connection, schema: str | None) -> Place:
     Raises:
         DatabaseUnavailable: there is no such schema.
     """
-    row = await connection.fetchrow(_PLACE, schema, CATALOG_COMMENT)
+    row = await connection.fetchrow(_PLACE, schema)
     if row["schema"] is not None:
         return Place(chosen=schema is not None, **dict(row))
     if schema is not None:

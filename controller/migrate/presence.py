@@ -10,7 +10,7 @@ from controller.database.connection import Connection
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
 from controller.migrate import records
 from controller.migrate.adoption import lock_ids
-from controller.migrate.catalog import drop_statement, record_statements
+from controller.migrate.catalog import record_statements
 from controller.migrate.file_run import BEGIN, RunSettings, limits, roll_back
 from controller.migrate.files import Migration, Migrations
 from controller.migrate.history import Place, find_place, read_history_at
@@ -77,10 +77,7 @@ class Clerk:
 
     async def _write(self, place: Place, text: str, guard: str, *, left: int) -> None:
         """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
-        if left:
-            closing = record_statements(place.schema, exists=place.has_catalog)
-        else:
-            closing = drop_statement(place.schema) + records.drop_table(place)
+        closing = record_statements(place.schema) if left else records.drop_table(place)
         whole = BEGIN + limits(self.connection, self.settings) + guard + records.create_table(place)
 
         async def attempt(_: int) -> None:

@@ -11,7 +11,7 @@ from controller.migrate.quoting import literal
 # Short columns first: `SELECT * FROM schema_version` is what people type.
 _CREATE = """
 CREATE TABLE {table} (
-    version         bigint      PRIMARY KEY CHECK (version > 0),
+    version         bigint      CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version > 0),
     description     text        NOT NULL,
     direction       text        NOT NULL CHECK (direction IN ('up', 'down')),
     applied_at      timestamptz NOT NULL DEFAULT clock_timestamp(),

@@ -8,7 +8,7 @@ from controller.database.failures import BROKEN_CONNECTION
 from controller.errors import MigrationFailed
 from controller.migrate import records
 from controller.migrate.batches import Batch, batches
-from controller.migrate.catalog import drop_statement, record_statements
+from controller.migrate.catalog import record_statements
 from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
 from controller.migrate.patience import LockedByRunner, LockedByTable
@@ -45,9 +45,9 @@ def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
     """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
     text = RESET + run.limits()  # a RESET takes our limits too
     if run.leads_to == 0:
-        return text + drop_statement(run.place.schema) + records.drop_table(run.place)
+        return text + records.drop_table(run.place)
     text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms)
-    return text + (record_statements(run.place.schema, exists=run.place.has_catalog) if run.last else "")
+    return text + (record_statements(run.place.schema) if run.last else "")
 
 
 class _Transaction:

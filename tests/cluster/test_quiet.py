@@ -14,14 +14,13 @@ from tests.support.resources import Namespace
 
 IDLE_SECONDS = 60
 ROWS_OF_A_FIRST_APPLY = 5
-"""One of the history, four templates; the catalog that is kept to notice drift comes on top."""
+"""One of the history, four templates."""
 
 
-def written_rows(postgres: PostgresServer, database: Database, *, catalog: bool = True) -> int:
+def written_rows(postgres: PostgresServer, database: Database) -> int:
     """Rows inserted, updated and deleted in this database since it was made, as the server counted them."""
     in_database = Database(postgres.host, postgres.port, database.name, "postgres", postgres.superuser.password)
     counted = "SELECT coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0) FROM pg_stat_user_tables"
-    counted += "" if catalog else " WHERE relname <> 'schema_version_catalog'"
     return int(postgres.psql(in_database, args=("-At",), sql=counted))
 
 
@@ -37,7 +36,7 @@ def settled(team: Namespace, postgres: PostgresServer, database: Database) -> in
     team.wait_for("perses", "Ready", "True")
     wait_until(lambda: len(team.events()) == 3, what="three events", seconds=10)
     wait_until(
-        lambda: written_rows(postgres, database, catalog=False) == ROWS_OF_A_FIRST_APPLY,
+        lambda: written_rows(postgres, database) == ROWS_OF_A_FIRST_APPLY,
         what="the rows are counted",
         seconds=30,
     )

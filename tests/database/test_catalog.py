@@ -8,12 +8,12 @@ import pytest_asyncio
 
 from controller.database.connection import Connection, connected
 from controller.errors import DashdbError
-from controller.migrate.catalog import drop_statement, read_live, read_recorded, record_statements
+from controller.migrate.catalog import read_live, read_recorded, record_statements
 from controller.migrate.differences import differences
-from controller.migrate.history import find_place
+from controller.migrate.drift import read_drift
 from controller.migrate.quoting import identifier
 from tests.database.engine import run
-from tests.database.targets import target_to
+from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 
@@ -106,8 +106,7 @@ async def owner(database: Database) -> AsyncIterator[Connection]:
 
 
 async def record(connection: Connection, schema: str = "public") -> None:
-    exists = (await find_place(connection, schema)).has_catalog
-    await connection.execute(f"BEGIN; {record_statements(schema, exists=exists)} COMMIT")
+    await connection.execute(f"BEGIN; {record_statements(schema)} COMMIT")
 
 
 async def drift(connection: Connection, schema: str = "public") -> list[str]:
@@ -200,15 +199,34 @@ async def test_what_was_recorded_is_kept_until_it_is_recorded_anew(owner: Connec
     assert (await drift(owner), (await read_recorded(owner, "public")).version) == ([], 1)
 
 
-async def test_recording_a_second_time_refreshes_the_view_that_is_there(owner: Connection) -> None:
-    assert not (await find_place(owner, "public")).has_catalog
+async def test_what_was_recorded_goes_with_the_history(owner: Connection) -> None:
+    await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()", "V1_t.down.sql": "DROP TABLE t"})
+    await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()", "V1_t.down.sql": "DROP TABLE t"}, 0)
+    assert (await read_live(owner, "public")).objects == {}
+    with pytest.raises(DashdbError, match="No catalog was recorded"):
+        await read_recorded(owner, "public")
+
+
+async def test_a_session_that_reads_the_history_holds_up_no_recording(owner: Connection, database: Database) -> None:
     await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
-    assert (await find_place(owner, "public")).has_catalog
-    before = await owner.fetchval("SELECT 'schema_version_catalog'::regclass::oid")
-    await record(owner)
-    assert await owner.fetchval("SELECT 'schema_version_catalog'::regclass::oid") == before
-    await owner.execute(drop_statement("public") + "DROP TABLE schema_version")
-    assert not (await find_place(owner, "public")).has_catalog
+    async with connected(target_to(database)) as reader:
+        await reader.execute("BEGIN; SELECT * FROM schema_version")  # as pg_dump does, to its end
+        await owner.execute("SET lock_timeout = '100ms'; CREATE TABLE more ()")
+        await record(owner)
+    assert await drift(owner) == []
+
+
+async def test_a_role_that_does_not_own_the_history_migrates_all_the_same(
+    each_postgres: PostgresServer, owner: Connection, database: Database
+) -> None:
+    files = {"V1_t.up.sql": "CREATE TABLE t ()"}
+    await run(owner, files)
+    grants = "GRANT CREATE ON SCHEMA public TO {role}; GRANT SELECT, INSERT, UPDATE ON schema_version TO {role}"
+    async with connected(target_to(role(each_postgres, database=database, grants=grants))) as other:
+        await run(other, {**files, "V2_u.up.sql": "CREATE TABLE u ()"})
+    with pytest.raises(DashdbError) as caught:
+        await read_drift(owner)
+    assert caught.value.reason == "CatalogOutdated"
 
 
 async def test_a_schema_of_any_name_is_recorded(owner: Connection, database: Database) -> None:
@@ -231,11 +249,8 @@ async def test_where_nothing_was_recorded_the_error_says_so(owner: Connection) -
 
 async def test_what_an_older_release_recorded_is_not_compared_but_made_anew(owner: Connection) -> None:
     await run(owner, {"V1_t.up.sql": "CREATE TABLE t ()"})
-    older = "SELECT 'schema version', '1' UNION ALL SELECT 'catalog format', 'older of PostgreSQL 9'"
-    await owner.execute(
-        f"{drop_statement('public')} CREATE MATERIALIZED VIEW schema_version_catalog (object, definition) AS {older};"
-        "COMMENT ON MATERIALIZED VIEW schema_version_catalog IS 'of an older release'"
-    )
+    older = '{"version": 1, "format": "older", "postgresql": 9, "objects": {}}'
+    await owner.execute(f"COMMENT ON CONSTRAINT schema_version_pkey ON schema_version IS '{older}'")
     with pytest.raises(DashdbError, match=r"older of PostgreSQL 9; now .* of PostgreSQL 1[58]") as caught:
         await read_recorded(owner, "public")
     assert caught.value.reason == "CatalogNotComparable"
