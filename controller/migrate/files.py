@@ -13,7 +13,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
-from controller.migrate.lexer import Statement, split
+from controller.migrate.lexer import Statements, place_of, split
 from controller.migrate.statements import runs_alone
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
@@ -53,7 +53,7 @@ class Script:
         return digest.hexdigest()
 
     @cached_property
-    def statements(self) -> tuple[Statement, ...]:
+    def statements(self) -> Statements:
         """In order.
 
         Raises:
@@ -64,7 +64,7 @@ class Script:
             words = statement.words
             if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
                 raise MigrationFileError(
-                    f"{self.name}:{statement.line}: {words[0]} inside a migration. The engine begins and ends the "
+                    f"{self.name}:{statement.place}: {words[0]} inside a migration. The engine begins and ends the "
                     "transactions; remove it."
                 )
         return statements
@@ -176,12 +176,11 @@ def _decode(name: str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
-        raise MigrationFileError(f"{name}:{line}: not UTF-8. Save the file as UTF-8.") from None
-    if "\0" in text:
-        raise MigrationFileError(
-            f"{name}:{text[: text.index(chr(0))].count(chr(10)) + 1}: a NUL byte. Save the file as UTF-8."
-        )
+        before = data[: error.start].decode("utf-8-sig")  # the first byte at fault; those before it are good
+        place = place_of(before, len(before))
+        raise MigrationFileError(f"{name}:{place}: not UTF-8. Save the file as UTF-8.") from None
+    if (nul := text.find("\0")) >= 0:
+        raise MigrationFileError(f"{name}:{place_of(text, nul)}: a NUL byte. Save the file as UTF-8.")
     return text
 
 

@@ -2,34 +2,58 @@
 
 Lexical rules: https://www.postgresql.org/docs/current/sql-syntax-lexical.html. A semicolon ends a statement
 unless it stands in a string, an identifier, a comment, a dollar quote, parentheses (CREATE RULE ... DO (a; b))
-or the BEGIN ATOMIC body of an SQL function (PostgreSQL 14).
+or the BEGIN ATOMIC body of an SQL function (PostgreSQL 14). A backslash in a plain string is a character like any
+other, as under standard_conforming_strings = on, PostgreSQL's default.
+
+The time it takes grows with the length of the text, whatever the text is.
 """
 
 import re
-from collections.abc import Iterator
+from array import array
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from functools import cached_property
+from typing import overload
 
 from controller.errors import MigrationFileError
+from controller.migrate import tokens
+
+_LOOK_BACK = 40
+"""Characters before a word in which it is looked for what makes it a name."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Statement:
     """One statement as it stands in its file, without its semicolon and without comments before it.
 
     Attributes:
-        offset: index of its first character in the text of the file.
-        line: the line of that character, counted from 1.
+        source: the text of the whole file.
+        offset, end: indexes in `source` of its first character and of the one after its last.
+        line: of its first character, counted from 1.
     """
 
-    text: str
+    source: str
     offset: int
+    end: int
     line: int
 
     @property
+    def text(self) -> str:
+        """Cut out anew each time: it may be as long as the file."""
+        return self.source[self.offset : self.end]
+
+    @cached_property
     def words(self) -> tuple[str, ...]:
-        """Its first four words in upper case, comments left out; enough to tell its kind."""
-        return _first_words(self.text)
+        """Its first four words in upper case, comments left out; enough to tell its kind.
+
+        A name in double quotes is one of them, as `"`, since it is no keyword. A string ends them.
+        """
+        return tokens.first_words(self.source, self.offset, self.end)
+
+    @property
+    def place(self) -> str:
+        """`line:column` of its first character, both counted from 1."""
+        return place_of(self.source, self.offset)
 
     @property
     def normalised(self) -> bytes:
@@ -37,29 +61,38 @@ class Statement:
         return self.text.replace("\r\n", "\n").encode() + b"\0"
 
 
-_WORD_OR_COMMENT = re.compile(r"--[^\n]*|/\*.*?\*/|([A-Za-z_]+)", re.DOTALL)
-_BLANK = re.compile(r"\s+|--[^\n]*")
-_COPY_FROM_STDIN = re.compile(r"\bFROM\s+STDIN\b", re.IGNORECASE)
-_NOT_IN_WORD = r"(?<![\w$])"
-_ESCAPED = r"'(?:[^'\\]|\\.|'')*+'"
-_TOKENS = rf"""
-    (?P<string>  {_NOT_IN_WORD}[eE]{_ESCAPED}(?:[ \t\r]*\n\s*{_ESCAPED})*+ | '(?:[^']|'')*+' | "(?:[^"]|"")*+" )
-  | (?P<open>    {_NOT_IN_WORD}[eE]' | ['"] )
-  | (?P<comment> --[^\n]*+ )
-  | (?P<block>   /\* )
-  | (?P<dollar>  {_NOT_IN_WORD}\$(?:[^\W\d]\w*)?\$ )
-  | (?P<single>  [;()\\] )
-"""
-_TOKEN = re.compile(_TOKENS, re.VERBOSE | re.DOTALL)
-_TOKEN_OR_WORD = re.compile(
-    _TOKENS + r"| (?P<word> (?<![\w$.])(?:begin\s+atomic|case|end)\b )", re.VERBOSE | re.DOTALL | re.IGNORECASE
-)
-_HEAD = 2000
-"""Characters of a statement in which its first words are looked for."""
-_BLOCK_EDGE = re.compile(r"/\*|\*/")
+class Statements(Sequence[Statement]):
+    """The statements of a file, made when they are asked for: kept are three numbers for each."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._offsets = array("Q")
+        self._ends = array("Q")
+        self._lines = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[Statement]:
+        for offset, end, line in zip(self._offsets, self._ends, self._lines, strict=True):
+            yield Statement(self._source, offset, end, line)
+
+    @overload
+    def __getitem__(self, index: int) -> Statement: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Statement, ...]: ...
+    def __getitem__(self, index: int | slice) -> Statement | tuple[Statement, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        return Statement(self._source, self._offsets[index], self._ends[index], self._lines[index])
+
+    def add(self, offset: int, end: int, line: int) -> None:
+        self._offsets.append(offset)
+        self._ends.append(end)
+        self._lines.append(line)
 
 
-def split(sql: str, *, file: str) -> tuple[Statement, ...]:
+def split(sql: str, *, file: str) -> Statements:
     """The statements of `sql` in order.
 
     Args:
@@ -69,63 +102,98 @@ def split(sql: str, *, file: str) -> tuple[Statement, ...]:
         MigrationFileError: a string, comment, quote, parenthesis or body that is never closed; or what only psql
             can do: meta-commands and COPY FROM STDIN.
     """
-    return tuple(_Splitter(sql, file).statements())
+    return _Splitter(sql, file).statements()
+
+
+def place_of(text: str, offset: int) -> str:
+    """`line:column` of a character, both counted from 1; columns in characters."""
+    return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
 
 
 class _Splitter:
     def __init__(self, sql: str, file: str) -> None:
         self.sql = sql
         self.file = file
-        self.counted_to = 0
-        self.line = 1
 
-    def statements(self) -> Iterator[Statement]:
-        position = 0
-        while (start := self._skip_blank(position)) < len(self.sql):
-            end = self._end_of_statement(start)
-            text = self.sql[start:end].rstrip()
-            if text:
-                self._refuse_copy_from_stdin(text, start)
-                yield Statement(text, start, self._line_at(start))
-            position = end + 1
+    def statements(self) -> Statements:
+        found = Statements(self.sql)
+        position, line, counted_to = 0, 1, 0
+        while cut := self._next(position):
+            start, position = cut
+            line += self.sql.count("\n", counted_to, start)
+            counted_to = start
+            found.add(start, self._without_blanks(position), line)
+        return found
 
-    def _skip_blank(self, position: int) -> int:
-        while position < len(self.sql):
-            if match := _BLANK.match(self.sql, position):
-                position = match.end()
-            elif self.sql.startswith("/*", position):
-                position = self._end_of_block(position)
-            else:
-                break
+    def _next(self, position: int) -> tuple[int, int] | None:
+        """The indexes of the next statement's first character and of its semicolon; None at the end of the text."""
+        if match := tokens.WHOLE.match(self.sql, position):
+            return match.span(1)
+        start = self._skip(tokens.BETWEEN, position)
+        if start == len(self.sql):
+            return None
+        end = self._end_of_statement(start)
+        self._refuse_copy_from_client(start, end)
+        return start, end
+
+    def _skip(self, pattern: re.Pattern[str], position: int) -> int:
+        """The end of what `pattern` takes and of the nested comments in it."""
+        while self.sql.startswith("/*", position := tokens.end_of(pattern, self.sql, position)):
+            position = self._end_of_comment(position)
         return position
 
     def _end_of_statement(self, start: int) -> int:
-        words = _first_words(self.sql[start : start + _HEAD])
-        may_be_atomic = words[:1] == ("CREATE",) and not {"FUNCTION", "PROCEDURE"}.isdisjoint(words)
-        pattern = _TOKEN_OR_WORD if may_be_atomic else _TOKEN
+        """The index of its semicolon, or of the end of the text."""
+        plain = tokens.PLAIN_IN_BODY if self._may_have_body(start) else tokens.PLAIN
         position, parentheses, blocks, opened = start, 0, 0, start
-        while match := pattern.search(self.sql, position):
-            position = match.end()
-            opened = opened if parentheses or blocks else match.start()
-            match match.lastgroup, match.group():
-                case "open", quote:
-                    raise self._error(match.start(), f"this quote is never closed; end it with {quote[-1]}")
-                case "block", _:
-                    position = self._end_of_block(match.start())
-                case "dollar", tag:
-                    position = self._end_of_dollar_quote(tag, match)
-                case "word", word if not parentheses:
-                    blocks = _depth(blocks, word.lower())
-                case "single", "(":
-                    parentheses += 1
-                case "single", ")":
-                    parentheses = max(0, parentheses - 1)
-                case "single", "\\":
-                    raise self._error(match.start(), "psql meta-commands are not SQL; write it as SQL or leave it out")
-                case "single", ";" if not parentheses and not blocks:
-                    return match.start()
+        while (position := tokens.end_of(plain, self.sql, position)) < len(self.sql):
+            opened = opened if parentheses or blocks else position
+            match self.sql[position]:
+                case ";" if not parentheses and not blocks:
+                    return position
+                case ";":
+                    position += 1
+                case "(":
+                    after = tokens.end_of(tokens.OPENING, self.sql, position)
+                    parentheses, position = parentheses + after - position, after
+                case ")":
+                    after = tokens.end_of(tokens.CLOSING, self.sql, position)
+                    parentheses, position = max(0, parentheses - (after - position)), after
+                case "$":
+                    position = self._end_of_dollar_quote(position)
+                case "/":
+                    position = self._end_of_comment(position)
+                case "\\":
+                    raise self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
+                case _ if quote := self._open_quote(position):
+                    raise self._error(position, f"this quote is never closed; end it with {quote}")
+                case _:
+                    after = tokens.end_of(tokens.NAME, self.sql, position)
+                    blocks = blocks if parentheses else self._depth(blocks, position, after)
+                    position = after
         self._refuse_unclosed(opened, parentheses, blocks)
         return len(self.sql)
+
+    def _may_have_body(self, start: int) -> bool:
+        words = tokens.first_words(self.sql, start, len(self.sql))
+        if words[:1] != ("CREATE",):
+            return False
+        what = words[3:] if words[1:3] == ("OR", "REPLACE") else words[1:2]
+        return what in (("FUNCTION",), ("PROCEDURE",))
+
+    def _open_quote(self, position: int) -> str | None:
+        """The quote that begins here and never ends, or would have been read."""
+        first = self.sql[position]
+        return first if first in "'\"" else "'" if self.sql.startswith("'", position + 1) and first in "eE" else None
+
+    def _depth(self, blocks: int, start: int, end: int) -> int:
+        """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
+        if tokens.BEFORE_LABEL.search(self.sql, max(0, start - _LOOK_BACK), start):
+            return blocks
+        word = self.sql[start:end].lower()
+        if word == "begin":
+            return blocks + bool(tokens.ATOMIC.match(self.sql, self._skip(tokens.GAP, end)))
+        return blocks + (blocks > 0) if word == "case" else max(0, blocks - 1)
 
     def _refuse_unclosed(self, opened: int, parentheses: int, blocks: int) -> None:
         """Else it would take all statements after it along, whatever they are."""
@@ -134,43 +202,37 @@ class _Splitter:
         if blocks:
             raise self._error(opened, "this body is never closed; end it with END")
 
-    def _refuse_copy_from_stdin(self, text: str, start: int) -> None:
-        """Asking the server for it would wait for data that never comes."""
-        if text[:4].upper() == "COPY" and _COPY_FROM_STDIN.search(text):
-            raise self._error(start, "COPY FROM STDIN reads what only psql can send; write it as INSERT")
+    def _refuse_copy_from_client(self, start: int, end: int) -> None:
+        """Asking the server for it would wait for data that never comes; STDOUT means the same there."""
+        if self.sql[start : start + 4].upper() != "COPY":
+            return
+        before, position = "", start
+        while (position := self._skip(tokens.BEFORE_KEYWORD, position)) < end:
+            after = tokens.end_of(tokens.NAME, self.sql, position)
+            word = self.sql[position:after].upper()
+            if before == "FROM" and word in ("STDIN", "STDOUT"):
+                raise self._error(start, "COPY FROM STDIN reads what only psql can send; write it as INSERT")
+            before, position = word, max(after, position + 1)
 
-    def _end_of_block(self, start: int) -> int:
-        depth, position = 0, start
-        while match := _BLOCK_EDGE.search(self.sql, position):
-            depth += 1 if match.group() == "/*" else -1
-            position = match.end()
-            if depth == 0:
-                return position
-        raise self._error(start, "this comment is never closed; end it with */")
+    def _end_of_comment(self, start: int) -> int:
+        if (end := tokens.end_of_comment(self.sql, start)) is None:
+            raise self._error(start, "this comment is never closed; end it with */")
+        return end
 
-    def _end_of_dollar_quote(self, tag: str, opening: re.Match[str]) -> int:
+    def _end_of_dollar_quote(self, start: int) -> int:
+        opening = tokens.DOLLAR_TAG.match(self.sql, start)
+        if opening is None:
+            return start + 1
+        tag = opening.group()
         closing = self.sql.find(tag, opening.end())
         if closing < 0:
-            raise self._error(opening.start(), f"this dollar quote is never closed; end it with {tag}")
+            raise self._error(start, f"this dollar quote is never closed; end it with {tag}")
         return closing + len(tag)
 
-    def _line_at(self, offset: int) -> int:
-        self.line += self.sql.count("\n", self.counted_to, offset)
-        self.counted_to = offset
-        return self.line
+    def _without_blanks(self, end: int) -> int:
+        while self.sql[end - 1] in tokens.BLANKS:
+            end -= 1
+        return end
 
     def _error(self, offset: int, problem: str) -> MigrationFileError:
-        line = self.sql.count("\n", 0, offset) + 1
-        return MigrationFileError(f"{self.file}:{line}: {problem}.")
-
-
-def _depth(blocks: int, word: str) -> int:
-    """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
-    if word.startswith("begin") or (word == "case" and blocks):
-        return blocks + 1
-    return max(0, blocks - 1) if word == "end" else blocks
-
-
-def _first_words(text: str) -> tuple[str, ...]:
-    words = (match[1].upper() for match in _WORD_OR_COMMENT.finditer(text) if match[1])
-    return tuple(islice(words, 4))
+        return MigrationFileError(f"{self.file}:{place_of(self.sql, offset)}: {problem}.")

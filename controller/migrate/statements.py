@@ -76,7 +76,7 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
     match = _CREATE_INDEX.match(statement.text)
     if match is None:
         raise MigrationFileError(
-            f"{file}:{statement.line}: an index that is made CONCURRENTLY needs a name: CREATE INDEX CONCURRENTLY "
+            f"{file}:{statement.place}: an index that is made CONCURRENTLY needs a name: CREATE INDEX CONCURRENTLY "
             "name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
         )
     return ConcurrentIndex(match["name"], match["table"])

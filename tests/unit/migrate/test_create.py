@@ -50,7 +50,7 @@ def test_a_pair_is_made_that_the_engine_reads(tmp_path: Path) -> None:
     assert (up.name, down.name) == ("V002_drop_labels.up.sql", "V002_drop_labels.down.sql")
     assert up.read_text().startswith("-- Drop labels.\n")
     assert down.read_text() == "-- Removes what V002_drop_labels.up.sql made.\n"
-    assert [(m.version, m.description, m.up.statements) for m in read_folder(tmp_path)] == [
+    assert [(m.version, m.description, tuple(m.up.statements)) for m in read_folder(tmp_path)] == [
         (1, "add labels", ()), (2, "drop labels", ()),
     ]  # fmt: skip
 

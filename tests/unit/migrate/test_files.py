@@ -92,13 +92,13 @@ def test_halves_of_two_migrations_are_no_pair() -> None:
 @pytest.mark.parametrize(
     ("data", "told"),
     [
-        (b"SELECT 1;\n-- caf\xe9\n", "V001_a.up.sql:2: not UTF-8"),
-        ("SELECT 1;".encode("utf-16"), "V001_a.up.sql:1: not UTF-8"),
-        ("SELECT 1;".encode("utf-16-le"), "V001_a.up.sql:1: a NUL byte"),
-        (b"SELECT 1;\n\n\0", "V001_a.up.sql:3: a NUL byte"),
+        (b"SELECT 1;\n-- caf\xe9\n", "V001_a.up.sql:2:7: not UTF-8"),
+        ("SELECT 1;".encode("utf-16"), "V001_a.up.sql:1:1: not UTF-8"),
+        ("SELECT 1;".encode("utf-16-le"), "V001_a.up.sql:1:2: a NUL byte"),
+        (b"SELECT 1;\n\n\0", "V001_a.up.sql:3:1: a NUL byte"),
     ],
 )
-def test_what_is_no_utf8_text_is_told_with_its_line(data: bytes, told: str) -> None:
+def test_what_is_no_utf8_text_is_told_with_its_place(data: bytes, told: str) -> None:
     assert refusal("V001_a.up.sql", data=data).startswith(told)
 
 
@@ -119,10 +119,10 @@ def test_the_checksum_is_that_of_the_text_whatever_its_line_ends_are() -> None:
 @pytest.mark.parametrize(
     "word", ["BEGIN", "begin transaction", "START TRANSACTION", "COMMIT", "END", "ROLLBACK", "ABORT"]
 )
-def test_a_statement_that_would_end_the_transaction_is_refused_with_its_line(word: str) -> None:
+def test_a_statement_that_would_end_the_transaction_is_refused_with_its_place(word: str) -> None:
     (migration,) = migrations("V1_a", V1_a_up=f"SELECT 1;\n/* done */ {word};\n")
     with pytest.raises(
-        MigrationFileError, match=rf"V1_a\.up\.sql:2: {word.upper().partition(' ')[0]} inside a migration"
+        MigrationFileError, match=rf"V1_a\.up\.sql:2:12: {word.upper().partition(' ')[0]} inside a migration"
     ):
         _ = migration.up.statements
 
@@ -180,7 +180,7 @@ def test_one_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match=r"nothing\.sql: cannot be read \(No such file or directory\)"):
         read_script(tmp_path / "nothing.sql")
     (tmp_path / "bad.sql").write_bytes(b"\xff")
-    with pytest.raises(MigrationFileError, match=r"bad\.sql:1: not UTF-8"):
+    with pytest.raises(MigrationFileError, match=r"bad\.sql:1:1: not UTF-8"):
         read_script(tmp_path / "bad.sql")
 
 

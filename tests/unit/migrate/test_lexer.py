@@ -45,6 +45,41 @@ def refusal(sql: str) -> str:
         "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN CASE WHEN true THEN 1 END",
         "SELECT CASE WHEN true THEN 1 END",
         "SELECT operator_end, (1)",
+        "SELECT E'a' -- more\n  -- and more\n 'b\\';c'",
+        "SELECT 'a' -- more\n 'b;c'",
+        "SELECT nameE'a\\'",
+        "SELECT U&\"d!0061t;a\" UESCAPE '!', U&'!0061;' UESCAPE '!'",
+        "SELECT B'1;0', X'1;F', N';', B''",
+        "SELECT 'foo;'\n'bar;'",
+        "SELECT $function$ BEGIN RETURN ($1 ~ $q$[\\t\\r;]$q$); END; $function$",
+        "SELECT $$Dianne's; horse$$, $SomeTag$Dianne's; horse$SomeTag$",
+        "SELECT $$$a$;$$",
+        "SELECT 'x' || $1 || $2",
+        "SELECT a\U0001f600$x$, 1",
+        "SELECT $\U0001f600$;$\U0001f600$",
+        "SELECT x @- 1, doc #> '{a;b}', doc #>> '{--}', a->>'/*', 2 ^-1, @ -5, 7/2, 3*-1",
+        "SELECT 'a--b;', '/*;', \"--;\", \"/*\"",
+        "SELECT 1 /* multiline; comment\n * with nesting: /* nested; block */\n */",
+        "SELECT 1 /***/ + 1 /****;****/",
+        "SELECT ARRAY[[1,2],[3,4]], a[1:2], '{;}'::text[], x::numeric(10,2)",
+        "SELECT ((((1))), ((('(;'))))",
+        "CREATE RULE notify_me AS ON UPDATE TO t DO ALSO (NOTIFY a; (SELECT (((1)))); DELETE FROM t WHERE b = ');')",
+        "CREATE FUNCTION one() RETURNS integer AS $$ SELECT 1 AS result; $$ LANGUAGE SQL",
+        "CREATE FUNCTION one() RETURNS integer AS ' SELECT 1 AS result; ' LANGUAGE SQL",
+        "CREATE PROCEDURE insert_data(a integer, b integer) LANGUAGE SQL BEGIN ATOMIC INSERT INTO t VALUES (a);"
+        " INSERT INTO t VALUES (b); END",
+        "CREATE FUNCTION f() RETURNS int BEGIN /* ; */ ATOMIC SELECT 1; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN -- ;\n ATOMIC SELECT 1; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end, x . case FROM x; SELECT 2; END",
+        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT end$x, weekend, ending FROM x; SELECT 2; END",
+        'CREATE FUNCTION f("end;" int DEFAULT 1) RETURNS int BEGIN ATOMIC SELECT "case"; END',
+        "CREATE /* FUNCTION */ TABLE begin_atomic (begin int)",
+        "CREATE FUNCTION f() RETURNS TABLE (a int, b int) LANGUAGE sql BEGIN ATOMIC"
+        " SELECT CASE a WHEN 1 THEN CASE WHEN b = 2 THEN 3 END ELSE 4 END, 5; SELECT 6; END",
+        "CREATE OPERATOR CLASS c FOR TYPE t USING btree AS OPERATOR 1 <, FUNCTION 1 f(t, t)",
+        "CREATE TRIGGER t BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION f('begin atomic')",
+        "INSERT INTO t VALUES (1, 'a;'), (2, E'\\';'), (3, $$;$$), (4, ';')",
+        "SELECT * FROM t WHERE a = 1 -- it's \n AND b = ';'",
     ],
 )
 def test_a_statement_is_not_cut_in_its_middle(statement: str) -> None:
@@ -71,26 +106,70 @@ def test_the_first_words_tell_the_kind_whatever_comments_stand_between() -> None
 
 
 @pytest.mark.parametrize(
-    ("sql", "line", "told"),
+    ("sql", "place", "told"),
     [
-        ("SELECT 1;\nSELECT 'open;\n", 2, "quote is never closed; end it with '"),
-        ('SELECT 1;\nSELECT "open;\n', 2, 'quote is never closed; end it with "'),
-        ("SELECT E'a\\';\n\n", 1, "quote is never closed; end it with '"),
-        ("\n\nDO $body$ BEGIN\nEND $$;", 3, "dollar quote is never closed; end it with $body$"),
-        ("SELECT 1;\n/* open /* x */\n", 2, "comment is never closed; end it with */"),
-        ("SELECT 1 + /* open\n", 1, "comment is never closed; end it with */"),
-        ("CREATE TABLE a (\n  b int;\nCOMMIT;\n", 1, "parenthesis is never closed; end it with )"),
-        ("\nCREATE FUNCTION f() RETURNS int LANGUAGE sql\nBEGIN ATOMIC SELECT 1;\nCOMMIT;", 3, "body is never closed"),
-        ("SELECT 1;\n\\i other.sql\n", 2, "psql meta-commands are not SQL"),
-        ("SELECT 1 \\gset\n", 1, "psql meta-commands are not SQL"),
-        ("SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tO'Brien\n\\.\n", 2, "COPY FROM STDIN reads what only psql can send"),
+        ("SELECT 1;\nSELECT 'open;\n", "2:8", "quote is never closed; end it with '"),
+        ("SELECT 'it''s open;\n", "1:8", "quote is never closed; end it with '"),
+        ('SELECT 1;\nSELECT "open;\n', "2:8", 'quote is never closed; end it with "'),
+        ("SELECT E'a\\';\n\n", "1:8", "quote is never closed; end it with '"),
+        ("SELECT (1, e'a\\');", "1:12", "quote is never closed; end it with '"),
+        ("\n\nDO $body$ BEGIN\nEND $$;", "3:4", "dollar quote is never closed; end it with $body$"),
+        ("SELECT 1;\n/* open /* x */\n", "2:1", "comment is never closed; end it with */"),
+        ("SELECT 1 + /* open\n", "1:12", "comment is never closed; end it with */"),
+        ("CREATE TABLE a (\n  b int;\nCOMMIT;\n", "1:16", "parenthesis is never closed; end it with )"),
+        ("SELECT é, (1));\nSELECT ((1);", "2:8", "parenthesis is never closed; end it with )"),
+        ("\nCREATE FUNCTION f() RETURNS int\nBEGIN ATOMIC SELECT 1;\nCOMMIT;", "3:1", "body is never closed"),
+        ("CREATE FUNCTION f() BEGIN ATOMIC SELECT CASE WHEN a THEN 1; END;", "1:21", "body is never closed"),
+        ("SELECT 1;\n\\i other.sql\n", "2:1", "psql meta-commands are not SQL"),
+        ("SELECT 1 \\gset\n", "1:10", "psql meta-commands are not SQL"),
+        ("SELECT 1;\n \\restrict x", "2:2", "psql meta-commands are not SQL"),
+        ("SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tO'B\n\\.\n", "2:1", "COPY FROM STDIN reads what only psql can send"),
+        ("copy t from /* a /* b */ */ -- c\n STDIN with csv", "1:1", "COPY FROM STDIN reads"),
+        ("COPY t FROM STDOUT", "1:1", "COPY FROM STDIN reads"),
     ],
 )
-def test_what_cannot_be_cut_is_told_with_its_line(sql: str, line: int, told: str) -> None:
+def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, place: str, told: str) -> None:
     message = refusal(sql)
-    assert message.startswith(f"f.sql:{line}: ")
+    assert message.startswith(f"f.sql:{place}: ")
     assert told in message
 
 
 def test_copy_from_a_file_and_to_stdout_are_for_the_server_to_judge() -> None:
-    assert len(texts("COPY t FROM '/data/stdin'; COPY t TO STDOUT; COPY (SELECT 1) TO STDOUT")) == 3
+    sql = "COPY t FROM '/data/stdin'; COPY t TO STDOUT; COPY (SELECT a FROM stdin) TO STDOUT; COPY \"from\" TO stdin"
+    assert len(texts(sql)) == 4
+
+
+def test_a_backslash_in_a_plain_string_is_a_character() -> None:
+    assert texts("SELECT 'C:\\'; SELECT ';'") == ["SELECT 'C:\\'", "SELECT ';'"]
+
+
+def test_a_carriage_return_ends_a_comment_as_for_postgresql() -> None:
+    assert texts("SELECT 1 -- it's\rFROM t;SELECT 2") == ["SELECT 1 -- it's\rFROM t", "SELECT 2"]
+
+
+def test_a_letter_that_only_unicode_calls_a_blank_is_the_servers_to_judge() -> None:
+    assert texts("SELECT 1;\u00a0") == ["SELECT 1", "\u00a0"]
+
+
+@pytest.mark.parametrize(
+    ("sql", "words"),
+    [
+        ('CREATE INDEX "concurrently" ON t (a)', ("CREATE", "INDEX", '"', "ON")),
+        ("REINDEX (VERBOSE, TABLESPACE x) TABLE CONCURRENTLY t", ("REINDEX", "VERBOSE", "TABLESPACE", "X")),
+        ("create/* a /* index */ b */table t1 (a int)", ("CREATE", "TABLE", "T1", "A")),
+        ("DO $$ BEGIN PERFORM 1; END $$", ("DO",)),
+        ("'COMMIT'", ()),
+    ],
+)
+def test_words_are_keywords_and_names_and_nothing_out_of_strings(sql: str, words: tuple[str, ...]) -> None:
+    (statement,) = split(sql, file="f.sql")
+    assert statement.words == words
+
+
+def test_statements_know_where_they_stand() -> None:
+    statements = split("SELECT 1;\n\n  SELECT é; SELECT 3", file="f.sql")
+    assert [each.place for each in statements] == ["1:1", "3:3", "3:13"]
+    assert [each.text for each in statements[1:]] == ["SELECT é", "SELECT 3"]
+    assert statements[-1] == list(statements)[2]
+    with pytest.raises(IndexError):
+        _ = statements[3]

@@ -46,7 +46,7 @@ def test_what_is_no_sql_is_an_error() -> None:
 def test_a_file_that_the_engine_cannot_read_is_a_finding_like_others() -> None:
     (found,) = lint([Script(UP, "SELECT 1;\nCOMMIT;")])
     assert (found.rule, found.level) == ("unreadable", Level.ERROR)
-    assert "V001_a.up.sql:2: COMMIT inside a migration" in found.message
+    assert "V001_a.up.sql:2:1: COMMIT inside a migration" in found.message
 
 
 def test_limits_that_the_engine_sets_are_not_asked_for() -> None:

@@ -1,0 +1,105 @@
+"""What SQL is made of, as PostgreSQL's own scanner cuts it: patterns, and how they are used. Pure.
+
+src/backend/parser/scan.l and src/fe_utils/psqlscan.l of PostgreSQL 18. Every letter beyond ASCII belongs to a name,
+whatever Unicode says of it; blanks are six characters, and a comment to the end of the line ends at CR as well.
+Repetition is possessive throughout: no pattern goes back over what it has read.
+"""
+
+import re
+import sys
+from collections.abc import Iterator
+from itertools import islice
+
+BLANKS = " \t\n\r\f\v"
+_BLANK = r"[ \t\n\r\f\v]"
+_START = r"[A-Za-z_\x80-\U0010ffff]"
+_INSIDE = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+_NAME = rf"{_START}{_INSIDE}*+"
+_LINE_COMMENT = r"--[^\n\r]*+"
+_FLAT_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
+"""A comment with none inside; nested ones need to be counted."""
+_QUOTED_NAME = r'"[^"]*+(?:""[^"]*+)*+"'
+_STRING = r"'[^']*+(?:''[^']*+)*+'"
+_ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
+_CONTINUED = rf"(?:[ \t\f\v]|{_LINE_COMMENT})*+[\n\r](?:{_BLANK}|{_LINE_COMMENT}[\n\r])*+{_ESCAPED}"
+"""A string goes on in the next line, after comments as well; whether that is one more matters only to backslashes."""
+
+_ATOM = rf"""
+    (?! [eE]' {{reserved}} ) {_NAME}
+  | [^A-Za-z_\x80-\U0010ffff'"$;()\\/-]++
+  | {_STRING} | {_QUOTED_NAME} | [eE]{_ESCAPED}(?:{_CONTINUED})*+
+  | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT}
+  | \$[0-9]++
+"""
+_INNER = _ATOM.format(reserved="")
+_GROUP = rf"\( (?: {_INNER} | ; | \( (?: {_INNER} | ; )*+ \) )*+ \)"
+_PLAIN = rf"(?: {{atom}} | {_GROUP} )*+"
+
+
+def _compiled(pattern: str) -> re.Pattern[str]:
+    return re.compile(pattern, re.VERBOSE | re.DOTALL)
+
+
+PLAIN = _compiled(_PLAIN.format(atom=_INNER))
+"""As far as nothing has to be decided: up to a semicolon, a dollar quote, a nested comment, a backslash, a
+parenthesis with more than two levels, and whatever is never closed."""
+PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=_ATOM.format(reserved=rf"| (?i:begin|case|end)(?!{_INSIDE})")))
+"""As `PLAIN`, and up to the words by which the depth of a BEGIN ATOMIC body is counted."""
+_BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
+GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
+BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
+"""What stands between words, and between statements, up to the first comment that is nested or never closed."""
+BEFORE_NAME = _compiled(
+    rf"(?: [^A-Za-z_\x80-\U0010ffff'\"$;\\/-]++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+"
+)
+BEFORE_KEYWORD = _compiled(
+    rf"(?: [^A-Za-z_\x80-\U0010ffff'\"$()\\/-]++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
+)
+"""As `BEFORE_NAME`, and over what stands in parentheses."""
+WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
+"""A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
+COMMENT_EDGE = re.compile(r"/\*|\*/")
+DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
+NAME = re.compile(_NAME)
+QUOTED_NAME = re.compile(_QUOTED_NAME)
+OPENING, CLOSING = re.compile(r"\(++"), re.compile(r"\)++")
+ATOMIC = re.compile(rf"(?i:atomic)(?!{_INSIDE})")
+BEFORE_LABEL = re.compile(rf"(?: \. | (?<!{_INSIDE}) (?i:as) {_BLANK} ) {_BLANK}*+ \Z", re.VERBOSE)
+"""The end of a text after which a reserved word is but the name of a column."""
+
+
+def first_words(sql: str, start: int, end: int) -> tuple[str, ...]:
+    """Four at most, in upper case; see `Statement.words`."""
+    return tuple(islice(_names(sql, start, end), 4))
+
+
+def _names(sql: str, start: int, end: int) -> Iterator[str]:
+    """In upper case, up to the first string; `"` for each in double quotes."""
+    position: int | None = start
+    while position is not None and (position := end_of(BEFORE_NAME, sql, position, end)) < end:
+        if match := NAME.match(sql, position, end):
+            yield match.group().upper()
+            position = match.end()
+        elif match := QUOTED_NAME.match(sql, position, end):
+            yield '"'
+            position = match.end()
+        elif sql.startswith("/*", position):
+            position = end_of_comment(sql, position)
+        else:
+            break
+
+
+def end_of_comment(sql: str, start: int) -> int | None:
+    """Comments nest; None where it is never closed."""
+    depth = 0
+    for match in COMMENT_EDGE.finditer(sql, start):
+        depth += 1 if match.group() == "/*" else -1
+        if depth == 0:
+            return match.end()
+    return None
+
+
+def end_of(pattern: re.Pattern[str], sql: str, start: int, end: int = sys.maxsize) -> int:
+    """Where `pattern` ends that is looked for at `start`; `start` where it is not there."""
+    match = pattern.match(sql, start, end)
+    return match.end() if match else start
