@@ -8,12 +8,14 @@ import aiohttp
 import click
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from controller.cli import root
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Pooler, SslMode
 from controller.health.board import Board
 from controller.resource.crd import custom_resource_definition
+from controller.settings import database_settings
 from controller.web.server import application, serving
 from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation, project_version
 from tests.support.controlplane import ControlPlane
@@ -153,3 +155,22 @@ def test_the_sample_of_a_secret_is_one_that_the_operator_understands() -> None:
     )
     assert (target.host, target.port, target.ssl_mode) == ("perses-db.team-a.svc", 5432, SslMode.VERIFY_FULL)
     assert target.password == "replace-me-before-use"
+
+
+def test_the_init_container_reads_the_sample_of_a_secret_by_the_programs_variables() -> None:
+    samples = {path.stem: yaml.safe_load(path.read_text()) for path in SAMPLES}
+    [container] = samples["init-container"]["spec"]["template"]["spec"]["initContainers"]
+    chosen = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
+    assert {reference["name"] for reference in chosen.values()} == {samples["secret"]["metadata"]["name"]}
+    environ = {name: samples["secret"]["stringData"][reference["key"]] for name, reference in chosen.items()}
+    target = database_settings(environ, url=None, pooler=Pooler.NONE).target
+    assert (target.host, target.database, target.user) == ("perses-db", "perses", "perses")
+    assert target.ssl_mode is SslMode.VERIFY_FULL
+
+
+def test_the_init_container_runs_a_command_that_exists() -> None:
+    path = ROOT / "manifests/samples/init-container.yaml"
+    [container] = yaml.safe_load(path.read_text())["spec"]["template"]["spec"]["initContainers"]
+    assert container["args"][:2] == ["migrate", "up"]
+    assert container["image"] == f"{NAME}:{project_version()}"
+    assert CliRunner().invoke(root, [*container["args"], "--help"]).exit_code == 0

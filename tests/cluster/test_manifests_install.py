@@ -97,6 +97,15 @@ def test_samples_that_belong_together_name_each_other() -> None:
     assert set(wanted.values()) == {written}
 
 
+def init_container_sample() -> dict[str, Any]:
+    sample: dict[str, Any] = yaml.safe_load((ROOT / "manifests/samples/init-container.yaml").read_text())
+    return sample
+
+
+def test_the_pod_of_the_init_container_is_let_in_where_restricted_is_enforced(installed: ControlPlane) -> None:
+    create_pod(installed, init_container_sample()["spec"]["template"])
+
+
 def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
     """As the Deployment's controller would, in a namespace that enforces `restricted`."""
     namespace = cluster.namespace()
