@@ -37,6 +37,8 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.apply_to_ready
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.migrations
+	$(BIN)/python -m benchmarks.lexer
+	$(BIN)/python -m benchmarks.large_files
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv

@@ -27,18 +27,23 @@ class Batch:
 
     Attributes:
         number: of the first one in its file, counted from 1.
-        text: all of them as they stand there, without the last semicolon.
         quick: they only write the catalog.
     """
 
     number: int
     statements: tuple[Statement, ...]
-    text: str
     quick: bool
+
+    @property
+    def text(self) -> str:
+        """All of them as they stand there, without the last semicolon; cut out anew each time."""
+        return self.statements[0].source[self.statements[0].offset : self.statements[-1].end]
 
     def statement_at(self, position: int | None) -> Statement | None:
         """The statement at a position as PostgreSQL counts it, from 1 in `text`; None where it cannot be told."""
-        if position is not None and not 0 < position <= len(self.text) + 1:  # one behind: the end of input
+        if (
+            position is not None and not 0 < position <= self.statements[-1].end - self.statements[0].offset + 1
+        ):  # one behind: the end of input
             return None
         if len(self.statements) == 1:
             return self.statements[0]
@@ -56,27 +61,23 @@ def batches(script: Script, *, one_by_one: bool = False) -> Iterator[Batch]:
     for statement in script.statements:
         quick = not one_by_one and _only_writes_the_catalog(statement, made)
         if together and (not quick or len(together) == LARGEST_BATCH):
-            yield _batch(script, number, together, quick=True)
+            yield Batch(number, tuple(together), quick=True)
             number, together = number + len(together), []
         together.append(statement)
         if not quick:
-            yield _batch(script, number, together, quick=False)
+            yield Batch(number, tuple(together), quick=False)
             number, together = number + 1, []
     if together:
-        yield _batch(script, number, together, quick=True)
-
-
-def _batch(script: Script, number: int, statements: list[Statement], *, quick: bool) -> Batch:
-    last = statements[-1]
-    return Batch(number, tuple(statements), script.text[statements[0].offset : last.offset + len(last.text)], quick)
+        yield Batch(number, tuple(together), quick=True)
 
 
 def _only_writes_the_catalog(statement: Statement, made: set[str]) -> bool:
     """True for definitions; for a table's index only where this file makes the table, which is empty then."""
-    if table := _TABLE.match(statement.text):
+    whole = statement.source, statement.offset, statement.end  # not its text, which may be as long as the file
+    if table := _TABLE.match(*whole):
         made.add(table[1].lower())
         return True
-    if index := _INDEX.match(statement.text):
+    if index := _INDEX.match(*whole):
         return index[1].lower() in made
     first, second = (*statement.words, "", "")[:2]
     return first in _QUICK or (first == "CREATE" and second in _QUICK_CREATE)

@@ -6,10 +6,10 @@
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
@@ -24,6 +24,10 @@ _TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", 
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 
 
+_CHUNK = 1_000_000
+"""Characters."""
+
+
 @dataclass(frozen=True)
 class Script:
     """The text of one file. `name` is the file's name without folders."""
@@ -34,7 +38,13 @@ class Script:
     @cached_property
     def sha256(self) -> str:
         """Hex digest; the same whether lines end in LF or CRLF, so that a checkout on Windows is no edit."""
-        return hashlib.sha256(self.text.replace("\r\n", "\n").encode()).hexdigest()
+        digest = hashlib.sha256()
+        for start in range(0, len(self.text), _CHUNK):  # not all at once, which would take twice its size
+            piece = self.text[start : start + _CHUNK]
+            if piece.endswith("\r") and self.text.startswith("\n", start + _CHUNK):
+                piece = piece[:-1]
+            digest.update(piece.replace("\r\n", "\n").encode())
+        return digest.hexdigest()
 
     @cached_property
     def transactional(self) -> bool:
@@ -48,7 +58,7 @@ class Script:
     def digest_of_first(self, count: int) -> str:
         """Hex digest of the first `count` statements; comments between them may change."""
         digest = hashlib.sha256()
-        for statement in self.statements[:count]:
+        for statement in islice(self.statements, count):
             digest.update(statement.normalised)
         return digest.hexdigest()
 
@@ -108,12 +118,12 @@ def read_folder(folder: Path) -> Migrations:
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such folder. Give the folder that holds the migration files (--path).")
     try:
-        contents = {path.name: path.read_bytes() for path in sql_files(folder)}
+        migrations = _parse((path.name, path.read_bytes()) for path in sql_files(folder))
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: cannot be read ({os.strerror(error.errno or 0)}).") from None
-    if not contents:
+    if not migrations:
         raise ConfigurationError(f"{folder}: no migration in it. Give the folder that holds the files (--path).")
-    return parse(contents)
+    return migrations
 
 
 def read_script(path: Path) -> Script:
@@ -146,9 +156,14 @@ def parse(contents: Mapping[str, bytes]) -> Migrations:
         MigrationFileError: a name that cannot be read, an encoding other than UTF-8, two files for one version
             and direction, an up without a down or the reverse, a gap.
     """
+    return _parse(contents.items())
+
+
+def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
+    """As `parse`; what a generator gives is kept as text alone."""
     scripts: dict[tuple[int, str], Script] = {}
     descriptions: dict[int, str] = {}
-    for name, data in contents.items():
+    for name, data in contents:
         version, description, direction = _parse_name(name)
         if (version, direction) in scripts:
             raise MigrationFileError(

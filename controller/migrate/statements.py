@@ -33,7 +33,8 @@ _CREATE_INDEX = re.compile(
     rf"(?!ON\b)(?P<name>{_NAME}){_GAP}ON{_GAP}(?:ONLY{_GAP})?(?P<table>{_QUALIFIED})",
     re.IGNORECASE | re.DOTALL,
 )
-_DETACH = re.compile(r"\bDETACH\s+PARTITION\b.*\bCONCURRENTLY\s*$", re.IGNORECASE | re.DOTALL)
+_DETACH = re.compile(r"\bDETACH\s+PARTITION\b", re.IGNORECASE)
+_CONCURRENTLY = "CONCURRENTLY"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +51,7 @@ def runs_alone(statement: Statement) -> bool:
     if words[:1] in _ALONE or words[:2] in _ALONE or words == ("CLUSTER",):
         return True
     if words[:1] == ("ALTER",):
-        return words[1:2] == ("TABLE",) and _DETACH.search(statement.text) is not None
+        return words[1:2] == ("TABLE",) and _detaches_concurrently(statement)
     return waits_for_others(statement)
 
 
@@ -80,6 +81,11 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
             "name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
         )
     return ConcurrentIndex(match["name"], match["table"])
+
+
+def _detaches_concurrently(statement: Statement) -> bool:
+    last = statement.source[max(statement.offset, statement.end - len(_CONCURRENTLY)) : statement.end]
+    return last.upper() == _CONCURRENTLY and _DETACH.search(statement.text) is not None
 
 
 def _makes_index(words: tuple[str, ...]) -> bool:

@@ -72,21 +72,27 @@ class _Transaction:
 
     async def _send(self, opening: str, ending: str) -> None:
         """`opening` and `ending` travel with the first and the last batch, where these may not take long."""
-        todo = list(batches(self.file.step.script, one_by_one=self.one_by_one))
-        together = not self.one_by_one
-        with_first = together and (not todo or todo[0].quick)
-        with_last = together and (not todo or todo[-1].quick)
-        if not with_first:
-            await self._execute(opening)
-        for batch in todo:
-            before = opening if with_first and batch is todo[0] else ""
-            after = ending if with_last and batch is todo[-1] else ""
+        before = opening
+        todo = batches(self.file.step.script, one_by_one=self.one_by_one)
+        batch = next(todo, None)
+        while batch is not None:
+            following = next(todo, None)
+            quick = batch.quick and not self.one_by_one
+            if before and not quick:
+                await self._execute(before)
+                before = ""
+            after = ending if quick and following is None else ""
             self.file.progress.statement(self.file.step, batch.number, batch.statements[0])
             await self._execute(before, batch, after)
-        if not todo and together:
-            await self._execute(opening + ending)
-        elif not with_last:
-            await self._finish(ending)
+            if after:
+                return
+            before, batch = "", following
+        if before and not self.one_by_one:
+            await self._execute(before + ending)
+            return
+        if before:
+            await self._execute(before)
+        await self._finish(ending)
 
     async def _finish(self, ending: str) -> None:
         """What COMMIT would check is checked before it, while it can still be said which file broke it."""
