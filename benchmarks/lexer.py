@@ -26,7 +26,7 @@ SHAPES = {
     "INSERT statements": ("", "INSERT INTO t (a, b) VALUES (1, 'it''s');\n", ""),
     "one INSERT of many rows": ("INSERT INTO t VALUES ", "(1, 'abc', now()),\n", "(1, 'abc', now())"),
     "functions in PL/pgSQL": ("", "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN END; $$;\n", ""),
-    "BEGIN ATOMIC bodies": ("", "CREATE FUNCTION f() RETURNS a BEGIN ATOMIC SELECT CASE a WHEN b THEN c END; END;\n", ""),
+    "BEGIN ATOMIC bodies": ("", "CREATE FUNCTION f() RETURNS a BEGIN ATOMIC SELECT CASE a WHEN b THEN c END; END;", ""),
     "tiny statements": ("", "SELECT 1;", ""),
     "comments": ("", "-- a comment; with 'quotes'\n", "SELECT 1"),
     "one string": ("SELECT '", "x", "'"),

@@ -1,0 +1,45 @@
+"""What the documentation tells people to type is something that the program knows."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+
+from controller.cli import root
+from controller.cli.migrate import command as migrate
+from controller.cli.templates import command as templates
+
+ROOT = Path(__file__).parents[3]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+_COMMAND = re.compile(r"(?:`|^(?:    |\$ ))dashdb ([a-z][^`\n;|]*)", re.MULTILINE)
+
+
+def commands() -> list[str]:
+    return sorted({match[1].strip() for path in DOCUMENTS for match in _COMMAND.finditer(path.read_text())})
+
+
+@pytest.mark.parametrize("command", commands())
+def test_a_command_in_the_documentation_exists(command: str) -> None:
+    arguments = [word for word in shlex.split(command) if word not in {"...", "VERSION"}]
+    done = CliRunner().invoke(root, [*arguments, "--help"])
+    assert done.exit_code == 0, done.output
+
+
+@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.name)
+def test_every_option_in_the_documentation_is_one_of_the_programs(document: Path) -> None:
+    known = {
+        option
+        for group in (migrate, templates)
+        for command in group.commands.values()
+        for parameter in command.params
+        for option in parameter.opts
+    }
+    text = re.sub(r"`[^`]*(?:upgrade|pg_dump|psql|kubectl)[^`]*`", "", document.read_text())
+    told = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r"dashdb [a-z ]*(--[a-z-]+)", text))
+    assert told - known <= {"--help"}
+
+
+def test_there_are_commands_to_check() -> None:
+    assert "migrate up" in commands()
