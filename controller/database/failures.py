@@ -24,6 +24,11 @@ BROKEN_CONNECTION = (
 _WAITING = Recovery.WAITING
 _TRANSIENT = Recovery.TRANSIENT
 
+_POOLER = (
+    "Prepared statements are mixed up: a pooler in transaction mode stands before the server. Say --pooler pgbouncer, "
+    "or spec.connection.pooler: PgBouncer."
+)
+
 # SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> reason, recovery, message.
 _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "28P01": ("AuthenticationFailed", _WAITING, "The server refused the password of user {user!r}."),
@@ -41,6 +46,8 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "57P01": ("ConnectionLost", _TRANSIENT, "The server ended the connection."),
     "57P02": ("ConnectionLost", _TRANSIENT, "The server ended the connection after a crash of one of its processes."),
     "57P04": ("DatabaseNotFound", _WAITING, "The {place_database} was dropped."),
+    "42P05": ("PoolerNotDeclared", _WAITING, _POOLER),
+    "26000": ("PoolerNotDeclared", _WAITING, _POOLER),
     "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
 }  # fmt: skip
 
