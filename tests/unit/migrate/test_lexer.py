@@ -4,6 +4,7 @@ import pytest
 
 from controller.errors import MigrationFileError
 from controller.migrate.lexer import split
+from tests.unit.migrate.whole_statements import WHOLE
 
 
 def texts(sql: str) -> list[str]:
@@ -16,72 +17,7 @@ def refusal(sql: str) -> str:
     return caught.value.message
 
 
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "SELECT ';'",
-        "SELECT 'it''s; so'",
-        "SELECT 'a\\'",
-        "SELECT E'a\\';b'",
-        "SELECT e'\\\\'",
-        "SELECT E'a'\n  'b\\';c'",
-        'SELECT ";""" FROM t',
-        "SELECT U&'\\0061;'",
-        "SELECT $$;$$",
-        "SELECT $a$ $$;$$ $b$ ; $b$ $a$",
-        "SELECT $é1$;$é1$",
-        "DO $$ BEGIN PERFORM 1; END; $$",
-        "SELECT 1 -- ; '",
-        "SELECT 1 /* ; ' */",
-        "SELECT 1 /* a /* ; */ ; */ + 1",
-        "CREATE RULE r AS ON INSERT TO t DO ALSO (INSERT INTO a VALUES (1); INSERT INTO b VALUES (2))",
-        "SELECT a$b$c, $1 FROM t",
-        "SELECT 1$1",
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql BEGIN ATOMIC SELECT 1; SELECT 2; END",
-        "create or replace procedure p() language sql begin\n atomic select case when true then 1 end; select 2; end",
-        "CREATE /* x */ FUNCTION f() RETURNS int BEGIN ATOMIC SELECT CASE WHEN a THEN CASE WHEN b THEN 3 END END; END",
-        "CREATE FUNCTION f() RETURNS t BEGIN ATOMIC SELECT begin, x.end, (CASE WHEN x.case THEN 1 END) FROM x; END",
-        "CREATE FUNCTION f(begin date) RETURNS int LANGUAGE sql AS 'SELECT 1'",
-        "CREATE FUNCTION f() RETURNS int LANGUAGE sql RETURN CASE WHEN true THEN 1 END",
-        "SELECT CASE WHEN true THEN 1 END",
-        "SELECT operator_end, (1)",
-        "SELECT E'a' -- more\n  -- and more\n 'b\\';c'",
-        "SELECT 'a' -- more\n 'b;c'",
-        "SELECT nameE'a\\'",
-        "SELECT U&\"d!0061t;a\" UESCAPE '!', U&'!0061;' UESCAPE '!'",
-        "SELECT B'1;0', X'1;F', N';', B''",
-        "SELECT 'foo;'\n'bar;'",
-        "SELECT $function$ BEGIN RETURN ($1 ~ $q$[\\t\\r;]$q$); END; $function$",
-        "SELECT $$Dianne's; horse$$, $SomeTag$Dianne's; horse$SomeTag$",
-        "SELECT $$$a$;$$",
-        "SELECT 'x' || $1 || $2",
-        "SELECT a\U0001f600$x$, 1",
-        "SELECT $\U0001f600$;$\U0001f600$",
-        "SELECT x @- 1, doc #> '{a;b}', doc #>> '{--}', a->>'/*', 2 ^-1, @ -5, 7/2, 3*-1",
-        "SELECT 'a--b;', '/*;', \"--;\", \"/*\"",
-        "SELECT 1 /* multiline; comment\n * with nesting: /* nested; block */\n */",
-        "SELECT 1 /***/ + 1 /****;****/",
-        "SELECT ARRAY[[1,2],[3,4]], a[1:2], '{;}'::text[], x::numeric(10,2)",
-        "SELECT ((((1))), ((('(;'))))",
-        "CREATE RULE notify_me AS ON UPDATE TO t DO ALSO (NOTIFY a; (SELECT (((1)))); DELETE FROM t WHERE b = ');')",
-        "CREATE FUNCTION one() RETURNS integer AS $$ SELECT 1 AS result; $$ LANGUAGE SQL",
-        "CREATE FUNCTION one() RETURNS integer AS ' SELECT 1 AS result; ' LANGUAGE SQL",
-        "CREATE PROCEDURE insert_data(a integer, b integer) LANGUAGE SQL BEGIN ATOMIC INSERT INTO t VALUES (a);"
-        " INSERT INTO t VALUES (b); END",
-        "CREATE FUNCTION f() RETURNS int BEGIN /* ; */ ATOMIC SELECT 1; END",
-        "CREATE FUNCTION f() RETURNS int BEGIN -- ;\n ATOMIC SELECT 1; END",
-        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT 1 AS end, x . case FROM x; SELECT 2; END",
-        "CREATE FUNCTION f() RETURNS int BEGIN ATOMIC SELECT end$x, weekend, ending FROM x; SELECT 2; END",
-        'CREATE FUNCTION f("end;" int DEFAULT 1) RETURNS int BEGIN ATOMIC SELECT "case"; END',
-        "CREATE /* FUNCTION */ TABLE begin_atomic (begin int)",
-        "CREATE FUNCTION f() RETURNS TABLE (a int, b int) LANGUAGE sql BEGIN ATOMIC"
-        " SELECT CASE a WHEN 1 THEN CASE WHEN b = 2 THEN 3 END ELSE 4 END, 5; SELECT 6; END",
-        "CREATE OPERATOR CLASS c FOR TYPE t USING btree AS OPERATOR 1 <, FUNCTION 1 f(t, t)",
-        "CREATE TRIGGER t BEFORE UPDATE ON a FOR EACH ROW EXECUTE FUNCTION f('begin atomic')",
-        "INSERT INTO t VALUES (1, 'a;'), (2, E'\\';'), (3, $$;$$), (4, ';')",
-        "SELECT * FROM t WHERE a = 1 -- it's \n AND b = ';'",
-    ],
-)
+@pytest.mark.parametrize("statement", [*WHOLE, "SELECT 1$1"])
 def test_a_statement_is_not_cut_in_its_middle(statement: str) -> None:
     assert texts(f"{statement}\n;SELECT 'next'") == [statement, "SELECT 'next'"]
 
