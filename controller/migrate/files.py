@@ -14,7 +14,7 @@ from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.lexer import Statements, place_of, split
-from controller.migrate.statements import runs_alone
+from controller.migrate.statements import concurrent_index, runs_alone
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 LARGEST_SEQUENCE = 9_999_999
@@ -67,7 +67,8 @@ class Script:
         """In order.
 
         Raises:
-            MigrationFileError: the text cannot be cut, or ends the transaction that the engine holds.
+            MigrationFileError: the text cannot be cut, ends the transaction that the engine holds, or makes an index
+                CONCURRENTLY without a name.
         """
         statements = split(self.text, file=self.name)
         for statement in statements:
@@ -77,6 +78,7 @@ class Script:
                     f"{self.name}:{statement.place}: {words[0]} inside a migration. The engine begins and ends the "
                     "transactions; remove it."
                 )
+            concurrent_index(statement, file=self.name)
         return statements
 
 
