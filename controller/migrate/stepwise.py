@@ -24,11 +24,14 @@ from controller.migrate.patience import LockedByRunner, LockedByTable
 from controller.migrate.plan import half_way
 from controller.migrate.refusal import NOTHING_APPLIED, explain
 from controller.migrate.statements import concurrent_index, may_commit, runs_alone, waits_for_others
-from controller.migrate.transaction import closing
+from controller.migrate.transaction import HISTORY_LOCK, closing
 
 PATIENT_LOCK_TIMEOUT_MS = 3_600_000
 """Milliseconds that a concurrent statement may wait for older transactions to end. It stands in nobody's way while
 it waits, and what it built is lost when it gives up."""
+_INTERRUPTED = ": interrupted"
+# A file may have said SET ROLE for the statements that follow: the journal is ours all the same.
+_AS_OURSELVES = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
 
 
 async def run_stepwise(run: FileRun) -> bool:
@@ -100,6 +103,7 @@ class _Journal:
         self.connection = run.connection
         self.script = run.step.script
         self.done = run.step.resume_at or 0
+        self.interrupted = False
         self.digest = hashlib.sha256()
         for statement in self.script.statements[: self.done]:
             self.digest.update(statement.normalised)
@@ -107,15 +111,41 @@ class _Journal:
     async def run(self) -> None:
         run, started = self.file, time.monotonic()
         run.progress.started(run.step)
-        begin = records.begin_journal(run.place, run.step, **self._stand(), retries=run.retries)
-        await self.connection.execute(BEGIN + records.create_table(run.place) + begin + "COMMIT;")
-        for number, statement in enumerate(self.script.statements[self.done :], start=self.done + 1):
-            run.progress.statement(run.step, number, statement)
-            await self._advance(statement)
-        milliseconds = round((time.monotonic() - started) * 1000)
-        ending = lock_only(run.place) + closing(run, duration_ms=milliseconds)  # a RESET takes the session's lock
-        await self.connection.execute(BEGIN + run.limits() + ending + "COMMIT;")
+        try:
+            await self._begin()
+            for number, statement in enumerate(self.script.statements[self.done :], start=self.done + 1):
+                run.progress.statement(run.step, number, statement)
+                await self._advance(statement)
+            milliseconds = round((time.monotonic() - started) * 1000)
+            ending = lock_only(run.place) + closing(run, duration_ms=milliseconds)  # RESET takes the session's lock
+            await self._write(run.limits() + ending)
+        except asyncio.CancelledError:
+            self._tell_what_is_left()
+            raise
         run.progress.finished(run.step, time.monotonic() - started)
+
+    async def _begin(self) -> None:
+        run = self.file
+        if run.step.resume_at is not None:
+            told = f"SELECT error FROM {run.place.table} WHERE version = $1"
+            error = await self.connection.fetchval(told, run.step.migration.version)
+            self.interrupted = str(error).endswith(_INTERRUPTED)
+        begin = records.begin_journal(run.place, run.step, **self._stand(), retries=run.retries)
+        await self._write(records.create_table(run.place) + begin)
+
+    async def _write(self, text: str) -> None:
+        """Changes the history, by itself; where the file stands in memory stays as it is."""
+        try:
+            await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
+        except NO_LOCK:
+            await roll_back(self.connection)
+            raise LockedByTable(HISTORY_LOCK) from None
+
+    def _tell_what_is_left(self) -> None:
+        statements = self.script.statements
+        if statements:  # at the end, where only the history is to be written, the last one stands for it
+            number = min(self.done + 1, len(statements))
+            self.file.progress.left_half_done(self.file.step, number, statements[number - 1])
 
     async def _advance(self, statement: Statement) -> None:
         """Runs one statement and writes that it is done."""
@@ -123,15 +153,16 @@ class _Journal:
         before, self.done = self.done, self.done + 1
         self.digest.update(statement.normalised)
         entry = records.advance_journal(self.file.place, self.file.step, **self._stand())
+        opening = "" if alone else BEGIN + self.file.limits()
         try:
             if alone:
-                await self._run_alone(statement, first=before == self.file.step.resume_at)
-                await self.connection.execute(entry)
+                await self._run_alone(statement, may_be_done=self.interrupted and before == self.file.step.resume_at)
+                await self._write(self.file.limits(lock_timeout_ms=PATIENT_LOCK_TIMEOUT_MS) + entry)
             else:
-                text = f"{BEGIN}{self.file.limits()}{statement.text}\n;\n{entry}COMMIT;"
+                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{entry}COMMIT;"
                 await self.connection.execute(text, timeout=NO_LIMIT)
         except asyncio.CancelledError:
-            self.file.progress.left_half_done(self.file.step, before + 1, statement)
+            self.done = before
             raise
         except NO_LOCK:
             await self._stop(before, alone=alone)
@@ -139,29 +170,29 @@ class _Journal:
         except (asyncpg.PostgresError, MigrationFailed) as error:
             if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
                 raise
-            raise await self._refusal(statement, error, before, alone=alone) from None
+            why = error.message if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
+            raise await self._refusal(why, before, alone=alone) from None
 
-    async def _run_alone(self, statement: Statement, *, first: bool) -> None:
-        """`first`: of a run that goes on, so that the statement may have reached its end."""
+    async def _run_alone(self, statement: Statement, *, may_be_done: bool) -> None:
+        """`may_be_done`: an earlier run was interrupted in the middle of it, or just behind."""
         patience = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
         await self.connection.execute(self.file.limits(lock_timeout_ms=patience, scope="SESSION"))
         wanted = concurrent_index(statement, file=self.script.name)
         if wanted is None:
             await self.connection.execute(statement.text, timeout=NO_LIMIT)
-        elif not (first and await index.is_whole(self.connection, wanted)):
+        elif not (may_be_done and await index.is_whole(self.connection, wanted)):
             await index.drop_invalid(self.connection, wanted)
             await self.connection.execute(statement.text, timeout=NO_LIMIT)
             await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
 
-    async def _refusal(
-        self, statement: Statement, error: asyncpg.PostgresError | MigrationFailed, done: int, *, alone: bool
-    ) -> DashdbError:
-        """What `error` means, after it has been written down."""
-        if isinstance(error, MigrationFailed):
-            why = error.message
-        else:
-            offset = statement.offset + (int(error.position) - 1 if error.position and alone else 0)
-            why = explain(self.file.step, statement, offset, error)
+    def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> str:
+        """`ours`: characters of our own before the statement."""
+        position = int(error.position or 0) - ours
+        inside = 0 < position <= len(statement.text) + 1  # one behind: the end of input
+        return explain(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
+
+    async def _refusal(self, why: str, done: int, *, alone: bool) -> DashdbError:
+        """The error for people, after it has been written down."""
         await self._stop(done, alone=alone, why=why)
         if done == 0 and not alone:
             return MigrationFailed(why + NOTHING_APPLIED)
@@ -172,12 +203,13 @@ class _Journal:
         """Writes where the file stands; nothing where nothing of it is in the database."""
         await roll_back(self.connection)
         place, step = self.file.place, self.file.step
-        if done == 0 and not alone:
-            await self.connection.execute(records.undo_journal(place, step))
-            return
-        digest = self.script.digest_of_first(done)
-        entry = records.advance_journal(place, step, done=done, done_sha256=digest, error=self._where(done, why))
-        await self.connection.execute(entry)
+        if done or alone:
+            digest = self.script.digest_of_first(done)
+            where = self._where(done, why)
+            entry = records.advance_journal(place, step, done=done, done_sha256=digest, error=where)
+        else:
+            entry = records.undo_journal(place, step) if place.has_history else records.drop_table(place)
+        await self._write(self.file.limits() + entry)
 
     def _stand(self) -> _Stand:
         return {"done": self.done, "done_sha256": self.digest.hexdigest(), "error": self._where(self.done)}
@@ -185,6 +217,6 @@ class _Journal:
     def _where(self, done: int, why: str | None = None) -> str:
         statements = self.script.statements
         if done == len(statements):
-            return f"the end of {self.script.name}: interrupted"
+            return f"the end of {self.script.name}{_INTERRUPTED}"
         place = f"{self.script.name}:{statements[done].line}"
-        return f"statement {done + 1} of {len(statements)}: {why or place + ': interrupted'}"
+        return f"statement {done + 1} of {len(statements)}: {why or place + _INTERRUPTED}"

@@ -14,7 +14,7 @@ from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
 from controller.migrate.patience import LockedByRunner, LockedByTable
 from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
 
-_HISTORY_LOCK = "a lock on schema_version that another session holds"
+HISTORY_LOCK = "a lock on schema_version that another session holds"
 
 
 class _Unlocated(Exception):
@@ -121,7 +121,7 @@ class _Transaction:
             await roll_back(self.connection)
             raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
         if isinstance(error, NO_LOCK):
-            lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else _HISTORY_LOCK
+            lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else HISTORY_LOCK
             raise LockedByTable(lock) from None
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
             raise error
