@@ -63,17 +63,24 @@ class Running:
 
 
 @contextmanager
-def asleep(server: PostgresServer, settings: Mapping[str, str], *arguments: str) -> Iterator[Running]:
-    """A `dashdb` whose migration is in the middle of a `pg_sleep`."""
+def begun(settings: Mapping[str, str], *arguments: str) -> Iterator[Running]:
+    """A `dashdb` that works; killed at the end."""
     process = subprocess.Popen(
         [*DASHDB, *arguments], env=environ(settings), stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
     )
     try:
-        wait_until(lambda: sleepers(server, settings["DB_NAME"]) == 1, what="the migration sleeps", seconds=20)
         yield Running(process)
     finally:
         process.kill()
         process.communicate()
+
+
+@contextmanager
+def asleep(server: PostgresServer, settings: Mapping[str, str], *arguments: str) -> Iterator[Running]:
+    """A `dashdb` whose migration is in the middle of a `pg_sleep`."""
+    with begun(settings, *arguments) as running:
+        wait_until(lambda: sleepers(server, settings["DB_NAME"]) == 1, what="the migration sleeps", seconds=20)
+        yield running
 
 
 def sleepers(server: PostgresServer, database: str) -> int:
