@@ -160,7 +160,7 @@ async def test_the_invalid_index_of_another_table_is_left_alone(connection: Conn
 
 @pytest.mark.parametrize("name", [B, "V2_index.down.sql"])
 async def test_an_index_without_a_name_is_refused_before_any_file_runs(connection: Connection, name: str) -> None:
-    with pytest.raises(MigrationFileError, match=rf"^{name}:2: .*needs a name"):
+    with pytest.raises(MigrationFileError, match=rf"^{name}:2:1: .*needs a name"):
         await run(connection, {**TABLE, B: BUILD, name: "\nCREATE INDEX CONCURRENTLY ON a (n)"})
     assert await tables(connection) == []
 
