@@ -24,12 +24,10 @@ from controller.reconcile.session import Session
 from controller.reconcile.slots import Slots
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.templates.merge import TemplateDecision, decide
-from controller.templates.seeding import read_rows
+from controller.templates.seeding import has_table, read_rows
 from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
-
-_HAS_TEMPLATES = "SELECT to_regclass(format('%I.dashboard_template', current_schema())) IS NOT NULL"
 
 
 class SecretReader(Protocol):
@@ -172,6 +170,6 @@ def _plan(spec: DashboardDatabaseSpec, around: Surroundings, history: History) -
 
 
 async def _templates(connection: Connection) -> tuple[TemplateDecision, ...] | None:
-    if not await connection.fetchval(_HAS_TEMPLATES):
+    if not await has_table(connection):
         return None
     return decide(shipped_templates(), await read_rows(connection))
