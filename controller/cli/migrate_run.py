@@ -155,7 +155,8 @@ def _migrate_after_asking(
     async def same(_: Connection, __: Migrations) -> int:
         return agreed.target
 
-    _migrate(invocation, settings, same, agreed=agreed)
+    # Upwards, replicas that start together all mean the same; who is slower finds less to do.
+    _migrate(invocation, settings, same, agreed=agreed if agreed.reverts else None)
 
 
 def _confirmed(plan: Plan, tolls: tuple[Toll, ...]) -> bool:
