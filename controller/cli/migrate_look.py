@@ -1,19 +1,17 @@
 """`dashdb migrate version`, `status` and `plan`: they look, and change nothing."""
 
 import sys
-from contextlib import suppress
 
 import click
 
 from controller.cli.invocation import Invocation, shared
 from controller.cli.migrate_output import print_plan, print_status, print_version
 from controller.database.connection import Connection
-from controller.errors import HistoryMismatch, SchemaDirty
 from controller.migrate.files import Migrations
 from controller.migrate.history import read_history
 from controller.migrate.lint import lint
 from controller.migrate.losses import Toll, expected_losses, weigh
-from controller.migrate.plan import History, Plan, adopted, current_version, make_plan, newest_version
+from controller.migrate.plan import History, Plan, current_version, make_plan, newest_version, spelled_out
 
 PENDING_EXIT_CODE = 8
 
@@ -46,11 +44,9 @@ def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
     """
 
     async def work(connection: Connection, migrations: Migrations) -> tuple[Migrations, History]:
-        return migrations, await read_history(connection, invocation.schema)
+        return migrations, spelled_out(migrations, await read_history(connection, invocation.schema))
 
     migrations, history = invocation.run(work)
-    with suppress(HistoryMismatch, SchemaDirty):  # then the single row of golang-migrate says what there is to say
-        _, history = adopted(migrations, history)
     print_status(migrations, history, as_json=invocation.as_json)
     if pending_exit_code and newest_version(migrations) > current_version(history):
         sys.exit(PENDING_EXIT_CODE)

@@ -47,6 +47,11 @@ class Place:
         """The history, qualified and quoted: a file may change the search_path, or a user have several schemas."""
         return f"{identifier(self.schema)}.{TABLE}"
 
+    @property
+    def keeps_history(self) -> bool:
+        """Even an empty one: without it, what golang-migrate says would count again."""
+        return self.has_golang_migrate
+
 
 async def find_place(connection: Connection, schema: str | None) -> Place:
     """Where the history is, or will be.

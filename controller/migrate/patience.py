@@ -12,6 +12,7 @@ T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
 """Seconds between two tries: from this, doubling up to that, with full jitter."""
+HISTORY_LOCK = "a lock on schema_version that another session holds"
 
 
 class LockedByRunner(Exception):

@@ -149,7 +149,7 @@ def make_plan(
         SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
         SchemaAhead: versions that the files do not know would have to be reverted.
     """
-    adopts, history = adopted(migrations, history)
+    adopts, history = _adopted(migrations, history)
     check_history(migrations, history, out_of_order=out_of_order)
     current, newest = current_version(history), newest_version(migrations)
     if target is None:
@@ -188,14 +188,14 @@ def check_history(migrations: Migrations, history: History, *, out_of_order: boo
             )
 
 
-def adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
-    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for.
+def awaits_adoption(history: History) -> bool:
+    """True for what golang-migrate's table says, as a single row; once it is ours there is a row for each file."""
+    return len(history) == 1 and history[0].origin is Origin.GOLANG_MIGRATE and not history[0].sha256
 
-    Raises:
-        HistoryMismatch: its version is none of the files'.
-        SchemaDirty: it stopped half-way.
-    """
-    if len(history) != 1 or history[0].origin is not Origin.GOLANG_MIGRATE or history[0].sha256:
+
+def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
+    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for."""
+    if not awaits_adoption(history):
         return False, history
     row = history[0]
     if row.error is None and row.version not in {m.version for m in migrations}:
@@ -207,6 +207,14 @@ def adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
         raise SchemaDirty(f"Version {row.version}: {row.error}")
     present = [m for m in migrations if m.version <= row.version]
     return True, tuple(row._replace(version=m.version, sha256=m.up.sha256) for m in present)
+
+
+def spelled_out(migrations: Migrations, history: History) -> History:
+    """`history`; where that is golang-migrate's single row, with one for each file that it stands for."""
+    if not awaits_adoption(history):
+        return history
+    before = [m for m in migrations if m.version < history[0].version]
+    return (*(history[0]._replace(version=m.version, error=None) for m in before), history[0])
 
 
 def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:

@@ -11,11 +11,11 @@ from controller.errors import ConfigurationError, HistoryMismatch, MigrationLock
 from controller.migrate import records
 from controller.migrate.adoption import lock_ids
 from controller.migrate.catalog import record_statements
-from controller.migrate.file_run import BEGIN, RunSettings, limits, roll_back
+from controller.migrate.file_run import BEGIN, NO_LOCK, RunSettings, limits, roll_back
 from controller.migrate.files import Migration, Migrations
 from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
-from controller.migrate.patience import LockedByRunner, patiently
+from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable, patiently
 from controller.migrate.plan import History, Origin, newest_version
 from controller.migrate.watch import Beside
 
@@ -62,7 +62,7 @@ class Clerk:
         _check_known(migrations, version, smallest=0)
         place = await find_place(self.connection, self.settings.schema)
         history = await read_history_at(self.connection, place) if place.has_history else ()
-        if version == 0 and not place.has_history:
+        if version == 0 and not place.has_history and not place.has_golang_migrate:
             return
         good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
         present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
@@ -77,7 +77,8 @@ class Clerk:
 
     async def _write(self, place: Place, text: str, guard: str, *, left: int) -> None:
         """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
-        closing = record_statements(place.schema) if left else records.drop_table(place)
+        gone = not left and not place.keeps_history
+        closing = records.drop_table(place) if gone else record_statements(place.schema)
         whole = BEGIN + limits(self.connection, self.settings) + guard + records.create_table(place)
 
         async def attempt(_: int) -> None:
@@ -92,6 +93,8 @@ class Clerk:
                         "Another runner has begun a history in the meantime. Look at dashdb migrate status.",
                         reason="MigrationOvertaken",
                     ) from None
+                if isinstance(error, NO_LOCK):
+                    raise LockedByTable(HISTORY_LOCK) from None
                 raise
 
         def waiting(who: str) -> None:

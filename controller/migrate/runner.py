@@ -9,7 +9,7 @@ from controller.migrate.file_run import FileRun, Progress, RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.patience import LockedByTable, patiently
-from controller.migrate.plan import History, Plan, Step, make_plan
+from controller.migrate.plan import History, Plan, Step, awaits_adoption, make_plan
 from controller.migrate.presence import Clerk, kept_out
 from controller.migrate.stepwise import run_stepwise
 from controller.migrate.transaction import run_in_transaction
@@ -45,18 +45,19 @@ class Runner:
                 another runner took the database elsewhere while this one was to revert.
             and what `make_plan` raises.
         """
-        place, history, plan = await self._look(migrations, target)
-        if agreed is not None and plan.sha256 != agreed:
-            raise _overtaken(plan.current)
-        _read_all(plan)
         async with AsyncExitStack() as stack:
-            if plan.adopts:
+            place, history = await self._read()
+            if awaits_adoption(history):
                 await stack.enter_async_context(kept_out(self.beside, place, self.settings, self.progress.waiting))
-                place, history, plan = await self._look(migrations, target)  # they may have been at work until now
+                place, history = await self._read()  # they may have been at work until now: half way, it looks dirty
+            plan = self._plan(migrations, history, target)
+            if agreed is not None and plan.sha256 != agreed:
+                raise _overtaken(plan.current)
+            _read_all(plan)
             if plan.adopts:
                 clerk = Clerk(self.connection, self.settings, self.progress.waiting)
                 await clerk.adopt(migrations, place, history)
-                place, _, _ = await self._look(migrations, target)
+                place, _ = await self._read()
             return await self._carry_out(place, plan, migrations, target)
 
     async def _carry_out(self, place: Place, first: Plan, migrations: Migrations, target: int | None) -> Plan:
@@ -64,15 +65,18 @@ class Runner:
         plan = first
         while plan.steps:
             done += await self._run_steps(place, plan)
-            place, _, plan = await self._look(migrations, target)
+            place, history = await self._read()
+            plan = self._plan(migrations, history, target)
             if not _is_rest_of(first, plan):
                 break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
 
-    async def _look(self, migrations: Migrations, target: int | None) -> tuple[Place, History, Plan]:
+    async def _read(self) -> tuple[Place, History]:
         place = await find_place(self.connection, self.settings.schema)
-        history = await read_history_at(self.connection, place)
-        return place, history, make_plan(migrations, history, target, out_of_order=self.settings.out_of_order)
+        return place, await read_history_at(self.connection, place)
+
+    def _plan(self, migrations: Migrations, history: History, target: int | None) -> Plan:
+        return make_plan(migrations, history, target, out_of_order=self.settings.out_of_order)
 
     async def _run_steps(self, place: Place, plan: Plan) -> list[Step]:
         """The steps that were ours to run: another runner may be faster, then it is to be looked again."""
@@ -87,7 +91,7 @@ class Runner:
             if not await self._run_step(run):
                 break
             done.append(step)
-            expected, place = leads_to, replace(place, has_history=leads_to > 0)
+            expected, place = leads_to, replace(place, has_history=leads_to > 0 or place.keeps_history)
         return done
 
     async def _run_step(self, run: FileRun) -> bool:

@@ -20,11 +20,11 @@ from controller.migrate import records
 from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT, FileRun, roll_back
 from controller.migrate.lexer import Statement
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
-from controller.migrate.patience import LockedByRunner, LockedByTable
+from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.plan import half_way
 from controller.migrate.refusal import NOTHING_APPLIED, explain
 from controller.migrate.statements import concurrent_index, may_commit, runs_alone, waits_for_others
-from controller.migrate.transaction import HISTORY_LOCK, closing
+from controller.migrate.transaction import closing
 
 PATIENT_LOCK_TIMEOUT_MS = 3_600_000
 """Milliseconds that a concurrent statement may wait for older transactions to end. It stands in nobody's way while

@@ -11,10 +11,8 @@ from controller.migrate.batches import Batch, batches
 from controller.migrate.catalog import record_statements
 from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
-from controller.migrate.patience import LockedByRunner, LockedByTable
+from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
-
-HISTORY_LOCK = "a lock on schema_version that another session holds"
 
 
 class _Unlocated(Exception):
@@ -44,7 +42,7 @@ async def run_in_transaction(run: FileRun) -> bool:
 def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
     """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
     text = RESET + run.limits()  # a RESET takes our limits too
-    if run.leads_to == 0:
+    if run.leads_to == 0 and not run.place.keeps_history:
         return text + records.drop_table(run.place)
     text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms)
     return text + (record_statements(run.place.schema) if run.last else "")
