@@ -1,6 +1,7 @@
 """A server of each kind for each worker of a run, started when first asked for; a fresh database for each test."""
 
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 import pytest_asyncio
@@ -13,9 +14,18 @@ from controller.migrate.runner import Runner
 from tests.database.engine import none_left
 from tests.database.silence import Silence
 from tests.database.targets import target_to
+from tests.support.binaries import golang_migrate, pgbouncer
 from tests.support.certificates import Certificates, issue_certificates
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
+
+
+def pytest_collection_finish(session: pytest.Session) -> None:
+    """Build what is missing before the first test: a cold build takes longer than a test may."""
+    here = Path(__file__).parent
+    if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
+        for prepare in (golang_migrate, pgbouncer):
+            prepare()
 
 
 @pytest.fixture(scope="session")

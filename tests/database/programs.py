@@ -9,6 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from click.testing import CliRunner, Result
+
+from controller.cli import root
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 
@@ -31,6 +34,11 @@ def dashdb(settings: Mapping[str, str], *arguments: str, stdin: str = "") -> sub
         check=False,
         timeout=60,
     )
+
+
+def dashdb_here(settings: Mapping[str, str], *arguments: str) -> Result:
+    """As `dashdb`, without a process of its own: a second faster, and without signals and standard input."""
+    return CliRunner().invoke(root, arguments, env={"DATABASE_URL": None, **settings})
 
 
 def write_migrations(folder: Path, contents: Mapping[str, str]) -> Path:
