@@ -9,7 +9,7 @@ from controller.migrate.file_run import FileRun, Progress, RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.patience import LockedByTable, patiently
-from controller.migrate.plan import History, Plan, Step, awaits_adoption, make_plan
+from controller.migrate.plan import Direction, History, Plan, Step, awaits_adoption, make_plan
 from controller.migrate.presence import Clerk, kept_out
 from controller.migrate.stepwise import run_stepwise
 from controller.migrate.transaction import run_in_transaction
@@ -141,6 +141,6 @@ def _is_rest_of(first: Plan, plan: Plan) -> bool:
 
 
 def _version_after(step: Step, following: Step | None, plan: Plan, before: int) -> int:
-    if not plan.reverts:
+    if step.direction is Direction.UP:
         return max(before, step.migration.version)  # out of order, the highest stays where it is
     return plan.target if following is None else following.migration.version

@@ -6,14 +6,38 @@ Repetition is possessive throughout: no pattern goes back over what it has read.
 """
 
 import re
+import string
 import sys
 from collections.abc import Iterator
 from itertools import islice
 
 BLANKS = " \t\n\r\f\v"
 _BLANK = r"[ \t\n\r\f\v]"
-_START = r"[A-Za-z_\x80-\U0010ffff]"
-_INSIDE = r"[A-Za-z0-9_$\x80-\U0010ffff]"
+
+
+def _ascii(characters: str) -> str:
+    return "".join(f"\\x{ord(character):02x}" for character in characters)
+
+
+def _none_of(characters: str) -> str:
+    """A class of the ASCII characters but these, and of none beyond."""
+    return f"[{_ascii(''.join(c for c in map(chr, range(128)) if c not in characters))}]"
+
+
+def _any_of(characters: str) -> str:
+    """A class of these ASCII characters and of all beyond. Said by its opposite: Python compiles a range as large as
+    Unicode slowly, which every start of the program would wait for.
+    """
+    return f"[^{_ascii(''.join(c for c in map(chr, range(128)) if c not in characters))}]"
+
+
+_LETTERS = string.ascii_letters + "_"
+_START = _any_of(_LETTERS)
+_IN_TAG = _any_of(_LETTERS + string.digits)
+_INSIDE = _any_of(_LETTERS + string.digits + "$")
+_OTHER = _none_of(_LETTERS + "'\"$;()\\/-")
+_NO_NAME = _none_of(_LETTERS + "'\"$;\\/-")
+_NO_KEYWORD = _none_of(_LETTERS + "'\"$()\\/-")
 _NAME = rf"{_START}{_INSIDE}*+"
 _LINE_COMMENT = r"--[^\n\r]*+"
 _FLAT_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
@@ -26,7 +50,7 @@ _CONTINUED = rf"(?:[ \t\f\v]|{_LINE_COMMENT})*+[\n\r](?:{_BLANK}|{_LINE_COMMENT}
 
 _ATOM = rf"""
     (?! [eE]' {{reserved}} ) {_NAME}
-  | [^A-Za-z_\x80-\U0010ffff'"$;()\\/-]++
+  | {_OTHER}++
   | {_STRING} | {_QUOTED_NAME} | [eE]{_ESCAPED}(?:{_CONTINUED})*+
   | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT}
   | \$[0-9]++
@@ -49,17 +73,15 @@ _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
 GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
 BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
 """What stands between words, and between statements, up to the first comment that is nested or never closed."""
-BEFORE_NAME = _compiled(
-    rf"(?: [^A-Za-z_\x80-\U0010ffff'\"$;\\/-]++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+"
-)
+BEFORE_NAME = _compiled(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+")
 BEFORE_KEYWORD = _compiled(
-    rf"(?: [^A-Za-z_\x80-\U0010ffff'\"$()\\/-]++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
+    rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
 )
 """As `BEFORE_NAME`, and over what stands in parentheses."""
 WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
 """A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
-DOLLAR_TAG = re.compile(r"\$(?:[A-Za-z_\x80-\U0010ffff][A-Za-z0-9_\x80-\U0010ffff]*+)?\$")
+DOLLAR_TAG = re.compile(rf"\$(?:{_START}{_IN_TAG}*+)?\$")
 NAME = re.compile(_NAME)
 QUOTED_NAME = re.compile(_QUOTED_NAME)
 OPENING, CLOSING = re.compile(r"\(++"), re.compile(r"\)++")
