@@ -1,124 +1,175 @@
-"""`kill -9` of `dashdb migrate up` at random moments: what is left is whole, and the next run goes on from there."""
+"""`kill -9` of `dashdb migrate up` at random moments over a hundred files: each is applied once, nothing is left over.
+
+Every file records itself, at its beginning and at its end, in a table without a key: what ran twice shows twice.
+"""
 
 import random
 import subprocess
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
+import time
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import asyncpg
 import pytest
 
-from tests.chaos.files import COUNT, write_hundred
-from tests.database.programs import DASHDB, environ
+from tests.database.programs import DASHDB, environ, write_migrations
 from tests.support.database import Database
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
-from tests.support.processes import wait_until
+from tests.support.processes import wait_until_async
 
 KILLS = 100
-"""For each way to the database."""
-EARLIEST_SECONDS, LATEST_SECONDS = 0.1, 0.7
-"""After the start of the process: from before it has connected until after a hundred files."""
-ORPHAN_SECONDS = 5
-"""Promised: then no statement of a dead client runs any more, and no lock of one is held."""
+"""Each way; 200 in all."""
+FILES = 100
+MOST_FILES_BETWEEN = 12
+LATEST_SECONDS = 0.8
+"""After its start, for a kill that may come before a process has done anything."""
 
-_ALIVE = """
-SELECT (SELECT count(*) FROM pg_stat_activity WHERE datname = '{name}' AND usename = '{user}' AND state <> 'idle')
-     + (SELECT count(*) FROM pg_locks JOIN pg_database AS d ON d.oid = database
-         WHERE locktype = 'advisory' AND d.datname = '{name}')
+BEGIN, END = ("INSERT INTO ran VALUES ({n}, " + part + ");\n" for part in ("'begin'", "'end'"))
+TRANSACTIONAL = BEGIN + "CREATE TABLE t{n} (n int);\nSELECT pg_sleep(0.004);\nCREATE INDEX i{n} ON t{n} (n);\n" + END
+STEPWISE = BEGIN + "CREATE INDEX CONCURRENTLY IF NOT EXISTS i{n} ON first (n);\nVACUUM first;\n" + END
+FIRST = "CREATE TABLE ran (version int, part text); CREATE TABLE first (n int); INSERT INTO first VALUES (1);\n"
+
+TWICE = "SELECT version FROM ran GROUP BY version, part HAVING count(*) > 1"
+# One statement sees one moment: whatever is running beside it, a file is there as a whole with its history, or not.
+HALF = """
+SELECT version FROM ran FULL JOIN schema_version AS h USING (version)
+ WHERE NOT version = ANY ($1) AND version > 1
+ GROUP BY version, direction HAVING count(part) <> 2 OR direction IS DISTINCT FROM 'up'
 """
-_PARTS = "SELECT file, count(*) FROM ran GROUP BY file"
-_HISTORY = "SELECT version FROM schema_version WHERE direction = 'up' AND error IS NULL"
-_INVALID = "SELECT count(*) FROM pg_index WHERE NOT indisvalid"
+AT_WORK = """
+SELECT query FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle'
+UNION ALL
+SELECT 'advisory lock' FROM pg_locks WHERE locktype = 'advisory'
+   AND database = (SELECT oid FROM pg_database WHERE datname = current_database())
+"""
+
+
+def stepwise(version: int) -> bool:
+    return version % 7 == 0
 
 
 @dataclass
-class Victim:
-    """One database, whose migration is killed again and again until a run comes to its end."""
+class Kills:
+    """How often a process was killed; of these, how often after it had applied files and before it had all."""
 
-    postgres: PostgresServer
-    database: Database
-    through: Database
-    folder: Path
-    kills: int = 0
+    hit: int = 0
+    at_work: int = 0
 
-    def run_until_whole(self) -> None:
-        while not self._killed_once():
-            self.kills += 1
-            if random.random() < 0.5:  # else the next run comes while the last one's backend may still be there
-                self._check_what_is_left()
 
-    def _killed_once(self) -> bool:
-        """True where the run came to its end before it was its turn."""
-        pooler = "none" if self.through == self.database else "pgbouncer"
-        command = [*DASHDB, "migrate", "up", "--path", str(self.folder), "--lock-timeout", "30s", "--pooler", pooler]
-        with subprocess.Popen(command, env=environ(self.through.environ), stderr=subprocess.PIPE, text=True) as process:
-            try:
-                _, said = process.communicate(timeout=random.uniform(EARLIEST_SECONDS, LATEST_SECONDS))
-            except subprocess.TimeoutExpired:
-                process.kill()
-                return False
-        assert process.returncode == 0, said
-        return True
+class Migrated:
+    """A database over which processes are killed, seen by its superuser."""
 
-    def _check_what_is_left(self) -> None:
-        alive = _ALIVE.format(name=self.database.name, user=self.database.user)
-        wait_until(
-            lambda: self._ask(self.postgres.superuser, alive) == ["0"],
-            what="nothing of the dead client is left",
-            seconds=ORPHAN_SECONDS,
+    def __init__(self, observer: asyncpg.Connection, database: Database, command: list[str], mixed: bool) -> None:
+        self.observer = observer
+        self.database = database
+        self.command = command
+        self.stepwise = [n for n in range(2, FILES + 1) if mixed and stepwise(n)]
+
+    def start(self) -> "subprocess.Popen[str]":
+        return subprocess.Popen(
+            self.command,
+            env=environ(self.database.environ),
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
         )
-        tables = self._ask(self.database, "SELECT relname FROM pg_class WHERE relname IN ('ran', 'schema_version')")
-        if len(tables) < 2:
-            assert tables == [], "the first file is there as a whole, with its history, or not at all"
-            return
-        parts = {int(line.split("|")[0]): int(line.split("|")[1]) for line in self._ask(self.database, _PARTS)}
-        done = {int(version) for version in self._ask(self.database, _HISTORY)}
-        halves = {file for file, count in parts.items() if count != 2}
-        transactional = {file for file in parts if "CONCURRENTLY" not in self._text(file)}
-        assert halves & transactional == set()
-        assert set(parts) & transactional == done & transactional
 
-    def check_the_end(self) -> None:
-        assert self._ask(self.database, _HISTORY + " ORDER BY 1") == [str(n) for n in range(1, COUNT + 1)]
-        parts = self._ask(self.database, "SELECT file || ' ' || part FROM ran ORDER BY file, part")
-        assert parts == [f"{n} {part}" for n in range(1, COUNT + 1) for part in ("first", "last")]
-        assert self._ask(self.database, "SELECT count(*) FROM schema_version WHERE error IS NOT NULL") == ["0"]
-        assert self._ask(self.database, _INVALID) == ["0"]
-        rows = " UNION ALL ".join(f"SELECT count(*) AS rows FROM t{n}" for n in range(1, COUNT + 1))
-        assert self._ask(self.database, f"SELECT DISTINCT rows FROM ({rows}) AS all_of_them") == ["200"]
-        self._check_what_is_left()
+    async def check(self) -> None:
+        """What has to hold at every moment."""
+        if await self.observer.fetchval("SELECT to_regclass('ran') IS NOT NULL"):
+            assert await self.observer.fetch(TWICE) == []
+            assert await self.observer.fetch(HALF, self.stepwise) == []
 
-    def _text(self, file: int) -> str:
-        return (self.folder / f"V{file:03}_t{file}.up.sql").read_text()
+    async def check_nothing_is_at_work(self) -> None:
+        """No statement of a client that is dead, and no lock of it."""
 
-    def _ask(self, database: Database, sql: str) -> list[str]:
-        return self.postgres.psql(database, args=("-At",), sql=sql).split("\n")[:-1]
+        async def idle() -> bool:
+            return not await self.observer.fetch(AT_WORK, self.database.user)
+
+        await wait_until_async(idle, what="nothing of a dead client is left", seconds=5)
+
+    async def check_whole(self) -> None:
+        await self.check_nothing_is_at_work()
+        await self.check()
+        rows = await self.observer.fetch("SELECT version, part FROM ran ORDER BY version, part")
+        assert [tuple(row) for row in rows] == [(n, part) for n in range(1, FILES + 1) for part in ("begin", "end")]
+        done = "SELECT version FROM schema_version WHERE direction = 'up' AND error IS NULL ORDER BY 1"
+        assert [row[0] for row in await self.observer.fetch(done)] == list(range(1, FILES + 1))
+        indexes = "SELECT count(*), bool_and(indisvalid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
+        built = await self.observer.fetchrow(rf"{indexes} WHERE relname ~ '^i\d+$'")
+        assert tuple(built) == (FILES - 1, True)
 
 
-@contextmanager
-def way(postgres: PostgresServer, *, pooled: bool) -> Iterator[PgBouncer | None]:
-    if not pooled:
+def killed(process: "subprocess.Popen[str]", kills: Kills) -> bool:
+    """Kills PROCESS at a random moment; False where it had ended by itself, with all that was pending applied."""
+    assert process.stderr is not None
+    applied = 0
+    if random.random() < 0.2:
+        time.sleep(random.uniform(0, LATEST_SECONDS))
+    else:
+        most = random.randint(1, MOST_FILES_BETWEEN)
+        for line in process.stderr:
+            applied += line.startswith("applied")
+            if applied == most:
+                time.sleep(random.uniform(0, 0.02))
+                break
+    process.kill()
+    _, told = process.communicate(timeout=20)
+    if process.returncode >= 0:
+        assert process.returncode == 0, told
+        return False
+    kills.hit += 1
+    kills.at_work += applied > 0
+    return True
+
+
+@pytest.fixture(params=[False, True], ids=["direct", "through PgBouncer"])
+def pooler(request: pytest.FixtureRequest, postgres: PostgresServer) -> Iterator[PgBouncer | None]:
+    if not request.param:
         yield None
         return
-    with PgBouncer(postgres, pool_size=2) as pooler:
-        yield pooler
+    with PgBouncer(postgres, pool_size=3) as running:
+        yield running
 
 
-@pytest.mark.timeout(900)
-@pytest.mark.parametrize("pooled", [False, True], ids=["directly", "through PgBouncer"])
-def test_a_hundred_kills_leave_each_file_applied_once_and_none_half_applied(
-    postgres: PostgresServer, tmp_path: Path, *, pooled: bool
+@pytest.fixture
+def folder(tmp_path: Path, pooler: PgBouncer | None) -> Path:
+    """Files without a transaction are among them where they can be: behind PgBouncer they are refused."""
+    texts = {f"V{n}_f.up.sql": TRANSACTIONAL.format(n=n) for n in range(2, FILES + 1)}
+    if pooler is None:
+        texts |= {f"V{n}_f.up.sql": STEPWISE.format(n=n) for n in range(2, FILES + 1) if stepwise(n)}
+    return write_migrations(tmp_path, {"V1_f.up.sql": FIRST + (BEGIN + END).format(n=1), **texts})
+
+
+@asynccontextmanager
+async def migrated(postgres: PostgresServer, pooler: PgBouncer | None, folder: Path) -> AsyncIterator[Migrated]:
+    database = postgres.create_database()
+    observer = await asyncpg.connect(replace(postgres.superuser, name=database.name).dsn)
+    command = [*DASHDB, "migrate", "up", "--path", str(folder)]
+    if pooler is None:
+        yield Migrated(observer, database, command, mixed=True)
+    else:
+        yield Migrated(observer, pooler.before(database), [*command, "--pooler", "pgbouncer"], mixed=False)
+    await observer.close()
+    postgres.drop_database(database)
+
+
+@pytest.mark.timeout(600)
+async def test_a_hundred_kills_leave_each_file_applied_once(
+    postgres: PostgresServer, pooler: PgBouncer | None, folder: Path
 ) -> None:
-    folder = write_hundred(tmp_path / "migrations", mixed=not pooled)
-    kills, most_in_one = 0, 0
-    with way(postgres, pooled=pooled) as pooler:
-        while kills < KILLS:
-            database = postgres.create_database()
-            through = pooler.before(database) if pooler else database
-            victim = Victim(postgres, database, through, folder)
-            victim.run_until_whole()
-            victim.check_the_end()
-            kills, most_in_one = kills + victim.kills, max(most_in_one, victim.kills)
-    assert most_in_one >= 2, "no run was killed in the middle of what an earlier one had begun"
+    kills = Kills()
+    while kills.hit < KILLS:
+        async with migrated(postgres, pooler, folder) as database:
+            while killed(database.start(), kills) and kills.hit < KILLS:
+                await database.check()
+                if random.random() < 0.5:  # else the next one meets what the dead one left
+                    await database.check_nothing_is_at_work()
+            last = database.start()
+            _, told = last.communicate(timeout=60)
+            assert last.returncode == 0, told
+            await database.check_whole()
+    assert kills.at_work > KILLS / 2, "most kills have to meet a process in the middle of its work"

@@ -1,5 +1,6 @@
 """What the real servers of the tests share: ports, folders, waiting, and processes that end for certain."""
 
+import asyncio
 import os
 import pwd
 import secrets
@@ -10,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -117,6 +118,17 @@ def wait_until(
             log = f"\n--- end of its log ---\n{tail(process.log)}" if process else ""
             raise SupportError(f"{what}: {reason}{log}")
         time.sleep(interval)
+
+
+async def wait_until_async(
+    condition: Callable[[], Awaitable[bool]], *, what: str, seconds: float, interval: float = 0.02
+) -> None:
+    """As `wait_until`, for a condition that is looked up over a connection of the event loop."""
+    deadline = time.monotonic() + seconds
+    while not await condition():
+        if time.monotonic() > deadline:
+            raise SupportError(f"{what}: not within {seconds:g} s")
+        await asyncio.sleep(interval)
 
 
 class KeptProcess:
