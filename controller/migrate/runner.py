@@ -11,7 +11,7 @@ from controller.migrate.history import Place, find_place, read_history_at
 from controller.migrate.patience import LockedByTable, patiently
 from controller.migrate.plan import Direction, History, Plan, Step, awaits_adoption, make_plan
 from controller.migrate.presence import Clerk, kept_out
-from controller.migrate.stepwise import run_stepwise
+from controller.migrate.stepwise import refuse_pooler, run_stepwise
 from controller.migrate.transaction import run_in_transaction
 from controller.migrate.watch import Beside, Watch
 
@@ -41,6 +41,7 @@ class Runner:
         Raises:
             MigrationFailed: a statement was refused; nothing of its file remains, the files before it stay.
             SchemaDirty: a file without a transaction stopped half-way.
+            ConfigurationError: one of the files needs a session of its own, and a pooler stands in the way.
             MigrationLocked: another runner, or another session's lock on a table, outlasted our patience; or
                 another runner took the database elsewhere while this one was to revert.
             and what `make_plan` raises.
@@ -80,6 +81,9 @@ class Runner:
 
     async def _run_steps(self, place: Place, plan: Plan) -> list[Step]:
         """The steps that were ours to run: another runner may be faster, then it is to be looked again."""
+        alone = next((step for step in plan.steps if not step.script.transactional), None)
+        if alone is not None:  # told before the files in front of it are applied
+            await refuse_pooler(self.connection, alone)
         done: list[Step] = []
         expected = plan.current
         for step, following in zip(plan.steps, [*plan.steps[1:], None], strict=True):

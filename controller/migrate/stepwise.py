@@ -2,8 +2,8 @@
 
 The journal is the file's row in schema_version. A statement that may stand in a transaction shares one with its
 entry, and is done exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry:
-if the process dies between the two it runs once more, which these statements bear; of a concurrent index it is
-looked at what is there.
+if the process dies between the two it runs once more, which these statements bear, and which a CALL or DO in such a
+file has to bear; of a concurrent index it is looked at what is there.
 """
 
 import asyncio
@@ -13,6 +13,7 @@ from typing import TypedDict
 
 import asyncpg
 
+from controller.database.connection import Connection
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate import concurrent_index as index
@@ -21,7 +22,7 @@ from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBAC
 from controller.migrate.lexer import Statement
 from controller.migrate.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.plan import half_way
+from controller.migrate.plan import Step, half_way
 from controller.migrate.refusal import NOTHING_APPLIED, explain
 from controller.migrate.statements import concurrent_index, may_commit, runs_alone, waits_for_others
 from controller.migrate.transaction import closing
@@ -41,9 +42,7 @@ async def run_stepwise(run: FileRun) -> bool:
         SchemaDirty: it stopped half-way; the message says where, why, and the way out.
         MigrationFailed: its first statement was refused; nothing of the file remains.
         LockedByRunner, LockedByTable: to be tried again; what is done by then stays done.
-        ConfigurationError: there is no session of our own to run it in.
     """
-    await _refuse_pooler(run)
     try:
         await run.connection.execute(run.limits(scope="SESSION"))
         if not await _begin(run):
@@ -67,12 +66,15 @@ async def _begin(run: FileRun) -> bool:
     return True
 
 
-async def _refuse_pooler(run: FileRun) -> None:
-    """In transaction mode each statement may meet another backend, and a session's lock would outlive its client."""
-    backend = await run.connection.fetchval("SELECT pg_backend_pid()")
-    if backend != run.connection.get_server_pid():
+async def refuse_pooler(connection: Connection, step: Step) -> None:
+    """In transaction mode each statement may meet another backend, and a session's lock would outlive its client.
+
+    Raises:
+        ConfigurationError: there is no session of our own to run `step` in.
+    """
+    if await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid():
         raise ConfigurationError(
-            f"{run.step.label} runs without a transaction, which needs a session of its own and so cannot go through "
+            f"{step.label} runs without a transaction, which needs a session of its own and so cannot go through "
             "PgBouncer. Connect to PostgreSQL itself for migrations.",
             reason="DirectConnectionNeeded",
         )
