@@ -51,12 +51,14 @@ def test_without_a_signal_results_and_errors_are_those_of_the_work() -> None:
 
 
 def test_handlers_are_gone_afterwards() -> None:
-    before = [signal.getsignal(number) for number in SIGNALS]
+    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    before = {number: signal.signal(number, handler) for number, handler in usual.items()}  # a shell may ignore ^C
 
     async def nothing() -> None: ...
 
     run(nothing())
-    assert [signal.getsignal(number) for number in SIGNALS] == before
+    after = {number: signal.signal(number, handler) for number, handler in before.items()}
+    assert after == usual
 
 
 def test_the_second_signal_ends_the_process_at_once() -> None:
