@@ -3,6 +3,7 @@
 import asyncio
 import signal
 import sys
+from typing import Any
 
 import pytest
 
@@ -51,7 +52,7 @@ def test_without_a_signal_results_and_errors_are_those_of_the_work() -> None:
 
 
 def test_handlers_are_gone_afterwards() -> None:
-    usual = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
+    usual: dict[signal.Signals, Any] = {signal.SIGTERM: signal.SIG_DFL, signal.SIGINT: signal.default_int_handler}
     before = {number: signal.signal(number, handler) for number, handler in usual.items()}  # a shell may ignore ^C
 
     async def nothing() -> None: ...
