@@ -14,6 +14,11 @@ from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
 from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
 
+# The last commit of a run waits for the disk, and with it all before it. A server that crashes in between may lose the
+# last files, each as a whole with its history row, and the next run applies them again.
+# https://www.postgresql.org/docs/current/wal-async-commit.html
+_FLUSHED_WITH_THE_NEXT = "SET LOCAL synchronous_commit = off;\n"
+
 
 class _Unlocated(Exception):
     """Something in a text of several statements was refused, and PostgreSQL does not say what."""
@@ -45,7 +50,7 @@ def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
     if run.leads_to == 0 and not run.place.keeps_history:
         return text + records.drop_table(run.place)
     text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms)
-    return text + (record_statements(run.place.schema) if run.last else "")
+    return text + (record_statements(run.place.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
 
 
 class _Transaction:
