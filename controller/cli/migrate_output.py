@@ -1,7 +1,6 @@
 """What `dashdb migrate` answers, on stdout."""
 
 import json
-import sys
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -13,9 +12,6 @@ from controller.migrate.plan import Direction, History, HistoryRow, Origin, Plan
 if TYPE_CHECKING:  # loaded by the one verb that needs them
     from controller.migrate.lint import Finding
     from controller.migrate.losses import Toll
-
-_WIDTH_ELSEWHERE = 240
-"""Columns of a table that goes into a pipe or a file, where cells are not to be broken over lines."""
 
 
 def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
@@ -92,9 +88,10 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.console import Console  # noqa: PLC0415 - the other verbs start faster without
-    from rich.table import Table  # noqa: PLC0415
+    from rich.table import Table  # noqa: PLC0415 - the other verbs start faster without
     from rich.text import Text  # noqa: PLC0415
+
+    from controller.cli.tables import show  # noqa: PLC0415
 
     table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
     colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
@@ -104,11 +101,10 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
         description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
-    console = Console(highlight=False, soft_wrap=True, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE)
-    console.print(table)
+    show(table)
     for row in rows:
         if row["error"]:
-            console.print(Text(f"Version {row['version']} is half done: {row['error']}"))
+            click.echo(f"Version {row['version']} is half done: {row['error']}")
 
 
 def _step(step: Step) -> dict[str, Any]:

@@ -1,20 +1,17 @@
 """What `dashdb templates` shows."""
 
 import json
-import sys
 from collections.abc import Sequence
 
 import click
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from controller.cli.tables import show
 from controller.templates.changes import Change
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
 from controller.templates.seeding import TemplateResult
 
-_WIDTH_ELSEWHERE = 120
-"""Columns of a table that goes into a pipe or a file, where cells are not to be broken over lines."""
 _COLOURS = {"Current": "green", "Conflict": "red", "Customized": "cyan"}
 _DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded"}
 _TELL = (TemplateState.CUSTOMIZED, TemplateState.CONFLICT)
@@ -30,7 +27,7 @@ def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> Non
     for each in decisions:
         state = Text(each.state, style=_COLOURS.get(each.state, "yellow"))
         table.add_row(each.template_id, state, Text(each.row_version or ""), each.shipped_version)
-    Console(highlight=False, width=None if sys.stdout.isatty() else _WIDTH_ELSEWHERE).print(table)
+    show(table)
     for each in decisions:
         if each.state in _TELL:
             click.echo(f"{each.template_id}: {each.message}")

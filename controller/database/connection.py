@@ -72,6 +72,11 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
         await close(connection)
 
 
+async def behind_pooler(connection: Connection) -> bool:
+    """True where something answers in PostgreSQL's place: its process is not the one that greeted us."""
+    return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+
+
 def _notice_silent_peers(connection: Connection, target: Target) -> None:
     """Lets the kernel end a connection whose peer vanished without a word (a black hole, a pod that is gone)."""
     transport = connection._transport  # asyncpg offers no public way to its socket

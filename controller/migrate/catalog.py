@@ -10,9 +10,9 @@ from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog_query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.differences import Catalog
-from controller.migrate.history import read_history
+from controller.migrate.history import read_history, table_in
 from controller.migrate.plan import current_version
-from controller.migrate.quoting import identifier, literal
+from controller.migrate.quoting import literal
 
 _RECORD = """
 DO $dashdb_record$ BEGIN
@@ -39,7 +39,7 @@ def record_statements(schema: str) -> str:
 
     Everything before COMMIT in that transaction sees other settings afterwards: search_path is pg_catalog.
     """
-    table = _table(schema)
+    table = table_in(schema)
     return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=catalog_query(schema))
 
 
@@ -63,7 +63,7 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         DashdbError: nothing was recorded (CatalogNotRecorded), or by another release of this program, or on another
             release of PostgreSQL, which write definitions in other words (CatalogNotComparable).
     """
-    row = await connection.fetchrow(_RECORDED, _table(schema))
+    row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
         raise DashdbError(
             "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "
@@ -82,7 +82,3 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
             recovery=Recovery.STALLED,
         )
     return Catalog(recorded["version"], recorded["objects"])
-
-
-def _table(schema: str) -> str:
-    return f"{identifier(schema)}.schema_version"

@@ -10,8 +10,6 @@ from controller.migrate.adoption import history_of
 from controller.migrate.plan import Direction, History, HistoryRow, Origin
 from controller.migrate.quoting import identifier
 
-TABLE = "schema_version"
-
 _PLACE = """
 SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
        to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
@@ -32,25 +30,27 @@ class Place:
 
     Attributes:
         schema: its name.
-        chosen: named by the user, not merely first in the search_path.
         has_history: the engine's table.
         has_golang_migrate: golang-migrate's table.
     """
 
     schema: str
-    chosen: bool
     has_history: bool
     has_golang_migrate: bool
 
     @property
     def table(self) -> str:
-        """The history, qualified and quoted: a file may change the search_path, or a user have several schemas."""
-        return f"{identifier(self.schema)}.{TABLE}"
+        return table_in(self.schema)
 
     @property
     def keeps_history(self) -> bool:
         """Even an empty one: without it, what golang-migrate says would count again."""
         return self.has_golang_migrate
+
+
+def table_in(schema: str) -> str:
+    """The history, qualified and quoted: a file may change the search_path, or a user have several schemas."""
+    return f"{identifier(schema)}.schema_version"
 
 
 async def find_place(connection: Connection, schema: str | None) -> Place:
@@ -64,7 +64,7 @@ async def find_place(connection: Connection, schema: str | None) -> Place:
     """
     row = await connection.fetchrow(_PLACE, schema)
     if row["schema"] is not None:
-        return Place(chosen=schema is not None, **dict(row))
+        return Place(**dict(row))
     if schema is not None:
         raise DatabaseUnavailable(
             f'There is no schema "{schema}" in this database. CREATE SCHEMA {identifier(schema)}, or correct the name.',

@@ -25,15 +25,18 @@ DO $dashdb$ BEGIN
 END $dashdb$;
 """
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a bigint key is split over classid and objid.
-_HOLDER = """
-SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program,
-       coalesce(host(a.client_addr), 'local') AS address,
-       to_char(coalesce(a.xact_start, a.query_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since,
-       pg_blocking_pids(a.pid) AS blocked_by
-  FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
- WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
+HOLDS_LOCK = """
+l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND (l.classid::bigint << 32 | l.objid::bigint) = $1
+"""
+"""True for the row `l` of pg_locks by which a runner holds the lock whose key is $1."""
+_HOLDER = f"""
+SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program,
+       coalesce(host(a.client_addr), 'local') AS address,
+       to_char(coalesce(a.xact_start, a.query_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since
+  FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
+ WHERE {HOLDS_LOCK}
 """
 
 

@@ -8,7 +8,7 @@ from dataclasses import replace
 import asyncpg
 import tenacity
 
-from controller.database.connection import Connection, connected
+from controller.database.connection import Connection, behind_pooler, connected
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError, DatabaseUnavailable
 from controller.migrate.quoting import identifier
@@ -67,8 +67,7 @@ async def _create(connection: Connection, target: Target, name: str) -> None:
 
 async def _refuse_pooler(connection: Connection, target: Target) -> None:
     """A pooler knows the databases of its configuration, and not one that was made a moment ago."""
-    behind = connection.get_server_pid() != await connection.fetchval("SELECT pg_backend_pid()")
-    if behind or target.pooler is not Pooler.NONE:
+    if target.pooler is not Pooler.NONE or await behind_pooler(connection):
         raise ConfigurationError(
             f"{target.place}: a pooler stands before this server, and cannot lead to a scratch database. Give the "
             "address of the server itself.",

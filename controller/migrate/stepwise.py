@@ -13,7 +13,7 @@ from typing import TypedDict
 
 import asyncpg
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, behind_pooler
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate import concurrent_index as index
@@ -72,7 +72,7 @@ async def refuse_pooler(connection: Connection, step: Step) -> None:
     Raises:
         ConfigurationError: there is no session of our own to run `step` in.
     """
-    if await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid():
+    if await behind_pooler(connection):
         raise ConfigurationError(
             f"{step.label} runs without a transaction, which needs a session of its own and so cannot go through "
             "PgBouncer. Connect to PostgreSQL itself for migrations.",

@@ -5,11 +5,13 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager, suppress
 from typing import TypeAlias
 
+import asyncpg
+
 from controller.database.connection import Connection
 from controller.database.failures import DRIVER_ERRORS
 from controller.errors import DashdbError
 from controller.migrate.history import Place
-from controller.migrate.lock import lock_key
+from controller.migrate.lock import HOLDS_LOCK, lock_key
 
 Beside: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 """Opens another connection to the same database."""
@@ -18,18 +20,16 @@ LONGEST_INTERVAL = 0.5
 """Seconds between two looks; shorter where a statement waits for less than that before it gives up."""
 
 # The run is known by its advisory lock: behind PgBouncer a client does not know its backend.
-_BLOCKERS = """
+_BLOCKERS = f"""
 SELECT DISTINCT ON (b.pid) b.pid, coalesce(nullif(b.application_name, ''), 'unknown program') AS program,
-       coalesce(b.usename, 'a background process') AS role, coalesce(host(b.client_addr), 'local') AS address, b.state,
+       coalesce(b.usename, 'a background process') AS role, coalesce(host(b.client_addr), 'local') AS address,
        to_char(b.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since,
        w.relation::regclass::text AS relation
   FROM pg_locks AS l
  CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS blocker
   JOIN pg_stat_activity AS b ON b.pid = blocker
   LEFT JOIN pg_locks AS w ON w.pid = l.pid AND NOT w.granted
- WHERE l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
-   AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
-   AND (l.classid::bigint << 32 | l.objid::bigint) = $1
+ WHERE {HOLDS_LOCK}
  ORDER BY b.pid
  LIMIT 3
 """
@@ -73,7 +73,7 @@ class Watch:
             self._tell(self.blocked_by)
 
 
-def _in_words(row: "dict[str, str | int | None]") -> str:
+def _in_words(row: asyncpg.Record) -> str:
     lock = f"a lock on {row['relation']}, held by" if row["relation"] else "a transaction of"
     since = f", in a transaction since {row['since']}" if row["since"] else ""
     return f"{lock} {row['role']} with {row['program']} from {row['address']} (backend {row['pid']}{since})"
