@@ -7,11 +7,15 @@ from typing import TypeAlias
 
 import asyncpg
 
+from controller.database import guard
 from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.login import LoginEnded
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 
 Connection: TypeAlias = asyncpg.Connection
+
+guard.install()
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a polite goodbye may take; a frozen server gets the socket closed instead."""
@@ -22,8 +26,11 @@ _LONGEST_USER_TIMEOUT = 7 * 24 * 3600
 """Seconds; the kernel counts milliseconds in 32 bits."""
 
 
-async def connect(target: Target) -> Connection:
-    """Dials `target` and logs in, within its connect timeout.
+async def connect(target: Target, *, seconds: float | None = None) -> Connection:
+    """Dials `target` and logs in.
+
+    Args:
+        seconds: for all of it; None for the target's connect timeout.
 
     Raises:
         DatabaseUnavailable, ConfigurationError: with the reason in our words.
@@ -37,7 +44,7 @@ async def connect(target: Target) -> Connection:
             password=target.password,
             database=target.database,
             ssl=tls_context(target) or False,
-            timeout=target.connect_timeout,
+            timeout=target.connect_timeout if seconds is None else seconds,
             command_timeout=target.query_timeout,
             # PgBouncer before 1.21 mixes up prepared statements of its clients.
             statement_cache_size=0 if behind_pooler else 100,
@@ -46,7 +53,7 @@ async def connect(target: Target) -> Connection:
         )
     except UnicodeError:  # such as db..example.org, which no resolver is even asked for
         raise in_our_words(socket.gaierror(), target) from None
-    except DRIVER_ERRORS as error:
+    except (*DRIVER_ERRORS, LoginEnded) as error:
         raise in_our_words(error, target) from None
     _notice_silent_peers(connection, target)
     return connection

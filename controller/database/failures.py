@@ -6,6 +6,7 @@ import ssl
 
 import asyncpg
 
+from controller.database.login import LoginEnded
 from controller.database.target import SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, Recovery
 
@@ -20,6 +21,9 @@ BROKEN_CONNECTION = (
     asyncpg.exceptions.OperatorInterventionError,  # 57P01 to 57P03: the server goes down or comes up
 )
 """After one of these the connection is not to be used again."""
+
+SERIALIZATION_FAILURE = "SerializationFailure"
+"""Reason of what may succeed when it is done once more, from the start of its transaction."""
 
 _WAITING = Recovery.WAITING
 _TRANSIENT = Recovery.TRANSIENT
@@ -48,6 +52,8 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "57P04": ("DatabaseNotFound", _WAITING, "The {place_database} was dropped."),
     "42P05": ("PoolerNotDeclared", _WAITING, _POOLER),
     "26000": ("PoolerNotDeclared", _WAITING, _POOLER),
+    "40001": (SERIALIZATION_FAILURE, _TRANSIENT, "Another transaction was in the way. Try again."),
+    "40P01": (SERIALIZATION_FAILURE, _TRANSIENT, "Another transaction and this one waited for each other. Try again."),
     "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
 }  # fmt: skip
 
@@ -63,6 +69,8 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
     """
     if isinstance(error, DashdbError):
         return error
+    if isinstance(error, LoginEnded):
+        return DatabaseUnavailable(f"{target.place}: {error.message}", reason=error.reason, recovery=error.recovery)
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
         return _from_server(error, target)  # PostgresConnectionError is the driver's own, whatever its name
     reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)

@@ -15,6 +15,8 @@ class PoolSettings:
 
 
 class CloseReason(StrEnum):
+    """Why the pool closed a connection; each one that was ever opened is open, or counted under one of these."""
+
     LIFETIME = "lifetime"
     IDLE = "idle"
     """More idle connections than `max_idle`."""
@@ -25,7 +27,13 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """As database/sql's DBStats; `closed` holds a count for each reason that occurred."""
+    """As database/sql's DBStats; `closed` holds a count for each reason that occurred.
+
+    Attributes:
+        open, in_use: with connections that are being made or ended; `open` is `in_use` and `idle` together.
+        wait_seconds: of all waits for a connection, without the time to make one.
+        opened: connections made since the pool began; each is open still, or counted in `closed`.
+    """
 
     max_open: int
     open: int
@@ -33,6 +41,7 @@ class PoolStatistics:
     idle: int
     wait_count: int
     wait_seconds: float
+    opened: int
     closed: dict[CloseReason, int]
 
 

@@ -9,7 +9,7 @@ from controller.health.board import Board, Report
 from controller.health.verdict import Health, Sample
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}
-_NO_POOL = PoolStatistics(max_open=0, open=0, in_use=0, idle=0, wait_count=0, wait_seconds=0.0, closed={})
+_NO_POOL = PoolStatistics(max_open=0, open=0, in_use=0, idle=0, wait_count=0, wait_seconds=0.0, opened=0, closed={})
 _WORST = (Health.UNHEALTHY, Health.DEGRADED, Health.HEALTHY)
 
 

@@ -157,7 +157,7 @@ def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
 
 def scraped() -> dict[str, set[str]]:
     """Label names by metric, of a database about which everything is known."""
-    pool = PoolStatistics(max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, closed={})
+    pool = PoolStatistics(max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, opened=0, closed={})
     sample = Sample(datetime.now(UTC), pool, response_ms=1.0, server_connections=9, server_connection_limit=100)
     healthy = Verdict(Health.HEALTHY, "Healthy")
     board = Board()

@@ -155,7 +155,7 @@ async def test_a_server_that_is_no_postgresql_is_an_error_of_ours(
     async with server_that(answers) as port, asyncio.timeout(30):
         with pytest.raises(DatabaseUnavailable) as caught:
             await connect(replace(target, port=port, ssl_mode=mode, connect_timeout=2))
-    assert caught.value.reason in ("ConnectionLost", "TLSUnsupported", "TLSFailed", "Timeout")
+    assert caught.value.reason in ("ConnectionLost", "NotPostgreSQL", "TLSUnsupported", "TLSFailed", "Timeout")
 
 
 async def test_a_frozen_server(postgres15: PostgresServer) -> None:

@@ -103,15 +103,53 @@ async def test_who_stops_waiting_takes_nothing_along(target: Target) -> None:
             assert await used(pool)
 
 
+async def hold(pool: Pool, count: int) -> None:
+    async with AsyncExitStack() as stack:
+        for _ in range(count):
+            await stack.enter_async_context(pool.connection())
+        assert pool.statistics.in_use == count
+
+
 @pytest.mark.parametrize("max_idle", [0, 1, 2])
-async def test_no_more_idle_connections_are_kept_than_asked(target: Target, max_idle: int) -> None:
+async def test_no_more_idle_connections_are_kept_than_asked(
+    target: Target, monkeypatch: pytest.MonkeyPatch, max_idle: int
+) -> None:
+    monkeypatch.setattr("controller.database.pool.SURPLUS_SECONDS", 0.05)
     async with pool_to(target, max_idle=max_idle) as pool:
-        async with AsyncExitStack() as stack:
-            for _ in range(4):
-                await stack.enter_async_context(pool.connection())
-            assert pool.statistics.in_use == 4
-        assert (pool.statistics.idle, pool.statistics.open) == (max_idle, max_idle)
-        assert pool.statistics.closed.get(CloseReason.IDLE, 0) == 4 - max_idle
+        await hold(pool, 4)
+        await eventually(lambda: pool.statistics.open == max_idle)
+        assert pool.statistics.idle == max_idle
+        assert pool.statistics.closed == {CloseReason.IDLE: 4 - max_idle}
+
+
+async def test_between_two_bursts_surplus_connections_are_kept(target: Target) -> None:
+    async with pool_to(target, max_idle=0) as pool:
+        for _ in range(3):
+            await hold(pool, 4)
+        assert (pool.statistics.opened, pool.statistics.idle) == (4, 4)
+
+
+async def test_who_waits_gets_the_connection_itself_also_where_no_idle_one_would_be_kept(target: Target) -> None:
+    async with pool_to(target, max_open=2, max_idle=0) as pool:
+        await asyncio.gather(*(used(pool) for _ in range(30)))
+        assert pool.statistics.opened == 2
+
+
+async def test_those_who_wait_are_served_in_the_order_in_which_they_came(target: Target) -> None:
+    served: list[int] = []
+
+    async def use(number: int) -> None:
+        async with pool.connection():
+            served.append(number)
+
+    async with pool_to(target, max_open=1, max_idle=1) as pool:
+        async with pool.connection():
+            waiting = []
+            for number in range(5):
+                waiting.append(asyncio.create_task(use(number)))
+                await eventually(lambda: pool.statistics.wait_count == len(waiting))
+        await asyncio.gather(*waiting, use(5))
+    assert served == [0, 1, 2, 3, 4, 5]
 
 
 async def test_an_idle_connection_is_closed_after_its_time(target: Target) -> None:
@@ -156,7 +194,7 @@ async def test_one_in_use_is_not_taken_away_and_ends_when_it_comes_back(target: 
     async with pool_to(target, max_lifetime=0.01, max_idle_time=0.01) as pool:
         async with pool.connection() as connection:
             await connection.fetchval("SELECT pg_sleep(0.1)")
-        assert pool.statistics.closed == {CloseReason.LIFETIME: 1}
+        await eventually(lambda: pool.statistics.closed == {CloseReason.LIFETIME: 1})
         assert pool.statistics.open == 0
 
 
@@ -202,7 +240,8 @@ async def test_whatever_ends_a_use_the_place_is_free_again(target: Target, error
             with pytest.raises(type(error)):
                 async with pool.connection():
                     raise error
-        assert pool.statistics.in_use == 0
+        await eventually(lambda: pool.statistics.in_use == 0)
+        assert (pool.statistics.opened, pool.statistics.closed) == (1, {})
         assert adds_up(pool)
         assert await used(pool)
 
@@ -217,13 +256,15 @@ async def test_a_refused_statement_does_not_cost_the_connection(target: Target) 
 
 
 async def test_a_transaction_that_was_left_open_is_never_seen_by_the_next(target: Target) -> None:
-    async with pool_to(target) as pool:
+    async with pool_to(target, max_open=1, max_idle=1) as pool:
         async with pool.connection() as connection:
+            before = await pid(connection)
             await connection.execute("BEGIN; CREATE TABLE left_open ()")
         async with pool.connection() as connection:
             assert not connection.is_in_transaction()
             assert await connection.fetchval("SELECT to_regclass('left_open')") is None
-        assert pool.statistics.closed == {CloseReason.LOST: 1}
+            assert await pid(connection) == before
+        assert pool.statistics.closed == {}
 
 
 async def test_a_target_that_refuses_leaves_the_pool_as_it_was(target: Target) -> None:
@@ -234,14 +275,43 @@ async def test_a_target_that_refuses_leaves_the_pool_as_it_was(target: Target) -
         assert (pool.statistics.open, pool.statistics.in_use, pool.statistics.closed) == (0, 0, {})
 
 
-async def test_closing_ends_the_idle_ones_at_once_and_those_in_use_when_they_come_back(target: Target) -> None:
+async def test_closing_waits_for_those_in_use_and_lets_nobody_in(target: Target) -> None:
     async with pool_to(target) as pool:
+        await hold(pool, 2)
         async with pool.connection() as connection:
-            await used(pool)
-            await pool.close()
-            assert (pool.statistics.idle, pool.statistics.in_use) == (0, 1)
+            closing = asyncio.create_task(pool.close())
+            await eventually(lambda: pool.statistics.open == 1)
             assert await connection.fetchval("SELECT 1") == 1
+            with pytest.raises(DatabaseUnavailable, match="the pool is closed") as caught:
+                await used(pool)
+            assert caught.value.reason == "PoolClosed"
+            assert not closing.done()
+        await closing
         assert (pool.statistics.open, pool.statistics.closed) == (0, {CloseReason.SHUTDOWN: 2})
-        with pytest.raises(DatabaseUnavailable, match="the pool is closed"):
-            await used(pool)
         await pool.close()
+
+
+async def test_closing_has_an_end(target: Target) -> None:
+    async with pool_to(target) as pool:
+
+        async def never_done() -> None:
+            async with pool.connection() as connection:
+                await connection.fetchval("SELECT pg_sleep(600)")
+
+        using = asyncio.create_task(never_done())
+        await eventually(lambda: pool.statistics.opened == 1)
+        await pool.close(seconds=0.1)
+        with pytest.raises(DatabaseUnavailable):
+            await using
+        assert (pool.statistics.open, pool.statistics.closed) == (0, {CloseReason.LOST: 1})
+
+
+async def test_who_waits_is_told_when_the_pool_is_closed(target: Target) -> None:
+    async with pool_to(target, max_open=1, max_idle=1) as pool:
+        async with pool.connection():
+            waiting = asyncio.create_task(used(pool))
+            await eventually(lambda: pool.statistics.wait_count == 1)
+            closing = asyncio.create_task(pool.close())
+            with pytest.raises(DatabaseUnavailable, match="the pool is closed"):
+                await waiting
+        await closing

@@ -13,7 +13,7 @@ LIMITS = Thresholds(utilization_percent=80, response_ms=100)
 
 
 def pool(in_use: int = 1, max_open: int = 50) -> PoolStatistics:
-    return PoolStatistics(max_open, in_use, in_use, 0, wait_count=0, wait_seconds=0.0, closed={})
+    return PoolStatistics(max_open, in_use, in_use, 0, wait_count=0, wait_seconds=0.0, opened=0, closed={})
 
 
 def sample(**fields: Any) -> Sample:

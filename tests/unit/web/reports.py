@@ -9,7 +9,14 @@ from controller.health.verdict import Health, Sample, Verdict
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 POOL = PoolStatistics(
-    max_open=50, open=3, in_use=2, idle=1, wait_count=4, wait_seconds=0.5, closed={CloseReason.LIFETIME: 7}
+    max_open=50,
+    open=3,
+    in_use=2,
+    idle=1,
+    wait_count=4,
+    wait_seconds=0.5,
+    opened=10,
+    closed={CloseReason.LIFETIME: 7},
 )
 HEALTHY = Verdict(Health.HEALTHY, "Healthy")
 SLOW = Verdict(Health.DEGRADED, "SlowResponse", "The database takes more than 100 ms to answer.")

@@ -1,0 +1,53 @@
+"""New connections for a pool: through a restart of the server it is dialled again, and nobody gets an error for it."""
+
+import asyncio
+import math
+
+from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+
+from controller.database.connection import Connection, connect
+from controller.database.target import Target
+from controller.errors import DashdbError
+
+BRIDGE_SECONDS = 2.0
+"""For which a server that has answered before is dialled again and again; a restart takes about 0.2 s."""
+RESTARTING = frozenset(("ConnectionRefused", "ConnectionLost", "ServerNotReady"))
+"""What a server that is restarting answers."""
+
+_NOT_ANSWERED_YET = -math.inf
+
+
+class Dialler:
+    """Dials one target, and remembers whether it answers."""
+
+    def __init__(self, target: Target) -> None:
+        self._target = target
+        self._loop = asyncio.get_running_loop()
+        self._down_since: float | None = _NOT_ANSWERED_YET
+
+    async def dial(self, deadline: float) -> Connection:
+        """A connection, by `deadline` on the event loop's clock.
+
+        Raises:
+            DatabaseUnavailable, ConfigurationError: as `connect`. A server that never answered yet, or is down for
+                longer than `BRIDGE_SECONDS`, is dialled once.
+        """
+
+        async def once() -> Connection:
+            return await connect(self._target, seconds=max(deadline - self._loop.time(), 0.001))
+
+        dialling = AsyncRetrying(
+            retry=retry_if_exception(self._may_be_restarting),
+            wait=wait_random_exponential(multiplier=0.02, max=0.25),
+            reraise=True,
+        )
+        connection: Connection = await dialling(once)
+        self._down_since = None
+        return connection
+
+    def _may_be_restarting(self, error: BaseException) -> bool:
+        if not isinstance(error, DashdbError) or error.reason not in RESTARTING:
+            return False
+        if self._down_since is None:
+            self._down_since = self._loop.time()
+        return self._loop.time() - self._down_since < BRIDGE_SECONDS

@@ -1,0 +1,170 @@
+"""What a server says until a login is done, read before the driver believes it. Pure.
+
+A resource can name any host, so whatever answers there may be hostile: it may ask for the password in plain text, for
+so many rounds of hashing that the whole process stands still, or talk without end. Messages:
+https://www.postgresql.org/docs/current/protocol-message-formats.html.
+"""
+
+import base64
+import re
+import struct
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from controller.errors import Recovery
+
+MOST_LOGIN_BYTES = 64 * 1024
+"""Of a whole login; a real one takes about 500 bytes, and a certificate's chain is not part of it."""
+MOST_ITERATIONS = 1_000_000
+"""Of SCRAM's hash, half a second of one CPU. PostgreSQL's default is 4096, `scram_iterations` may raise it."""
+
+_HEADER = struct.Struct("!cI")
+_CODE = struct.Struct("!I")
+_KNOWN_KINDS = frozenset((b"R", b"E", b"N", b"S", b"K", b"Z", b"v"))
+"""Authentication, ErrorResponse, NoticeResponse, ParameterStatus, BackendKeyData, ReadyForQuery,
+NegotiateProtocolVersion: all that a server may say before it is ready."""
+_OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12
+_CHALLENGE = re.compile(rb"r=[^,]+,s=([^,]+),i=([0-9]{1,10})(?:,|\Z)")
+_SCRAM = b"SCRAM-SHA-256"
+
+
+class LoginEnded(Exception):
+    """We end the login, whatever the server would say next.
+
+    Attributes:
+        reason, recovery, message: as in `errors.DashdbError`, without the place.
+    """
+
+    def __init__(self, reason: str, recovery: Recovery, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.recovery = recovery
+        self.message = message
+
+
+@dataclass(frozen=True, slots=True)
+class Message:
+    """One message as it came.
+
+    Attributes:
+        raw: with its header.
+    """
+
+    kind: bytes
+    raw: bytes
+
+    @property
+    def body(self) -> bytes:
+        return self.raw[_HEADER.size :]
+
+    @property
+    def ends_login(self) -> bool:
+        return self.kind == b"Z"
+
+
+@dataclass(frozen=True, slots=True)
+class Challenge:
+    """What SCRAM's hash is to be made of (RFC 5802, section 5.1)."""
+
+    salt: bytes
+    iterations: int
+
+
+class LoginReader:
+    """Cuts what comes into messages, and refuses what no PostgreSQL says."""
+
+    def __init__(self, *, plain_password_allowed: bool) -> None:
+        self._plain_password_allowed = plain_password_allowed
+        self._received = 0
+        self._buffer = b""
+
+    def receive(self, data: bytes) -> None:
+        """Keeps what came.
+
+        Raises:
+            LoginEnded: it is too much for a login.
+        """
+        self._received += len(data)
+        if self._received > MOST_LOGIN_BYTES:
+            raise _not_postgresql("talks without end instead of logging us in")
+        self._buffer += data
+
+    def messages(self) -> Iterator[Message]:
+        """Takes out the messages that are complete by now.
+
+        Raises:
+            LoginEnded: it is not to go on.
+        """
+        while len(self._buffer) >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(self._buffer)
+            if kind not in _KNOWN_KINDS or not _CODE.size <= length <= MOST_LOGIN_BYTES:
+                raise _not_postgresql("does not speak its protocol")
+            if len(self._buffer) <= length:
+                return
+            message = Message(kind, self._buffer[: length + 1])
+            self._buffer = self._buffer[length + 1 :]
+            self._check(message)
+            yield message
+
+    def rest(self) -> bytes:
+        """What came behind the last message that was taken out."""
+        return self._buffer
+
+    def challenge(self, message: Message) -> Challenge | None:
+        """The hash that `message` asks for; None where it asks for none.
+
+        Raises:
+            LoginEnded: it is too costly, or cannot be read.
+        """
+        if message.kind != b"R" or _code(message) != _SASL_CONTINUE:
+            return None
+        found = _CHALLENGE.match(message.body[_CODE.size :])
+        if found is None:
+            raise _not_postgresql("sends a SCRAM challenge that cannot be read")
+        iterations = int(found[2])
+        if not 0 < iterations <= MOST_ITERATIONS:
+            raise LoginEnded(
+                "LoginTooCostly",
+                Recovery.WAITING,
+                f"The server asks for {iterations} rounds of hashing, {MOST_ITERATIONS} at most are made. Lower "
+                "scram_iterations in the server, and set the password anew.",
+            )
+        try:
+            return Challenge(base64.b64decode(found[1]), iterations)
+        except ValueError:
+            raise _not_postgresql("sends a SCRAM challenge that cannot be read") from None
+
+    def _check(self, message: Message) -> None:
+        if message.kind != b"R":
+            return
+        code = _code(message)
+        if code == _PLAIN and not self._plain_password_allowed:
+            raise LoginEnded(
+                "PlaintextPasswordRefused",
+                Recovery.WAITING,
+                "The server asks for the password in plain text, and nobody verified who it is. Use sslMode "
+                "verify-full, or let the server use scram-sha-256.",
+            )
+        if code == _SASL and _SCRAM not in message.body[_CODE.size :].split(b"\0"):
+            raise _method_unsupported()
+        if code not in (_OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL):
+            raise _method_unsupported()
+
+
+def _code(message: Message) -> int:
+    if len(message.body) < _CODE.size:
+        raise _not_postgresql("does not speak its protocol")
+    code: int = _CODE.unpack_from(message.body)[0]
+    return code
+
+
+def _not_postgresql(what: str) -> LoginEnded:
+    return LoginEnded("NotPostgreSQL", Recovery.WAITING, f"What answers there {what}. Correct host and port.")
+
+
+def _method_unsupported() -> LoginEnded:
+    return LoginEnded(
+        "LoginMethodUnsupported",
+        Recovery.WAITING,
+        "The server asks for another login than by password. Let it use scram-sha-256 for this user.",
+    )

@@ -1,0 +1,28 @@
+"""A connection as its pool sees it."""
+
+import select
+from dataclasses import dataclass
+
+from controller.database.connection import Connection
+
+
+@dataclass(slots=True, eq=False)
+class Member:
+    """One connection of a pool; times are the event loop's."""
+
+    connection: Connection
+    dies_at: float
+    idle_since: float = 0.0
+
+    @property
+    def usable(self) -> bool:
+        """False where its end has come, even if the event loop has not got round to telling us yet.
+
+        An idle PostgreSQL says nothing: whatever there is to be read is its farewell.
+        """
+        if self.connection.is_closed():
+            return False
+        sock = self.connection._transport.get_extra_info("socket")  # asyncpg offers no public way to its socket
+        poll = select.poll()
+        poll.register(sock, select.POLLIN)
+        return not poll.poll(0)

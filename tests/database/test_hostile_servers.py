@@ -1,0 +1,188 @@
+"""Servers that want our password, our time or our memory: each ends in a reason of its own, and nobody else notices."""
+
+import asyncio
+import hashlib
+import logging
+import ssl
+import threading
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import replace
+from typing import Any
+
+import pytest
+
+from controller.database.connection import connected
+from controller.database.guard import READ_BURST, GuardedProtocol
+from controller.database.login import MOST_ITERATIONS
+from controller.database.pool import Pool
+from controller.database.target import SslMode, Target
+from controller.database.values import PoolSettings
+from controller.errors import DatabaseUnavailable
+from tests.support import hostile
+from tests.support.certificates import Certificates
+from tests.support.hostile import Client, Script, hostile_server
+from tests.support.postgres import PostgresServer
+
+PASSWORD = "h0rse battery"
+TARGET = Target(
+    host="127.0.0.1", port=0, database="perses", user="ann", password=PASSWORD, ssl_mode=SslMode.DISABLE,
+    connect_timeout=2, query_timeout=1,
+)  # fmt: skip
+
+
+@asynccontextmanager
+async def nothing_left_over() -> AsyncIterator[None]:
+    """No task and no connection outlives the `with`."""
+    before = asyncio.all_tasks()
+    yield
+    async with asyncio.timeout(10):
+        while asyncio.all_tasks() - before:  # noqa: ASYNC110 - a server that was closed gives its tasks one more turn
+            await asyncio.sleep(0.005)
+
+
+async def ask(port: int, **changes: object) -> int:
+    pool = Pool(replace(TARGET, port=port, **changes), PoolSettings(max_open=2, max_idle=2))  # type: ignore[arg-type]
+    try:
+        async with pool.connection() as connection:
+            answer: int = await connection.fetchval("SELECT 1")
+            return answer
+    finally:
+        await pool.close()
+        assert pool.statistics.open == 0
+
+
+async def refused(script: Script, clients: list[Client] | None = None, **changes: object) -> DatabaseUnavailable:
+    """What comes of asking a server that runs SCRIPT."""
+    async with nothing_left_over(), hostile_server(script, clients) as port, asyncio.timeout(20):
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await ask(port, **changes)
+    assert "h0rse" not in caught.value.message
+    assert "script" not in caught.value.message
+    return caught.value
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (hostile.mute, "Timeout"),
+        (hostile.mute_after_startup, "Timeout"),
+        (hostile.mute_in_scram, "Timeout"),
+        (hostile.mute_after_login, "Timeout"),
+        (hostile.slow, "Timeout"),
+        (hostile.asks_for_kerberos, "LoginMethodUnsupported"),
+        (hostile.scram_bomb, "LoginTooCostly"),
+        (hostile.scram_challenge(0), "LoginTooCostly"),
+        (hostile.talks_before_login, "NotPostgreSQL"),
+        (hostile.talks_after_login, "Timeout"),
+        (hostile.speaks_http, "NotPostgreSQL"),
+        (hostile.answers_nonsense, "Timeout"),
+        (hostile.refuses_with("53300"), "TooManyConnections"),
+        (hostile.refuses_with("57P03"), "ServerNotReady"),
+        (hostile.fails_queries_with("53100"), "DiskFull"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else getattr(value, "__name__", ""),
+)
+async def test_each_ends_in_its_own_reason(script: Script, reason: str, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.DEBUG):
+        assert (await refused(script)).reason == reason
+    assert [record for record in caplog.records if record.levelno >= logging.WARNING] == []
+
+
+@pytest.mark.parametrize("stage", hostile.CLOSING_SCRIPTS)
+async def test_one_that_hangs_up_at_any_stage_is_a_lost_connection(stage: str) -> None:
+    assert (await refused(hostile.CLOSING_SCRIPTS[stage])).reason == "ConnectionLost"
+
+
+@asynccontextmanager
+async def tls_server(certificates: Certificates, clients: list[Client]) -> AsyncIterator[int]:
+    """Encrypts, and then asks for the password in plain text."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+
+    async def script(client: Client) -> None:
+        await client.startup_with_tls(context)
+        await client.send(hostile.authentication(hostile.PLAIN))
+        await client.hear()
+        await client.send(hostile.LOGGED_IN)
+        await client.until_gone()
+
+    async with hostile_server(script, clients) as port:
+        yield port
+
+
+async def test_a_password_is_not_sent_in_plain_text_to_a_server_that_nobody_verified(
+    certificates: Certificates,
+) -> None:
+    clients: list[Client] = []
+    async with tls_server(certificates, clients) as port:
+        with pytest.raises(DatabaseUnavailable) as caught:
+            await ask(port, ssl_mode=SslMode.REQUIRE)
+    assert caught.value.reason == "PlaintextPasswordRefused"
+    assert [bytes(client.said) for client in clients] == [b""]
+
+
+async def test_a_server_that_was_verified_may_ask_for_it_in_plain_text(certificates: Certificates) -> None:
+    clients: list[Client] = []
+    async with tls_server(certificates, clients) as port:
+        with pytest.raises(DatabaseUnavailable):  # it answers no question
+            await ask(port, ssl_mode=SslMode.VERIFY_FULL, ca_pem=certificates.ca.read_text())
+    assert PASSWORD.encode() in bytes(clients[0].said)
+
+
+async def test_who_turned_tls_off_has_said_that_it_may_be_read() -> None:
+    clients: list[Client] = []
+    await refused(hostile.asks_for_plain_password, clients)
+    assert PASSWORD.encode() in bytes(clients[0].said)
+
+
+async def test_the_costly_hash_is_made_beside_the_event_loop_and_once_for_a_user(
+    target: Target, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    threads: list[str] = []
+    real = hashlib.pbkdf2_hmac
+
+    def seen(*arguments: Any) -> bytes:
+        threads.append(threading.current_thread().name)
+        return real(*arguments)
+
+    monkeypatch.setattr(hashlib, "pbkdf2_hmac", seen)
+    for _ in range(3):
+        async with connected(target):
+            pass
+    assert [name.startswith("scram") for name in threads] == [True]
+
+
+async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else() -> None:
+    assert (await refused(hostile.scram_challenge(MOST_ITERATIONS))).reason == "Timeout"
+
+
+async def test_a_flood_is_read_slowly(monkeypatch: pytest.MonkeyPatch) -> None:
+    taken = 0
+    pass_on = GuardedProtocol._pass_on
+
+    def counting(self: GuardedProtocol, data: bytes) -> None:
+        nonlocal taken
+        taken += len(data)
+        pass_on(self, data)
+
+    monkeypatch.setattr(GuardedProtocol, "_pass_on", counting)
+    await refused(hostile.talks_after_login)
+    assert READ_BURST < taken < 2 * READ_BURST
+
+
+async def test_much_that_was_asked_for_is_read_in_full(target: Target) -> None:
+    async with connected(target) as connection:
+        text = await connection.fetchval("SELECT repeat('x', $1)", READ_BURST + 1_000_000)
+    assert len(text) == READ_BURST + 1_000_000
+
+
+@pytest.mark.parametrize("password", ["plain", "pässwörd ½", "ﬁ", "日本語"])
+async def test_passwords_of_any_alphabet_and_any_number_of_rounds_log_in(
+    postgres: PostgresServer, target: Target, password: str
+) -> None:
+    for rounds in (4096, 100_000):
+        sql = f"SET scram_iterations = {rounds}; ALTER ROLE {target.user} PASSWORD '{password}'"
+        postgres.psql(postgres.superuser, sql=sql)
+        async with connected(replace(target, password=password)) as connection:
+            assert await connection.fetchval("SELECT 1") == 1
