@@ -9,6 +9,7 @@ import click
 from controller.cli.invocation import OnDatabase, on_database
 from controller.cli.templates_output import print_changes, print_results, print_states
 from controller.database.connection import Connection
+from controller.database.transaction import transaction
 from controller.errors import TemplateError
 from controller.migrate.quoting import identifier
 from controller.templates.changes import Change, changes
@@ -104,7 +105,7 @@ def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any
     """
 
     async def in_schema(connection: Connection) -> T:
-        async with connection.transaction(isolation="read_committed"):  # else PgBouncer forgets the search_path
+        async with transaction(connection):  # else PgBouncer forgets the search_path
             if invocation.schema is not None:
                 await connection.execute(f"SET LOCAL search_path = {identifier(invocation.schema)}")
             if not await has_table(connection):

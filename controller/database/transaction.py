@@ -30,12 +30,16 @@ class Isolation(StrEnum):
 async def transaction(
     connection: Connection, isolation: Isolation = Isolation.READ_COMMITTED, *, read_only: bool = False
 ) -> AsyncIterator[None]:
-    """Commits at the end of the `with`; rolls back where that raises, whatever it raises.
+    """Commits at the end of the `with`; rolls back where that raises, whatever it raises. Inside another one it is
+    part of that.
 
     Raises:
         DatabaseUnavailable: TransactionAborted, where a statement failed and its error was passed over: nothing of
             the transaction remains.
     """
+    if connection.is_in_transaction():
+        yield
+        return
     await connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {'READ ONLY' if read_only else 'READ WRITE'}")
     try:
         yield

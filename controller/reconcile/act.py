@@ -5,7 +5,9 @@ from dataclasses import dataclass
 
 import structlog
 
+from controller.database.connection import Connection
 from controller.database.pool import Pool
+from controller.database.transaction import transact
 from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
@@ -20,7 +22,9 @@ from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
 
-_MAINTENANCE = ("cleanup_expired_tokens()", "update_template_usage_stats()")
+_MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats")
+MAINTENANCE_TRIES = 3
+"""Of each function, where it and a user's transaction wait for each other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,12 +84,17 @@ async def _seed(pool: Pool) -> Done:
 
 
 async def _maintain(pool: Pool, audit_retention_days: int | None) -> Done:
-    counts: dict[str, int] = {}
-    async with pool.connection() as connection:
-        for call in _MAINTENANCE:
-            counts[call] = await connection.fetchval(f"SELECT {call}")
-        if audit_retention_days is not None:
-            counts["purge_audit_log()"] = await connection.fetchval("SELECT purge_audit_log($1)", audit_retention_days)
+    async def call(function: str, *arguments: int) -> int:
+        async def once(connection: Connection) -> int:
+            parameters = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
+            count: int = await connection.fetchval(f"SELECT {function}({parameters})", *arguments)
+            return count
+
+        return await transact(pool, once, tries=MAINTENANCE_TRIES)
+
+    counts = {function: await call(function) for function in _MAINTENANCE}
+    if audit_retention_days is not None:
+        counts["purge_audit_log"] = await call("purge_audit_log", audit_retention_days)
     log.info("maintenance done", place=pool.target.place, **counts)
     return Done("Maintained", None)
 

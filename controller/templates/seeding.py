@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import asyncpg
 
+from controller.database.transaction import transaction
 from controller.templates.content import canonical_json, parse_json
 from controller.templates.merge import (
     TemplateAction,
@@ -92,7 +93,7 @@ async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate
     planned = decide(shipped, await read_rows(connection, shipped))
     if all(decision.action is TemplateAction.NONE for decision in planned):
         return _results([TemplateAction.NONE] * len(planned), planned)
-    async with connection.transaction(isolation="read_committed"):
+    async with transaction(connection):
         decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, shipped))
         performed = await _perform_all(connection, shipped, decisions)
         # Read once more: where our insert gave way to another's, the result says what is there now.
