@@ -2,26 +2,60 @@
 
 import re
 
-_UNIT_SECONDS = {"ns": 1e-9, "us": 1e-6, "µs": 1e-6, "μs": 1e-6, "ms": 1e-3, "s": 1.0, "m": 60.0, "h": 3600.0}
-_PART = re.compile(r"([0-9]+\.?[0-9]*|\.[0-9]+)(ns|us|µs|μs|ms|s|m|h)")
-_WHOLE = re.compile(rf"(?:{_PART.pattern})+")
-LARGEST_SECONDS = 2**63 / 1e9
-"""Go counts nanoseconds in 64 bits: about 292 years."""
+_UNIT_NANOSECONDS = {
+    "ns": 1,
+    "us": 10**3,
+    "µs": 10**3,  # U+00B5, micro sign
+    "μs": 10**3,  # U+03BC, Greek letter mu
+    "ms": 10**6,
+    "s": 10**9,
+    "m": 60 * 10**9,
+    "h": 3600 * 10**9,
+}
+# Each digit can be taken in one way only, so that no text takes longer than its length.
+_PART = re.compile(r"(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(ns|us|µs|μs|ms|s|m|h)")
+_WHOLE = re.compile(rf"\+?(?:{_PART.pattern})+")
+_LARGEST = 2**63 - 1
+"""Nanoseconds; Go counts them in 64 bits: about 292 years."""
+_MOST_DIGITS = len(str(_LARGEST))
+_LARGEST_FRACTION = 2**63
+"""Go reads digits after the point up to this number, and leaves out the rest."""
 
 
 def parse_duration(text: str) -> float:
-    """Seconds that `text` stands for; the syntax of Go's time.ParseDuration without a sign.
+    """Seconds that `text` stands for; see `parse_nanoseconds`."""
+    return parse_nanoseconds(text) / 10**9
+
+
+def parse_nanoseconds(text: str) -> int:
+    """Nanoseconds that `text` stands for; the syntax and the results of Go's time.ParseDuration, without a minus.
 
     https://pkg.go.dev/time#ParseDuration
 
     Raises:
         ValueError: with what is accepted instead.
     """
-    if text == "0":
-        return 0.0
+    if text in ("0", "+0"):
+        return 0
     if _WHOLE.fullmatch(text) is None:
         raise ValueError("not a duration such as 500ms, 10s, 5m or 1h30m")
-    seconds = sum(float(number) * _UNIT_SECONDS[unit] for number, unit in _PART.findall(text))
-    if seconds >= LARGEST_SECONDS:
+    nanoseconds = 0
+    for whole, fraction, fraction_alone, unit in _PART.findall(text):
+        nanoseconds += _part(whole, fraction or fraction_alone, _UNIT_NANOSECONDS[unit])
+    if nanoseconds > _LARGEST:
         raise ValueError("longer than 292 years")
-    return seconds
+    return nanoseconds
+
+
+def _part(whole: str, fraction: str, unit: int) -> int:
+    """`1.5` of a unit of so many nanoseconds; the fraction is rounded down as Go does, which is by floating point."""
+    significant = whole.lstrip("0") or "0"
+    if len(significant) > _MOST_DIGITS:  # int() itself refuses thousands of digits
+        return _LARGEST + 1
+    numerator, scale = 0, 1.0
+    for digit in fraction:
+        longer = numerator * 10 + int(digit)
+        if longer > _LARGEST_FRACTION:
+            break
+        numerator, scale = longer, scale * 10
+    return int(significant) * unit + int(numerator * (unit / scale))

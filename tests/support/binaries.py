@@ -18,6 +18,7 @@ from tests.support.cache import appears_whole, cache_folder, locked
 from tests.support.go_builds import (
     API_SERVER,
     CONTROLLER_GEN,
+    DURATIONS,
     ETCD,
     GOLANG_MIGRATE,
     GOOSE,
@@ -37,6 +38,7 @@ from tests.support.processes import SupportError
 __all__ = [
     "certs_program",
     "etcd",
+    "go_durations",
     "golang_migrate",
     "goose",
     "kube_apiserver",
@@ -91,6 +93,11 @@ def goose() -> Path:
     return built(GOOSE)
 
 
+def go_durations() -> Path:
+    """Our own program that asks Go what a duration means (go/durations)."""
+    return built(DURATIONS)
+
+
 def kubectl() -> Path:
     """kubectl as installed next to this Python by the development dependencies."""
     found = Path(sys.executable).with_name("kubectl")
@@ -137,6 +144,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "PgBouncer": pgbouncer,
     "golang-migrate": golang_migrate,
     "goose": goose,
+    "Go's durations": go_durations,
     "etcd": etcd,
     "monitoring CRDs": monitoring_crds,
     "kube-apiserver": kube_apiserver,

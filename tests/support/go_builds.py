@@ -41,6 +41,7 @@ PROMTOOL = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/promtool
 PROMETHEUS = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/prometheus",), "4 minutes")
 CONTROLLER_GEN = GoBuild("monitoring", ("sigs.k8s.io/controller-tools/cmd/controller-gen",), "30 seconds")
 CERTS = GoBuild("certs", ("tests/support/certs",), "10 seconds")
+DURATIONS = GoBuild("durations", ("tests/support/durations",), "5 seconds")
 GOLANG_MIGRATE = GoBuild(
     "golang-migrate", ("github.com/golang-migrate/migrate/v4/cmd/migrate",), "30 seconds", tags="postgres"
 )

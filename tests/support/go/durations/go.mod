@@ -1,0 +1,3 @@
+module tests/support/durations
+
+go 1.26.0
