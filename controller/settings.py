@@ -1,29 +1,35 @@
 """Every environment variable, typed and frozen; no I/O: the environment comes in as a mapping. Pure."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TypeVar
-from urllib.parse import parse_qsl, unquote, urlsplit
 
-from controller.database.target import Pooler, SslMode, Target
+from controller import fields
+from controller.database.target import Pooler, Target
 from controller.database.values import PoolSettings
+from controller.database_url import DatabaseUrl, TlsFiles, parse_database_url
 from controller.durations import parse_duration
 from controller.errors import ConfigurationError
 
 T = TypeVar("T")
 
-_LARGEST_PORT = 65535
 _MOST_CONNECTIONS = 10000
 _CONNECTION_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE")
-_URL_OPTIONS = ("sslmode", "connect_timeout", "application_name")
+_LONGEST_SHOWN = 80
+"""Characters of a value that an error repeats."""
 
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """The database of the sidecar and of the command line."""
+    """The database of the sidecar and of the command line.
+
+    Attributes:
+        target: without what stands in `tls_files`; `controller.tls_files.with_tls_files` reads them.
+    """
 
     target: Target
     pool: PoolSettings
+    tls_files: TlsFiles
 
 
 def database_settings(environment: Mapping[str, str], *, url: str | None, pooler: Pooler) -> DatabaseSettings:
@@ -47,32 +53,31 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
     Raises:
         ConfigurationError: one line that names the variable, its value (never a password) and what is accepted.
     """
-    read = _Reader(environment)
-    max_open = read("DB_MAX_OPEN_CONNS", "50", _integer(1, _MOST_CONNECTIONS))
-    pool = PoolSettings(
-        max_open=max_open,
-        max_idle=read("DB_MAX_IDLE_CONNS", str(min(10, max_open)), _integer(0, _MOST_CONNECTIONS)),
-        max_lifetime=read("DB_CONN_MAX_LIFETIME", "5m", _positive_duration),
-        max_idle_time=read("DB_CONN_MAX_IDLE_TIME", "1m", _positive_duration),
-    )
-    if pool.max_idle > pool.max_open:
-        raise ConfigurationError(
-            f"DB_MAX_IDLE_CONNS is {pool.max_idle}, above DB_MAX_OPEN_CONNS, {pool.max_open}. Lower the first."
-        )
-    timeouts = (
-        read("DB_CONNECT_TIMEOUT", "10s", _positive_duration),
-        read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
-    )
     if not url:
-        return DatabaseSettings(_from_variables(read, timeouts, pooler), pool)
-    if also := [name for name in _CONNECTION_VARIABLES if environment.get(name)]:
-        raise ConfigurationError(f"Both a database URL and {', '.join(also)} are given. Remove one or the other.")
-    return DatabaseSettings(_from_url(url, timeouts, pooler), pool)
+        read = _Reader(environment, environment.get("DB_PASSWORD", ""))
+        target, tls_files, connect_timeout = _from_variables(read), TlsFiles(), None
+    else:
+        if also := [name for name in _CONNECTION_VARIABLES if environment.get(name)]:
+            raise ConfigurationError(f"Both a database URL and {', '.join(also)} are given. Remove one or the other.")
+        parts = parse_database_url(url)
+        read = _Reader(environment, parts.password)
+        target, tls_files, connect_timeout = _from_url(parts), parts.tls_files, parts.connect_timeout
+    usual_connect_timeout = read("DB_CONNECT_TIMEOUT", "10s", _positive_duration)
+    target = replace(
+        target,
+        pooler=pooler,
+        connect_timeout=connect_timeout or usual_connect_timeout,
+        query_timeout=read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
+    )
+    return DatabaseSettings(target, _pool(read), tls_files)
 
 
 class _Reader:
-    def __init__(self, environment: Mapping[str, str]) -> None:
+    """Reads variables; an error shows the value unless it may hold the password, as where a URL was put by mistake."""
+
+    def __init__(self, environment: Mapping[str, str], secret: str) -> None:
         self._environment = environment
+        self._secret = secret
 
     def __call__(self, name: str, default: str | None, parse: Callable[[str], T]) -> T:
         value = self._environment.get(name) or default
@@ -81,81 +86,52 @@ class _Reader:
         try:
             return parse(value)
         except ValueError as error:
-            raise ConfigurationError(f"{name}={value!r} is {error}.") from None
+            raise ConfigurationError(f"{name}{self._shown(value)} is {error}.") from None
+
+    def _shown(self, value: str) -> str:
+        hidden = "@" in value or len(value) > _LONGEST_SHOWN or (self._secret and self._secret in value)
+        return "" if hidden else f"={value!r}"
 
 
-def _from_variables(read: _Reader, timeouts: tuple[float, float], pooler: Pooler) -> Target:
+def _from_variables(read: _Reader) -> Target:
     return Target(
-        host=read("DB_HOST", None, str),
-        port=read("DB_PORT", "5432", _integer(1, _LARGEST_PORT)),
-        database=read("DB_NAME", None, str),
-        user=read("DB_USER", None, str),
-        password=read("DB_PASSWORD", None, str),
-        ssl_mode=read("DB_SSLMODE", "require", _ssl_mode),
-        pooler=pooler,
-        connect_timeout=timeouts[0],
-        query_timeout=timeouts[1],
+        host=read("DB_HOST", None, fields.host),
+        port=read("DB_PORT", "5432", fields.port),
+        database=read("DB_NAME", None, fields.name),
+        user=read("DB_USER", None, fields.name),
+        password=read("DB_PASSWORD", None, fields.password),
+        ssl_mode=read("DB_SSLMODE", "require", fields.ssl_mode),
     )
 
 
-def _from_url(url: str, timeouts: tuple[float, float], pooler: Pooler) -> Target:
-    """Parsed here and not by the driver, whose messages quote parts of the password."""
-    try:
-        parts = urlsplit(url)
-        host, port = parts.hostname, parts.port or 5432
-    except ValueError:
-        raise _bad_url(
-            "host or port cannot be read; write % for each special character of the password as %25 etc."
-        ) from None
-    database = unquote(parts.path.lstrip("/"))
-    if parts.scheme not in ("postgresql", "postgres"):
-        raise _bad_url("it does not begin with postgresql://")
-    if not host or not database or not parts.username:
-        raise _bad_url("write postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=require")
-    options = dict(parse_qsl(parts.query))
-    for name in options:
-        if name not in _URL_OPTIONS:
-            raise _bad_url(f"option {name!r} is not known; known are {', '.join(_URL_OPTIONS)}")
-    try:
-        ssl_mode = _ssl_mode(options.get("sslmode", "require"))
-        connect_timeout = _integer(1, 3600)(options["connect_timeout"]) if "connect_timeout" in options else timeouts[0]
-    except ValueError as error:
-        raise _bad_url(f"an option is {error}") from None
+def _from_url(url: DatabaseUrl) -> Target:
     return Target(
-        host=host,
-        port=port,
-        database=database,
-        user=unquote(parts.username),
-        password=unquote(parts.password or ""),
-        ssl_mode=ssl_mode,
-        pooler=pooler,
-        connect_timeout=connect_timeout,
-        query_timeout=timeouts[1],
-        application_name=options.get("application_name", "dashdb"),
+        host=url.host,
+        port=url.port,
+        database=url.database,
+        user=url.user,
+        password=url.password,
+        ssl_mode=url.ssl_mode,
+        application_name=url.application_name,
     )
 
 
-def _bad_url(problem: str) -> ConfigurationError:
-    return ConfigurationError(f"The database URL cannot be used: {problem}.")
-
-
-def _integer(low: int, high: int) -> Callable[[str], int]:
-    def parse(text: str) -> int:
-        if not (text.isascii() and text.isdecimal() and low <= int(text) <= high):
-            raise ValueError(f"not a whole number from {low} to {high}")
-        return int(text)
-
-    return parse
+def _pool(read: _Reader) -> PoolSettings:
+    max_open = read("DB_MAX_OPEN_CONNS", "50", fields.integer(1, _MOST_CONNECTIONS))
+    pool = PoolSettings(
+        max_open=max_open,
+        max_idle=read("DB_MAX_IDLE_CONNS", str(min(10, max_open)), fields.integer(0, _MOST_CONNECTIONS)),
+        max_lifetime=read("DB_CONN_MAX_LIFETIME", "5m", _positive_duration),
+        max_idle_time=read("DB_CONN_MAX_IDLE_TIME", "1m", _positive_duration),
+    )
+    if pool.max_idle > pool.max_open:
+        raise ConfigurationError(
+            f"DB_MAX_IDLE_CONNS is {pool.max_idle}, above DB_MAX_OPEN_CONNS, {pool.max_open}. Lower the first."
+        )
+    return pool
 
 
 def _positive_duration(text: str) -> float:
     if (seconds := parse_duration(text)) <= 0:
         raise ValueError("not above zero; write a duration such as 500ms, 10s or 5m")
     return seconds
-
-
-def _ssl_mode(text: str) -> SslMode:
-    try:
-        return SslMode(text)
-    except ValueError:
-        raise ValueError(f"none of {', '.join(SslMode)}") from None

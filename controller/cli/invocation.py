@@ -18,6 +18,7 @@ from controller.log_format import LogFormat
 from controller.migrate.files import Migrations, packaged_folder, read_folder
 from controller.migrate.watch import Beside
 from controller.settings import database_settings
+from controller.tls_files import with_tls_files
 
 T = TypeVar("T")
 
@@ -37,7 +38,8 @@ class OnDatabase:
 
     @property
     def target(self) -> Target:
-        return database_settings(os.environ, url=self.database_url, pooler=self.pooler).target
+        settings = database_settings(os.environ, url=self.database_url, pooler=self.pooler)
+        return with_tls_files(settings.target, settings.tls_files)
 
     @property
     def beside(self) -> Beside:

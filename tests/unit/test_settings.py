@@ -4,6 +4,7 @@ import pytest
 
 from controller.database.target import Pooler, SslMode, Target
 from controller.database.values import PoolSettings
+from controller.database_url import TlsFiles
 from controller.errors import ConfigurationError
 from controller.settings import DatabaseSettings, database_settings
 
@@ -74,16 +75,40 @@ def test_a_variable_that_is_needed_is_named(name: str, value: str | None) -> Non
         ("DB_CONNECT_TIMEOUT", "0s", "not above zero"),
         ("DB_QUERY_TIMEOUT", "30 s", "not a duration such as"),
         ("DB_QUERY_TIMEOUT", "9999999h", "longer than 292 years"),
+        ("DB_HOST", "db1,db2", "no host name or IP address; give the host alone"),
+        ("DB_HOST", "db\nforged", "no host name or IP address; give the host alone"),
+        ("DB_NAME", "per\nses", "holds one that cannot be printed"),
+        ("DB_NAME", "postgresql://db/perses", "a URL; give the name alone"),
+        ("DB_USER", "ann\x1b[31m", "holds one that cannot be printed"),
     ],
 )
 @pytest.mark.parametrize("url", [None, URL], ids=["variables", "url"])
 def test_a_bad_value_is_told_with_its_name_and_what_is_accepted(
     name: str, value: str, accepted: str, url: str | None
 ) -> None:
-    by_url = url is not None and name not in ("DB_PORT", "DB_SSLMODE")
+    by_url = url is not None and name not in ("DB_HOST", "DB_NAME", "DB_USER", "DB_PORT", "DB_SSLMODE")
     message = refusal({name: value} if by_url else LEAST | {name: value}, url if by_url else None)
     assert message.startswith(f"{name}={value!r} is ")
     assert accepted in message
+
+
+@pytest.mark.parametrize(
+    "name", ["DB_HOST", "DB_PORT", "DB_NAME", "DB_SSLMODE", "DB_MAX_OPEN_CONNS", "DB_QUERY_TIMEOUT"]
+)
+@pytest.mark.parametrize("value", [SECRET + "\n", "postgresql://ann:h0rse@db/perses", "9" * 5000])
+def test_a_value_that_may_be_a_password_or_is_endless_is_not_shown(name: str, value: str) -> None:
+    message = refusal(LEAST | {name: value})
+    assert message.startswith(f"{name} is ")
+    assert len(message) < 200
+
+
+@pytest.mark.parametrize("value", ["h0rse\udcff", "h0rse\0"])
+def test_a_password_that_the_protocol_cannot_carry_is_refused(value: str) -> None:
+    assert refusal(LEAST | {"DB_PASSWORD": value}).startswith("DB_PASSWORD is not ")
+
+
+def test_the_folder_of_a_unix_socket_is_a_host() -> None:
+    assert read(LEAST | {"DB_HOST": "/var/run/postgresql"}).target.host == "/var/run/postgresql"
 
 
 def test_fewer_open_connections_than_the_usual_idle_ones_need_no_second_variable() -> None:
@@ -100,37 +125,12 @@ def test_a_url_says_the_same_as_the_variables() -> None:
     assert read({}, URL.replace("postgresql", "postgres")) == read(LEAST)
 
 
-def test_the_options_of_a_url_are_read() -> None:
-    target = read({}, URL + "?sslmode=disable&connect_timeout=3&application_name=mine").target
-    assert (target.ssl_mode, target.connect_timeout, target.application_name) == (SslMode.DISABLE, 3, "mine")
-    assert read({}, "postgresql://ann@[::1]:6432/perses").target.host == "::1"
-
-
-@pytest.mark.parametrize(
-    "url",
-    [
-        "mysql://ann:h0rse@db/perses",
-        "ann:h0rse@db/perses",
-        "h0rse",
-        "postgresql://db/perses",
-        "postgresql://ann:h0rse@db",
-        "postgresql://ann:h0rse@/perses",
-        "postgresql://ann:h0rse#ttery@db/perses",
-        "postgresql://ann:h0rse/ttery@db/perses",
-        "postgresql://ann:h0rse?ttery@db/perses",
-        "postgresql://ann:h0rse[@db/perses",
-        "postgresql://ann:h0rse@db:port/perses",
-        "postgresql://ann:h0rse@db:70000/perses",
-        "postgresql://ann:h0rse@db/perses?sslmode=prefer",
-        "postgresql://ann:h0rse@db/perses?sslmode=h0rse",
-        "postgresql://ann:h0rse@db/perses?connect_timeout=0",
-        "postgresql://ann:h0rse@db/perses?sslrootcert=/ca",
-        "postgresql://ann@db/perses?password=h0rse",
-        "postgresql://ann:h0rse@db/perses?options=-csearch_path%3Dx",
-    ],
-)
-def test_a_url_that_cannot_be_used_is_refused_without_being_shown(url: str) -> None:
-    assert refusal({}, url).startswith("The database URL cannot be used: ")
+def test_what_a_url_says_comes_before_the_variables_that_may_stand_beside_it() -> None:
+    found = read(
+        {"DB_CONNECT_TIMEOUT": "7s", "DB_QUERY_TIMEOUT": "8s"}, URL + "?connect_timeout=3&sslcert=/c&sslkey=/k"
+    )
+    assert (found.target.connect_timeout, found.target.query_timeout) == (3, 8)
+    assert found.tls_files == TlsFiles(None, "/c", "/k")
 
 
 @pytest.mark.parametrize("name", ["DB_HOST", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_PORT", "DB_SSLMODE"])
