@@ -2,6 +2,7 @@
 
 import logging
 import sys
+import traceback
 
 import structlog
 from structlog.typing import Processor
@@ -48,6 +49,12 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+
+
+def log_fault(fault: Exception) -> None:
+    """Where a fault of ours happened and what kind it is; its text may repeat what was read, a password included."""
+    at = traceback.format_tb(fault.__traceback__)
+    structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
 
 
 def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

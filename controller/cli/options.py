@@ -4,6 +4,7 @@ import json
 import os
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -28,6 +29,40 @@ class Duration(click.ParamType[float]):
             return parse_duration(value)
         except ValueError as error:
             self.fail(f"{value!r} is {error}.", param, ctx)
+
+
+@dataclass(frozen=True, slots=True)
+class Address:
+    """Where to listen; port 0 lets the system choose."""
+
+    host: str
+    port: int
+
+
+class Listen(click.ParamType[Address]):
+    """HOST:PORT."""
+
+    name = "host:port"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Address:
+        if isinstance(value, Address):
+            return value
+        host, separator, port = value.rpartition(":")
+        if not separator or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
+            self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8080.", param, ctx)
+        return Address(host.strip("[]"), int(port))
+
+
+def listen_option(function: F) -> F:
+    """`--listen`."""
+    return click.option(
+        "--listen",
+        type=Listen(),
+        default="0.0.0.0:8080",
+        show_default=True,
+        metavar="HOST:PORT",
+        help="Probes, health, metrics.",
+    )(function)
 
 
 def logging_options(default: LogFormat) -> Callable[[F], F]:

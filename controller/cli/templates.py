@@ -9,12 +9,9 @@ import click
 from controller.cli.invocation import OnDatabase, on_database
 from controller.cli.templates_output import print_changes, print_results, print_states
 from controller.database.connection import Connection
-from controller.database.transaction import transaction
-from controller.errors import TemplateError
-from controller.migrate.quoting import identifier
 from controller.templates.changes import Change, changes
 from controller.templates.merge import TemplateDecision, TemplateState, decide
-from controller.templates.seeding import TemplateResult, has_table, read_rows
+from controller.templates.seeding import TemplateResult, in_schema, read_rows
 from controller.templates.seeding import seed as write
 from controller.templates.shipped import shipped_templates
 
@@ -104,15 +101,8 @@ def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any
         TemplateError: there is no table for templates.
     """
 
-    async def in_schema(connection: Connection) -> T:
-        async with transaction(connection):  # else PgBouncer forgets the search_path
-            if invocation.schema is not None:
-                await connection.execute(f"SET LOCAL search_path = {identifier(invocation.schema)}")
-            if not await has_table(connection):
-                raise TemplateError(
-                    "There is no table dashboard_template. Make it with: dashdb migrate up",
-                    reason="TemplateTableMissing",
-                )
+    async def there(connection: Connection) -> T:
+        async with in_schema(connection, invocation.schema):
             return await work(connection)
 
-    return invocation.run_on_database(in_schema)
+    return invocation.run_on_database(there)

@@ -1,14 +1,49 @@
 """One check of one database."""
 
 import time
-from datetime import UTC, datetime
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime, timedelta
 
 from controller.database.connection import Connection
 from controller.database.facts import read_facts
 from controller.database.pool import Pool
 from controller.database.values import ServerFacts
 from controller.errors import DashdbError
-from controller.health.verdict import Sample
+from controller.health.verdict import Sample, Thresholds, Verdict, judge
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """What came of a check.
+
+    Attributes:
+        facts: None where there was no answer.
+    """
+
+    sample: Sample
+    verdict: Verdict
+    facts: ServerFacts | None
+
+
+def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> datetime:
+    """By when a check that begins in `wait` seconds is over, whatever the server does."""
+    return datetime.now(UTC) + timedelta(seconds=wait + connect_timeout + 2 * query_timeout)
+
+
+async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None, *, pool_alone: bool = False) -> Check:
+    """Checks over one of the pool's connections; see `due_by` for how long that takes at most.
+
+    Args:
+        pool_alone: how full the server is does not count: in the sidecar its own pool is what is asked about.
+    """
+    try:
+        async with pool.connection() as connection:
+            sample, facts = await measure(pool, connection)
+    except DashdbError as error:
+        sample, facts = failed(pool, error), None
+    if pool_alone:
+        sample = replace(sample, server_connections=None, server_connection_limit=None)
+    return Check(sample, judge(sample, thresholds, previous), facts)
 
 
 async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFacts]:

@@ -3,7 +3,9 @@
 import asyncio
 import random
 import time
+from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -11,14 +13,17 @@ import structlog
 from pydantic import ValidationError
 
 from controller.health.board import Board, Key, Report
+from controller.health.check import Check, check, due_by
+from controller.health.verdict import Health
+from controller.logs import log_fault
 from controller.migrate.files import Migrations
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.secrets import SecretsOfNamespace
-from controller.reconcile.gather import Surroundings
+from controller.reconcile.gather import Surroundings, thresholds
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
 from controller.reconcile.session import Session
 from controller.reconcile.slots import Slots
-from controller.reconcile.turn import Turn, Wanted, log_fault, take_turn
+from controller.reconcile.turn import Turn, Wanted, take_turn
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
 
@@ -100,14 +105,15 @@ class ResourceLoop:
         wanted = Wanted(spec, self.body["metadata"]["generation"], self._status())
         self.secrets.keep(spec.connection.secret_names)
         turn = await self._take(wanted)
-        self.board.put(self.key, _report(turn))
+        self.board.put(self.key, _report(turn, spec))
         await self._write(turn.outcome.status, turn.outcome.events)
         log.debug("turn", ready=turn.outcome.ready, duration_seconds=round(time.monotonic() - started, 3))
         return turn.outcome.wait_seconds, turn.outcome.watch_secrets
 
     async def _take(self, wanted: Wanted) -> Turn:
-        """The turn; a migration that takes its time is shown in the status meanwhile."""
+        """The turn; a migration that takes its time is shown in the status meanwhile, and the database is watched."""
         turn = asyncio.create_task(take_turn(wanted, self.around, self.session), name=f"turn {self.key}")
+        watch = asyncio.create_task(self._watch_migration(wanted.spec), name=f"watch {self.key}")
         try:
             while not (await asyncio.wait({turn}, timeout=ANNOUNCE_AFTER_SECONDS))[0]:
                 work = self.session.work
@@ -118,7 +124,21 @@ class ResourceLoop:
             return turn.result()
         finally:
             turn.cancel()
-            await asyncio.gather(turn, return_exceptions=True)  # what was begun is rolled back before anything else
+            watch.cancel()
+            # What was begun is rolled back before anything else.
+            await asyncio.gather(turn, watch, return_exceptions=True)
+
+    async def _watch_migration(self, spec: DashboardDatabaseSpec) -> None:
+        """Checks the database while a migration runs in it, which may take hours."""
+        wait = ANNOUNCE_AFTER_SECONDS
+        while True:
+            await asyncio.sleep(wait)
+            wait = spec.health.interval_seconds
+            work, pool = self.session.work, self.session.pool
+            if work is not None and pool is not None:
+                found = await check(pool, thresholds(spec), self.session.verdict)
+                before = self.board.get(self.key, datetime.now(UTC))
+                self.board.put(self.key, _while_migrating(before, found, work.message, _due_by(spec, wait)))
 
     async def _announce(self, status: DashboardDatabaseStatus) -> None:
         try:
@@ -206,7 +226,7 @@ def _is_older(body: dict[str, Any], known: dict[str, Any]) -> bool:
     return news.isdecimal() and latest.isdecimal() and int(news) < int(latest)
 
 
-def _report(turn: Turn) -> Report:
+def _report(turn: Turn, spec: DashboardDatabaseSpec) -> Report:
     status = turn.outcome.status
     ready = status.condition(ConditionType.READY)
     assert ready is not None  # noqa: S101 - every outcome has one
@@ -216,6 +236,21 @@ def _report(turn: Turn) -> Report:
         ready=turn.outcome.ready,
         reason=ready.reason,
         message=ready.message,
+        due_by=_due_by(spec, turn.outcome.wait_seconds),
         schema_version=status.schema_.current if status.schema_ else None,
         pending=status.schema_.pending if status.schema_ else None,
+        dirty=status.schema_.dirty if status.schema_ else None,
+        templates=Counter(template.state for template in status.templates or ()),
     )
+
+
+def _while_migrating(before: Report | None, found: Check, message: str, due: datetime) -> Report:
+    """What is known from before, with what a check beside the migration found."""
+    known = before or Report(found.verdict, None, ready=False, reason="Migrating", message=message, due_by=due)
+    ready = known.ready and found.verdict.health is not Health.UNHEALTHY
+    return replace(known, verdict=found.verdict, sample=found.sample, ready=ready, due_by=due)
+
+
+def _due_by(spec: DashboardDatabaseSpec, wait: float) -> datetime:
+    limits = spec.pool
+    return due_by(wait=wait, connect_timeout=limits.connect_timeout_seconds, query_timeout=limits.query_timeout_seconds)

@@ -50,6 +50,10 @@ class Operator:
     board: Board = field(default_factory=Board)
     watching: bool = False
 
+    def not_ready(self) -> str | None:
+        """Why it cannot serve; None where it can."""
+        return None if self.watching else "not watching the cluster yet, or the API server does not answer"
+
     async def run(self, wanted: OperatorSettings, stop: StopSignal) -> None:
         """Works until `stop` is set.
 

@@ -1,6 +1,5 @@
 """Performs one action; a second run of the same finds nothing to do."""
 
-import time
 from dataclasses import dataclass
 
 import structlog
@@ -11,6 +10,7 @@ from controller.database.transaction import transact
 from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.lexer import Statement
+from controller.migrate.log_progress import LoggedProgress
 from controller.migrate.plan import Plan, Step
 from controller.migrate.runner import Runner
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
@@ -99,32 +99,22 @@ async def _maintain(pool: Pool, audit_retention_days: int | None) -> Done:
     return Done("Maintained", None)
 
 
-class _Tell:
+class _Tell(LoggedProgress):
     """Keeps in the session what the migration is doing, and logs it."""
 
     def __init__(self, session: Session) -> None:
+        super().__init__()
         self.session = session
-        self._since = 0.0
-        self._waited_for: str | None = None
 
     def started(self, step: Step) -> None:
-        self._since = time.monotonic()
-        self.session.work = Work(f"Running {step.label}.", self._since)
-        log.info("migration started", file=step.label, statements=len(step.script.statements))
+        super().started(step)
+        self.session.work = Work(f"Running {step.label}.", self.since)
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         total = len(step.script.statements)
         message = f"Running {step.label}, statement {number} of {total}, line {statement.line}."
-        self.session.work = Work(message, self._since)
-
-    def finished(self, step: Step, seconds: float) -> None:
-        log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
+        self.session.work = Work(message, self.since)
 
     def waiting(self, what: str, why: str) -> None:
-        self.session.work = Work(f"{what} waits for {why}.", self._since, waits=True)
-        if why != self._waited_for:  # it is tried every second
-            log.info("migration waits", what=what, blocked_by=why)
-            self._waited_for = why
-
-    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
-        log.warning("migration left half done", file=step.label, statement=number, line=statement.line)
+        super().waiting(what, why)
+        self.session.work = Work(f"{what} waits for {why}.", self.since, waits=True)

@@ -87,6 +87,11 @@ def unreachable(error: DashdbError) -> Observed:
     return Observed(now=datetime.now(UTC), verdict=Verdict.unhealthy(error), connection_error=error)
 
 
+def thresholds(spec: DashboardDatabaseSpec) -> Thresholds:
+    """Above which the database of this resource is degraded."""
+    return Thresholds(spec.health.degraded_utilization_percent, spec.health.slow_response_milliseconds)
+
+
 async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
     async def named(name: str) -> NamedSecret:
         return NamedSecret(name, await around.secrets.read(name))
@@ -108,11 +113,10 @@ async def _target(spec: DashboardDatabaseSpec, around: Surroundings) -> Target:
 async def _check(spec: DashboardDatabaseSpec, session: Session, pool: Pool, connection: Connection) -> Observed:
     """The server: does it answer, how fast, and which one is it."""
     sample, facts = await measure(pool, connection)
-    thresholds = Thresholds(spec.health.degraded_utilization_percent, spec.health.slow_response_milliseconds)
     now = datetime.now(UTC)
     return Observed(
         now=now,
-        verdict=judge(sample, thresholds, session.verdict),
+        verdict=judge(sample, thresholds(spec), session.verdict),
         sample=sample,
         place=pool.target.place,
         facts=facts,

@@ -1,7 +1,6 @@
 """One turn of one resource: gather, decide, act, conclude."""
 
 import random
-import traceback
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -11,6 +10,7 @@ import structlog
 from controller.database.pool import Pool
 from controller.errors import ConfigurationError, DashdbError, InternalError, MigrationFailed, SchemaDirty
 from controller.health.verdict import Sample, Verdict
+from controller.logs import log_fault
 from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, decide
 from controller.reconcile.gather import Surroundings, look, reach, unreachable
@@ -63,11 +63,6 @@ async def take_turn(wanted: Wanted, around: Surroundings, session: Session) -> T
         log_fault(fault)
         ours = InternalError("The operator met a fault of its own, and tries again. Its log says where.")
         return _concluded(wanted, session, unreachable(ours), None, [])
-
-
-def log_fault(fault: Exception) -> None:
-    """Where it happened and what kind it is; its text may repeat what was read, a password included."""
-    log.error("fault of the operator", fault=type(fault).__name__, at=traceback.format_tb(fault.__traceback__))
 
 
 @dataclass(slots=True)

@@ -6,12 +6,14 @@ text, so that codecs which others may have set on the connection change nothing.
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
 
-from collections.abc import Sequence
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
 import asyncpg
 
 from controller.database.transaction import transaction
+from controller.errors import TemplateError
 from controller.templates.content import canonical_json, parse_json
 from controller.templates.merge import (
     TemplateAction,
@@ -65,6 +67,23 @@ class TemplateResult:
     row_version: str | None
     shipped_version: str
     message: str
+
+
+@asynccontextmanager
+async def in_schema(connection: asyncpg.Connection, schema: str | None) -> AsyncIterator[None]:
+    """A transaction in which names are looked up in `schema` (None: the search_path as it is).
+
+    Raises:
+        TemplateError: TemplateTableMissing, where there is no table for templates.
+    """
+    async with transaction(connection):  # behind PgBouncer, what outlives it would be another client's
+        if schema is not None:
+            await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
+        if not await has_table(connection):
+            raise TemplateError(
+                "There is no table dashboard_template. Make it with: dashdb migrate up", reason="TemplateTableMissing"
+            )
+        yield
 
 
 async def has_table(connection: asyncpg.Connection) -> bool:

@@ -1,11 +1,11 @@
 """The JSON of the endpoints, as section 5 of the contract has it. Pure."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from controller.database.values import PoolStatistics
-from controller.health.board import Board, Report
+from controller.health.board import Key, Report
 from controller.health.verdict import Health, Sample
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}
@@ -50,24 +50,54 @@ def flat(reports: Sequence[Report]) -> dict[str, Any]:
     }
 
 
+def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dict[str, Any]:
+    """The same as `application/health+json`, one entry a database and measurement.
+
+    https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06; only there, 503 is the status of `fail`.
+    """
+    checks: dict[str, list[dict[str, Any]]] = {}
+    for key, report in reports.items():
+        about = {"componentId": full_name(key), "componentType": "datastore"}
+        entry: dict[str, Any] = {**about, "status": _CHECK[report.verdict.health]}
+        if report.verdict.warning is not None:
+            entry["output"] = report.verdict.warning
+        sample = report.sample
+        if sample is not None:
+            about["time"] = entry["time"] = f"{sample.taken_at:%FT%TZ}"
+            utilization: dict[str, Any] = {
+                "observedValue": round(sample.utilization_percent, 1),
+                "observedUnit": "percent",
+            }
+            checks.setdefault("database:utilization", []).append({**about, **utilization})
+        if sample is not None and sample.response_ms is not None:
+            entry |= {"observedValue": round(sample.response_ms, 3), "observedUnit": "ms"}
+        checks.setdefault("database:responseTime", []).append(entry)
+    return {"status": _CHECK[_worst(list(reports.values()))], "version": version, "checks": checks}
+
+
 def ready(report: Report) -> dict[str, Any]:
     """`/ready` of one database."""
     return {"ready": True} if report.ready else {"ready": False, "reason": f"{report.reason}: {report.message}"}
 
 
-def overview(board: Board) -> list[dict[str, str]]:
+def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
     """One line a database for the landing page."""
     return [
         {
-            "database": f"{namespace}/{name}",
+            "database": full_name(key),
             "ready": "yes" if report.ready else "no",
             "health": report.verdict.health.value,
             "schema": "" if report.schema_version is None else str(report.schema_version),
             "reason": report.reason,
             "message": report.message,
         }
-        for (namespace, name), report in board.reports.items()
+        for key, report in reports.items()
     ]
+
+
+def full_name(key: Key) -> str:
+    """`namespace/name`, or the name alone in the sidecar."""
+    return "/".join(part for part in key if part)
 
 
 def _details(samples: Sequence[Sample]) -> dict[str, Any]:

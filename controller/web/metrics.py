@@ -3,7 +3,8 @@
 Names and units: https://prometheus.io/docs/practices/naming/. Pool series follow Go's `go_sql_*`.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
 from typing import Any
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
@@ -27,9 +28,9 @@ class BoardCollector(Collector):
         build = GaugeMetricFamily("dashdb_build_info", "The running release", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
-        reports = self._board.reports
-        yield from _gauges(reports.items())
-        yield from _counters(reports.items())
+        reports = self._board.reports(datetime.now(UTC))
+        yield from _gauges(reports)
+        yield from _counters(reports)
 
 
 def registry(board: Board, *, version: str) -> CollectorRegistry:
@@ -42,7 +43,7 @@ def registry(board: Board, *, version: str) -> CollectorRegistry:
     return registry
 
 
-def _gauges(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
+def _gauges(reports: Mapping[Key, Report]) -> Iterator[Metric]:
     families: dict[str, GaugeMetricFamily] = {}
 
     def add(name: str, text: str, key: Key, value: Any) -> None:
@@ -50,7 +51,7 @@ def _gauges(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
             family = families.setdefault(name, GaugeMetricFamily(name, text, labels=_LABELS))
             family.add_metric(key, float(value))
 
-    for key, report in reports:
+    for key, report in reports.items():
         add("dashdb_database_ready", "1 if connected, migrated, seeded and not unhealthy", key, report.ready)
         up = report.verdict.health is not Health.UNHEALTHY
         add("dashdb_database_up", "1 if the database answered the last check and takes writes", key, up)
@@ -58,6 +59,8 @@ def _gauges(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
         add("dashdb_database_degraded", "1 if it answered, but slowly or nearly full", key, degraded)
         add("dashdb_schema_version", "Applied migration; 0 is the empty database", key, report.schema_version)
         add("dashdb_schema_pending_migrations", "Migrations that wait", key, report.pending)
+        text = "1 if a migration without a transaction stopped half-way"
+        add("dashdb_schema_dirty", text, key, report.dirty)
         sample = report.sample
         if sample is None:
             continue
@@ -77,9 +80,14 @@ def _gauges(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
         add("dashdb_pool_connections_in_use", "Connections in use", key, sample.pool.in_use)
         add("dashdb_pool_connections_idle", "Idle connections", key, sample.pool.idle)
     yield from families.values()
+    templates = GaugeMetricFamily("dashdb_templates", "System templates, by state", labels=(*_LABELS, "state"))
+    for key, report in reports.items():
+        for state, count in sorted(report.templates.items()):
+            templates.add_metric((*key, state), count)
+    yield templates
 
 
-def _counters(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
+def _counters(reports: Mapping[Key, Report]) -> Iterator[Metric]:
     turns = CounterMetricFamily(
         "dashdb_reconcile",
         "Looks at a database, by whether it was ready after it",
@@ -87,14 +95,16 @@ def _counters(reports: Iterable[tuple[Key, Report]]) -> Iterator[Metric]:
     )
     waits = CounterMetricFamily("dashdb_pool_wait", "Times that a connection had to be waited for", labels=_LABELS)
     seconds = CounterMetricFamily("dashdb_pool_wait_duration_seconds", "Time spent waiting for one", labels=_LABELS)
+    opened = CounterMetricFamily("dashdb_pool_opened", "Connections opened", labels=_LABELS)
     closed = CounterMetricFamily("dashdb_pool_closed", "Connections closed, by reason", labels=(*_LABELS, "reason"))
-    for key, report in reports:
+    for key, report in reports.items():
         turns.add_metric((*key, "ready"), report.succeeded)
         turns.add_metric((*key, "not_ready"), report.failed)
         if report.sample is None:
             continue
         waits.add_metric(key, report.sample.pool.wait_count)
         seconds.add_metric(key, report.sample.pool.wait_seconds)
+        opened.add_metric(key, report.sample.pool.opened)
         for reason, count in sorted(report.sample.pool.closed.items()):
             closed.add_metric((*key, reason), count)
-    yield from (turns, waits, seconds, closed)
+    yield from (turns, waits, seconds, opened, closed)

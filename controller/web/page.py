@@ -30,6 +30,7 @@ def landing_page(rows: Sequence[dict[str, str]], *, version: str) -> str:
 
 def _cell(column: str, value: str) -> str:
     if column == "database":
-        return f'<td><a href="/api/v1/health/{escape(value, quote=True)}">{escape(value)}</a></td>'
+        path = f"/api/v1/health/{value}" if "/" in value else "/api/v1/health"
+        return f'<td><a href="{escape(path, quote=True)}">{escape(value)}</a></td>'
     kind = f' class="{escape(value, quote=True)}"' if column in ("ready", "health") else ""
     return f"<td{kind}>{escape(value)}</td>"

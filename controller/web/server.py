@@ -1,7 +1,7 @@
 """Routes, and a server that listens before anything else works: `/live` must not wait for a database."""
 
 import json
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -12,25 +12,25 @@ from aiohttp import web
 from prometheus_client.aiohttp import make_aiohttp_handler
 
 from controller.errors import ConfigurationError
-from controller.health.board import Board, Report
+from controller.health.board import Board, Key, Report
 from controller.web import answers
 from controller.web.metrics import registry
+from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
 
 log = structlog.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 1.0
 """For requests under way when the process ends; aiohttp takes up to twice as long."""
-_NOT_READY = "not watching the cluster yet, or the API server does not answer"
 
 
-def application(board: Board, is_ready: Callable[[], bool], *, version: str) -> web.Application:
+def application(board: Board, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
     """All endpoints over `board`.
 
     Args:
-        is_ready: answers `/ready` without a name: watching and able to serve.
+        not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
     """
-    endpoints = _Endpoints(board, is_ready, version)
+    endpoints = _Endpoints(board, not_ready, version)
     app = web.Application()
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
@@ -70,13 +70,13 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
 
 
 class _Endpoints:
-    def __init__(self, board: Board, is_ready: Callable[[], bool], version: str) -> None:
+    def __init__(self, board: Board, not_ready: Callable[[], str | None], version: str) -> None:
         self._board = board
-        self._is_ready = is_ready
+        self._not_ready = not_ready
         self._version = version
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._board), version=self._version)
+        html = landing_page(answers.overview(self._board.reports(datetime.now(UTC))), version=self._version)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -84,32 +84,37 @@ class _Endpoints:
 
     async def ready(self, request: web.Request) -> web.Response:
         if "name" in request.match_info:
-            return _json(answer := answers.ready(self._one(request)), ok=answer["ready"])
-        if self._is_ready():
+            [report] = self._asked(request).values()
+            return _json(answer := answers.ready(report), ok=answer["ready"])
+        if (reason := self._not_ready()) is None:
             return _json({"ready": True})
-        return _json({"ready": False, "reason": _NOT_READY}, ok=False)
+        return _json({"ready": False, "reason": reason}, ok=False)
 
     async def health(self, request: web.Request) -> web.Response:
-        answer = answers.health(self._asked(request), now=datetime.now(UTC), version=self._version)
+        reports = self._asked(request)
+        if wants_health_json(request.headers.get("Accept", "")):
+            answer = answers.health_check_response(reports, version=self._version)
+            return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON)
+        answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
         return _json(answer, ok=answer["status"] != "unhealthy")
 
     async def flat(self, request: web.Request) -> web.Response:
-        return _json(answers.flat(self._asked(request)))
+        return _json(answers.flat(list(self._asked(request).values())))
 
-    def _asked(self, request: web.Request) -> Sequence[Report]:
-        if "name" in request.match_info:
-            return [self._one(request)]
-        return list(self._board.reports.values())
-
-    def _one(self, request: web.Request) -> Report:
+    def _asked(self, request: web.Request) -> dict[Key, Report]:
+        """The database that the path names, or all."""
+        now = datetime.now(UTC)
+        if "name" not in request.match_info:
+            return self._board.reports(now)
         key = (request.match_info["namespace"], request.match_info["name"])
-        report = self._board.get(key)
+        report = self._board.get(key, now)
         if report is None:
             text = json.dumps({"error": f"no DashboardDatabase {key[0]}/{key[1]} has been looked at"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
-        return report
+        return {key: report}
 
 
-def _json(body: dict[str, Any], *, ok: bool = True) -> web.Response:
+def _json(body: dict[str, Any], *, ok: bool = True, content_type: str = "application/json") -> web.Response:
     status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
-    return web.json_response(body, status=status, headers={"Cache-Control": "no-store"})
+    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return web.json_response(body, status=status, headers=headers, content_type=content_type)

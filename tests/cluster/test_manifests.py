@@ -62,7 +62,7 @@ async def test_probes_and_scrapes_ask_for_paths_that_are_served(installation: In
     asked = [installation.container[probe]["httpGet"] for probe in probes]
     asked += installation.one("ServiceMonitor")["spec"]["endpoints"]
     assert {item["port"] for item in asked} == {"http"}
-    app = application(Board(), lambda: True, version="1")
+    app = application(Board(), lambda: None, version="1")
     async with serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
         for path in [item["path"] for item in asked]:
             async with session.get(f"http://127.0.0.1:{port}{path}") as answer:

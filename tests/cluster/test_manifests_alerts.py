@@ -161,7 +161,10 @@ def scraped() -> dict[str, set[str]]:
     sample = Sample(datetime.now(UTC), pool, response_ms=1.0, server_connections=9, server_connection_limit=100)
     healthy = Verdict(Health.HEALTHY, "Healthy")
     board = Board()
-    report = Report(healthy, sample, ready=True, reason="Ready", message="", schema_version=1, pending=0)
+    report = Report(
+        healthy, sample, ready=True, reason="Ready", message="", due_by=datetime.max.replace(tzinfo=UTC),
+        schema_version=1, pending=0, dirty=False,
+    )  # fmt: skip
     board.put(("team-a", "perses"), report)
     families = registry(board, version="1").collect()
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}

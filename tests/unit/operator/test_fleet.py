@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
@@ -79,10 +80,10 @@ def loops() -> list[str]:
 async def test_a_resource_that_is_gone_is_forgotten(fleet: Fleet, board: Board) -> None:
     fleet.observe(body())
     await settled()
-    assert board.get(KEY) is not None
+    assert board.get(KEY, datetime.now(UTC)) is not None
     fleet.forget(body())
     await settled()
-    assert board.get(KEY) is None
+    assert board.get(KEY, datetime.now(UTC)) is None
     assert loops() == []
 
 
@@ -95,11 +96,11 @@ async def test_a_resource_made_again_in_a_gap_of_the_watch_takes_the_place_of_th
     fleet.observe(api.resource)
     await settled()
     assert len(loops()) == 1
-    assert board.get(KEY) is not None
+    assert board.get(KEY, datetime.now(UTC)) is not None
     assert api.written == ["1", "2"]
     fleet.forget(body("1"))  # told late
     await settled()
-    assert board.get(KEY) is not None
+    assert board.get(KEY, datetime.now(UTC)) is not None
 
 
 async def test_nothing_is_begun_once_it_stops(fleet: Fleet, board: Board) -> None:

@@ -18,6 +18,8 @@ POOL = PoolStatistics(
     opened=10,
     closed={CloseReason.LIFETIME: 7},
 )
+NEVER = datetime.max.replace(tzinfo=UTC)
+"""When the report becomes stale."""
 HEALTHY = Verdict(Health.HEALTHY, "Healthy")
 SLOW = Verdict(Health.DEGRADED, "SlowResponse", "The database takes more than 100 ms to answer.")
 DOWN = Verdict(Health.UNHEALTHY, "ConnectionRefused", "Nothing listens there.")
@@ -33,6 +35,7 @@ def report(verdict: Verdict = HEALTHY, **fields: Any) -> Report:
         server_connection_limit=97 if answered else None,
     )
     known: dict[str, Any] = {
+        "due_by": NEVER,
         "sample": sample,
         "ready": answered,
         "reason": "Ready" if answered else verdict.reason,

@@ -1,6 +1,5 @@
 """The JSON of the endpoints, to the letter of the contract."""
 
-from controller.health.board import Board
 from controller.web import answers
 from tests.unit.web.reports import DOWN, HEALTHY, NOW, SLOW, report
 
@@ -84,9 +83,7 @@ def test_ready_says_why_not() -> None:
 
 
 def test_the_overview_has_a_line_a_database() -> None:
-    board = Board()
-    board.put(("team-a", "perses"), report())
-    assert answers.overview(board) == [
+    assert answers.overview({("team-a", "perses"): report(), ("", "perses"): report(DOWN)}) == [
         {
             "database": "team-a/perses",
             "ready": "yes",
@@ -94,5 +91,13 @@ def test_the_overview_has_a_line_a_database() -> None:
             "schema": "1",
             "reason": "Ready",
             "message": "",
-        }
+        },
+        {
+            "database": "perses",
+            "ready": "no",
+            "health": "unhealthy",
+            "schema": "1",
+            "reason": "ConnectionRefused",
+            "message": "Nothing listens there.",
+        },
     ]

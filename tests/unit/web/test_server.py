@@ -16,7 +16,7 @@ class Served:
 
     def __init__(self, board: Board, client: aiohttp.ClientSession, port: int) -> None:
         self.board = board
-        self.watching = True
+        self.not_ready: str | None = None
         self.port = port
         self._client = client
 
@@ -30,23 +30,22 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     async with aiohttp.ClientSession() as client:
         it = Served(Board(), client, 0)
-        async with serving(application(it.board, lambda: it.watching, version="0.1.0"), "127.0.0.1", 0) as port:
+        async with serving(application(it.board, lambda: it.not_ready, version="0.1.0"), "127.0.0.1", 0) as port:
             it.port = port
             yield it
 
 
 async def test_live_never_depends_on_anything(served: Served) -> None:
     served.board.put(("team-a", "perses"), report(DOWN))
-    served.watching = False
+    served.not_ready = "nothing works"
     assert await served.get("/live") == (200, "application/json", '{"alive": true}')
 
 
 async def test_ready_follows_the_watch_and_not_the_databases(served: Served) -> None:
     served.board.put(("team-a", "perses"), report(DOWN))
     assert await served.get("/ready") == (200, "application/json", '{"ready": true}')
-    served.watching = False
-    status, _, body = await served.get("/ready")
-    assert (status, '"ready": false' in body) == (503, True)
+    served.not_ready = "not watching"
+    assert await served.get("/ready") == (503, "application/json", '{"ready": false, "reason": "not watching"}')
 
 
 async def test_each_database_has_its_own_answers(served: Served) -> None:
@@ -84,5 +83,5 @@ async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Se
 
 async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
     with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{served.port}"):
-        async with serving(application(Board(), lambda: True, version="0.1.0"), "127.0.0.1", served.port):
+        async with serving(application(Board(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
             pass

@@ -1,0 +1,57 @@
+"""`dashdb health`."""
+
+import asyncio
+import json
+import os
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import version
+
+import click
+
+from controller.cli.options import database_options, fail, logging_options
+from controller.database.pool import Pool
+from controller.database.target import Pooler
+from controller.errors import ConfigurationError
+from controller.health.board import Report
+from controller.health.check import Check, check
+from controller.health.verdict import Health, Thresholds
+from controller.log_format import LogFormat
+from controller.settings import DatabaseSettings, database_settings
+from controller.tls_files import with_tls_files
+from controller.web import answers
+
+UNHEALTHY_EXIT_CODE = 1
+
+
+@click.command("health")
+@database_options
+@logging_options(LogFormat.TEXT)
+def command(database_url: str | None, pooler: Pooler) -> None:
+    """Checks the database once, and prints what /api/v1/health would answer.
+
+    \b
+    Exit codes: 0 healthy or degraded, 1 unhealthy, 2 usage.
+
+    \b
+    Example:
+      dashdb health
+    """
+    try:
+        found = asyncio.run(_check(database_settings(os.environ, url=database_url, pooler=pooler)))
+    except ConfigurationError as error:
+        fail(error)
+    now = datetime.now(UTC)
+    report = Report(found.verdict, found.sample, ready=False, reason="", message="", due_by=now)
+    answer = answers.health([report], now=now, version=version("dashboard-database-operator"))
+    click.echo(json.dumps(answer, indent=2))
+    if found.verdict.health is Health.UNHEALTHY:
+        sys.exit(UNHEALTHY_EXIT_CODE)
+
+
+async def _check(settings: DatabaseSettings) -> Check:
+    pool = Pool(with_tls_files(settings.target, settings.tls_files), settings.pool)
+    try:
+        return await check(pool, Thresholds(), None, pool_alone=True)
+    finally:
+        await pool.close()
