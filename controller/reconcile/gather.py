@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 import structlog
@@ -28,6 +28,9 @@ from controller.templates.seeding import has_table, read_rows
 from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
+
+FRESH = timedelta(seconds=1)
+"""For which what was seen of a server holds within a turn: a look after each action would ask it thrice."""
 
 
 class SecretReader(Protocol):
@@ -68,13 +71,23 @@ async def reach(spec: DashboardDatabaseSpec, around: Surroundings, session: Sess
         raise
 
 
-async def look(spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool) -> Observed:
-    """One look at the database, whatever state it is in."""
-    try:
-        async with pool.connection() as connection:
-            seen = await _check(spec, session, pool, connection)
-    except DashdbError as error:
-        return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
+async def look(
+    spec: DashboardDatabaseSpec, around: Surroundings, session: Session, pool: Pool, *, before: Observed | None = None
+) -> Observed:
+    """One look at the database, whatever state it is in.
+
+    Args:
+        before: what an earlier look of the same turn saw; the server is not asked again for what is still fresh.
+    """
+    now = datetime.now(UTC)
+    if before is not None and before.connection_error is None and now - before.now < FRESH:
+        seen = _as_of(now, before, spec, session)
+    else:
+        try:
+            async with pool.connection() as connection:
+                seen = await _check(spec, session, pool, connection)
+        except DashdbError as error:
+            return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
     try:
         async with pool.connection() as connection:
             return await _read(seen, spec, around, session, connection)
@@ -114,12 +127,19 @@ async def _check(spec: DashboardDatabaseSpec, session: Session, pool: Pool, conn
     """The server: does it answer, how fast, and which one is it."""
     sample, facts = await measure(pool, connection)
     now = datetime.now(UTC)
+    verdict = judge(sample, thresholds(spec), session.verdict)
+    seen = Observed(now=now, verdict=verdict, sample=sample, place=pool.target.place, facts=facts)
+    return _as_of(now, seen, spec, session)
+
+
+def _as_of(now: datetime, seen: Observed, spec: DashboardDatabaseSpec, session: Session) -> Observed:
+    """The server as it was seen, with what is known besides of it at `now`; nothing of the tables."""
     return Observed(
         now=now,
-        verdict=judge(sample, thresholds(spec), session.verdict),
-        sample=sample,
-        place=pool.target.place,
-        facts=facts,
+        verdict=seen.verdict,
+        sample=seen.sample,
+        place=seen.place,
+        facts=seen.facts,
         failed_migration=session.failed_migration,
         maintenance_due=session.maintenance.is_due(spec, now),
     )

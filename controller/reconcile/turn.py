@@ -87,13 +87,14 @@ class _Course:
                 if number == 0:  # one slot to the end: who has begun gets ready before others begin
                     await slot.enter_async_context(self.around.slots.one())
                 error = await self._attempt(action)
-                observed = await self._look()
                 if error is not None:
+                    observed = await self._look()
                     break
+                observed = await self._look(before=observed)
         return _concluded(self.wanted, self.session, observed, error, self.events)
 
-    async def _look(self) -> Observed:
-        return await look(self.wanted.spec, self.around, self.session, self.pool)
+    async def _look(self, before: Observed | None = None) -> Observed:
+        return await look(self.wanted.spec, self.around, self.session, self.pool, before=before)
 
     async def _attempt(self, action: Action) -> DashdbError | None:
         """Does `action`; the error where it did not succeed."""

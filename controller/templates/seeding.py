@@ -9,6 +9,7 @@ Time limits are those of the connection: a row that a user keeps locked makes `s
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from functools import lru_cache
 
 import asyncpg
 
@@ -159,19 +160,22 @@ async def _fetch(
     records = await connection.fetch(
         query, [template.id for template in shipped], [template.name for template in shipped]
     )
-    return tuple(
-        TemplateRow(
-            id=record["id"],
-            name=record["name"],
-            description=record["description"],
-            category=record["category"],
-            document=parse_json(record["doc"]),
-            variables=parse_json(record["variables"]),
-            version=record["version"],
-            is_system=record["is_system"],
-            seeded_sha256=record["seeded_sha256"],
-        )
-        for record in records
+    return tuple(_row(record) for record in records)
+
+
+@lru_cache(maxsize=32)
+def _row(record: asyncpg.Record) -> TemplateRow:
+    """Kept, with its digest: nearly every row of every database is one of the same four, look after look."""
+    return TemplateRow(
+        id=record["id"],
+        name=record["name"],
+        description=record["description"],
+        category=record["category"],
+        document=parse_json(record["doc"]),
+        variables=parse_json(record["variables"]),
+        version=record["version"],
+        is_system=record["is_system"],
+        seeded_sha256=record["seeded_sha256"],
     )
 
 

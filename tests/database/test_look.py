@@ -1,6 +1,7 @@
 """What one look of a turn finds in a real database: drift, and what a way back would take with it."""
 
 from collections.abc import AsyncIterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest_asyncio
@@ -11,7 +12,7 @@ from controller.database.secret import SecretData
 from controller.database.target import Target
 from controller.database.values import PoolSettings
 from controller.migrate.files import Migrations
-from controller.reconcile.gather import Surroundings, look
+from controller.reconcile.gather import FRESH, Surroundings, look
 from controller.reconcile.observed import Observed
 from controller.reconcile.session import Session
 from controller.reconcile.slots import Slots
@@ -36,12 +37,14 @@ class Onlooker:
         self.pool = Pool(target, PoolSettings())
         self.session = Session()
 
-    async def see(self, files: dict[str, str], wanted: DashboardDatabaseSpec | None = None) -> Observed:
+    async def see(
+        self, files: dict[str, str], wanted: DashboardDatabaseSpec | None = None, *, before: Observed | None = None
+    ) -> Observed:
         def migrations() -> Migrations:
             return pairs(files)
 
         around = Surroundings(NoSecrets(), migrations, None, Slots(1))
-        return await look(wanted or spec(), around, self.session, self.pool)
+        return await look(wanted or spec(), around, self.session, self.pool, before=before)
 
     def make_comparison_due(self) -> None:
         self.session.comparison.done(spec(), datetime.now(UTC) - timedelta(days=1))
@@ -92,3 +95,19 @@ async def test_a_way_back_says_what_it_would_take_with_it(onlooker: Onlooker, co
     seen = await onlooker.see(B, spec(schema={"targetVersion": 1}))
     assert seen.losses == ("a.note (holds data)", "b (empty)")
     assert (await onlooker.see(B)).losses == ()
+
+
+async def test_a_second_look_of_a_turn_asks_for_the_tables_and_not_for_the_server_again(
+    onlooker: Onlooker, connection: Connection
+) -> None:
+    first = await onlooker.see(A)
+    await run(connection, A)
+    second = await onlooker.see(A, before=first)
+    assert second.sample is first.sample
+    assert (len(first.history or ()), len(second.history or ())) == (0, 1)
+
+
+async def test_after_an_action_that_took_long_the_server_is_asked_again(onlooker: Onlooker) -> None:
+    first = await onlooker.see(A)
+    second = await onlooker.see(A, before=replace(first, now=first.now - FRESH))
+    assert second.sample is not first.sample
