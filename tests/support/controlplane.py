@@ -26,6 +26,7 @@ from tests.support.processes import (
     SupportError,
     free_port,
     new_folder,
+    quick_root,
     remove_folder,
     tail,
     wait_until,
@@ -53,7 +54,7 @@ class ControlPlane:
         self.etcd_url = f"http://127.0.0.1:{self._etcd_ports[0]}"
 
     def __enter__(self) -> Self:
-        self._folder = new_folder("dashdb-k8s-")
+        self._folder = new_folder("dashdb-k8s-", root=quick_root())
         try:
             self._prepare(self._folder)
             self._etcd = KeptProcess(

@@ -23,8 +23,10 @@ from tests.support.processes import (
     SupportError,
     free_port,
     new_folder,
+    quick_root,
     remove_folder,
     tail,
+    temporary_root,
     unprivileged_account,
     wait_until,
 )
@@ -55,7 +57,8 @@ class PostgresServer:
         self._certificates: Certificates | None = None
 
     def __enter__(self) -> Self:
-        self._folder = new_folder("dashdb-pg-", self._account)
+        durable = self._settings["fsync"] == "on"
+        self._folder = new_folder("dashdb-pg-", self._account, root=temporary_root() if durable else quick_root())
         try:
             self._prepare(self._folder)
             self.start()
