@@ -15,9 +15,9 @@ from urllib3.exceptions import HTTPError
 from controller.resource import GROUP, PLURAL, VERSION
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import install_operator
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 DURABLE = {"fsync": "on", "full_page_writes": "on", "max_connections": "400"}
 """Tests switch durability off for speed; a measurement must not."""

@@ -52,9 +52,11 @@ async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFac
     await connection.fetchval("SELECT 1")
     response_ms = (time.perf_counter() - started) * 1000
     facts = await read_facts(connection)
+    found = pool.statistics
     sample = Sample(
         taken_at=datetime.now(UTC),
-        pool=pool.statistics,
+        # Our own is free again in a moment: a pool of one connection is not full because somebody looks.
+        pool=replace(found, in_use=found.in_use - 1, idle=found.idle + 1),
         response_ms=response_ms,
         server_connections=facts.connections,
         server_connection_limit=facts.connection_limit,

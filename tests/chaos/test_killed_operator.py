@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
 
 KILLS = 50
 EARLIEST_SECONDS, LATEST_SECONDS = 0.05, 0.5

@@ -8,9 +8,9 @@ import pytest
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
 from tests.support.installation import install_operator
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
 
 
 @pytest.fixture(scope="session")

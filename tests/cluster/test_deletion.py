@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 
 def delete(team: Namespace) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Callable
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
 

@@ -6,11 +6,11 @@ from contextlib import contextmanager
 import pytest
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import free_port
 from tests.support.resources import Namespace, connection_values, secret
 from tests.support.said import everything_said
+from tests.support.serving import OperatorProcess
 
 WRONG = {
     "AuthenticationFailed": {"password": "not-the-p4ssword"},

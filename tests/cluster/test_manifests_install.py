@@ -14,9 +14,9 @@ from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Instal
 from tests.support.binaries import monitoring_crds
 from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.installation import ROOT
-from tests.support.operator import OperatorProcess
 from tests.support.processes import free_port, wait_until
 from tests.support.resources import Namespace, resource, secret
+from tests.support.serving import OperatorProcess
 
 STRICT = ("--validate=strict", "--dry-run=server")
 

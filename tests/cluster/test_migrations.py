@@ -11,10 +11,10 @@ import pytest
 from controller.migrate.files import packaged_folder
 from tests.database.engine import take_lock
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 
 @pytest.fixture

@@ -6,10 +6,10 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 
 @pytest.fixture

@@ -7,10 +7,10 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 IDLE_SECONDS = 60
 ROWS_OF_A_FIRST_APPLY = 5

@@ -9,9 +9,9 @@ import yaml
 
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT, manifests
-from tests.support.operator import OperatorProcess
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 Right = tuple[str, str, str]
 """API group, resource, verb."""

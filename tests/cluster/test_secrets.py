@@ -5,11 +5,11 @@ from collections.abc import Callable
 import pytest
 
 from tests.support.database import Database
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.said import everything_said
+from tests.support.serving import OperatorProcess
 
 HOURLY = {"intervalSeconds": 3600}
 

@@ -13,10 +13,10 @@ from tests.support.binaries import certs_program, etcd, kube_apiserver
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
 from tests.support.installation import install_operator
-from tests.support.operator import OperatorProcess
 from tests.support.postgres import PostgresServer
 from tests.support.processes import SupportError
 from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
 
 QUICK_START = Path(__file__).parents[1] / "database" / "quick-start.sql"
 INTERVAL_SECONDS = 3

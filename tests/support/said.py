@@ -2,8 +2,8 @@
 
 import json
 
-from tests.support.operator import OperatorProcess
 from tests.support.resources import Namespace
+from tests.support.serving import OperatorProcess
 
 PATHS = ("/", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 

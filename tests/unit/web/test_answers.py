@@ -77,6 +77,37 @@ def test_the_flat_form() -> None:
     assert answers.flat([report(DOWN)])["database_healthy"] is False
 
 
+def test_health_json_has_an_entry_for_each_database_and_measurement() -> None:
+    reports = {
+        ("team-a", "good"): report(),
+        ("team-a", "bad"): report(DOWN),
+        ("team-a", "new"): report(DOWN, sample=None),
+    }
+    answer = answers.health_check_response(reports, version="0.1.0")
+    about = {"componentType": "datastore", "time": "2026-01-31T03:00:00Z"}
+    used = {"observedValue": 5.2, "observedUnit": "percent"}
+    assert answer == {
+        "status": "fail",
+        "version": "0.1.0",
+        "checks": {
+            "database:utilization": [
+                {"componentId": "team-a/good", **about, **used},
+                {"componentId": "team-a/bad", **about, "observedValue": 4.0, "observedUnit": "percent"},
+            ],
+            "database:responseTime": [
+                {"componentId": "team-a/good", **about, "status": "pass", "observedValue": 1.5, "observedUnit": "ms"},
+                {"componentId": "team-a/bad", **about, "status": "fail", "output": "Nothing listens there."},
+                {
+                    "componentId": "team-a/new",
+                    "componentType": "datastore",
+                    "status": "fail",
+                    "output": "Nothing listens there.",
+                },
+            ],
+        },
+    }
+
+
 def test_ready_says_why_not() -> None:
     assert answers.ready(report()) == {"ready": True}
     assert answers.ready(report(DOWN)) == {"ready": False, "reason": "ConnectionRefused: Nothing listens there."}

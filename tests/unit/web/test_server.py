@@ -1,5 +1,6 @@
 """The endpoints over HTTP."""
 
+import json
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -56,6 +57,16 @@ async def test_each_database_has_its_own_answers(served: Served) -> None:
         assert (await served.get(f"{path}/team-a/bad"))[0] == 503
     assert (await served.get("/metrics/health/team-a/bad"))[0] == 200
     assert (await served.get("/api/v1/health"))[0] == 503
+
+
+async def test_health_comes_as_plain_json_and_as_health_json(served: Served) -> None:
+    served.board.put(("team-a", "good"), report())
+    assert (await served.get("/api/v1/health"))[1] == "application/json"
+    status, kind, body = await served.get("/api/v1/health", Accept="application/health+json")
+    assert (status, kind, json.loads(body)["status"]) == (200, "application/health+json", "pass")
+    served.board.put(("team-a", "bad"), report(DOWN))
+    status, _, body = await served.get("/api/v1/health/team-a/bad", Accept="application/health+json")
+    assert (status, json.loads(body)["status"]) == (503, "fail")
 
 
 async def test_an_unknown_database_is_404_as_json(served: Served) -> None:

@@ -1,0 +1,132 @@
+"""`dashdb operator` and `dashdb serve` as processes of their own, as a Pod would run them."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import psutil
+
+from tests.support.processes import SupportError, free_port, wait_until
+
+START_SECONDS = 30.0
+STOP_SECONDS = 15.0
+
+
+class ServingProcess:
+    """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
+
+    def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
+        """LOG is appended to over restarts; ENVIRONMENT is all that it gets."""
+        self.port = free_port()
+        self.log_file = log
+        self._environment = environment
+        self._command = [sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.kill()
+
+    def start(self, *, wait: bool = True) -> None:
+        """Starts it; with WAIT returns once it says that it is ready."""
+        if self._process is not None:
+            raise SupportError("it already runs")
+        with self.log_file.open("ab") as log:
+            self._process = subprocess.Popen(self._command, stdout=log, stderr=log, env=dict(self._environment))
+        if wait:
+            self.wait_ready()
+
+    def wait_ready(self) -> None:
+        wait_until(self.is_ready, what=f"it is ready, see {self.log_file}", seconds=START_SECONDS)
+
+    def signal(self, number: signal.Signals) -> None:
+        self._running().send_signal(number)
+
+    def stop(self) -> int:
+        """SIGTERM, as Kubernetes ends a Pod; the exit code."""
+        self.signal(signal.SIGTERM)
+        return self.ended()
+
+    def ended(self) -> int:
+        """Waits until it has ended by itself; the exit code, negative for a signal's number."""
+        code = self._running().wait(STOP_SECONDS)
+        self._process = None
+        return code
+
+    def kill(self) -> None:
+        """SIGKILL, as a node that fails."""
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    @property
+    def log(self) -> str:
+        return self.log_file.read_text()
+
+    @property
+    def resident_bytes(self) -> int:
+        """Memory in RAM."""
+        size: int = psutil.Process(self._running().pid).memory_info().rss
+        return size
+
+    def is_alive(self) -> bool:
+        return self._answers("/live")
+
+    def is_ready(self) -> bool:
+        return self._answers("/ready")
+
+    def get(self, path: str) -> tuple[int, str]:
+        """HTTP status and body of PATH."""
+        try:
+            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+                return answer.status, answer.read().decode()
+        except urllib.error.HTTPError as error:
+            return error.code, error.read().decode()
+
+    def get_json(self, path: str) -> Any:
+        return json.loads(self.get(path)[1])
+
+    def _answers(self, path: str) -> bool:
+        if self._running().poll() is not None:
+            raise SupportError(f"it ended with {self._running().returncode}:\n{self.log[-2000:]}")
+        try:
+            return self.get(path)[0] == 200
+        except OSError:
+            return False
+
+    def _running(self) -> subprocess.Popen[bytes]:
+        if self._process is None:
+            raise SupportError("it does not run")
+        return self._process
+
+
+class OperatorProcess(ServingProcess):
+    """`dashdb operator` with an account of the cluster."""
+
+    def __init__(
+        self,
+        kubeconfig: Path,
+        log: Path,
+        *,
+        namespace: str | None = None,
+        migrations: Path | None = None,
+        environment: Mapping[str, str] | None = None,
+        log_level: str = "debug",
+    ) -> None:
+        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours."""
+        arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level]
+        arguments += ["--namespace", namespace] if namespace else []
+        arguments += ["--path", str(migrations)] if migrations else []
+        super().__init__(arguments, log, {**os.environ, **(environment or {})})
