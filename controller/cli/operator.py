@@ -37,7 +37,7 @@ def command(
     """Reconciles every DashboardDatabase of the cluster, until it is told to stop.
 
     \b
-    Example, from a laptop:
+    Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
     asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path), listen))

@@ -21,6 +21,8 @@ from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Instal
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT
 
+PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
+
 
 @pytest.fixture(params=INSTALLATIONS)
 def installation(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Installation:
@@ -57,9 +59,21 @@ def test_the_namespaced_one_watches_the_namespace_of_its_pod(control_plane: Cont
     assert "namespaces" not in options_of(Installation(control_plane, "manifests").container)
 
 
+def test_the_sidecar_of_the_sample_is_probed_where_it_listens() -> None:
+    sample = yaml.safe_load((ROOT / "manifests/samples/sidecar.yaml").read_text())["spec"]["template"]["spec"]
+    [container], [backend] = sample["initContainers"], sample["containers"]
+    [port] = container["ports"]
+    assert f"--listen=0.0.0.0:{port['containerPort']}" in container["args"]
+    assert port["containerPort"] not in [each["containerPort"] for each in backend["ports"]]
+    asked = {probe: container[probe]["httpGet"] for probe in PROBES}
+    assert {each["port"] for each in asked.values()} == {port["name"]}
+    assert {probe: each["path"] for probe, each in asked.items()} == {
+        "startupProbe": "/ready", "livenessProbe": "/live", "readinessProbe": "/ready",
+    }  # fmt: skip
+
+
 async def test_probes_and_scrapes_ask_for_paths_that_are_served(installation: Installation) -> None:
-    probes = ("startupProbe", "livenessProbe", "readinessProbe")
-    asked = [installation.container[probe]["httpGet"] for probe in probes]
+    asked = [installation.container[probe]["httpGet"] for probe in PROBES]
     asked += installation.one("ServiceMonitor")["spec"]["endpoints"]
     assert {item["port"] for item in asked} == {"http"}
     app = application(Board(), lambda: None, version="1")
@@ -157,9 +171,10 @@ def test_the_sample_of_a_secret_is_one_that_the_operator_understands() -> None:
     assert target.password == "replace-me-before-use"
 
 
-def test_the_init_container_reads_the_sample_of_a_secret_by_the_programs_variables() -> None:
+@pytest.mark.parametrize("sample", ["init-container", "sidecar"])
+def test_a_container_of_a_sample_reads_the_sample_of_a_secret_by_the_programs_variables(sample: str) -> None:
     samples = {path.stem: yaml.safe_load(path.read_text()) for path in SAMPLES}
-    [container] = samples["init-container"]["spec"]["template"]["spec"]["initContainers"]
+    [container] = samples[sample]["spec"]["template"]["spec"]["initContainers"]
     chosen = {each["name"]: each["valueFrom"]["secretKeyRef"] for each in container["env"]}
     assert {reference["name"] for reference in chosen.values()} == {samples["secret"]["metadata"]["name"]}
     environ = {name: samples["secret"]["stringData"][reference["key"]] for name, reference in chosen.items()}
@@ -168,9 +183,12 @@ def test_the_init_container_reads_the_sample_of_a_secret_by_the_programs_variabl
     assert target.ssl_mode is SslMode.VERIFY_FULL
 
 
-def test_the_init_container_runs_a_command_that_exists() -> None:
-    path = ROOT / "manifests/samples/init-container.yaml"
+@pytest.mark.parametrize(
+    ("sample", "command"), [("init-container", ["migrate", "up"]), ("sidecar", ["serve", "--migrate"])]
+)
+def test_a_container_of_a_sample_runs_a_command_that_exists(sample: str, command: list[str]) -> None:
+    path = ROOT / f"manifests/samples/{sample}.yaml"
     [container] = yaml.safe_load(path.read_text())["spec"]["template"]["spec"]["initContainers"]
-    assert container["args"][:2] == ["migrate", "up"]
+    assert container["args"][:2] == command
     assert container["image"] == f"{NAME}:{project_version()}"
     assert CliRunner().invoke(root, [*container["args"], "--help"]).exit_code == 0

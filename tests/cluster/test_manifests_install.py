@@ -97,13 +97,10 @@ def test_samples_that_belong_together_name_each_other() -> None:
     assert set(wanted.values()) == {written}
 
 
-def init_container_sample() -> dict[str, Any]:
-    sample: dict[str, Any] = yaml.safe_load((ROOT / "manifests/samples/init-container.yaml").read_text())
-    return sample
-
-
-def test_the_pod_of_the_init_container_is_let_in_where_restricted_is_enforced(installed: ControlPlane) -> None:
-    create_pod(installed, init_container_sample()["spec"]["template"])
+@pytest.mark.parametrize("sample", ["init-container", "sidecar"])
+def test_the_pod_of_a_sample_is_let_in_where_restricted_is_enforced(sample: str, installed: ControlPlane) -> None:
+    deployment = yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())
+    create_pod(installed, deployment["spec"]["template"])
 
 
 def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:

@@ -24,7 +24,18 @@ def process(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 @pytest.mark.parametrize(
-    "command", [(), ("migrate",), ("migrate", "up"), ("migrate", "down"), ("migrate", "version"), ("migrate", "status")]
+    "command",
+    [
+        (),
+        ("migrate",),
+        ("migrate", "up"),
+        ("migrate", "down"),
+        ("migrate", "version"),
+        ("migrate", "status"),
+        ("serve",),
+        ("health",),
+        ("operator",),
+    ],
 )
 def test_every_command_explains_itself_with_an_example(command: tuple[str, ...]) -> None:
     shown = dashdb(*command, "--help")
