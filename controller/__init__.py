@@ -6,5 +6,6 @@ database_url, fields  what settings read      tls_files the files that a URL nam
 resource     the custom resource, pure        signals, durations, logs    small helpers of the edge
 database     the asyncpg edge                 migrate, templates, health  side by side on it
 reconcile    gather -> decide -> act -> outcome, on those three
-operator     the kopf edge, on reconcile      web       the aiohttp edge, reads what health keeps
+operator     the kopf edge, on reconcile      sidecar   one database, migrated, seeded and watched
+web          the aiohttp edge, reads what health keeps
 """
