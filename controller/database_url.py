@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TypeVar
 from urllib.parse import SplitResult, unquote, urlsplit
 
-from controller import fields
+from controller.database import fields
 from controller.database.target import SslMode
 from controller.errors import ConfigurationError
 
@@ -74,7 +74,7 @@ def _parse(url: str) -> DatabaseUrl:
     parts = _split(url)
     options = _options(parts.query)
     return DatabaseUrl(
-        host=_checked("the host", fields.host, parts.hostname or ""),
+        host=_checked("the host", fields.host_or_folder, parts.hostname or ""),
         port=_checked("the port", fields.port, str(_DEFAULT_PORT if parts.port is None else parts.port)),
         database=_checked("the database", fields.name, _plain(parts.path[1:])),
         user=_checked("the user", fields.name, _plain(parts.username or "")),

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
-from controller import fields
+from controller.database import fields
 from controller.database.target import Pooler, Target
 from controller.database.values import PoolSettings
 from controller.database_url import DatabaseUrl, TlsFiles, parse_database_url
@@ -95,7 +95,7 @@ class _Reader:
 
 def _from_variables(read: _Reader) -> Target:
     return Target(
-        host=read("DB_HOST", None, fields.host),
+        host=read("DB_HOST", None, fields.host_or_folder),
         port=read("DB_PORT", "5432", fields.port),
         database=read("DB_NAME", None, fields.name),
         user=read("DB_USER", None, fields.name),

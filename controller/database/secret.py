@@ -1,24 +1,20 @@
 """From what a Secret holds to a target. Pure; the operator reads the Secrets."""
 
-import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import TypeAlias, TypeVar
 
+from controller.database import fields
 from controller.database.target import Pooler, SslMode, Target
 from controller.errors import ConfigurationError
 
 SecretData: TypeAlias = Mapping[str, bytes]
+T = TypeVar("T")
 
 # The first spelling is ours; the others are those of CloudNativePG, Crunchy and servicebinding.io.
 _HOST, _PORT, _PASSWORD = ("host",), ("port",), ("password",)
 _DATABASE, _USER = ("dbname", "database"), ("user", "username")
-_LARGEST_PORT = 65535
-# Host, database and user stand in messages. People paste a whole URL where one of its parts belongs, password
-# included: it is refused before anything could repeat it.
-_HOST_NAME = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
-_LONGEST_NAME = 255
-"""Characters of a database or user: PostgreSQL takes 63, some poolers put a tenant before the name."""
+_SSL_MODE = ("sslmode",)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,10 +56,10 @@ def target_from_secrets(
     elif _holds(secret, "tls.crt") and _holds(secret, "tls.key"):
         certificate, key = _text(secret, ("tls.crt",)), _text(secret, ("tls.key",))
     return Target(
-        host=_dialled(_host(secret), service_namespace),
-        port=_port(secret),
-        database=_name(secret, _DATABASE),
-        user=_name(secret, _USER),
+        host=_dialled(_read(secret, _HOST, fields.host), service_namespace),
+        port=_read(secret, _PORT, fields.port),
+        database=_read(secret, _DATABASE, fields.name),
+        user=_read(secret, _USER, fields.name),
         password=_text(secret, _PASSWORD),
         ssl_mode=ssl_mode or _ssl_mode(secret),
         ca_pem=_text(ca[0], (ca[1],)) if ca else _text(secret, ("ca.crt",)) if _holds(secret, "ca.crt") else None,
@@ -108,37 +104,17 @@ def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
     return found, text
 
 
-def _host(secret: NamedSecret) -> str:
-    host = _text(secret, _HOST).strip()
-    if not _HOST_NAME.fullmatch(host):
-        raise _invalid(secret, "host", "is no host name or IP address; give the host alone, no URL, port or list")
-    return host
-
-
-def _name(secret: NamedSecret, keys: tuple[str, ...]) -> str:
-    key, name = _found(secret, keys)
-    if "://" in name:
-        raise _invalid(secret, key, "is a URL; give the name alone")
-    if len(name) > _LONGEST_NAME or not name.isprintable():
-        raise _invalid(secret, key, f"is longer than {_LONGEST_NAME} characters or holds one that cannot be printed")
-    return name
-
-
-def _port(secret: NamedSecret) -> int:
-    text = _text(secret, _PORT).strip()
-    short = len(text) <= len(str(_LARGEST_PORT))  # int() itself refuses thousands of digits
-    if not (short and text.isascii() and text.isdecimal() and 0 < int(text) <= _LARGEST_PORT):
-        raise _invalid(secret, "port", f"is not a number from 1 to {_LARGEST_PORT}")
-    return int(text)
+def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T]) -> T:
+    """What the first of `keys` that holds something means; blanks around it are of no use to anybody."""
+    key, text = _found(secret, keys)
+    try:
+        return parse(text.strip())
+    except ValueError as error:
+        raise _invalid(secret, key, f"is {error}") from None
 
 
 def _ssl_mode(secret: NamedSecret) -> SslMode:
-    if not _holds(secret, "sslmode"):
-        return SslMode.VERIFY_FULL
-    try:
-        return SslMode(_text(secret, ("sslmode",)).strip())
-    except ValueError:
-        raise _invalid(secret, "sslmode", f"is none of {', '.join(SslMode)}") from None
+    return _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else SslMode.VERIFY_FULL
 
 
 def _dialled(host: str, service_namespace: str | None) -> str:

@@ -132,11 +132,11 @@ def test_a_key_that_is_missing_or_empty_is_named(keys: list[str], told: str, emp
 @pytest.mark.parametrize(
     ("key", "value", "told"),
     [
-        ("port", b"0", "is not a number from 1 to 65535"),
-        ("port", b"65536", "is not a number"),
-        ("port", b"tcp", "is not a number"),
-        ("port", "\u0665".encode(), "is not a number"),
-        ("port", b"5" * 5000, "is not a number"),
+        ("port", b"0", "is not a whole number from 1 to 65535"),
+        ("port", b"65536", "is not a whole number"),
+        ("port", b"tcp", "is not a whole number"),
+        ("port", "\u0665".encode(), "is not a whole number"),
+        ("port", b"5" * 5000, "is not a whole number"),
         ("host", b"postgresql://ann:h0rse@db.example/perses", "give the host alone"),
         ("host", b"db1.example,db2.example", "give the host alone"),
         ("host", b"/var/run/postgresql", "give the host alone"),

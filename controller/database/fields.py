@@ -9,8 +9,10 @@ from collections.abc import Callable
 
 from controller.database.target import SslMode
 
-_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}|/[A-Za-z0-9._/-]{1,100}")
-"""A name, an address or the folder of a Unix socket."""
+_HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
+"""A name or an address."""
+_FOLDER = re.compile(r"/[A-Za-z0-9._/-]{1,100}")
+"""Of a Unix socket."""
 _LONGEST_NAME = 255
 """Characters of a database or user: PostgreSQL takes 63, some poolers put a tenant before the name."""
 
@@ -19,6 +21,11 @@ def host(text: str) -> str:
     if _HOST.fullmatch(text) is None:
         raise ValueError("no host name or IP address; give the host alone, no URL, port or list")
     return text
+
+
+def host_or_folder(text: str) -> str:
+    """As `host`, or the folder of a Unix socket: for whoever names a server of their own machine."""
+    return text if _FOLDER.fullmatch(text) else host(text)
 
 
 def name(text: str) -> str:
