@@ -56,7 +56,9 @@ def test_a_port_that_is_no_port_is_named(
 ) -> None:
     apply(values={**connection_values(database), "port": port}, health=HOURLY)
     connected = team.wait_for("perses", "Connected", "False", reason="SecretValueInvalid")
-    assert connected["message"] == ('Secret "perses-db": the value of key "port" is not a whole number from 1 to 65535.')
+    assert connected["message"] == (
+        'Secret "perses-db": the value of key "port" is not a whole number from 1 to 65535.'
+    )
     team.apply(secret("perses-db", connection_values(database)))
     team.wait_for("perses", "Ready", "True")
 

@@ -13,10 +13,10 @@ from tests.support.binaries import certs_program, etcd, kube_apiserver
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
 from tests.support.installation import install_operator
-from tests.support.postgres import PostgresServer
+from tests.support.postgres import PostgresServer, clean_environ
 from tests.support.processes import SupportError
 from tests.support.resources import Namespace, connection_values, resource, secret
-from tests.support.serving import OperatorProcess
+from tests.support.serving import OperatorProcess, ServingProcess
 
 QUICK_START = Path(__file__).parents[1] / "database" / "quick-start.sql"
 INTERVAL_SECONDS = 3
@@ -27,9 +27,11 @@ class Tour:
     """What the steps share."""
 
     def __init__(
-        self, stage: Stage, cluster: ControlPlane, postgres: PostgresServer, operator: OperatorProcess
+        self, stage: Stage, cluster: ControlPlane, postgres: PostgresServer, operator: OperatorProcess, folder: Path
     ) -> None:
+        """FOLDER takes logs."""
         self.stage = stage
+        self.folder = folder
         self.cluster = cluster
         self.postgres = postgres
         self.operator = operator
@@ -43,10 +45,11 @@ class Tour:
         self.stage.command(f"kubectl {' '.join(words)} -n {self.team.name}", answer)
         return answer
 
-    def curl(self, path: str) -> int:
-        """Asks one of the operator's endpoints and shows the JSON; the HTTP status."""
-        status, body = self.operator.get(path)
-        self.stage.command(f"curl -i localhost:{self.operator.port}{path}")
+    def curl(self, path: str, *, of: ServingProcess | None = None) -> int:
+        """Asks an endpoint, the operator's unless said otherwise, and shows the JSON; the HTTP status."""
+        asked = of or self.operator
+        status, body = asked.get(path)
+        self.stage.command(f"curl -i localhost:{asked.port}{path}")
         self.stage.answer(f"HTTP {status}\n{json.dumps(json.loads(body), indent=1)}")
         return status
 
@@ -122,6 +125,21 @@ def break_and_mend(tour: Tour) -> None:
     tour.stage.check("the outage is in the events", "ConnectionRefused" in events)
 
 
+def beside_a_backend(tour: Tour) -> None:
+    """The same engine without an operator."""
+    tour.stage.heading("The same as a sidecar: one database, no cluster")
+    database = tour.postgres.create_database("beside")
+    options = ("serve", "--migrate", "--seed")
+    sidecar = ServingProcess(options, tour.folder / "sidecar.log", {**clean_environ(), **database.environ})
+    tour.stage.command(f"DB_HOST=... DB_NAME=beside dashdb {' '.join(options)} --listen 127.0.0.1:{sidecar.port}")
+    with sidecar:
+        tour.stage.check("/ready answers 200", tour.curl("/ready", of=sidecar) == 200)
+        tour.stage.check("/api/v1/health answers 200", tour.curl("/api/v1/health", of=sidecar) == 200)
+        listed = tour.postgres.psql(database, sql="\\dt")
+        tour.stage.check("six tables there too", all(f" {table} " in listed for table in TABLES))
+        tour.stage.check("SIGTERM ends it with exit code 0", sidecar.stop() == 0)
+
+
 def forget(tour: Tour) -> None:
     """Deleting the resource is no way to lose data."""
     tour.stage.heading("Deleting the resource keeps the data")
@@ -147,7 +165,7 @@ def real_parts(stage: Stage) -> Iterator[Tour]:
         operator = OperatorProcess(kubeconfig, folder / "operator.log")
         with stage.waiting("dashdb operator, with the token of its own ServiceAccount"):
             stack.enter_context(operator)
-        yield Tour(stage, cluster, postgres, operator)
+        yield Tour(stage, cluster, postgres, operator, folder)
 
 
 def main() -> int:
@@ -155,7 +173,7 @@ def main() -> int:
     stage = Stage()
     try:
         with real_parts(stage) as tour:
-            for step in (apply, look_inside, ask_the_endpoints, break_and_mend, forget):
+            for step in (apply, look_inside, ask_the_endpoints, break_and_mend, beside_a_backend, forget):
                 step(tour)
     except (NotAsPromised, SupportError) as error:
         stage.console.print(f"\n[bold red]Not as promised:[/] {error}", markup=True)
