@@ -1,7 +1,7 @@
 """A connection as its pool sees it."""
 
 import select
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from controller.database.connection import Connection
 
@@ -13,6 +13,7 @@ class Member:
     connection: Connection
     dies_at: float
     idle_since: float = 0.0
+    _poll: "select.poll | None" = field(default=None, init=False)
 
     @property
     def usable(self) -> bool:
@@ -23,6 +24,9 @@ class Member:
         if self.connection.is_closed():
             return False
         sock = self.connection._transport.get_extra_info("socket")  # asyncpg offers no public way to its socket
-        poll = select.poll()
-        poll.register(sock, select.POLLIN)
-        return not poll.poll(0)
+        if sock is None or sock.fileno() < 0:  # TLS closes the socket a moment before it tells asyncpg
+            return False
+        if self._poll is None:  # made once, since it is asked before every use
+            self._poll = select.poll()
+            self._poll.register(sock, select.POLLIN)
+        return not self._poll.poll(0)

@@ -1,6 +1,7 @@
 """The pool beside servers that hang, restart, or end connections: bounded in time, and nothing left over."""
 
 import asyncio
+import math
 import socket
 from collections.abc import Iterator
 from dataclasses import replace
@@ -8,6 +9,8 @@ from typing import Literal
 
 import pytest
 
+from controller.database.connection import connected
+from controller.database.member import Member
 from controller.database.pool import Pool
 from controller.database.target import Target
 from controller.database.values import CloseReason
@@ -93,6 +96,20 @@ async def test_one_that_was_lost_unnoticed_is_replaced_before_anything_is_sent(
         postgres.psql(postgres.superuser, sql="".join(f"SELECT pg_terminate_backend({n}, 5000);" for n in ended))
         assert await used(pool) not in ended
         assert pool.statistics.closed == {CloseReason.LOST: 2}
+
+
+@pytest.mark.parametrize("kind", ["postgres", "tls_postgres"])
+async def test_no_step_of_the_event_loop_sees_a_lost_one_as_usable(request: pytest.FixtureRequest, kind: str) -> None:
+    server: PostgresServer = request.getfixturevalue(kind)
+    async with connected(target_to(server.create_database())) as connection:
+        member = Member(connection, dies_at=math.inf)
+        assert member.usable
+        server.psql(server.superuser, sql=f"SELECT pg_terminate_backend({await pid(connection)}, 5000)")
+        seen = []
+        while not connection.is_closed():
+            seen.append(member.usable)
+            await asyncio.sleep(0)
+        assert set(seen) == {False}
 
 
 @pytest.mark.parametrize("mode", ["fast", "immediate"])
