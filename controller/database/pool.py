@@ -169,17 +169,15 @@ class Pool:
 
     def _put_back(self, member: Member) -> None:
         """To whoever waits longest, else among the idle ones."""
+        now = self._loop.time()
         if self._closing:
             self._end(member, CloseReason.SHUTDOWN)
-            return
-        if member.dies_at <= self._loop.time():
+        elif member.dies_at <= now:
             self._end(member, CloseReason.LIFETIME)
-            return
-        if self._hand_over(member):
-            return
-        member.idle_since = self._loop.time()
-        self._idle[member] = None
-        self._sweep_at(self._end_of(member, surplus=len(self._idle) > self.settings.max_idle)[0])
+        elif not self._hand_over(member):
+            member.idle_since = now
+            self._idle[member] = None
+            self._sweep_at(self._end_of(member, surplus=len(self._idle) > self.settings.max_idle)[0])
 
     def _hand_over(self, member: Member | None) -> bool:
         for waiter in self._waiters:
