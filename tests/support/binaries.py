@@ -23,6 +23,7 @@ from tests.support.go_builds import (
     GOLANG_MIGRATE,
     GOOSE,
     MODULES,
+    POOL,
     PROMETHEUS,
     PROMTOOL,
     build_folder,
@@ -39,6 +40,7 @@ __all__ = [
     "certs_program",
     "etcd",
     "go_durations",
+    "go_pool",
     "golang_migrate",
     "goose",
     "kube_apiserver",
@@ -98,6 +100,11 @@ def go_durations() -> Path:
     return built(DURATIONS)
 
 
+def go_pool() -> Path:
+    """Our own program that puts a load on the pool of Go's database/sql, with pgx's driver (go/pool)."""
+    return built(POOL)
+
+
 def kubectl() -> Path:
     """kubectl as installed next to this Python by the development dependencies."""
     found = Path(sys.executable).with_name("kubectl")
@@ -145,6 +152,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "golang-migrate": golang_migrate,
     "goose": goose,
     "Go's durations": go_durations,
+    "Go's pool": go_pool,
     "etcd": etcd,
     "monitoring CRDs": monitoring_crds,
     "kube-apiserver": kube_apiserver,

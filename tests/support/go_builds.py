@@ -46,6 +46,7 @@ GOLANG_MIGRATE = GoBuild(
     "golang-migrate", ("github.com/golang-migrate/migrate/v4/cmd/migrate",), "30 seconds", tags="postgres"
 )
 GOOSE = GoBuild("goose", ("tests/support/goose",), "20 seconds")
+POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 
 def certs_program() -> Path:

@@ -1,0 +1,24 @@
+"""psycopg's pool. Autocommit spares it the BEGIN and COMMIT that it would send around each query."""
+
+import asyncio
+
+from psycopg_pool import AsyncConnectionPool
+
+from benchmarks.pools.load import QUESTION, Load, carry
+
+
+async def main() -> None:
+    load = Load.from_environ()
+    pool = AsyncConnectionPool(min_size=load.needed, max_size=load.connections, open=False, kwargs={"autocommit": True})
+    async with pool:
+        await pool.wait()
+
+        async def use() -> None:
+            async with pool.connection() as connection:
+                await (await connection.execute(QUESTION)).fetchone()
+
+        await carry(load, use)
+
+
+if __name__ == "__main__":
+    asyncio.run(main())
