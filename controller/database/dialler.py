@@ -3,7 +3,7 @@
 import asyncio
 import math
 
-from tenacity import AsyncRetrying, retry_if_exception, wait_random_exponential
+from tenacity import AsyncRetrying, RetryCallState, retry_if_exception, wait_random_exponential
 
 from controller.database.connection import Connection, connect
 from controller.database.target import Target
@@ -36,8 +36,12 @@ class Dialler:
         async def once() -> Connection:
             return await connect(self._target, seconds=max(deadline - self._loop.time(), 0.001))
 
+        def too_late(state: RetryCallState) -> bool:
+            return self._loop.time() + state.upcoming_sleep >= deadline
+
         dialling = AsyncRetrying(
             retry=retry_if_exception(self._may_be_restarting),
+            stop=too_late,
             wait=wait_random_exponential(multiplier=0.02, max=0.25),
             reraise=True,
         )

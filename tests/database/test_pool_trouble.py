@@ -165,6 +165,16 @@ async def test_a_server_that_stays_down_is_told_without_delay(own_postgres: Post
         assert pool.statistics.open == 0
 
 
+async def test_bridging_a_restart_ends_with_the_connect_timeout(own_postgres: PostgresServer) -> None:
+    async with pool_to(target_to(own_postgres.create_database(), connect_timeout=0.5)) as pool:
+        await used(pool)
+        await asyncio.to_thread(own_postgres.stop)
+        async with asyncio.timeout(1.5):
+            with pytest.raises(DatabaseUnavailable) as caught:
+                await used(pool)
+        assert caught.value.reason == "ConnectionRefused"
+
+
 async def test_waiting_and_dialling_share_one_limit(own_postgres: PostgresServer) -> None:
     target = target_to(own_postgres.create_database(), connect_timeout=1)
     async with pool_to(target, max_open=1, max_idle=1) as pool:
