@@ -40,6 +40,7 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.pool
 	$(BIN)/python -m benchmarks.lexer
 	$(BIN)/python -m benchmarks.large_files
+	$(BIN)/python -m benchmarks.faults
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv

@@ -1,0 +1,96 @@
+"""Faults: hostile and sick servers, a real PostgreSQL and a real PgBouncer in trouble; one row for each.
+
+    python -m benchmarks.faults [--json] [--runs N]
+
+Every row goes through a check of health, or a query, over the product's own pool, and through the end of that pool
+while the fault goes on. It promises: the connect timeout to get a connection, the query timeout to answer, and
+`CLOSE_TIMEOUT` to be got rid of. Ends with exit code 1 where one promise was broken or anything was left over. What
+the event loop's longest pause comes to with no fault at all stands in the first row.
+"""
+
+import asyncio
+import dataclasses
+import json
+import sys
+from collections import Counter
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+from rich.table import Table
+
+from benchmarks.faults.fault import Fault, Run, run_once
+from benchmarks.faults.rows import all_faults
+from controller.database.connection import CLOSE_TIMEOUT
+
+WIDTH = 140
+"""Of the table, in characters, whatever the terminal has."""
+
+
+async def measure(faults: list[Fault], runs: int) -> dict[str, list[Run]]:
+    found: dict[str, list[Run]] = {}
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=len(faults) * runs)
+        for fault in faults:
+            progress.update(task, description=fault.name)
+            for _ in range(runs):
+                found.setdefault(fault.name, []).append(await run_once(fault))
+                progress.advance(task)
+    return found
+
+
+def row(name: str, runs: list[Run]) -> tuple[str, ...]:
+    real = [run.connections for run in runs if run.connections is not None]
+    left = (max(real) if real else "-", max(run.sockets for run in runs), max(run.tasks for run in runs))
+    return (
+        name,
+        "\n".join(dict.fromkeys(run.reason for run in runs)),
+        f"{runs[0].promised:.1f}",
+        f"{max(run.answer for run in runs):.2f}",
+        f"{max(run.gone for run in runs):.2f}",
+        f"{max(run.pause_ms for run in runs):.1f}",
+        ", ".join(map(str, left)),
+    )
+
+
+def table_of(found: dict[str, list[Run]], runs: int) -> Table:
+    table = Table(title=f"Faults, the worst of {runs} runs; closing is promised within {CLOSE_TIMEOUT:g} s")
+    table.add_column("fault", no_wrap=True)
+    table.add_column("reason", no_wrap=True)
+    for heading in (
+        "promised,\nseconds", "answered,\nseconds", "closed,\nseconds", "pause,\nms",
+        "left over: server,\nsockets, tasks",
+    ):  # fmt: skip
+        table.add_column(heading, justify="right", no_wrap=True)
+    for name, each in found.items():
+        table.add_row(*row(name, each))
+    return table
+
+
+def wrongs(faults: list[Fault], found: dict[str, list[Run]]) -> Counter[str]:
+    """Each broken promise, and in how many runs it was."""
+    return Counter(
+        f"{fault.name}: {wrong}" for fault in faults for run in found[fault.name] for wrong in run.wrongs(fault)
+    )
+
+
+@click.command()
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Of each fault.")
+@click.option("--json", "as_json", is_flag=True, help="Every run as one JSON object, in place of the table.")
+def main(runs: int, *, as_json: bool) -> None:
+    """Measures what becomes of a check while its server is sick or hostile."""
+    with all_faults() as faults:
+        found = asyncio.run(measure(faults, runs))
+    broken = wrongs(faults, found)
+    if as_json:
+        rows = {name: [dataclasses.asdict(run) for run in each] for name, each in found.items()}
+        print(json.dumps({"runs": runs, "faults": rows, "wrongs": broken}))
+    else:
+        Console(width=WIDTH).print(table_of(found, runs))
+    for wrong, count in broken.items():
+        print(f"{wrong} (in {count} of {runs} runs)", file=sys.stderr)
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,88 @@
+"""Every fault of the table, with what the product has to say of it."""
+
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
+from functools import partial
+
+from benchmarks.faults.fault import Case, Fault, to_answer, to_connect
+from benchmarks.faults.real import LIMITS, Pooled, Postgres
+from benchmarks.scripted import BLACK_HOLE, PLAIN_PASSWORD, SCRIPTS, scripted_servers
+from controller.database.pool import Pool
+from controller.database.target import SslMode, Target
+from controller.database.values import PoolSettings
+from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import PostgresServer
+
+CONNECTING = {
+    BLACK_HOLE: "Timeout",
+    "mute from the start": "Timeout",
+    "mute after the first message": "Timeout",
+    "mute in the middle of SCRAM": "Timeout",
+    "one byte at a time": "Timeout",
+    "a SCRAM bomb: 2,000,000,000 rounds": "LoginTooCostly",
+    "asks for Kerberos": "LoginMethodUnsupported",
+    "speaks HTTP": "NotPostgreSQL",
+    "endless notices before the login": "NotPostgreSQL",
+    "recovery in progress": "ServerNotReady",
+    **{name: "ConnectionLost" for name in SCRIPTS if name.startswith("hangs up")},
+}
+"""Scripts that let nobody in, and the reason for each."""
+ANSWERING = {
+    "mute after the login": "Timeout",
+    "endless notices after the login": "Timeout",
+    "nonsense after the login": "Timeout",
+    "full disk": "DiskFull",
+}
+"""Scripts that let everybody in."""
+
+
+@contextmanager
+def all_faults() -> Iterator[list[Fault]]:
+    """The rows, over servers that run for the time of a `with`."""
+    with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server) as pooler:
+        postgres = Postgres(server)
+        yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports)]
+
+
+@asynccontextmanager
+async def _script(port: int, ssl_mode: SslMode = SslMode.DISABLE) -> AsyncIterator[Case]:
+    target = Target("127.0.0.1", port, "perses", "ann", "secret", ssl_mode, **LIMITS)
+    yield Case(Pool(target, PoolSettings()))
+
+
+def _scripted(ports: dict[str, int]) -> list[Fault]:
+    over_tls = partial(_script, ports[PLAIN_PASSWORD], SslMode.REQUIRE)
+    return [
+        Fault(PLAIN_PASSWORD, over_tls, ("PlaintextPasswordRefused",), to_connect),
+        *(Fault(name, partial(_script, ports[name]), (reason,), to_connect) for name, reason in CONNECTING.items()),
+        *(Fault(name, partial(_script, ports[name]), (reason,), to_answer) for name, reason in ANSWERING.items()),
+    ]
+
+
+def _of_postgres(at: Postgres) -> list[Fault]:
+    return [
+        Fault("none: a healthy PostgreSQL", at.nothing_wrong, ("Healthy",), to_answer),
+        Fault("frozen while it is dialled", partial(at.frozen, warmed=False), ("Timeout",), to_connect),
+        Fault("frozen before a check", partial(at.frozen, warmed=True), ("Timeout",), to_answer),
+        Fault("frozen while a query runs", at.frozen_in_a_query, ("Timeout",), to_answer),
+        Fault("frozen before the pool closes", at.frozen_before_close, ("Healthy",), to_answer),
+        Fault("restart, fast", partial(at.restarted, "fast"), ("Healthy",), to_answer),
+        Fault("restart, immediate", partial(at.restarted, "immediate"), ("Healthy",), to_answer),
+        Fault("session ended while a query runs", at.ended_in_a_query, ("ConnectionLost",), to_answer),
+        Fault("stopped", at.stopped, ("ConnectionRefused",), to_connect),
+        Fault("failover to a server that is read-only", at.failed_over, ("ReadOnly",), to_answer),
+        Fault("role without connections left", at.without_connections, ("TooManyConnections",), to_connect),
+        Fault("pool exhausted", at.exhausted, ("PoolExhausted",), to_connect),
+        Fault("TLS refused", at.without_tls, ("TLSUnsupported",), to_connect),
+    ]
+
+
+def _of_pgbouncer(at: Pooled) -> list[Fault]:
+    # A PgBouncer from 1.21 on keeps the statements of its clients apart, declared or not.
+    mixed_up = ("PoolerNotDeclared", "Healthy")
+    return [
+        Fault("PgBouncer: PostgreSQL frozen behind it", at.server_frozen, ("Timeout",), to_answer),
+        Fault("PgBouncer: PostgreSQL stopped behind it", at.server_stopped, ("Timeout",), to_answer),
+        Fault("PgBouncer restarted", at.restarted, ("Healthy",), to_answer),
+        Fault("PgBouncer that nobody declared", at.not_declared, mixed_up, to_answer),
+    ]

@@ -1,0 +1,94 @@
+"""Scripted servers in a process of their own: what it costs to be hostile is none of what is measured in ours."""
+
+import asyncio
+import multiprocessing
+import signal
+import socket
+import ssl
+import tempfile
+from collections.abc import Iterator
+from contextlib import AsyncExitStack, contextmanager, suppress
+from multiprocessing.connection import Connection
+from pathlib import Path
+
+from tests.support import hostile
+from tests.support.certificates import issue_certificates
+from tests.support.hostile import Client, Script, hostile_server
+
+SCRIPTS: dict[str, Script] = {
+    "mute from the start": hostile.mute,
+    "mute after the first message": hostile.mute_after_startup,
+    "mute in the middle of SCRAM": hostile.mute_in_scram,
+    "mute after the login": hostile.mute_after_login,
+    "one byte at a time": hostile.slow,
+    "a SCRAM bomb: 2,000,000,000 rounds": hostile.scram_bomb,
+    "asks for Kerberos": hostile.asks_for_kerberos,
+    "speaks HTTP": hostile.speaks_http,
+    "endless notices before the login": hostile.talks_before_login,
+    "endless notices after the login": hostile.talks_after_login,
+    "nonsense after the login": hostile.answers_nonsense,
+    "recovery in progress": hostile.refuses_with("57P03"),
+    "full disk": hostile.fails_queries_with("53100"),
+    **{f"hangs up {stage}": script for stage, script in hostile.CLOSING_SCRIPTS.items()},
+}
+BLACK_HOLE = "black hole: no answer to a SYN"
+PLAIN_PASSWORD = "asks for the password in plain text"
+
+_context = multiprocessing.get_context("spawn")
+
+
+@contextmanager
+def scripted_servers() -> Iterator[dict[str, int]]:
+    """The port of each of SCRIPTS, of BLACK_HOLE, and of PLAIN_PASSWORD, which is asked for over TLS."""
+    ours, theirs = _context.Pipe()
+    process = _context.Process(target=_serve, args=(theirs,), daemon=True)
+    process.start()
+    theirs.close()
+    try:
+        yield ours.recv()
+    finally:
+        ours.close()
+        process.join()
+
+
+def _serve(pipe: Connection) -> None:
+    """Until the other end of PIPE is closed, in whatever way that comes about."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    asyncio.run(_run(pipe))
+
+
+async def _run(pipe: Connection) -> None:
+    async with AsyncExitStack() as stack:
+        ports = {name: await stack.enter_async_context(hostile_server(script)) for name, script in SCRIPTS.items()}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
+        ports[PLAIN_PASSWORD] = await stack.enter_async_context(hostile_server(_asks_over_tls(folder)))
+        ports[BLACK_HOLE] = stack.enter_context(_black_hole())
+        pipe.send(ports)
+        with suppress(EOFError):
+            await asyncio.to_thread(pipe.recv)
+
+
+def _asks_over_tls(folder: Path) -> Script:
+    """With a certificate that nobody has to trust."""
+    certificates = issue_certificates(folder / "tls")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+
+    async def script(client: Client) -> None:
+        await client.startup_with_tls(context)
+        await client.send(hostile.authentication(hostile.PLAIN))
+        await client.until_gone()
+
+    return script
+
+
+@contextmanager
+def _black_hole() -> Iterator[int]:
+    """The port of a socket whose queue is full: the kernel drops every further SYN, as a firewall does."""
+    with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
+        listening.bind(("127.0.0.1", 0))
+        listening.listen(0)
+        for filling in (first, second):
+            filling.setblocking(False)
+            filling.connect_ex(listening.getsockname())
+        yield listening.getsockname()[1]
