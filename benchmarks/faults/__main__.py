@@ -4,8 +4,10 @@
 
 Every row goes through a check of health, or a query, over the product's own pool, and through the end of that pool
 while the fault goes on. It promises: the connect timeout to get a connection, the query timeout to answer, and
-`CLOSE_TIMEOUT` to be got rid of. Ends with exit code 1 where one promise was broken or anything was left over. What
-the event loop's longest pause comes to with no fault at all stands in the first row.
+`CLOSE_TIMEOUT` to be got rid of. Ends with exit code 1 where one promise was broken or anything was left over.
+
+A ticker runs beside it, every 5 ms: `pause` is the longest time that the event loop kept it waiting, `busy` the most
+time of a CPU that the loop used between two ticks. A busy machine adds to the first; how much, the first row tells.
 """
 
 import asyncio
@@ -49,6 +51,7 @@ def row(name: str, runs: list[Run]) -> tuple[str, ...]:
         f"{max(run.answer for run in runs):.2f}",
         f"{max(run.gone for run in runs):.2f}",
         f"{max(run.pause_ms for run in runs):.1f}",
+        f"{max(run.busy_ms for run in runs):.1f}",
         ", ".join(map(str, left)),
     )
 

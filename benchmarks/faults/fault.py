@@ -7,8 +7,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-import psutil
-
+from benchmarks.leftovers import left_over, open_sockets
 from controller.database.connection import CLOSE_TIMEOUT
 from controller.database.pool import Pool
 from controller.database.target import Target
@@ -18,8 +17,6 @@ from controller.health.verdict import Thresholds
 TICK_SECONDS = 0.005
 SLACK_SECONDS = 0.25
 """For a busy machine; a second time-out in the place of one would be longer."""
-GRACE_SECONDS = 2.0
-"""For a server to notice that its client has gone; what is there after it is left over."""
 
 Ask = Callable[[Pool], Awaitable[str]]
 """Uses the pool once; the reason that the product gives."""
@@ -79,7 +76,7 @@ class Run:
 
     Attributes:
         answer, gone: seconds to the product's answer, and from there until its pool was closed.
-        pause_ms: the longest that the event loop stood still.
+        pause_ms, busy_ms: the worst that a ticker beside it saw.
         connections: left over on a real server; None where there is none to ask.
         sockets, tasks: left over in this process.
         said: what asyncio complained of.
@@ -90,6 +87,7 @@ class Run:
     answer: float
     gone: float
     pause_ms: float
+    busy_ms: float
     connections: int | None
     sockets: int
     tasks: int
@@ -108,9 +106,14 @@ class Run:
 
 
 class Ticker:
-    """Notes the longest time for which the event loop ran nothing else."""
+    """Looks at the clock again and again.
 
-    longest = 0.0
+    Attributes:
+        pause: longest time between two looks, in seconds, above what was asked for; with what a busy machine adds.
+        busy: most time of a CPU that the thread used between two looks, in seconds.
+    """
+
+    pause = busy = 0.0
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -125,9 +128,10 @@ class Ticker:
 
     async def _tick(self) -> None:
         while True:
-            before = time.perf_counter()
+            before, busy_before = time.perf_counter(), time.thread_time()
             await asyncio.sleep(TICK_SECONDS)
-            self.longest = max(self.longest, time.perf_counter() - before - TICK_SECONDS)
+            self.pause = max(self.pause, time.perf_counter() - before - TICK_SECONDS)
+            self.busy = max(self.busy, time.thread_time() - busy_before)
 
 
 async def run_once(fault: Fault) -> Run:
@@ -135,7 +139,7 @@ async def run_once(fault: Fault) -> Run:
     loop = asyncio.get_running_loop()
     said: list[str] = []
     loop.set_exception_handler(lambda _, context: said.append(_told(context)))
-    sockets, tasks = _sockets(), asyncio.all_tasks()
+    sockets, tasks = open_sockets(), asyncio.all_tasks()
     ticker = Ticker()
     async with fault.begin() as case:
         async with ticker.running():
@@ -145,30 +149,19 @@ async def run_once(fault: Fault) -> Run:
             await case.pool.close()
             closed = time.perf_counter()
         server, database = case.server, case.pool.target.database
-    connections = await asyncio.to_thread(_left, lambda: server.connections(database)) if server else None
+    connections = await asyncio.to_thread(left_over, lambda: server.connections(database)) if server else None
     return Run(
         reason,
         fault.promised(case.pool.target),
         answered - started,
         closed - answered,
-        ticker.longest * 1000,
+        ticker.pause * 1000,
+        ticker.busy * 1000,
         connections,
-        await asyncio.to_thread(_left, lambda: _sockets() - sockets),
+        await asyncio.to_thread(left_over, lambda: open_sockets() - sockets),
         len(asyncio.all_tasks() - tasks),
         tuple(said),
     )
-
-
-def _left(count: Callable[[], int]) -> int:
-    """What COUNT comes to, at the latest after the time of grace."""
-    deadline = time.monotonic() + GRACE_SECONDS
-    while (left := count()) and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return left
-
-
-def _sockets() -> int:
-    return len(psutil.Process().net_connections(kind="inet"))
 
 
 def _told(context: dict[str, Any]) -> str:

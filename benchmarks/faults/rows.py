@@ -13,6 +13,8 @@ from controller.database.values import PoolSettings
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
 
+KEEP_NOTHING = {"server_idle_timeout": "1"}
+"""For PgBouncer: what it keeps for the databases of earlier runs would fill the server."""
 CONNECTING = {
     BLACK_HOLE: "Timeout",
     "mute from the start": "Timeout",
@@ -39,7 +41,7 @@ ANSWERING = {
 @contextmanager
 def all_faults() -> Iterator[list[Fault]]:
     """The rows, over servers that run for the time of a `with`."""
-    with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server) as pooler:
+    with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server, settings=KEEP_NOTHING) as pooler:
         postgres = Postgres(server)
         yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports)]
 

@@ -36,6 +36,7 @@ def error(sqlstate: str, text: str = "as the script says") -> bytes:
 
 
 READY = message(b"Z", b"I")
+SYNC = message(b"S")
 LOGGED_IN = (
     authentication(0)
     + b"".join(
@@ -230,8 +231,9 @@ def fails_queries_with(sqlstate: str) -> Script:
     async def script(client: Client) -> None:
         await client.startup()
         await client.send(LOGGED_IN)
-        while await client.hear():
-            await client.send(notice("as the script says", "ERROR", sqlstate, kind=b"E") + READY)
+        while heard := await client.hear():
+            if heard.endswith(SYNC) or heard.startswith(b"Q"):  # all of a question may come in several pieces
+                await client.send(notice("as the script says", "ERROR", sqlstate, kind=b"E") + READY)
 
     return script
 

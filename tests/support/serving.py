@@ -81,6 +81,12 @@ class ServingProcess:
         size: int = psutil.Process(self._running().pid).memory_info().rss
         return size
 
+    @property
+    def cpu_seconds(self) -> float:
+        """Time of CPUs that it has used."""
+        times = psutil.Process(self._running().pid).cpu_times()
+        return float(times.user + times.system)
+
     def is_alive(self) -> bool:
         return self._answers("/live")
 
