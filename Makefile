@@ -41,6 +41,8 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.lexer
 	$(BIN)/python -m benchmarks.large_files
 	$(BIN)/python -m benchmarks.faults
+	$(BIN)/python -m benchmarks.hung
+	$(BIN)/python -m benchmarks.soak --minutes 2
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv

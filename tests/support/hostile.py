@@ -15,7 +15,6 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
 PLAIN, MD5, SASL, SASL_CONTINUE = 3, 5, 10, 11
-NO_TLS = b"N"
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
@@ -35,8 +34,7 @@ def error(sqlstate: str, text: str = "as the script says") -> bytes:
     return notice(text, "FATAL", sqlstate, kind=b"E")
 
 
-READY = message(b"Z", b"I")
-SYNC = message(b"S")
+FLUSH, SYNC, TERMINATE, READY = message(b"H"), message(b"S"), message(b"X"), message(b"Z", b"I")
 LOGGED_IN = (
     authentication(0)
     + b"".join(
@@ -79,7 +77,7 @@ class Client:
         """Reads the first message, and refuses TLS where it is asked for."""
         length = struct.unpack("!I", await self.reader.readexactly(4))[0]
         if (await self.reader.readexactly(length - 4))[:4] == struct.pack("!I", 80877103):
-            await self.send(NO_TLS)
+            await self.send(b"N")
             await self.startup()
 
     async def startup_with_tls(self, context: ssl.SSLContext) -> None:
@@ -231,9 +229,11 @@ def fails_queries_with(sqlstate: str) -> Script:
     async def script(client: Client) -> None:
         await client.startup()
         await client.send(LOGGED_IN)
-        while heard := await client.hear():
-            if heard.endswith(SYNC) or heard.startswith(b"Q"):  # all of a question may come in several pieces
-                await client.send(notice("as the script says", "ERROR", sqlstate, kind=b"E") + READY)
+        while (heard := await client.hear()) not in (b"", TERMINATE):
+            if heard.startswith(b"Q") or heard.endswith(FLUSH):
+                await client.send(notice("as the script says", "ERROR", sqlstate, kind=b"E"))
+            if heard.startswith(b"Q") or heard.endswith(SYNC):
+                await client.send(READY)
 
     return script
 
