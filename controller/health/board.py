@@ -77,5 +77,5 @@ class Board:
         return report and report.as_of(now)
 
     def reports(self, now: datetime) -> dict[Key, Report]:
-        """All, in the order of their names, as they stand at `now`."""
-        return {key: report.as_of(now) for key, report in sorted(self._reports.items())}
+        """All, in the order of their names, as they stand at `now`; from any thread."""
+        return {key: report.as_of(now) for key, report in sorted(self._reports.copy().items())}

@@ -47,9 +47,11 @@ def _gauges(reports: Mapping[Key, Report]) -> Iterator[Metric]:
     families: dict[str, GaugeMetricFamily] = {}
 
     def add(name: str, text: str, key: Key, value: Any) -> None:
-        if value is not None:
-            family = families.setdefault(name, GaugeMetricFamily(name, text, labels=_LABELS))
-            family.add_metric(key, float(value))
+        if value is None:
+            return
+        if name not in families:
+            families[name] = GaugeMetricFamily(name, text, labels=_LABELS)
+        families[name].add_metric(key, float(value))
 
     for key, report in reports.items():
         add("dashdb_database_ready", "1 if connected, migrated, seeded and not unhealthy", key, report.ready)

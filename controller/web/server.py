@@ -1,5 +1,6 @@
 """Routes, and a server that listens before anything else works: `/live` must not wait for a database."""
 
+import asyncio
 import json
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
@@ -9,7 +10,7 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from prometheus_client.aiohttp import make_aiohttp_handler
+from prometheus_client.exposition import choose_encoder
 
 from controller.errors import ConfigurationError
 from controller.health.board import Board, Key, Report
@@ -34,7 +35,7 @@ def application(board: Board, not_ready: Callable[[], str | None], *, version: s
     app = web.Application()
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
-    app.router.add_get("/metrics", make_aiohttp_handler(registry(board, version=version)))
+    app.router.add_get("/metrics", endpoints.metrics)
     for path, handler in (
         ("/ready", endpoints.ready),
         ("/api/v1/health", endpoints.health),
@@ -74,6 +75,7 @@ class _Endpoints:
         self._board = board
         self._not_ready = not_ready
         self._version = version
+        self._registry = registry(board, version=version)
 
     async def page(self, _: web.Request) -> web.Response:
         html = landing_page(answers.overview(self._board.reports(datetime.now(UTC))), version=self._version)
@@ -81,6 +83,14 @@ class _Endpoints:
 
     async def live(self, _: web.Request) -> web.Response:
         return _json({"alive": True})
+
+    async def metrics(self, request: web.Request) -> web.Response:
+        """Written in a thread: of hundreds of databases it takes a while, for which `/live` must not wait."""
+        encoder, content_type = choose_encoder(",".join(request.headers.getall("Accept", [])))
+        text = await asyncio.to_thread(encoder, self._registry)
+        response = web.Response(body=text, headers={"Content-Type": content_type})
+        response.enable_compression()
+        return response
 
     async def ready(self, request: web.Request) -> web.Response:
         if "name" in request.match_info:

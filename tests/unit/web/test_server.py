@@ -1,13 +1,17 @@
 """The endpoints over HTTP."""
 
+import asyncio
 import json
-from collections.abc import AsyncIterator
+import threading
+from collections.abc import AsyncIterator, Iterator
 
 import aiohttp
 import pytest
+from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
 from controller.health.board import Board
+from controller.web.metrics import BoardCollector
 from controller.web.server import application, serving
 from tests.unit.web.reports import DOWN, report
 
@@ -82,6 +86,22 @@ async def test_metrics_come_as_text_and_as_openmetrics(served: Served) -> None:
     _, kind, text = await served.get("/metrics", Accept="application/openmetrics-text; version=1.0.0")
     assert kind == "application/openmetrics-text"
     assert text.endswith("# EOF\n")
+
+
+async def test_live_answers_while_metrics_are_written(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun, answered = threading.Event(), threading.Event()
+
+    def slow(_: BoardCollector) -> Iterator[Metric]:
+        begun.set()
+        assert answered.wait(10)
+        return iter(())
+
+    monkeypatch.setattr(BoardCollector, "collect", slow)
+    metrics = asyncio.create_task(served.get("/metrics"))
+    assert await asyncio.to_thread(begun.wait, 10)
+    assert (await served.get("/live"))[0] == 200
+    answered.set()
+    assert (await metrics)[0] == 200
 
 
 async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Served) -> None:
