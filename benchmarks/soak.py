@@ -175,12 +175,13 @@ async def soak(server: PostgresServer, seconds: float, console: Console) -> dict
 async def wrongs_of_pool(pool: Pool) -> list[str]:
     """What is wrong with a pool that nobody uses any more; closes it."""
     used = await all_at_once(pool)
+    taken = await asyncio.to_thread(left_over, lambda: pool.statistics.in_use)
     idle = pool.statistics
     await pool.close()
     closed = pool.statistics
     wrongs = {
         f"{used} connections could be used at once, of {SETTINGS.max_open}": used != SETTINGS.max_open,
-        f"{idle.in_use} places are still taken": idle.in_use,
+        f"{taken} places are still taken": taken,
         f"{closed.open} connections are open in a closed pool": closed.open,
         **{f"it does not add up: {at}": at.opened != sum(at.closed.values()) + at.open for at in (idle, closed)},
     }

@@ -1,0 +1,197 @@
+"""Hundreds of databases that hang, beside healthy ones, in one operator: does anybody notice?
+
+    python -m benchmarks.hung [--json] [--databases N] [--seconds N]
+
+The real operator on a real control plane. The servers that hang are scripts: mute after the login, or in the middle
+of it; beside them one that asks for billions of rounds of SCRAM, and two that send notices without end. `/live` and
+`/metrics` are asked from processes of their own: at rest, with the healthy databases alone; with those that hang as
+most people apply them; and with those that hang looked at as often as a resource may ask for, once a second. How late
+a check is, is the time between two of them, as `/metrics` tells it, above the interval.
+"""
+
+import http.client
+import itertools
+import json
+import multiprocessing
+import re
+import time
+from collections import defaultdict
+from dataclasses import asdict, dataclass
+from multiprocessing.connection import Connection
+from types import TracebackType
+from typing import Any, Self
+
+import click
+from rich.console import Console
+from rich.table import Table
+
+from benchmarks.footprint import p99
+from benchmarks.parts import Parts, ReadyWatch, real_parts
+from benchmarks.scripted import scripted_servers
+from tests.support.processes import wait_until
+from tests.support.resources import connection_values, resource, secret
+
+HEALTHY = 5
+INTERVAL_SECONDS = 1
+BUSIEST: dict[str, Any] = {
+    "health": {"intervalSeconds": INTERVAL_SECONDS},
+    "pool": {"connectTimeoutSeconds": 1, "queryTimeoutSeconds": 1},
+}
+"""The most that resources may ask of the operator."""
+SETTLE_SECONDS = 5.0
+HANG = ("mute after the login", "mute in the middle of SCRAM")
+HOSTILE = (
+    "a SCRAM bomb: 2,000,000,000 rounds",
+    "endless notices before the login",
+    "endless notices after the login",
+)
+ROWS = {
+    "live_p99": ("/live, p99", "ms", "20 ms"),
+    "metrics_p99": ("/metrics, p99", "ms", "100 ms"),
+    "late_p99": ("check of a healthy one, late by, p99", "ms", "-"),
+    "late_most": ("the latest of them", "ms", "-"),
+    "cpu": ("the operator, of one CPU", "%", "-"),
+}
+"""By attribute of `Figures`."""
+LIVE_EVERY, METRICS_EVERY = 0.02, 0.5
+"""Seconds between an answer and the next request."""
+CHECKED = re.compile(r'^dashdb_database_last_check_timestamp_seconds\{name="(healthy-\d+)".*\} (\S+)$', re.MULTILINE)
+FAILED = re.compile(r'^dashdb_reconcile_total\{name="(?:hung|hostile)-\d+".*result="not_ready"\} [1-9]', re.MULTILINE)
+
+_context = multiprocessing.get_context("spawn")
+
+
+class Scraper:
+    """Asks for one path again and again, from a process of its own, for the time of a `with`.
+
+    Attributes:
+        milliseconds: of each answer.
+        late: seconds of each check of a healthy database that the answers tell of.
+    """
+
+    def __init__(self, port: int, path: str, every: float) -> None:
+        self.milliseconds: list[float] = []
+        self.late: list[float] = []
+        self._pipe, theirs = _context.Pipe()
+        self._process = _context.Process(target=_scrape, args=(port, path, every, theirs), daemon=True)
+
+    def __enter__(self) -> Self:
+        self._process.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._pipe.send("stop")
+        self.milliseconds, self.late = self._pipe.recv()
+        self._process.join()
+
+
+def _scrape(port: int, path: str, every: float, stop: Connection) -> None:
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+    milliseconds: list[float] = []
+    checked: defaultdict[str, list[float]] = defaultdict(list)
+    while not stop.poll(every):
+        started = time.perf_counter()
+        connection.request("GET", path)
+        body = connection.getresponse().read()
+        milliseconds.append((time.perf_counter() - started) * 1000)
+        for name, moment in CHECKED.findall(body.decode()):
+            if float(moment) not in checked[name][-1:]:
+                checked[name].append(float(moment))
+    gaps = (after - before for moments in checked.values() for before, after in itertools.pairwise(moments))
+    stop.send((milliseconds, [gap - INTERVAL_SECONDS for gap in gaps]))
+
+
+@dataclass(frozen=True)
+class Figures:
+    """Of one stretch of time; milliseconds, and per cent of one CPU."""
+
+    live_p99: float
+    metrics_p99: float
+    late_p99: float
+    late_most: float
+    cpu: float
+
+
+def measure(parts: Parts, seconds: float) -> Figures:
+    port = parts.operator.port
+    cpu = parts.operator.cpu_seconds
+    with Scraper(port, "/live", LIVE_EVERY) as live, Scraper(port, "/metrics", METRICS_EVERY) as metrics:
+        time.sleep(seconds)
+    share = (parts.operator.cpu_seconds - cpu) / seconds
+    late = [value * 1000 for value in metrics.late]
+    return Figures(p99(live.milliseconds), p99(metrics.milliseconds), p99(late), max(late), share * 100)
+
+
+def apply_healthy(parts: Parts) -> None:
+    watch = ReadyWatch(parts)
+    names = [f"healthy-{number}" for number in range(HEALTHY)]
+    for name in names:
+        values = connection_values(parts.postgres.create_database())
+        parts.team.apply(secret(name, values), resource(name, secret_name=name, **BUSIEST))
+    watch.wait_for(set(names), seconds=120)
+    watch.close()
+
+
+def apply_secrets(parts: Parts, ports: dict[str, int], count: int) -> list[str]:
+    """One for each database that hangs, and for each hostile one; their names."""
+    scripts = itertools.chain(itertools.islice(itertools.cycle(HANG), count), HOSTILE)
+    values = {
+        f"{'hung' if number < count else 'hostile'}-{number}": {"host": "127.0.0.1", "port": str(ports[script])}
+        for number, script in enumerate(scripts)
+    }
+    login = {"dbname": "perses", "user": "ann", "password": "secret", "sslmode": "disable"}
+    parts.team.apply(*(secret(name, each | login) for name, each in values.items()))
+    return list(values)
+
+
+def apply_hung(parts: Parts, names: list[str], spec: dict[str, Any]) -> None:
+    """Applies them, and waits until each was looked at."""
+    parts.team.apply(*(resource(name, secret_name=name, **spec) for name in names))
+
+    def all_were_looked_at() -> bool:
+        return len(FAILED.findall(parts.operator.get("/metrics")[1])) == len(names)
+
+    wait_until(all_were_looked_at, what="every hung database was looked at", seconds=300, interval=1)
+    time.sleep(SETTLE_SECONDS)
+
+
+def measure_all(databases: int, seconds: int, console: Console) -> dict[str, Figures]:
+    """By what goes on."""
+    found: dict[str, Figures] = {}
+    with scripted_servers() as ports, real_parts() as parts:
+        console.print("at rest")
+        apply_healthy(parts)
+        found["at rest"] = measure(parts, seconds)
+        names = apply_secrets(parts, ports, databases)
+        for when, spec in {"by default": {}, "every second": BUSIEST}.items():
+            console.print(f"beside databases that hang, {when}")
+            apply_hung(parts, names, spec)
+            found[when] = measure(parts, seconds)
+    return found
+
+
+def table_of(found: dict[str, Figures], count: int) -> Table:
+    table = Table("what", *found, "aim", title=f"{count} databases hang, {HEALTHY} do not; in brackets / at rest")
+    rest = found["at rest"]
+    for name, (what, unit, aim) in ROWS.items():
+        base = getattr(rest, name)
+        cells = (f"{getattr(each, name):.1f} {unit} ({getattr(each, name) / base:.1f})" for each in found.values())
+        table.add_row(what, *cells, aim)
+    return table
+
+
+@click.command()
+@click.option("--databases", default=200, show_default=True, type=click.IntRange(min=1), help="That hang.")
+@click.option("--seconds", default=60, show_default=True, type=click.IntRange(min=10), help="Of each measurement.")
+@click.option("--json", "as_json", is_flag=True, help="One JSON object, in place of the table.")
+def main(databases: int, seconds: int, *, as_json: bool) -> None:
+    """Measures what databases that hang cost those that do not."""
+    found = measure_all(databases, seconds, Console(stderr=True))
+    if as_json:
+        print(json.dumps({"databases": databases, **{when: asdict(each) for when, each in found.items()}}))
+    else:
+        Console(width=120).print(table_of(found, databases))
+
+
+if __name__ == "__main__":
+    main()
