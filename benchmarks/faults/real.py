@@ -155,11 +155,11 @@ class Postgres:
 
     @asynccontextmanager
     async def exhausted(self) -> AsyncIterator[Case]:
-        async def check_beside_others(pool: Pool) -> str:
-            async with pool.connection(), pool.connection():
+        async def check_beside_another(pool: Pool) -> str:
+            async with pool.connection():
                 return await checked(pool)
 
-        yield Case(await warm(await self.target(), max_open=2, max_idle=2), check_beside_others, self)
+        yield Case(await warm(await self.target(), max_open=1, max_idle=1), check_beside_another, self)
 
     @asynccontextmanager
     async def without_tls(self) -> AsyncIterator[Case]:
