@@ -25,7 +25,7 @@ from benchmarks.faults.fault import Fault, Run, run_once
 from benchmarks.faults.rows import all_faults
 from controller.database.connection import CLOSE_TIMEOUT
 
-WIDTH = 140
+WIDTH = 150
 """Of the table, in characters, whatever the terminal has."""
 
 
