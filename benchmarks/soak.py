@@ -167,7 +167,7 @@ async def soak(server: PostgresServer, seconds: float, console: Console) -> dict
         "clients cancelled": run.cancels,
         "errors": dict(run.errors),
         "connections opened": statistics.opened,
-        "connections closed": statistics.closed,
+        "connections closed": {str(reason): count for reason, count in statistics.closed.items()},
         "resident after a minute, MiB": round(warm, 1),
         "resident at the end, MiB": round(after, 1),
         "wrongs": wrongs,
