@@ -61,7 +61,7 @@ def table_of(found: dict[str, list[Run]], runs: int) -> Table:
     table.add_column("fault", no_wrap=True)
     table.add_column("reason", no_wrap=True)
     for heading in (
-        "promised,\nseconds", "answered,\nseconds", "closed,\nseconds", "pause,\nms",
+        "promised,\nseconds", "answered,\nseconds", "closed,\nseconds", "pause,\nms", "busy,\nms",
         "left over: server,\nsockets, tasks",
     ):  # fmt: skip
         table.add_column(heading, justify="right", no_wrap=True)
