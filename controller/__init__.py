@@ -3,7 +3,7 @@
 cli          the commands; here everything is built and wired together
 settings     environment variables            errors    what can go wrong, as a tree
 database_url what settings read               tls_files the files that a URL names
-resource     the custom resource, pure        signals, durations, logs    small helpers of the edge
+resource     the custom resource, pure        signals, durations, logs, memory    small helpers of the edge
 database     the asyncpg edge                 migrate, templates, health  side by side on it
 reconcile    gather -> decide -> act -> outcome, on those three
 operator     the kopf edge, on reconcile      sidecar   one database, migrated, seeded and watched

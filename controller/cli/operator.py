@@ -8,6 +8,7 @@ import click
 
 from controller.cli.options import Address, listen_option, logging_options
 from controller.log_format import LogFormat
+from controller.memory import collect_rarely
 from controller.migrate.files import packaged_folder
 from controller.operator.service import Operator, OperatorSettings
 from controller.signals import StopSignal
@@ -44,6 +45,7 @@ def command(
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:
+    collect_rarely()
     stop = StopSignal()
     stop.install()
     operator = Operator()

@@ -13,6 +13,7 @@ from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 from controller.health.board import Board
 from controller.log_format import LogFormat
+from controller.memory import collect_rarely
 from controller.migrate.file_run import RunSettings
 from controller.migrate.source import MigrationSource
 from controller.settings import DatabaseSettings, database_settings
@@ -68,6 +69,7 @@ def command(
 
 
 async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> None:
+    collect_rarely()
     stop = StopSignal()
     stop.install()
     board = Board()

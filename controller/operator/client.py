@@ -51,6 +51,8 @@ class Client:
 
     def __init__(self, configuration: Configuration, *, instance: str) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
+        # Else each call looks for a netrc file, in a thread. kopf asks the environment for nothing either.
+        configuration.client_session_kwargs = {"trust_env": False}
         self._api = ApiClient(configuration)
         self._instance = instance
 

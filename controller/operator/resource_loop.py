@@ -31,6 +31,8 @@ log = structlog.get_logger(__name__)
 
 SECRET_POLL_SECONDS = 2.0
 """Between two looks at a Secret that keeps a resource from connecting: a mended one is taken up within 5 s."""
+REFRESH_SECONDS = 30.0
+"""For which the resource as it was read, or written, last is believed to be there still."""
 ANNOUNCE_AFTER_SECONDS = 2.0
 """A migration that takes longer than this, or waits for a lock, is shown in the status while it runs."""
 SETTLED_SECONDS = 0.5
@@ -60,6 +62,7 @@ class ResourceLoop:
         self.secrets = SecretsOfNamespace(client, self.key[0])
         self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]), slots)
         self.changed = asyncio.Event()
+        self._refreshed_at = time.monotonic()
 
     def observe(self, body: dict[str, Any]) -> None:
         """Takes up what the watch says, unless more is known; only a changed spec is a reason to look at once."""
@@ -205,6 +208,9 @@ class ResourceLoop:
 
     async def _refresh(self) -> None:
         """Reads the resource anew: after a gap in the watch nobody tells of a deletion (kopf relists without it)."""
+        if time.monotonic() - self._refreshed_at < REFRESH_SECONDS:
+            return
+        self._refreshed_at = time.monotonic()
         try:
             body = await self.client.read_resource(*self.key)
         except ApiUnavailable as error:

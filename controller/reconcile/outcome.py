@@ -42,7 +42,8 @@ class Outcome:
 
     Attributes:
         wait_seconds: until the next look, at the latest.
-        watch_secrets: look for a changed Secret in the meantime, since one is likely to be mended.
+        watch_secrets: look for a changed Secret in the meantime, since nothing else but a person can help; a server
+            that does not answer is dialled again soon enough, with what its Secret says then.
     """
 
     status: DashboardDatabaseStatus
@@ -98,7 +99,7 @@ def conclude(
         events=_events(previous, status),
         ready=culprit is None,
         wait_seconds=wait * (1 - JITTER * jitter),
-        watch_secrets=observed.connection_error is not None,
+        watch_secrets=observed.connection_error is not None and observed.connection_error.recovery is Recovery.WAITING,
     )
 
 

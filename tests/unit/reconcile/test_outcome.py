@@ -73,7 +73,6 @@ def test_no_connection_makes_the_rest_unknown_and_keeps_what_was_last_known() ->
     }
     assert after.status.schema_ == before.schema_
     assert after.status.server == before.server
-    assert after.watch_secrets
 
 
 @pytest.mark.parametrize(
@@ -236,6 +235,12 @@ def test_a_secret_that_waits_to_be_mended_is_watched() -> None:
     seen = Observed(now=NOW, verdict=Verdict.unhealthy(error), connection_error=error)
     assert outcome(seen).watch_secrets
     assert not outcome(observed(1, 2)).watch_secrets
+
+
+def test_of_a_server_that_does_not_answer_no_secret_is_watched() -> None:
+    error = DatabaseUnavailable("Nothing listens there.", reason="ConnectionRefused")
+    seen = Observed(now=NOW, verdict=Verdict.unhealthy(error), connection_error=error)
+    assert not outcome(seen).watch_secrets
 
 
 def test_messages_hold_no_figures_that_change_with_every_look() -> None:
