@@ -165,7 +165,7 @@ class _Splitter:
                     position = self._end_of_comment(position)
                 case "\\":
                     raise self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
-                case _ if quote := self._open_quote(position):
+                case "'" | '"' | "e" | "E" if quote := self._open_quote(position):
                     raise self._error(position, f"this quote is never closed; end it with {quote}")
                 case _:
                     after = tokens.end_of(tokens.NAME, self.sql, position)
@@ -175,6 +175,8 @@ class _Splitter:
         return len(self.sql)
 
     def _may_have_body(self, start: int) -> bool:
+        if usual := tokens.CREATED.match(self.sql, start):
+            return usual[1].lower() in ("function", "procedure")
         words = tokens.first_words(self.sql, start, len(self.sql))
         if words[:1] != ("CREATE",):
             return False
@@ -188,7 +190,9 @@ class _Splitter:
 
     def _depth(self, blocks: int, start: int, end: int) -> int:
         """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
-        if tokens.BEFORE_LABEL.search(self.sql, max(0, start - _LOOK_BACK), start):
+        look_back = max(0, start - _LOOK_BACK)
+        maybe = self.sql[look_back:start].rstrip(tokens.BLANKS).endswith((".", "s", "S"))  # quicker than the pattern
+        if maybe and tokens.BEFORE_LABEL.search(self.sql, look_back, start):
             return blocks
         word = self.sql[start:end].lower()
         if word == "begin":

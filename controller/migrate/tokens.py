@@ -80,6 +80,10 @@ BEFORE_KEYWORD = _compiled(
 """As `BEFORE_NAME`, and over what stands in parentheses."""
 WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
 """A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
+CREATED = _compiled(
+    rf"(?i:create) {_BLANK}++ (?: (?i:or) {_BLANK}++ (?i:replace) {_BLANK}++ )?+ (?! (?i:or) (?!{_INSIDE}) ) ({_NAME})"
+)
+"""What is made, where no comment stands before it: a quick look at what nearly every CREATE is."""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
 DOLLAR_TAG = re.compile(rf"\$(?:{_START}{_IN_TAG}*+)?\$")
 NAME = re.compile(_NAME)
