@@ -9,3 +9,6 @@ reconcile    gather -> decide -> act -> outcome, on those three
 operator     the kopf edge, on reconcile      sidecar   one database, migrated, seeded and watched
 web          the aiohttp edge, reads what health keeps
 """
+
+__version__ = "0.1.0"
+"""Of the release; stated here, since looking it up among the installed packages takes longer than most commands."""

@@ -5,6 +5,7 @@ import sys
 
 import click
 
+from controller import __version__
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
 from controller.cli.options import fail
@@ -27,7 +28,7 @@ _COMMANDS = {
     commands_at=_COMMANDS,
     context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
 )
-@click.version_option(package_name="dashboard-database-operator", prog_name="dashdb")
+@click.version_option(__version__, prog_name="dashdb")
 def root() -> None:
     """Keeps the PostgreSQL database behind a dashboards service migrated, seeded, healthy and watched.
 

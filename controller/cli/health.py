@@ -5,10 +5,10 @@ import json
 import os
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import version
 
 import click
 
+from controller import __version__
 from controller.cli.options import database_options, fail, logging_options
 from controller.database.pool import Pool
 from controller.database.target import Pooler
@@ -43,7 +43,7 @@ def command(database_url: str | None, pooler: Pooler) -> None:
         fail(error)
     now = datetime.now(UTC)
     report = Report(found.verdict, found.sample, ready=False, reason="", message="", due_by=now)
-    answer = answers.health([report], now=now, version=version("dashboard-database-operator"))
+    answer = answers.health([report], now=now, version=__version__)
     click.echo(json.dumps(answer, indent=2))
     if found.verdict.health is Health.UNHEALTHY:
         sys.exit(UNHEALTHY_EXIT_CODE)

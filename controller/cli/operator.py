@@ -1,11 +1,11 @@
 """`dashdb operator`."""
 
 import asyncio
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from controller import __version__
 from controller.cli.options import Address, listen_option, logging_options
 from controller.log_format import LogFormat
 from controller.memory import collect_rarely
@@ -49,6 +49,6 @@ async def _run(settings: OperatorSettings, listen: Address) -> None:
     stop = StopSignal()
     stop.install()
     operator = Operator()
-    app = application(operator.board, operator.not_ready, version=version("dashboard-database-operator"))
+    app = application(operator.board, operator.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
         await operator.run(settings, stop)

@@ -2,11 +2,11 @@
 
 import asyncio
 import os
-from importlib.metadata import version
 from pathlib import Path
 
 import click
 
+from controller import __version__
 from controller.cli.invocation import path_option
 from controller.cli.options import Address, Duration, database_options, listen_option, logging_options
 from controller.database.target import Pooler, Target
@@ -74,7 +74,7 @@ async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> N
     stop.install()
     board = Board()
     sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, board)
-    app = application(board, sidecar.not_ready, version=version("dashboard-database-operator"))
+    app = application(board, sidecar.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
         await sidecar.run(stop)
 

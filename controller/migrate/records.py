@@ -1,8 +1,8 @@
 """What is written into schema_version, as SQL text that travels with the transaction which it tells of. Pure."""
 
 import socket
-from importlib.metadata import version as package_version
 
+from controller import __version__
 from controller.migrate.files import Migration
 from controller.migrate.history import Place
 from controller.migrate.plan import Direction, Origin, Step
@@ -54,7 +54,7 @@ ON CONFLICT (version) DO UPDATE SET
 _SINCE_BEGIN = "round(extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000)"
 
 HOST = socket.gethostname()
-ENGINE_VERSION = package_version("dashboard-database-operator")
+ENGINE_VERSION = __version__
 
 
 def create_table(place: Place) -> str:

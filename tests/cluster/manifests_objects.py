@@ -1,6 +1,5 @@
 """What lies in manifests/, as objects: built by kustomize, found by kind."""
 
-import tomllib
 from typing import Any
 
 from tests.support.controlplane import ControlPlane
@@ -35,8 +34,3 @@ class Installation:
         assert len(containers) == 1
         container: dict[str, Any] = containers[0]
         return container
-
-
-def project_version() -> str:
-    version: str = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
-    return version

@@ -10,6 +10,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from controller import __version__
 from controller.cli import root
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Pooler, SslMode
@@ -17,7 +18,7 @@ from controller.health.board import Board
 from controller.resource.crd import custom_resource_definition
 from controller.settings import database_settings
 from controller.web.server import application, serving
-from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation, project_version
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT
 
@@ -102,10 +103,10 @@ def test_the_port_is_one_from_the_service_to_the_network_policy(installation: In
 
 
 def test_every_object_says_what_it_belongs_to_and_which_release(installation: Installation) -> None:
-    wanted = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": project_version()}
+    wanted = {"app.kubernetes.io/name": NAME, "app.kubernetes.io/version": __version__}
     for item in [*installation.objects, installation.template]:
         assert wanted.items() <= item["metadata"]["labels"].items(), item
-    assert installation.container["image"] == f"{NAME}:{project_version()}"
+    assert installation.container["image"] == f"{NAME}:{__version__}"
 
 
 def test_the_pods_numbers_are_those_of_the_image(control_plane: ControlPlane) -> None:
@@ -190,5 +191,5 @@ def test_a_container_of_a_sample_runs_a_command_that_exists(sample: str, command
     path = ROOT / f"manifests/samples/{sample}.yaml"
     [container] = yaml.safe_load(path.read_text())["spec"]["template"]["spec"]["initContainers"]
     assert container["args"][:2] == command
-    assert container["image"] == f"{NAME}:{project_version()}"
+    assert container["image"] == f"{NAME}:{__version__}"
     assert CliRunner().invoke(root, [*container["args"], "--help"]).exit_code == 0

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from controller import __version__
+
 ROOT = Path(__file__).parents[2]
 
 
@@ -90,6 +92,4 @@ def test_what_builds_the_wheel_is_pinned_for_the_image() -> None:
 
 
 def test_the_image_names_the_release() -> None:
-    version = re.search(r'^version = "(.*)"$', (ROOT / "pyproject.toml").read_text(), re.MULTILINE)
-    assert version
-    assert f'org.opencontainers.image.version="{version[1]}"' in (ROOT / "Dockerfile").read_text()
+    assert f'org.opencontainers.image.version="{__version__}"' in (ROOT / "Dockerfile").read_text()
