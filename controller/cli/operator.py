@@ -45,10 +45,10 @@ def command(
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:
-    collect_rarely()
     stop = StopSignal()
     stop.install()
     operator = Operator()
     app = application(operator.board, operator.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
+        collect_rarely()
         await operator.run(settings, stop)

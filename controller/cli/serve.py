@@ -69,13 +69,13 @@ def command(
 
 
 async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> None:
-    collect_rarely()
     stop = StopSignal()
     stop.install()
     board = Board()
     sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, board)
     app = application(board, sidecar.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
+        collect_rarely()
         await sidecar.run(stop)
 
 
