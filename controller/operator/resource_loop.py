@@ -1,6 +1,7 @@
 """One resource: waits for the first of {change, changed Secret, next look}, takes one turn, writes what came of it."""
 
 import asyncio
+import math
 import random
 import time
 from collections import Counter
@@ -62,7 +63,7 @@ class ResourceLoop:
         self.secrets = SecretsOfNamespace(client, self.key[0])
         self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]), slots)
         self.changed = asyncio.Event()
-        self._refreshed_at = time.monotonic()
+        self._refreshed_at = -math.inf
 
     def observe(self, body: dict[str, Any]) -> None:
         """Takes up what the watch says, unless more is known; only a changed spec is a reason to look at once."""

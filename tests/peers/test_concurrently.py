@@ -43,11 +43,11 @@ async def test_an_index_is_built_concurrently_while_another_runner_waits(peers: 
     async with peers.gate_closed(peers.ours, by=WRITER) as gate:
         with peers.begun(peers.dashdb("up")) as first:
             wait_until_it_builds(peers, peers.ours)
-            with peers.begun(peers.dashdb("up")) as second:
+            with peers.begun(peers.dashdb("up", "--lock-timeout", "1m")) as second:
                 wait_until(lambda: peers.asked(peers.ours, SESSIONS) == "2", what="the second is there", seconds=20)
                 await gate.execute("ROLLBACK")
                 ended = [(process.communicate(timeout=60), process.returncode) for process in (first, second)]
-    assert [code for _, code in ended] == [0, 0]
+    assert [code for _, code in ended] == [0, 0], ended
     assert peers.asked(peers.ours, OF_GATE) == "gate_n"
 
 

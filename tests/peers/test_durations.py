@@ -110,4 +110,4 @@ def test_whole_nanoseconds_in_any_unit_are_as_in_go(go: Go, nanoseconds: int, un
     fraction = str(rest * 10**20 // size).rjust(20, "0").rstrip("0")
     text = f"{whole}.{fraction}{unit}"
     assert parse_nanoseconds(text) == go(text)
-    assert parse_duration(text) == parse_nanoseconds(text) / 1e9
+    assert parse_duration(text) == parse_nanoseconds(text) / 10**9
