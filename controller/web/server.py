@@ -86,7 +86,10 @@ class _Endpoints:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Written in a thread: of hundreds of databases it takes a while, for which `/live` must not wait."""
-        encoder, content_type = choose_encoder(",".join(request.headers.getall("Accept", [])))
+        try:
+            encoder, content_type = choose_encoder(_accept(request))
+        except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
+            encoder, content_type = choose_encoder("")
         text = await asyncio.to_thread(encoder, self._registry)
         response = web.Response(body=text, headers={"Content-Type": content_type})
         response.enable_compression()
@@ -102,7 +105,7 @@ class _Endpoints:
 
     async def health(self, request: web.Request) -> web.Response:
         reports = self._asked(request)
-        if wants_health_json(request.headers.get("Accept", "")):
+        if wants_health_json(_accept(request)):
             answer = answers.health_check_response(reports, version=self._version)
             return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON)
         answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
@@ -122,6 +125,11 @@ class _Endpoints:
             text = json.dumps({"error": f"no DashboardDatabase {key[0]}/{key[1]} has been looked at"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
         return {key: report}
+
+
+def _accept(request: web.Request) -> str:
+    """All that it would take: a header may come in several lines."""
+    return ",".join(request.headers.getall("Accept", []))
 
 
 def _json(body: dict[str, Any], *, ok: bool = True, content_type: str = "application/json") -> web.Response:

@@ -88,6 +88,14 @@ async def test_metrics_come_as_text_and_as_openmetrics(served: Served) -> None:
     assert text.endswith("# EOF\n")
 
 
+@pytest.mark.parametrize("kind", ["application/openmetrics-text", "text/plain"])
+@pytest.mark.parametrize("version", ["x", "1..0", "1.0.0-rc1", "\u00e9", "9" * 5000])
+async def test_metrics_of_a_version_that_is_none_come_as_text(served: Served, kind: str, version: str) -> None:
+    status, content_type, text = await served.get("/metrics", Accept=f"{kind}; version={version}")
+    assert (status, content_type) == (200, "text/plain")
+    assert "dashdb_build_info" in text
+
+
 async def test_live_answers_while_metrics_are_written(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, answered = threading.Event(), threading.Event()
 
