@@ -9,6 +9,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from controller.database.fields import integer
 from controller.database.target import Pooler
 from controller.durations import parse_duration
 from controller.errors import DashdbError
@@ -48,9 +49,11 @@ class Listen(click.ParamType[Address]):
         if isinstance(value, Address):
             return value
         host, separator, port = value.rpartition(":")
-        if not separator or not port.isdecimal() or int(port) > 65535:  # noqa: PLR2004
+        try:
+            number = integer(0, 65535)(port if separator else "")
+        except ValueError:
             self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8080.", param, ctx)
-        return Address(host.strip("[]"), int(port))
+        return Address(host.strip("[]"), number)
 
 
 def listen_option(function: F) -> F:

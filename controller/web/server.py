@@ -59,9 +59,10 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
         site = web.TCPSite(runner, host, port)
         try:
             await site.start()
-        except OSError as error:
+        except (OSError, UnicodeError) as error:
+            why = error.strerror if isinstance(error, OSError) else "no name that a host can have"
             raise ConfigurationError(
-                f"Cannot listen on {host}:{port}: {error.strerror}. Choose another address with --listen HOST:PORT."
+                f"Cannot listen on {host}:{port}: {why}. Choose another address with --listen HOST:PORT."
             ) from None
         bound = runner.addresses[0][1]
         log.info("listening", host=host, port=bound)

@@ -105,3 +105,10 @@ def test_a_bad_file_is_exit_2_with_its_name(tmp_path: Path) -> None:
     ended = dashdb("migrate", "up", "--path", str(tmp_path))
     assert ended.exit_code == 2
     assert ended.stderr.startswith("MigrationFileInvalid: V1.up.sql: cannot read this name.")
+
+
+@pytest.mark.parametrize("address", ["8080", "host:", "host:65536", "host:-1", "host:" + "9" * 5000, "host:٨٠٨٠"])
+def test_an_address_that_is_none_is_told_with_what_is_one(address: str) -> None:
+    ended = dashdb("serve", "--listen", address)
+    assert ended.exit_code == 2
+    assert "is not HOST:PORT, for example 127.0.0.1:8080." in ended.stderr

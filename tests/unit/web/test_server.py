@@ -120,6 +120,13 @@ async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Se
     assert "<script>" not in html
 
 
+@pytest.mark.parametrize("host", ["a..b", "h" * 300, "\udcff"])
+async def test_a_host_that_no_resolver_is_asked_for_is_one_clear_error(host: str) -> None:
+    with pytest.raises(ConfigurationError, match="no name that a host can have"):
+        async with serving(application(Board(), lambda: None, version="0.1.0"), host, 0):
+            pass
+
+
 async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
     with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{served.port}"):
         async with serving(application(Board(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
