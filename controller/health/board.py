@@ -67,6 +67,10 @@ class Board:
             failed=(before.failed if before else 0) + (not report.ready),
         )
 
+    def announce(self, key: Key, report: Report) -> None:
+        """What is to be shown of a database that was not looked at yet; counts nothing."""
+        self._reports[key] = report
+
     def remove(self, key: Key) -> None:
         """The database is nobody's business any more; no series of it remains."""
         self._reports.pop(key, None)

@@ -13,7 +13,7 @@ from controller.database.values import PoolSettings
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.board import Board, Report
 from controller.health.check import Check, check, due_by
-from controller.health.verdict import Health, Thresholds
+from controller.health.verdict import Health, Thresholds, Verdict
 from controller.logs import log_fault
 from controller.migrate.history import read_history
 from controller.migrate.plan import current_version, make_plan
@@ -45,14 +45,13 @@ class Sidecar:
         self._preparation = Preparation(wanted, lambda: self._pool, self._report)
         self._latest: Check | None = None
         self._stopping = False
+        board.announce(self._key, self._not_checked())
 
     def not_ready(self) -> str | None:
         """Why not; None where the database answers and is as it was asked for."""
         if self._stopping:
             return "Stopping: it was told to."
-        report = self._board.get(self._key, datetime.now(UTC))
-        if report is None:
-            return "Starting: the database was not checked yet."
+        report = self._shown()
         return None if report.ready else f"{report.reason}: {report.message}"
 
     async def run(self, stop: StopSignal) -> None:
@@ -75,6 +74,20 @@ class Sidecar:
     @property
     def _key(self) -> tuple[str, str]:
         return "", self._pool.target.database
+
+    def _shown(self) -> Report:
+        [report] = self._board.reports(datetime.now(UTC)).values()
+        return report
+
+    def _due(self, wait: float) -> datetime:
+        limits = self._pool.target
+        return due_by(wait=wait, connect_timeout=limits.connect_timeout, query_timeout=limits.query_timeout)
+
+    def _not_checked(self) -> Report:
+        """Nothing vouches for a database that was not seen: unhealthy, as it is not ready."""
+        text = "The database was not checked yet."
+        verdict = Verdict(Health.UNHEALTHY, "Starting", text)
+        return Report(verdict, None, ready=False, reason="Starting", message=text, due_by=self._due(0.0))
 
     async def _watch(self) -> None:
         while True:
@@ -107,21 +120,20 @@ class Sidecar:
 
     async def _report(self) -> None:
         """Puts on the board what is known now."""
-        latest = self._latest
+        answers = self._latest is not None and self._latest.facts is not None
+        schema = await self._schema() if answers else {}
+        latest = self._latest  # only now: a check or a try that has ended meanwhile is not to be undone by this report
         if latest is None:
             return
-        limits = self._pool.target
-        due = due_by(wait=CHECK_SECONDS, connect_timeout=limits.connect_timeout, query_timeout=limits.query_timeout)
         ready, reason, message = self._readiness(latest)
-        schema = await self._schema() if latest.facts is not None else {}
-        before = self._board.get(self._key, datetime.now(UTC))
-        if before is None or (before.ready, before.reason) != (ready, reason):
+        before = self._shown()
+        if (before.ready, before.reason) != (ready, reason):
             tell = log.info if ready else log.warning
             tell("ready" if ready else "not ready", reason=reason, text=message)
         self._board.put(
             self._key,
             Report(
-                latest.verdict, latest.sample, ready, reason, message, due,
+                latest.verdict, latest.sample, ready, reason, message, self._due(CHECK_SECONDS),
                 templates=self._preparation.templates, **schema,
             ),
         )  # fmt: skip

@@ -110,6 +110,20 @@ def test_it_is_alive_while_the_database_is_down_and_heals_when_that_comes(
     assert templates(own_server, database) == 4
 
 
+def test_nothing_vouches_for_a_database_before_it_is_checked(serve: Serve, own_server: PostgresServer) -> None:
+    database = own_server.create_database()
+    own_server.freeze()
+    sidecar = serve(wait=False, **database.environ, DB_CONNECT_TIMEOUT="30s")
+    wait_until(sidecar.is_alive, what="it is alive", seconds=20)
+    assert why_not_ready(sidecar) == "Starting: The database was not checked yet."
+    status, health = sidecar.get("/api/v1/health")
+    assert (status, json.loads(health)["status"]) == (503, "unhealthy")
+    assert sidecar.get_json("/metrics/health")["database_healthy"] is False
+    assert f'dashdb_database_up{{name="{database.name}",namespace=""}} 0.0' in sidecar.get("/metrics")[1]
+    own_server.thaw()
+    sidecar.wait_ready()
+
+
 def test_an_outage_is_said_and_passes(serve: Serve, own_server: PostgresServer) -> None:
     database = own_server.create_database()
     sidecar = serve("--migrate", **database.environ)
