@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import structlog
 
 from controller.database.pool import Pool
-from controller.errors import DashdbError, InternalError
+from controller.errors import DashdbError, InternalError, MigrationLocked
 from controller.logs import log_fault
 from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
@@ -21,6 +21,8 @@ log = structlog.get_logger(__name__)
 FIRST_RETRY_SECONDS = 1.0
 LONGEST_RETRY_SECONDS = 300.0
 """Between two tries: a long file that fails at its end must not run for ever."""
+LONGEST_LOCKED_SECONDS = 30.0
+"""The same where another runner or a table's lock stood in the way: nothing ran, and a replica may wait for its end."""
 MOST_DOUBLINGS = 16
 
 
@@ -82,7 +84,7 @@ class Preparation:
                 continue
             log.warning("not as wanted yet", reason=self.problem.reason, error=self.problem.message)
             await self._changed()
-            pause = min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, MOST_DOUBLINGS), LONGEST_RETRY_SECONDS)
+            pause = pause_after(self.problem, failures)
             failures += 1
             await asyncio.sleep(pause * random.uniform(0.8, 1.2))  # noqa: S311 - no secret
             self._answered.set()
@@ -111,6 +113,12 @@ class Preparation:
         if wanted.seed:
             self.templates = await _seed(pool, wanted.run.schema)
             log.info("seeded", **self.templates)
+
+
+def pause_after(problem: DashdbError, failures: int) -> float:
+    """Seconds until the next try; `failures` before this one."""
+    longest = LONGEST_LOCKED_SECONDS if isinstance(problem, MigrationLocked) else LONGEST_RETRY_SECONDS
+    return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, MOST_DOUBLINGS), longest)
 
 
 async def _seed(pool: Pool, schema: str | None) -> Mapping[str, int]:
