@@ -50,6 +50,7 @@ class Preparation:
         done_for: identity of the database that is as wanted; None while none is.
         busy: a try is under way.
         problem: why the last try did not succeed.
+        reached: version that it was migrated to; 0 while it was not.
         templates: system templates by state, once they are seeded.
     """
 
@@ -57,6 +58,7 @@ class Preparation:
         self.done_for: str | None = None
         self.busy = False
         self.problem: DashdbError | None = None
+        self.reached = 0
         self.templates: Mapping[str, int] = {}
         self._wanted = wanted
         self._pool = pool
@@ -69,6 +71,11 @@ class Preparation:
         if identity != self.done_for:
             self._identity = identity
             self._answered.set()
+
+    def again(self) -> None:
+        """What was done is gone: a restore in place keeps the identity."""
+        self.done_for, self.reached, self.templates = None, 0, {}
+        self._answered.set()
 
     async def run(self) -> None:
         """Works for ever; what runs when it is cancelled is rolled back."""
@@ -109,6 +116,7 @@ class Preparation:
             async with pool.connection() as connection:
                 runner = Runner(connection, wanted.run, LoggedProgress(), pool.connection)
                 done = await runner.run(wanted.migrations(), None)
+            self.reached = done.target
             log.info("migrated", files=len(done.steps), version=done.target)
         if wanted.seed:
             self.templates = await _seed(pool, wanted.run.schema)

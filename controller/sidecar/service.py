@@ -121,7 +121,10 @@ class Sidecar:
     async def _report(self) -> None:
         """Puts on the board what is known now."""
         answers = self._latest is not None and self._latest.facts is not None
+        reached = self._preparation.reached
         schema = await self._schema() if answers else {}
+        if schema.get("schema_version", reached) < reached:
+            self._preparation.again()
         latest = self._latest  # only now: a check or a try that has ended meanwhile is not to be undone by this report
         if latest is None:
             return

@@ -144,6 +144,15 @@ def test_a_database_that_was_replaced_is_migrated_and_seeded_again(
     wait_until(lambda: templates(postgres, database) == 4, what="the templates are back", seconds=30)
 
 
+def test_a_database_that_was_restored_in_place_is_migrated_and_seeded_again(
+    serve: Serve, postgres: PostgresServer, database: Database
+) -> None:
+    serve("--migrate", "--seed", **database.environ)
+    postgres.psql(database, sql="DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    wait_until(lambda: tables(postgres, database) == TABLES, what="the tables are back", seconds=30)
+    wait_until(lambda: templates(postgres, database) == 4, what="the templates are back", seconds=30)
+
+
 def test_a_migration_that_fails_is_told_and_taken_up_once_it_is_mended(
     serve: Serve, postgres: PostgresServer, database: Database, tmp_path: Path
 ) -> None:
