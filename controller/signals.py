@@ -1,9 +1,25 @@
-"""SIGTERM and SIGINT: the first asks the process to end in good order, the second ends it at once."""
+"""SIGTERM and SIGINT: the first asks the process to end in good order, the second ends it at once.
+
+Nothing here counts on what a signal does by default: in a container we are process 1, for which the kernel leaves it
+out. https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
+"""
 
 import asyncio
+import os
 import signal
+import sys
+from types import FrameType
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
+
+
+def end_at_sigterm() -> None:
+    """SIGTERM ends the process with exit code 143 until somebody else takes the signal; for the time of its start."""
+
+    def end(number: int, _: FrameType | None) -> None:
+        sys.exit(128 + number)
+
+    signal.signal(signal.SIGTERM, end)
 
 
 class StopSignal:
@@ -26,6 +42,5 @@ class StopSignal:
 
     def _received(self, number: signal.Signals) -> None:
         if self._event.is_set():
-            asyncio.get_running_loop().remove_signal_handler(number)
-            signal.raise_signal(number)
+            os._exit(128 + number)
         self._event.set()

@@ -10,6 +10,7 @@ from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
 from controller.cli.options import fail
 from controller.errors import DashdbError
+from controller.signals import end_at_sigterm
 
 INTERRUPTED = 128 + signal.SIGINT
 
@@ -40,6 +41,7 @@ def root() -> None:
 
 def main() -> None:
     """Entry point; every error of ours is one line on stderr and an exit code of its own."""
+    end_at_sigterm()
     try:
         root.main(standalone_mode=False)
     except click.exceptions.Exit as done:

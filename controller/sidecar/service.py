@@ -44,6 +44,7 @@ class Sidecar:
         self._pool = Pool(target(), pool)
         self._preparation = Preparation(wanted, lambda: self._pool, self._report)
         self._latest: Check | None = None
+        self._history_problem: str | None = None
         self._stopping = False
         board.announce(self._key, self._not_checked())
 
@@ -137,7 +138,7 @@ class Sidecar:
             self._key,
             Report(
                 latest.verdict, latest.sample, ready, reason, message, self._due(CHECK_SECONDS),
-                templates=self._preparation.templates, **schema,
+                templates=self._preparation.templates if answers else {}, **schema,
             ),
         )  # fmt: skip
 
@@ -152,14 +153,17 @@ class Sidecar:
         return True, "Ready", "The database answers."
 
     async def _schema(self) -> dict[str, Any]:
-        """What the history says; nothing where it may not be read, which is no reason to be not ready."""
+        """What the history says; nothing where it cannot be read, which is told once and no reason to be not ready."""
         try:
             async with self._pool.connection() as connection:
                 history = await read_history(connection, self._wanted.run.schema)
             version = current_version(history)
             plan = make_plan(self._wanted.migrations(), history, None)
         except DashdbError as problem:
-            log.debug("the history was not read", reason=problem.reason)
+            if problem.reason != self._history_problem:
+                log.warning("the history was not read", reason=problem.reason, error=problem.message)
+            self._history_problem = problem.reason
             return {}
+        self._history_problem = None
         dirty = any(row.error is not None for row in history)
         return {"schema_version": version, "pending": len(plan.steps), "dirty": dirty}

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -14,6 +14,7 @@ from prometheus_client.exposition import choose_encoder
 
 from controller.errors import ConfigurationError
 from controller.health.board import Board, Key, Report
+from controller.logs import log_fault
 from controller.web import answers
 from controller.web.metrics import registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
@@ -32,7 +33,7 @@ def application(board: Board, not_ready: Callable[[], str | None], *, version: s
         not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
     """
     endpoints = _Endpoints(board, not_ready, version)
-    app = web.Application()
+    app = web.Application(middlewares=[_faults_in_our_log])
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
     app.router.add_get("/metrics", endpoints.metrics)
@@ -69,6 +70,20 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
         yield bound
     finally:
         await runner.cleanup()
+
+
+@web.middleware
+async def _faults_in_our_log(
+    request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
+) -> web.StreamResponse:
+    """aiohttp's own log is silent, since it repeats what any client sends that speaks no HTTP."""
+    try:
+        return await handler(request)
+    except web.HTTPException:
+        raise
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the next request may do better
+        log_fault(fault)
+        return web.json_response({"error": "a fault of this program; its log says where"}, status=500)
 
 
 class _Endpoints:

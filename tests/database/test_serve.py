@@ -97,6 +97,15 @@ def test_without_being_asked_it_changes_nothing(serve: Serve, postgres: Postgres
     assert 'dashdb_schema_pending_migrations{name="' + database.name in sidecar.get("/metrics")[1]
 
 
+def test_a_history_that_cannot_be_read_is_told_in_the_log_and_hides_nothing_else(
+    serve: Serve, database: Database
+) -> None:
+    sidecar = serve("--schema", "nowhere", **database.environ)
+    assert sidecar.get("/ready")[0] == 200
+    assert sidecar.log.count('"reason": "SchemaMissing"') == 1
+    assert "dashdb_schema_version{" not in sidecar.get("/metrics")[1]
+
+
 def test_it_is_alive_while_the_database_is_down_and_heals_when_that_comes(
     serve: Serve, own_server: PostgresServer
 ) -> None:
@@ -254,7 +263,7 @@ def test_a_second_signal_ends_it_at_once(serve: Serve, own_server: PostgresServe
     sidecar.signal(signal.SIGTERM)
     wait_until(lambda: '"stopping"' in sidecar.log, what="it has begun to stop", seconds=10)
     sidecar.signal(signal.SIGTERM)
-    assert sidecar.ended() == -signal.SIGTERM
+    assert sidecar.ended() == 128 + signal.SIGTERM
 
 
 def test_killed_in_the_middle_it_goes_on_after_a_restart(

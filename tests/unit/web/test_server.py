@@ -11,6 +11,7 @@ from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
 from controller.health.board import Board
+from controller.web import answers
 from controller.web.metrics import BoardCollector
 from controller.web.server import application, serving
 from tests.unit.web.reports import DOWN, report
@@ -131,3 +132,19 @@ async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
     with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{served.port}"):
         async with serving(application(Board(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
             pass
+
+
+async def test_a_fault_of_ours_is_an_answer_and_a_line_in_our_log_without_its_text(
+    served: Served, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    secret = "with a secret"
+
+    def broken(*_: object, **__: object) -> None:
+        raise RuntimeError(secret)
+
+    monkeypatch.setattr(answers, "flat", broken)
+    status, kind, body = await served.get("/metrics/health")
+    assert (status, kind) == (500, "application/json")
+    said = capsys.readouterr()
+    assert "RuntimeError" in said.out + said.err
+    assert secret not in body + said.out + said.err
