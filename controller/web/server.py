@@ -24,6 +24,8 @@ log = structlog.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 1.0
 """For requests under way when the process ends; aiohttp takes up to twice as long."""
+_NEGOTIATED = {"Vary": "Accept"}
+"""Header of an answer that another client would have got in another form."""
 
 
 def application(board: Board, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
@@ -107,7 +109,7 @@ class _Endpoints:
         except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
             encoder, content_type = choose_encoder("")
         text = await asyncio.to_thread(encoder, self._registry)
-        response = web.Response(body=text, headers={"Content-Type": content_type})
+        response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
         response.enable_compression()
         return response
 
@@ -123,9 +125,9 @@ class _Endpoints:
         reports = self._asked(request)
         if wants_health_json(_accept(request)):
             answer = answers.health_check_response(reports, version=self._version)
-            return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON)
+            return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON, **_NEGOTIATED)
         answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
-        return _json(answer, ok=answer["status"] != "unhealthy")
+        return _json(answer, ok=answer["status"] != "unhealthy", **_NEGOTIATED)
 
     async def flat(self, request: web.Request) -> web.Response:
         return _json(answers.flat(list(self._asked(request).values())))
@@ -148,7 +150,9 @@ def _accept(request: web.Request) -> str:
     return ",".join(request.headers.getall("Accept", []))
 
 
-def _json(body: dict[str, Any], *, ok: bool = True, content_type: str = "application/json") -> web.Response:
+def _json(
+    body: dict[str, Any], *, ok: bool = True, content_type: str = "application/json", **headers: str
+) -> web.Response:
     status = HTTPStatus.OK if ok else HTTPStatus.SERVICE_UNAVAILABLE
-    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    headers["Cache-Control"] = "no-store"
     return web.json_response(body, status=status, headers=headers, content_type=content_type)
