@@ -80,7 +80,7 @@ async def look(
         before: what an earlier look of the same turn saw; the server is not asked again for what is still fresh.
     """
     now = datetime.now(UTC)
-    if before is not None and before.connection_error is None and now - before.now < FRESH:
+    if before is not None and before.facts is not None and before.sample and now - before.sample.taken_at < FRESH:
         seen = _as_of(now, before, spec, session)
     else:
         try:

@@ -109,5 +109,8 @@ async def test_a_second_look_of_a_turn_asks_for_the_tables_and_not_for_the_serve
 
 async def test_after_an_action_that_took_long_the_server_is_asked_again(onlooker: Onlooker) -> None:
     first = await onlooker.see(A)
-    second = await onlooker.see(A, before=replace(first, now=first.now - FRESH))
+    assert first.sample is not None
+    stale = replace(first.sample, taken_at=first.sample.taken_at - FRESH)
+    second = await onlooker.see(A, before=replace(first, sample=stale))
+    assert second.sample is not stale
     assert second.sample is not first.sample
