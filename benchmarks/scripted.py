@@ -4,7 +4,6 @@ import asyncio
 import multiprocessing
 import signal
 import socket
-import ssl
 import tempfile
 from collections.abc import Iterator
 from contextlib import AsyncExitStack, contextmanager, suppress
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from tests.support import hostile
 from tests.support.certificates import issue_certificates
-from tests.support.hostile import Client, Script, hostile_server
+from tests.support.hostile import Script, hostile_server
 
 SCRIPTS: dict[str, Script] = {
     "mute from the start": hostile.mute,
@@ -61,25 +60,12 @@ async def _run(pipe: Connection) -> None:
     async with AsyncExitStack() as stack:
         ports = {name: await stack.enter_async_context(hostile_server(script)) for name, script in SCRIPTS.items()}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
-        ports[PLAIN_PASSWORD] = await stack.enter_async_context(hostile_server(_asks_over_tls(folder)))
+        over_tls = hostile.asks_for_plain_password_over_tls(issue_certificates(folder / "tls"))
+        ports[PLAIN_PASSWORD] = await stack.enter_async_context(hostile_server(over_tls))
         ports[BLACK_HOLE] = stack.enter_context(_black_hole())
         pipe.send(ports)
         with suppress(EOFError):
             await asyncio.to_thread(pipe.recv)
-
-
-def _asks_over_tls(folder: Path) -> Script:
-    """With a certificate that nobody has to trust."""
-    certificates = issue_certificates(folder / "tls")
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate, certificates.key)
-
-    async def script(client: Client) -> None:
-        await client.startup_with_tls(context)
-        await client.send(hostile.authentication(hostile.PLAIN))
-        await client.until_gone()
-
-    return script
 
 
 @contextmanager

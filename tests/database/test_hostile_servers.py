@@ -3,7 +3,6 @@
 import asyncio
 import hashlib
 import logging
-import ssl
 import threading
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -94,28 +93,11 @@ async def test_one_that_hangs_up_at_any_stage_is_a_lost_connection(stage: str) -
     assert (await refused(hostile.CLOSING_SCRIPTS[stage])).reason == "ConnectionLost"
 
 
-@asynccontextmanager
-async def tls_server(certificates: Certificates, clients: list[Client]) -> AsyncIterator[int]:
-    """Encrypts, and then asks for the password in plain text."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(certificates.certificate, certificates.key)
-
-    async def script(client: Client) -> None:
-        await client.startup_with_tls(context)
-        await client.send(hostile.authentication(hostile.PLAIN))
-        await client.hear()
-        await client.send(hostile.LOGGED_IN)
-        await client.until_gone()
-
-    async with hostile_server(script, clients) as port:
-        yield port
-
-
 async def test_a_password_is_not_sent_in_plain_text_to_a_server_that_nobody_verified(
     certificates: Certificates,
 ) -> None:
     clients: list[Client] = []
-    async with tls_server(certificates, clients) as port:
+    async with hostile_server(hostile.asks_for_plain_password_over_tls(certificates), clients) as port:
         with pytest.raises(DatabaseUnavailable) as caught:
             await ask(port, ssl_mode=SslMode.REQUIRE)
     assert caught.value.reason == "PlaintextPasswordRefused"
@@ -124,7 +106,7 @@ async def test_a_password_is_not_sent_in_plain_text_to_a_server_that_nobody_veri
 
 async def test_a_server_that_was_verified_may_ask_for_it_in_plain_text(certificates: Certificates) -> None:
     clients: list[Client] = []
-    async with tls_server(certificates, clients) as port:
+    async with hostile_server(hostile.asks_for_plain_password_over_tls(certificates), clients) as port:
         with pytest.raises(DatabaseUnavailable):  # it answers no question
             await ask(port, ssl_mode=SslMode.VERIFY_FULL, ca_pem=certificates.ca.read_text())
     assert PASSWORD.encode() in bytes(clients[0].said)

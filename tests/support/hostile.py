@@ -14,6 +14,8 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 
+from tests.support.certificates import Certificates
+
 PLAIN, MD5, SASL, SASL_CONTINUE = 3, 5, 10, 11
 
 
@@ -153,6 +155,21 @@ async def asks_for_plain_password(client: Client) -> None:
     await client.startup()
     await client.send(authentication(PLAIN))
     await client.until_gone()
+
+
+def asks_for_plain_password_over_tls(certificates: Certificates) -> Script:
+    """Encrypts first, and lets in whoever sends it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(certificates.certificate, certificates.key)
+
+    async def script(client: Client) -> None:
+        await client.startup_with_tls(context)
+        await client.send(authentication(PLAIN))
+        await client.hear()
+        await client.send(LOGGED_IN)
+        await client.until_gone()
+
+    return script
 
 
 async def asks_for_kerberos(client: Client) -> None:
