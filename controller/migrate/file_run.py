@@ -48,7 +48,10 @@ class RunSettings:
 
 
 class Progress(Protocol):
-    """What a run tells while it goes; every method returns at once."""
+    """What a run tells while it goes; every method returns at once.
+
+    The seconds of a file that travelled with others are its share of theirs.
+    """
 
     def started(self, step: Step) -> None: ...
     def statement(self, step: Step, number: int, statement: Statement) -> None: ...
@@ -66,6 +69,7 @@ class FileRun:
         leads_to: the version at which it is then; 0 where nothing is left.
         last: of its plan: the catalog is recorded.
         retries: tries before this one.
+        behind: another file, which leads to `expected`, goes before it in the same message.
     """
 
     connection: Connection
@@ -76,7 +80,8 @@ class FileRun:
     expected: int
     leads_to: int
     last: bool
-    retries: int
+    retries: int = 0
+    behind: bool = False
 
     def limits(self, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL") -> str:
         return limits(self.connection, self.settings, lock_timeout_ms=lock_timeout_ms, scope=scope)

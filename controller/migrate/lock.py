@@ -20,8 +20,8 @@ I to Z are free for use (https://www.postgresql.org/docs/current/errcodes-append
 # In one round trip with what it guards: it fails the transaction, instead of answering.
 _GUARD = """
 DO $dashdb$ BEGIN
-    IF NOT {take}({key}) THEN RAISE EXCEPTION USING ERRCODE = '{locked}'; END IF;
-    IF {moved} THEN RAISE EXCEPTION USING ERRCODE = '{moved_code}'; END IF;
+    IF NOT {take}({key}) THEN RAISE EXCEPTION USING ERRCODE = '{locked}', DETAIL = '{detail}'; END IF;
+    IF {moved} THEN RAISE EXCEPTION USING ERRCODE = '{moved_code}', DETAIL = '{detail}'; END IF;
 END $dashdb$;
 """
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a bigint key is split over classid and objid.
@@ -43,10 +43,22 @@ SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS pro
 def guard(place: Place, step: Step, expected: int) -> str:
     """SQL that takes the lock until the end of the transaction, and fails where there is nothing to do for us.
 
+    The detail of its error is the version of `step`: of several in one message, the one that has not begun.
+
     Args:
         expected: the version at which the database has to be.
     """
-    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_xact_lock")
+    detail = str(step.migration.version)
+    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_xact_lock", detail=detail)
+
+
+def guard_behind(place: Place, step: Step, expected: int) -> str:
+    """As `guard`, for a step upwards that is sent with the one before it: the end of the history is read, not all."""
+    there = f"version = {expected} AND direction = 'up' AND error IS NULL"
+    counts = f"version >= {expected} AND (direction = 'up' OR error IS NOT NULL)"
+    end = f"SELECT bool_and({there}) FROM {place.table} WHERE {counts}"
+    detail = str(step.migration.version)
+    return _guard(place, f"({end}) IS NOT TRUE", take="pg_try_advisory_xact_lock", detail=detail)
 
 
 def empty_guard(place: Place) -> str:
@@ -78,8 +90,9 @@ def lock_key(place: Place) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _guard(place: Place, moved: str, *, take: str) -> str:
-    return _GUARD.format(take=take, key=lock_key(place), moved=moved, locked=LOCKED, moved_code=MOVED)
+def _guard(place: Place, moved: str, *, take: str, detail: str = "") -> str:
+    key = lock_key(place)
+    return _GUARD.format(take=take, key=key, moved=moved, locked=LOCKED, moved_code=MOVED, detail=detail)
 
 
 def _moved(place: Place, step: Step, expected: int) -> str:

@@ -51,7 +51,9 @@ ON CONFLICT (version) DO UPDATE SET
        statements_done = excluded.statements_done, error = excluded.error, sha256 = excluded.sha256,
        done_sha256 = excluded.done_sha256, down_sql = excluded.down_sql;
 """
-_SINCE_BEGIN = "round(extract(epoch FROM clock_timestamp() - transaction_timestamp()) * 1000)"
+_SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
+_BEGIN = "transaction_timestamp()"
+"""The time when the message came in, for all transactions in it."""
 
 HOST = socket.gethostname()
 ENGINE_VERSION = __version__
@@ -62,13 +64,17 @@ def create_table(place: Place) -> str:
     return "" if place.has_history else _CREATE.format(table=place.table)
 
 
-def write_step(place: Place, step: Step, *, retries: int, duration_ms: int | None = None) -> str:
+def write_step(
+    place: Place, step: Step, *, retries: int, duration_ms: int | None = None, since: int | None = None
+) -> str:
     """`step` is done.
 
     Args:
         duration_ms: None for the time since the transaction began.
+        since: the version that was applied before it in the same message; the time counts from there.
     """
-    duration = _SINCE_BEGIN if duration_ms is None else str(duration_ms)
+    began = _BEGIN if since is None else f"(SELECT applied_at FROM {place.table} WHERE version = {since})"
+    duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
     values = _values(step.migration, step.direction, Origin.RUN, duration=duration, retries=retries)
     return _WRITE.format(table=place.table, values=values)
 

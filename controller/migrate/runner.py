@@ -1,10 +1,12 @@
 """Brings a database to a version: file by file, never two runners, patient with locks."""
 
+from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 
 from controller.database.connection import Connection
 from controller.errors import MigrationLocked
+from controller.migrate.bundles import bundles, run_bundle
 from controller.migrate.file_run import FileRun, Progress, RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import Place, find_place, read_history_at
@@ -85,18 +87,22 @@ class Runner:
         if alone is not None:  # told before the files in front of it are applied
             await refuse_pooler(self.connection, alone)
         done: list[Step] = []
+        for bundle in bundles(self._file_runs(place, plan)):
+            applied = await run_bundle(bundle) if len(bundle) > 1 else 0
+            done += [run.step for run in bundle[:applied]]
+            for run in bundle[applied:]:
+                if not await self._run_step(run):
+                    return done
+                done.append(run.step)
+        return done
+
+    def _file_runs(self, place: Place, plan: Plan) -> Iterator[FileRun]:
+        """What each step finds, and what it leads to, if the ones before it do what they are to do."""
         expected = plan.current
         for step, following in zip(plan.steps, [*plan.steps[1:], None], strict=True):
-            leads_to = _version_after(step, following, plan, expected)
-            run = FileRun(
-                self.connection, self.settings, self.progress, place, step, expected, leads_to,
-                last=following is None, retries=0,
-            )  # fmt: skip
-            if not await self._run_step(run):
-                break
-            done.append(step)
+            leads_to, last = _version_after(step, following, plan, expected), following is None
+            yield FileRun(self.connection, self.settings, self.progress, place, step, expected, leads_to, last)
             expected, place = leads_to, replace(place, has_history=leads_to > 0 or place.keeps_history)
-        return done
 
     async def _run_step(self, run: FileRun) -> bool:
         """Runs one file, as often as patience lasts; False where the database is no longer where it has to be."""

@@ -10,7 +10,7 @@ from controller.migrate import records
 from controller.migrate.batches import Batch, batches
 from controller.migrate.catalog import record_statements
 from controller.migrate.file_run import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
-from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard
+from controller.migrate.lock import LOCKED, MOVED, describe_holder, guard, guard_behind
 from controller.migrate.patience import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.refusal import NOTHING_APPLIED, explain, explain_deferred
 
@@ -44,12 +44,26 @@ async def run_in_transaction(run: FileRun) -> bool:
         return False
 
 
+def opening(run: FileRun) -> str:
+    """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
+    guarded = (
+        guard_behind(run.place, run.step, run.expected) if run.behind else guard(run.place, run.step, run.expected)
+    )
+    return BEGIN + run.limits() + guarded + records.create_table(run.place)
+
+
+def ending(run: FileRun) -> str:
+    """SQL that checks what COMMIT would check, writes the history and ends the transaction of a file."""
+    return "SET CONSTRAINTS ALL IMMEDIATE;\n" + closing(run) + "COMMIT;"
+
+
 def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
     """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
     text = RESET + run.limits()  # a RESET takes our limits too
     if run.leads_to == 0 and not run.place.keeps_history:
         return text + records.drop_table(run.place)
-    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms)
+    since = run.expected if run.behind else None
+    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms, since=since)
     return text + (record_statements(run.place.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
 
 
@@ -63,19 +77,16 @@ class _Transaction:
 
     async def run(self) -> bool:
         run, started = self.file, time.monotonic()
-        opening = BEGIN + run.limits() + guard(run.place, run.step, run.expected) + records.create_table(run.place)
-        ending = "SET CONSTRAINTS ALL IMMEDIATE;\n" + closing(run) + "COMMIT;"
         run.progress.started(run.step)
         try:
-            await self._send(opening, ending)
+            await self._send(opening(run), ending(run))
         finally:
             await roll_back(self.connection)
         run.progress.finished(run.step, time.monotonic() - started)
         return True
 
-    async def _send(self, opening: str, ending: str) -> None:
-        """`opening` and `ending` travel with the first and the last batch, where these may not take long."""
-        before = opening
+    async def _send(self, before: str, ending: str) -> None:
+        """`before` and `ending` travel with the first and the last batch, where these may not take long."""
         todo = batches(self.file.step.script, one_by_one=self.one_by_one)
         batch = next(todo, None)
         while batch is not None:
