@@ -5,9 +5,11 @@ up to the first error, and what was committed before that stays:
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 """
 
+import asyncio
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import takewhile
 
 import asyncpg
@@ -25,8 +27,23 @@ MOST_FILES = 32
 LONGEST = 100_000
 """Characters of the files together, their ways back included: the whole message is in memory, here and there."""
 
-Bundle = tuple[FileRun, ...]
-"""Runs that follow each other: one, or several short ones."""
+
+@dataclass(frozen=True)
+class Bundle:
+    """Runs that follow each other: one, or several short ones."""
+
+    runs: tuple[FileRun, ...]
+
+    @property
+    def single(self) -> bool:
+        """Of one file, which goes its own way."""
+        return len(self.runs) == 1
+
+    @cached_property
+    def message(self) -> str:
+        """SQL that applies all of them."""
+        first, *others = self.runs
+        return "".join(map(_whole, [first, *(replace(run, behind=True) for run in others)]))
 
 
 def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
@@ -37,56 +54,62 @@ def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
         more = _length(run)
         short = more <= LONGEST and _is_short(run)
         if together and (not short or length + more > LONGEST or len(together) == MOST_FILES):
-            yield tuple(together)
+            yield Bundle(tuple(together))
             together, length = [], 0
         if short:
             together.append(run)
             length += more
         else:
-            yield (run,)
+            yield Bundle((run,))
     if together:
-        yield tuple(together)
+        yield Bundle(tuple(together))
 
 
-async def run_bundle(bundle: Bundle) -> int:
+async def run_bundle(bundle: Bundle, following: Bundle | None) -> int:
     """Applies the files, and returns how many of them are applied, counted from the first.
 
     Those behind them are as they were; the next one, run by itself, tells what stopped it.
+
+    Args:
+        following: to be made ready while the server is at work.
     """
-    first, *others = bundle
-    progress, started = first.progress, time.monotonic()
-    progress.started(first.step)
+    connection, started = bundle.runs[0].connection, time.monotonic()
+    message, loop = bundle.message, asyncio.get_running_loop()
+    if following is not None and not following.single:
+        loop.call_soon(getattr, following, "message")
     try:
-        text = "".join(map(_whole, [first, *(replace(run, behind=True) for run in others)]))
-        await first.connection.execute(text, timeout=NO_LIMIT)
-        done = len(bundle)
+        await connection.execute(message, timeout=NO_LIMIT)
+        done = len(bundle.runs)
     except asyncpg.PostgresError as error:
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
             raise
-        await roll_back(first.connection)
+        await roll_back(connection)
         done = await _applied_before(error, bundle)
     finally:
-        await roll_back(first.connection)
-    seconds = time.monotonic() - started
-    for run in bundle[:done]:
-        if run is not first:
-            progress.started(run.step)
-        progress.finished(run.step, seconds / done)
+        await roll_back(connection)
+    if done:  # told while the server is at work on what comes next
+        loop.call_soon(_tell, bundle.runs[:done], (time.monotonic() - started) / done)
     return done
 
 
+def _tell(done: Iterable[FileRun], seconds: float) -> None:
+    for run in done:
+        run.progress.started(run.step)
+        run.progress.finished(run.step, seconds)
+
+
 async def _applied_before(error: asyncpg.PostgresError, bundle: Bundle) -> int:
+    migrations = [run.step.migration for run in bundle.runs]
     if error.sqlstate in (LOCKED, MOVED):  # another runner may have applied the rest: only our own count
-        return [str(run.step.migration.version) for run in bundle].index(error.detail)
-    place = replace(bundle[0].place, has_history=True)
-    applied = {row.version: row.sha256 for row in await read_history_at(bundle[0].connection, place) if row.applied}
-    ours = takewhile(lambda m: applied.get(m.version) == m.up.sha256, (run.step.migration for run in bundle))
-    return sum(1 for _ in ours)
+        return [str(migration.version) for migration in migrations].index(error.detail)
+    first = bundle.runs[0]
+    history = await read_history_at(first.connection, replace(first.place, has_history=True))
+    applied = {(row.version, row.sha256) for row in history if row.applied}
+    return sum(1 for _ in takewhile(lambda m: (m.version, m.up.sha256) in applied, migrations))
 
 
 def _whole(run: FileRun) -> str:
-    text = "".join(batch.text for batch in batches(run.step.script))  # there is one, or none in an empty file
-    return f"{opening(run)}{text}\n;\n{ending(run)}\n"
+    return f"{opening(run)}{run.step.script.text}\n;\n{ending(run)}\n"
 
 
 def _is_short(run: FileRun) -> bool:

@@ -10,6 +10,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice, pairwise
+from operator import attrgetter
 from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
@@ -143,7 +144,7 @@ def read_script(path: Path) -> Script:
 
 def sql_files(folder: Path) -> list[Path]:
     """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
-    return sorted(path for path in folder.iterdir() if is_migration_name(path.name))
+    return sorted((path for path in folder.iterdir() if is_migration_name(path.name)), key=attrgetter("name"))
 
 
 def is_migration_name(name: str) -> bool:

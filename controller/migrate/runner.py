@@ -87,10 +87,11 @@ class Runner:
         if alone is not None:  # told before the files in front of it are applied
             await refuse_pooler(self.connection, alone)
         done: list[Step] = []
-        for bundle in bundles(self._file_runs(place, plan)):
-            applied = await run_bundle(bundle) if len(bundle) > 1 else 0
-            done += [run.step for run in bundle[:applied]]
-            for run in bundle[applied:]:
+        ahead = [*bundles(self._file_runs(place, plan))]
+        for bundle, following in zip(ahead, [*ahead[1:], None], strict=True):
+            applied = 0 if bundle.single else await run_bundle(bundle, following)
+            done += [run.step for run in bundle.runs[:applied]]
+            for run in bundle.runs[applied:]:
                 if not await self._run_step(run):
                     return done
                 done.append(run.step)

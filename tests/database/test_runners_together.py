@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.files import COUNT, write_hundred
+from tests.chaos.files import COUNT, SHORT, write_hundred
 from tests.database.programs import DASHDB, environ
 from tests.support.database import Database
 from tests.support.pgbouncer import PgBouncer
@@ -46,7 +46,8 @@ def test_ten_programs_at_once_apply_each_file_once_and_all_succeed(
     assert ask("SELECT version FROM schema_version WHERE error IS NULL ORDER BY 1") == [
         str(number) for number in range(1, COUNT + 1)
     ]
-    assert ask("SELECT count(*) FROM ran") == [str(2 * COUNT)]
-    assert ask("SELECT count(*) FROM (SELECT DISTINCT file, part FROM ran) AS once") == [str(2 * COUNT)]
+    records = [str(2 * (COUNT - len(SHORT)))]
+    assert ask("SELECT count(*) FROM ran") == records
+    assert ask("SELECT count(*) FROM (SELECT DISTINCT file, part FROM ran) AS once") == records
     locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND database = (SELECT oid FROM pg_database "
     assert ask(f"{locks} WHERE datname = current_database())") == ["0"]

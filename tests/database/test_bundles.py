@@ -1,0 +1,184 @@
+"""Short files that travel together are still one transaction each: what stops one leaves those before it applied."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+
+import asyncpg
+import pytest
+
+from controller.database.connection import Connection, connected
+from controller.database.target import Target
+from controller.errors import MigrationFailed, MigrationLocked
+from controller.migrate.bundles import Bundle, run_bundle
+from controller.migrate.file_run import FileRun, RunSettings
+from controller.migrate.history import find_place
+from controller.migrate.lock import LOCKED, MOVED, guard_behind
+from controller.migrate.plan import Direction, Step
+from tests.database.engine import IMPATIENT, history, run, tables, take_lock
+from tests.database.silence import Notes
+from tests.database.targets import target_to
+from tests.support.database import Database
+from tests.support.pgbouncer import PgBouncer
+from tests.support.postgres import PostgresServer
+from tests.unit.migrate.folders import pairs
+
+FOUR = {f"V{n}_t{n}.up.sql": f"CREATE TABLE t{n} ()" for n in range(1, 5)}
+FOUR |= {f"V{n}_t{n}.down.sql": f"DROP TABLE t{n}" for n in range(1, 5)}
+NAMES = [name for name in FOUR if ".up." in name]
+SLOW = """
+CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); END $$;
+CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow();
+"""
+
+
+async def bundle_of(connection: Connection, progress: Notes, expected: Iterable[int] = (0, 1, 2, 3)) -> Bundle:
+    """The four files; EXPECTED is where each of them is to find the database."""
+    place = await find_place(connection, None)
+    return Bundle(
+        tuple(
+            FileRun(
+                connection,
+                RunSettings(),
+                progress,
+                replace(place, has_history=migration.version > 1),
+                Step(migration, Direction.UP),
+                at,
+                migration.version,
+                last=migration.version == len(NAMES),
+            )
+            for migration, at in zip(pairs(FOUR), expected, strict=True)
+        )
+    )
+
+
+async def test_four_files_are_one_message_and_four_transactions(connection: Connection) -> None:
+    sent: list[str] = []
+    connection.add_query_logger(lambda record: sent.append(record.query))
+    notes = Notes()
+    await run(connection, FOUR, progress=notes)
+    assert sum("CREATE TABLE t" in text for text in sent) == 1
+    assert notes.begun == notes.done == NAMES
+    assert await history(connection) == [(n, "up") for n in range(1, 5)]
+    assert len({row[0] for row in await connection.fetch("SELECT xmin FROM schema_version")}) == len(NAMES)
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("CREATE TABLE t3 ();\nCREATE TABLE t1 ();", r"V3_t3\.up\.sql:2:1: .*42P07"),
+        ("CREATE TABLE t3 () x;", r"V3_t3\.up\.sql:1:20: .*42601"),
+        ("CREATE TABLE t3 (n int REFERENCES nothing)", r"V3_t3\.up\.sql:1:1: .*42P01"),
+    ],
+)
+async def test_a_file_that_is_refused_leaves_those_before_it_and_nothing_of_its_own(
+    connection: Connection, text: str, told: str
+) -> None:
+    notes = Notes()
+    with pytest.raises(MigrationFailed, match=told) as caught:
+        await run(connection, {**FOUR, "V3_t3.up.sql": text}, progress=notes)
+    assert "Nothing of this file was applied" in caught.value.message
+    assert notes.done == NAMES[:2]
+    assert await tables(connection) == ["schema_version", "t1", "t2"]
+    assert await history(connection) == [(1, "up"), (2, "up")]
+    assert not connection.is_in_transaction()
+    await run(connection, FOUR, progress=notes)
+    assert notes.done == NAMES
+
+
+async def test_only_what_was_ours_counts_where_another_runner_stepped_in_between(connection: Connection) -> None:
+    notes = Notes()
+    bundle = await bundle_of(connection, notes, expected=(0, 1, 7, 3))
+    assert await run_bundle(bundle, None) == 2
+    assert await history(connection) == [(1, "up"), (2, "up")]
+    assert notes.done == NAMES[:2]
+
+
+async def test_a_runner_at_work_stops_all_of_them_and_is_waited_for_with_the_first(
+    target: Target, connection: Connection
+) -> None:
+    notes = Notes()
+    async with connected(target) as holder:
+        await holder.execute("BEGIN")
+        await take_lock(holder)
+        with pytest.raises(MigrationLocked, match=r"V1_t1\.up\.sql: gave up waiting"):
+            await run(connection, FOUR, settings=IMPATIENT, progress=notes)
+        await holder.execute("ROLLBACK")
+    assert notes.done == []
+    assert await tables(connection) == []
+
+
+async def test_a_table_that_stays_locked_ends_patience_with_the_file_that_meets_it(
+    target: Target, connection: Connection
+) -> None:
+    files = {**FOUR, "V3_t3.up.sql": "CREATE TABLE t3 (n int REFERENCES taken)"}
+    await connection.execute("CREATE TABLE taken (n int PRIMARY KEY)")
+    async with connected(target) as holder:
+        await holder.execute("BEGIN; LOCK TABLE taken")
+        with pytest.raises(MigrationLocked, match=r"V3_t3\.up\.sql: gave up waiting for a lock .* \(line 1\)"):
+            await run(connection, files, settings=IMPATIENT)
+        await holder.execute("ROLLBACK")
+    assert await history(connection) == [(1, "up"), (2, "up")]
+    await run(connection, files)
+    assert await history(connection) == [(n, "up") for n in range(1, 5)]
+
+
+async def test_each_file_took_its_own_time_and_not_that_of_those_before_it(
+    postgres: PostgresServer, database: Database, connection: Connection
+) -> None:
+    postgres.psql(replace(postgres.superuser, name=database.name), sql=SLOW)
+    before = await connection.fetchval("SELECT clock_timestamp()")
+    await run(connection, FOUR)
+    each = [row[0] for row in await connection.fetch("SELECT duration_ms FROM schema_version ORDER BY version")]
+    last = await connection.fetchval("SELECT max(applied_at) FROM schema_version")
+    assert min(each) >= 100
+    assert sum(each) <= (last - before).total_seconds() * 1000 + len(each)  # each is rounded
+
+
+async def test_they_travel_through_pgbouncer(postgres: PostgresServer, database: Database) -> None:
+    with PgBouncer(postgres, pool_size=1) as pooler:
+        async with connected(target_to(pooler.before(database))) as connection:
+            await run(connection, FOUR)
+            assert await history(connection) == [(n, "up") for n in range(1, 5)]
+
+
+@pytest.mark.parametrize(
+    ("change", "sqlstate"),
+    [
+        ("SELECT", None),
+        ("UPDATE schema_version SET direction = 'down' WHERE version > 2", None),
+        ("UPDATE schema_version SET direction = 'down' WHERE version >= 2", MOVED),
+        ("UPDATE schema_version SET direction = 'down'", MOVED),
+        ("DELETE FROM schema_version", MOVED),
+        (
+            "UPDATE schema_version SET error = 'x', statements_done = 1, done_sha256 = '', direction = 'down' "
+            "WHERE version = 2",
+            MOVED,
+        ),
+        ("UPDATE schema_version SET error = 'x', statements_done = 1, done_sha256 = '' WHERE version = 4", MOVED),
+    ],
+)
+async def test_a_file_behind_another_begins_only_where_that_one_led(
+    connection: Connection, change: str, sqlstate: str | None
+) -> None:
+    await run(connection, FOUR, 2 if change == "SELECT" else None)
+    await connection.execute(change)
+    behind = guard_behind(await find_place(connection, None), Step(pairs(FOUR)[2], Direction.UP), 2)
+    assert await _refused(connection, behind) == (sqlstate, "3" if sqlstate else None)
+
+
+async def test_a_file_behind_another_begins_only_with_the_lock(target: Target, connection: Connection) -> None:
+    await run(connection, FOUR, 2)
+    behind = guard_behind(await find_place(connection, None), Step(pairs(FOUR)[2], Direction.UP), 2)
+    async with connected(target) as holder:
+        await holder.execute("BEGIN")
+        await take_lock(holder)
+        assert await _refused(connection, behind) == (LOCKED, "3")
+        await holder.execute("ROLLBACK")
+
+
+async def _refused(connection: Connection, sql: str) -> tuple[str | None, str | None]:
+    try:
+        await connection.execute(sql)
+    except asyncpg.PostgresError as error:
+        return error.sqlstate, error.detail
+    return None, None
