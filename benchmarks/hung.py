@@ -38,7 +38,8 @@ BUSIEST: dict[str, Any] = {
     "pool": {"connectTimeoutSeconds": 1, "queryTimeoutSeconds": 1},
 }
 """The most that resources may ask of the operator."""
-SETTLE_SECONDS = 5.0
+SETTLE_SECONDS = 30.0
+"""For what is left to do after hundreds were applied at once; those at the default interval are looked at once more."""
 HANG = ("mute after the login", "mute in the middle of SCRAM")
 HOSTILE = (
     "a SCRAM bomb: 2,000,000,000 rounds",

@@ -7,8 +7,8 @@ import click
 
 from controller import __version__
 from controller.cli.options import Address, listen_option, logging_options
+from controller.latency import keep_latency_low
 from controller.log_format import LogFormat
-from controller.memory import collect_rarely
 from controller.migrate.files import packaged_folder
 from controller.operator.service import Operator, OperatorSettings
 from controller.signals import StopSignal
@@ -50,5 +50,5 @@ async def _run(settings: OperatorSettings, listen: Address) -> None:
     operator = Operator()
     app = application(operator.board, operator.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
-        collect_rarely()
+        keep_latency_low()
         await operator.run(settings, stop)

@@ -12,8 +12,8 @@ from controller.cli.options import Address, Duration, database_options, listen_o
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 from controller.health.board import Board
+from controller.latency import keep_latency_low
 from controller.log_format import LogFormat
-from controller.memory import collect_rarely
 from controller.migrate.file_run import RunSettings
 from controller.migrate.source import MigrationSource
 from controller.settings import DatabaseSettings, database_settings
@@ -75,7 +75,7 @@ async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> N
     sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, board)
     app = application(board, sidecar.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
-        collect_rarely()
+        keep_latency_low()
         await sidecar.run(stop)
 
 

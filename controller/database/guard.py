@@ -1,12 +1,13 @@
 """Stands between the network and asyncpg, so that no server can leak a password, stop the process or fill its memory.
 
 asyncpg hashes inside the event loop as often as a server asks for, sends a password in plain text to whoever asks,
-and reads as fast as a server talks.
+and works off all that a server says as fast as it says it.
 """
 
 import asyncio
 import hashlib
 import ssl
+import time
 import unicodedata
 from concurrent.futures import ThreadPoolExecutor
 from functools import lru_cache, partial
@@ -18,11 +19,14 @@ import asyncpg.protocol.protocol
 
 from controller.database.login import Challenge, LoginEnded, LoginReader, Message
 
-READ_BURST = 8 * 1024 * 1024
-"""Bytes that a connection may take in at once; what we ask for is a few kilobytes, rarely megabytes."""
-READ_RATE = 1024 * 1024
-"""Bytes a second beyond the burst; a flood then costs about a hundredth of a CPU, and little memory until the query's
-time is over."""
+PIECE = 32 * 1024
+"""Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
+server can say, notices, those would hold up the process noticeably."""
+ANSWER_SECONDS = 0.1
+"""CPU time that the answer to one query may take at once; what we ask for takes a few milliseconds."""
+ANSWER_SHARE = 0.01
+"""Of a CPU, for an answer beyond that: an endless one costs little, and fills little memory, until the query's time is
+over."""
 
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
 """One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
@@ -46,8 +50,10 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         verified = isinstance(params.ssl, ssl.SSLContext) and params.ssl.verify_mode is ssl.CERT_REQUIRED
         self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or not params.ssl)
         self._hash_is_made = False
-        self._allowance = float(READ_BURST)
-        self._counted_at = loop.time()
+        self._waiting = b""
+        self._answered = 0
+        self._allowance = ANSWER_SECONDS
+        self._counted_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         self._wire = transport
@@ -55,10 +61,8 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def data_received(self, data: bytes) -> None:
         if self._login is None:
-            self._allowance -= len(data)
-            if self._allowance < 0:
-                self._slow_down()
-            self._pass_on(data)
+            self._waiting += data
+            self._answer()
         else:
             self._log_in(self._login, data)
 
@@ -97,13 +101,30 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._hash_is_made = True
         self._event_loop.run_in_executor(_hashing, work).add_done_callback(go_on)
 
-    def _slow_down(self) -> None:
-        now = self._event_loop.time()
-        self._allowance = min(READ_BURST, self._allowance + (now - self._counted_at) * READ_RATE)
-        self._counted_at = now
-        if self._allowance < 0:
+    def _answer(self) -> None:
+        """Hands over the next piece, and whether the rest of them may follow is for later to see."""
+        if self._wire.is_closing():
+            return
+        piece, self._waiting = self._waiting[:PIECE], self._waiting[PIECE:]
+        delay = self._delay_after(piece)
+        if self._waiting or delay > 0:
             self._wire.pause_reading()
-            self._event_loop.call_later(-self._allowance / READ_RATE, self._wire.resume_reading)
+            self._event_loop.call_later(delay, self._answer)
+        else:
+            self._wire.resume_reading()
+
+    def _delay_after(self, piece: bytes) -> float:
+        """Seconds until more may be handed over than `piece`, which is now."""
+        now = self._event_loop.time()
+        if self.queries_count != self._answered:
+            self._answered, self._allowance = self.queries_count, ANSWER_SECONDS
+        else:
+            self._allowance = min(ANSWER_SECONDS, self._allowance + (now - self._counted_at) * ANSWER_SHARE)
+        self._counted_at = now
+        began = time.thread_time()
+        self._pass_on(piece)
+        self._allowance -= time.thread_time() - began
+        return max(0.0, -self._allowance / ANSWER_SHARE)
 
     def _pass_on(self, data: bytes) -> None:
         """Hands over what was received; what asyncpg cannot read ends the connection without a word in the log."""

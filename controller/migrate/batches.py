@@ -14,7 +14,7 @@ from controller.migrate.lexer import Statement
 LARGEST_BATCH = 64
 """Statements; above this there is little to win, and progress should move."""
 
-_QUICK = {"COMMENT", "GRANT", "REVOKE"}
+_QUICK = {"COMMENT", "DROP", "GRANT", "REVOKE"}
 _QUICK_CREATE = {"FUNCTION", "PROCEDURE", "TRIGGER", "TYPE", "DOMAIN", "VIEW", "SEQUENCE", "EXTENSION", "OR"}
 _NAME = r'(?:ONLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)"?'
 _TABLE = re.compile(rf"CREATE\s+TABLE\s+{_NAME}\s*\(", re.IGNORECASE)

@@ -10,7 +10,7 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
-from itertools import takewhile
+from itertools import pairwise, takewhile
 
 import asyncpg
 
@@ -42,8 +42,8 @@ class Bundle:
     @cached_property
     def message(self) -> str:
         """SQL that applies all of them."""
-        first, *others = self.runs
-        return "".join(map(_whole, [first, *(replace(run, behind=True) for run in others)]))
+        others = (replace(run, behind=before.step.migration.version) for before, run in pairwise(self.runs))
+        return "".join(map(_whole, [self.runs[0], *others]))
 
 
 def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
@@ -66,7 +66,7 @@ def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
 
 
 async def run_bundle(bundle: Bundle, following: Bundle | None) -> int:
-    """Applies the files, and returns how many of them are applied, counted from the first.
+    """Applies or reverts the files, and returns how many of them are done, counted from the first.
 
     Those behind them are as they were; the next one, run by itself, tells what stopped it.
 
@@ -84,7 +84,7 @@ async def run_bundle(bundle: Bundle, following: Bundle | None) -> int:
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
             raise
         await roll_back(connection)
-        done = await _applied_before(error, bundle)
+        done = await _done_before(error, bundle)
     finally:
         await roll_back(connection)
     if done:  # told while the server is at work on what comes next
@@ -98,14 +98,20 @@ def _tell(done: Iterable[FileRun], seconds: float) -> None:
         run.progress.finished(run.step, seconds)
 
 
-async def _applied_before(error: asyncpg.PostgresError, bundle: Bundle) -> int:
-    migrations = [run.step.migration for run in bundle.runs]
-    if error.sqlstate in (LOCKED, MOVED):  # another runner may have applied the rest: only our own count
-        return [str(migration.version) for migration in migrations].index(error.detail)
+async def _done_before(error: asyncpg.PostgresError, bundle: Bundle) -> int:
+    if error.sqlstate in (LOCKED, MOVED):  # another runner may have done the rest: only our own count
+        return [str(run.step.migration.version) for run in bundle.runs].index(error.detail)
     first = bundle.runs[0]
     history = await read_history_at(first.connection, replace(first.place, has_history=True))
-    applied = {(row.version, row.sha256) for row in history if row.applied}
-    return sum(1 for _ in takewhile(lambda m: (m.version, m.up.sha256) in applied, migrations))
+    applied = {row.version: row.sha256 for row in history if row.applied}
+
+    def is_done(run: FileRun) -> bool:
+        migration = run.step.migration
+        if run.step.direction is Direction.DOWN:
+            return migration.version not in applied
+        return applied.get(migration.version) == migration.up.sha256
+
+    return sum(1 for _ in takewhile(is_done, bundle.runs))
 
 
 def _whole(run: FileRun) -> str:
@@ -113,11 +119,12 @@ def _whole(run: FileRun) -> str:
 
 
 def _is_short(run: FileRun) -> bool:
-    """It goes upwards, and nothing in it may take long."""
+    """Nothing in it may take long. One that comes late is none: `guard_behind` cannot tell that another applied it."""
     step = run.step
-    if step.direction is not Direction.UP or step.migration.version < run.expected or not step.script.transactional:
+    late = step.direction is Direction.UP and step.migration.version < run.expected
+    if late or not step.script.transactional or len(step.script.statements) > LARGEST_BATCH:
         return False
-    return len(step.script.statements) <= LARGEST_BATCH and all(batch.quick for batch in batches(step.script))
+    return all(batch.quick for batch in batches(step.script))
 
 
 def _length(run: FileRun) -> int:

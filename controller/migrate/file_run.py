@@ -69,7 +69,7 @@ class FileRun:
         leads_to: the version at which it is then; 0 where nothing is left.
         last: of its plan: the catalog is recorded.
         retries: tries before this one.
-        behind: another file, which leads to `expected`, goes before it in the same message.
+        behind: the version of the file that goes before it in the same message; None where none does.
     """
 
     connection: Connection
@@ -81,7 +81,7 @@ class FileRun:
     leads_to: int
     last: bool
     retries: int = 0
-    behind: bool = False
+    behind: int | None = None
 
     def limits(self, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL") -> str:
         return limits(self.connection, self.settings, lock_timeout_ms=lock_timeout_ms, scope=scope)

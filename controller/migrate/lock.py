@@ -53,7 +53,10 @@ def guard(place: Place, step: Step, expected: int) -> str:
 
 
 def guard_behind(place: Place, step: Step, expected: int) -> str:
-    """As `guard`, for a step upwards that is sent with the one before it: it reads one row, where `guard` reads all."""
+    """As `guard`, for a step that is sent with the one before it: it reads the end of the history, and not all of it.
+
+    Not for a step upwards that comes late, to a version below `expected`.
+    """
     last = f"FROM {place.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
     moved = f"(SELECT version = {expected} AND direction = 'up' AND error IS NULL {last}) IS NOT TRUE"
     return _guard(place, moved, take="pg_try_advisory_xact_lock", detail=str(step.migration.version))

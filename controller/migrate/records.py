@@ -71,7 +71,7 @@ def write_step(
 
     Args:
         duration_ms: None for the time since the transaction began.
-        since: the version that was applied before it in the same message; the time counts from there.
+        since: the version of the step before it in the same message; the time counts from there.
     """
     began = _BEGIN if since is None else f"(SELECT applied_at FROM {place.table} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)

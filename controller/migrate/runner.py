@@ -89,9 +89,9 @@ class Runner:
         done: list[Step] = []
         ahead = [*bundles(self._file_runs(place, plan))]
         for bundle, following in zip(ahead, [*ahead[1:], None], strict=True):
-            applied = 0 if bundle.single else await run_bundle(bundle, following)
-            done += [run.step for run in bundle.runs[:applied]]
-            for run in bundle.runs[applied:]:
+            together = 0 if bundle.single else await run_bundle(bundle, following)
+            done += [run.step for run in bundle.runs[:together]]
+            for run in bundle.runs[together:]:
                 if not await self._run_step(run):
                     return done
                 done.append(run.step)

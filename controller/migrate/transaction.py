@@ -21,7 +21,7 @@ _FLUSHED_WITH_THE_NEXT = "SET LOCAL synchronous_commit = off;\n"
 
 
 class _Unlocated(Exception):
-    """Something in a text of several statements was refused, and PostgreSQL does not say what."""
+    """Something in a text of several statements was refused, or got no lock, and PostgreSQL does not say what."""
 
 
 class _Moved(Exception):
@@ -37,8 +37,8 @@ async def run_in_transaction(run: FileRun) -> bool:
     """
     try:
         try:
-            return await _Transaction(run, one_by_one=False).run()
-        except _Unlocated:  # once more, one by one, to tell the statement that is refused
+            return await _Transaction(run, one_by_one=run.retries > 0).run()
+        except _Unlocated:  # once more, one by one, to tell the statement that is refused, or waits
             return await _Transaction(run, one_by_one=True).run()
     except _Moved:
         return False
@@ -46,10 +46,8 @@ async def run_in_transaction(run: FileRun) -> bool:
 
 def opening(run: FileRun) -> str:
     """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
-    guarded = (
-        guard_behind(run.place, run.step, run.expected) if run.behind else guard(run.place, run.step, run.expected)
-    )
-    return BEGIN + run.limits() + guarded + records.create_table(run.place)
+    begins_here = guard if run.behind is None else guard_behind
+    return BEGIN + run.limits() + begins_here(run.place, run.step, run.expected) + records.create_table(run.place)
 
 
 def ending(run: FileRun) -> str:
@@ -62,8 +60,7 @@ def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
     text = RESET + run.limits()  # a RESET takes our limits too
     if run.leads_to == 0 and not run.place.keeps_history:
         return text + records.drop_table(run.place)
-    since = run.expected if run.behind else None
-    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms, since=since)
+    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms, since=run.behind)
     return text + (record_statements(run.place.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
 
 
@@ -135,6 +132,8 @@ class _Transaction:
             await roll_back(self.connection)
             raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
         if isinstance(error, NO_LOCK):
+            if batch is not None and (travels or len(batch.statements) > 1):
+                raise _Unlocated from None
             lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else HISTORY_LOCK
             raise LockedByTable(lock) from None
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):

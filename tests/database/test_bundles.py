@@ -27,7 +27,7 @@ FOUR |= {f"V{n}_t{n}.down.sql": f"DROP TABLE t{n}" for n in range(1, 5)}
 NAMES = [name for name in FOUR if ".up." in name]
 SLOW = """
 CREATE FUNCTION slow() RETURNS event_trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(0.1); END $$;
-CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE') EXECUTE FUNCTION slow();
+CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'DROP TABLE') EXECUTE FUNCTION slow();
 """
 
 
@@ -85,6 +85,30 @@ async def test_a_file_that_is_refused_leaves_those_before_it_and_nothing_of_its_
     assert notes.done == NAMES
 
 
+async def test_four_ways_back_are_one_message_too(connection: Connection) -> None:
+    await run(connection, FOUR)
+    sent: list[str] = []
+    connection.add_query_logger(lambda record: sent.append(record.query))
+    notes = Notes()
+    await run(connection, FOUR, 0, progress=notes)
+    assert sum("DROP TABLE t" in text for text in sent) == 1
+    assert notes.done == [name.replace(".up.", ".down.") for name in reversed(NAMES)]
+    assert await tables(connection) == []
+
+
+async def test_a_way_back_that_is_refused_leaves_those_behind_it_applied(connection: Connection) -> None:
+    files = {**FOUR, "V2_t2.down.sql": "DROP TABLE t2, nothing"}
+    await run(connection, files)
+    notes = Notes()
+    with pytest.raises(MigrationFailed, match=r"V2_t2\.down\.sql:1:1: .*42P01"):
+        await run(connection, files, 0, progress=notes)
+    assert notes.done == ["V4_t4.down.sql", "V3_t3.down.sql"]
+    assert await tables(connection) == ["schema_version", "t1", "t2"]
+    assert await history(connection) == [(1, "up"), (2, "up"), (3, "down"), (4, "down")]
+    await run(connection, FOUR, 1, progress=notes)
+    assert await history(connection) == [(1, "up"), (2, "down"), (3, "down"), (4, "down")]
+
+
 async def test_only_what_was_ours_counts_where_another_runner_stepped_in_between(connection: Connection) -> None:
     notes = Notes()
     bundle = await bundle_of(connection, notes, expected=(0, 1, 7, 3))
@@ -122,15 +146,19 @@ async def test_a_table_that_stays_locked_ends_patience_with_the_file_that_meets_
     assert await history(connection) == [(n, "up") for n in range(1, 5)]
 
 
+@pytest.mark.parametrize(("direction", "to"), [("up", None), ("down", 1)])
 async def test_each_file_took_its_own_time_and_not_that_of_those_before_it(
-    postgres: PostgresServer, database: Database, connection: Connection
+    postgres: PostgresServer, database: Database, connection: Connection, direction: str, to: int | None
 ) -> None:
+    if direction == "down":
+        await run(connection, FOUR)
     postgres.psql(replace(postgres.superuser, name=database.name), sql=SLOW)
     before = await connection.fetchval("SELECT clock_timestamp()")
-    await run(connection, FOUR)
-    each = [row[0] for row in await connection.fetch("SELECT duration_ms FROM schema_version ORDER BY version")]
-    last = await connection.fetchval("SELECT max(applied_at) FROM schema_version")
+    await run(connection, FOUR, to)
+    rows = await connection.fetch("SELECT duration_ms, applied_at FROM schema_version WHERE direction = $1", direction)
+    each = [row["duration_ms"] for row in rows]
     assert min(each) >= 100
+    last = max(row["applied_at"] for row in rows)
     assert sum(each) <= (last - before).total_seconds() * 1000 + len(each)  # each is rounded
 
 

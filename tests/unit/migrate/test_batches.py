@@ -14,8 +14,8 @@ def sizes(sql: str) -> list[int]:
 
 def test_definitions_travel_together() -> None:
     assert sizes(
-        "CREATE TABLE a (id int); COMMENT ON TABLE a IS 'x'; CREATE INDEX i ON a (id); GRANT ALL ON a TO b;"
-    ) == [4]
+        "CREATE TABLE a (id int); COMMENT ON TABLE a IS 'x'; CREATE INDEX i ON a (id); GRANT a TO b; DROP TYPE c;"
+    ) == [5]
 
 
 def test_whatever_may_touch_rows_goes_alone() -> None:

@@ -44,9 +44,14 @@ def test_a_file_that_comes_late_goes_alone_since_others_may_be_there_already() -
     assert sizes(SHORT, SHORT, SHORT, at_2=7) == [1, 1, 1]
 
 
-def test_the_way_back_goes_file_by_file() -> None:
-    runs = [_run(Step(m, Direction.DOWN), m.version) for m in pairs({"V1_a.up.sql": SHORT, "V2_b.up.sql": SHORT})]
-    assert [len(bundle.runs) for bundle in bundles(reversed(runs))] == [1, 1]
+def test_ways_back_that_only_drop_travel_together_too() -> None:
+    files = pairs(
+        {f"V{n}_f.up.sql": SHORT for n in range(1, 5)}
+        | {f"V{n}_f.down.sql": "DROP TABLE t;" for n in (1, 2, 4)}
+        | {"V3_f.down.sql": "DELETE FROM t;"}
+    )
+    runs = [_run(Step(m, Direction.DOWN), m.version) for m in reversed(files)]
+    assert [[run.step.migration.version for run in bundle.runs] for bundle in bundles(runs)] == [[4], [3], [2, 1]]
 
 
 def test_a_bundle_has_an_end() -> None:
