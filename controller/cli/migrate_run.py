@@ -145,7 +145,8 @@ def _migrate_after_asking(
     async def look(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[Toll, ...]]:
         target = await choose(connection, migrations)
         whole = make_plan(migrations, await read_history(connection, settings.schema), target)
-        return whole, await weigh(connection, expected_losses(whole.steps), settings.schema)
+        losses = () if yes else expected_losses(whole.steps)  # shown to whoever is asked; counting takes its time
+        return whole, await weigh(connection, losses, settings.schema)
 
     agreed, tolls = invocation.run(look)
     if agreed.reverts and not yes and not _confirmed(agreed, tolls):
