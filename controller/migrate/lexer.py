@@ -18,9 +18,6 @@ from typing import overload
 from controller.errors import MigrationFileError
 from controller.migrate import tokens
 
-_LOOK_BACK = 40
-"""Characters before a word in which it is looked for what makes it a name."""
-
 
 @dataclass(frozen=True)
 class Statement:
@@ -146,31 +143,29 @@ class _Splitter:
         """The index of its semicolon, or of the end of the text."""
         plain = tokens.PLAIN_IN_BODY if self._may_have_body(start) else tokens.PLAIN
         position, parentheses, blocks, opened = start, 0, 0, start
-        while (position := tokens.end_of(plain, self.sql, position)) < len(self.sql):
+        while plains := plain.match(self.sql, position):  # always, though it may be empty
+            position = plains.end()
+            if plains.lastindex:
+                word = plains.start(1)
+                opened = opened if parentheses or blocks else word
+                blocks = blocks if parentheses else self._depth(blocks, word, position)
+                continue
+            if position == len(self.sql):
+                break
             opened = opened if parentheses or blocks else position
             match self.sql[position]:
                 case ";" if not parentheses and not blocks:
                     return position
                 case ";":
                     position += 1
-                case "(":
-                    after = tokens.end_of(tokens.OPENING, self.sql, position)
-                    parentheses, position = parentheses + after - position, after
-                case ")":
-                    after = tokens.end_of(tokens.CLOSING, self.sql, position)
-                    parentheses, position = max(0, parentheses - (after - position)), after
+                case "(" | ")":
+                    parentheses, position = self._count(parentheses, position)
                 case "$":
                     position = self._end_of_dollar_quote(position)
                 case "/":
                     position = self._end_of_comment(position)
-                case "\\":
-                    raise self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
-                case "'" | '"' | "e" | "E" if quote := self._open_quote(position):
-                    raise self._error(position, f"this quote is never closed; end it with {quote}")
                 case _:
-                    after = tokens.end_of(tokens.NAME, self.sql, position)
-                    blocks = blocks if parentheses else self._depth(blocks, position, after)
-                    position = after
+                    raise self._stopped(position)
         self._refuse_unclosed(opened, parentheses, blocks)
         return len(self.sql)
 
@@ -183,21 +178,28 @@ class _Splitter:
         what = words[3:] if words[1:3] == ("OR", "REPLACE") else words[1:2]
         return what in (("FUNCTION",), ("PROCEDURE",))
 
-    def _open_quote(self, position: int) -> str | None:
-        """The quote that begins here and never ends, or would have been read."""
-        first = self.sql[position]
-        return first if first in "'\"" else "'" if self.sql.startswith("'", position + 1) and first in "eE" else None
+    def _count(self, parentheses: int, position: int) -> tuple[int, int]:
+        """How many are open after the ones at `position`, and where these end."""
+        opening = tokens.end_of(tokens.OPENING, self.sql, position)
+        closing = tokens.end_of(tokens.CLOSING, self.sql, position)
+        return max(0, parentheses + opening - closing), max(opening, closing)
+
+    def _stopped(self, position: int) -> MigrationFileError:
+        """Why nothing can be read from here on."""
+        if self.sql[position] == "\\":
+            return self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
+        quote = '"' if self.sql[position] == '"' else "'"
+        return self._error(position, f"this quote is never closed; end it with {quote}")
 
     def _depth(self, blocks: int, start: int, end: int) -> int:
         """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
-        look_back = max(0, start - _LOOK_BACK)
-        maybe = self.sql[look_back:start].rstrip(tokens.BLANKS).endswith((".", "s", "S"))  # quicker than the pattern
-        if maybe and tokens.BEFORE_LABEL.search(self.sql, look_back, start):
-            return blocks
-        word = self.sql[start:end].lower()
-        if word == "begin":
-            return blocks + bool(tokens.ATOMIC.match(self.sql, self._skip(tokens.GAP, end)))
-        return blocks + (blocks > 0) if word == "case" else max(0, blocks - 1)
+        match self.sql[start]:
+            case "e" | "E":
+                return max(0, blocks - 1)
+            case "c" | "C":
+                return blocks + (blocks > 0)
+            case _:
+                return blocks + bool(tokens.ATOMIC.match(self.sql, self._skip(tokens.GAP, end)))
 
     def _refuse_unclosed(self, opened: int, parentheses: int, blocks: int) -> None:
         """Else it would take all statements after it along, whatever they are."""

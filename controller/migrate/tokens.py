@@ -35,7 +35,7 @@ _LETTERS = string.ascii_letters + "_"
 _START = _any_of(_LETTERS)
 _IN_TAG = _any_of(_LETTERS + string.digits)
 _INSIDE = _any_of(_LETTERS + string.digits + "$")
-_OTHER = _none_of(_LETTERS + "'\"$;()\\/-")
+_NO_OTHER = _LETTERS + "'\"$;()\\/-"
 _NO_NAME = _none_of(_LETTERS + "'\"$;\\/-")
 _NO_KEYWORD = _none_of(_LETTERS + "'\"$()\\/-")
 _NAME = rf"{_START}{_INSIDE}*+"
@@ -50,12 +50,12 @@ _CONTINUED = rf"(?:[ \t\f\v]|{_LINE_COMMENT})*+[\n\r](?:{_BLANK}|{_LINE_COMMENT}
 
 _ATOM = rf"""
     (?! [eE]' {{reserved}} ) {_NAME}
-  | {_OTHER}++
+  | {{other}}++
   | {_STRING} | {_QUOTED_NAME} | [eE]{_ESCAPED}(?:{_CONTINUED})*+
   | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT}
   | \$[0-9]++
 """
-_INNER = _ATOM.format(reserved="")
+_INNER = _ATOM.format(other=_none_of(_NO_OTHER), reserved="")
 _GROUP = rf"\( (?: {_INNER} | ; | \( (?: {_INNER} | ; )*+ \) )*+ \)"
 _PLAIN = rf"(?: {{atom}} | {_GROUP} )*+"
 
@@ -67,8 +67,12 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 PLAIN = _compiled(_PLAIN.format(atom=_INNER))
 """As far as nothing has to be decided: up to a semicolon, a dollar quote, a nested comment, a backslash, a
 parenthesis with more than two levels, and whatever is never closed."""
-PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=_ATOM.format(reserved=rf"| (?i:begin|case|end)(?!{_INSIDE})")))
-"""As `PLAIN`, and up to the words by which the depth of a BEGIN ATOMIC body is counted."""
+_BLOCK_WORD = rf"(?i:begin|case|end)(?!{_INSIDE})"
+_LABEL = rf"(?: \. {_BLANK}*+ | (?i:as) {_BLANK}++ ) (?![eE]') {_NAME}"
+"""Where even a reserved word is but the name of a column."""
+_OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + "."), reserved=rf"| {_BLOCK_WORD}")
+PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
+"""As `PLAIN`, and up to a word by which the depth of a BEGIN ATOMIC body is counted, which is its group."""
 _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
 GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
 BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
@@ -90,8 +94,6 @@ NAME = re.compile(_NAME)
 QUOTED_NAME = re.compile(_QUOTED_NAME)
 OPENING, CLOSING = re.compile(r"\(++"), re.compile(r"\)++")
 ATOMIC = re.compile(rf"(?i:atomic)(?!{_INSIDE})")
-BEFORE_LABEL = re.compile(rf"(?: \. | (?<!{_INSIDE}) (?i:as) {_BLANK} ) {_BLANK}*+ \Z", re.VERBOSE)
-"""The end of a text after which a reserved word is but the name of a column."""
 
 
 def first_words(sql: str, start: int, end: int) -> tuple[str, ...]:
