@@ -70,8 +70,10 @@ parenthesis with more than two levels, and whatever is never closed."""
 _BLOCK_WORD = rf"(?i:begin|case|end)(?!{_INSIDE})"
 _LABEL = rf"(?: \. {_BLANK}*+ | (?i:as) {_BLANK}++ ) (?![eE]') {_NAME}"
 """Where even a reserved word is but the name of a column."""
-_OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + "."), reserved=rf"| {_BLOCK_WORD}")
-PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
+_NUMBER = r"[0-9]++ \.?+"
+"""The point of which is not one before a label."""
+_OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + string.digits + "."), reserved=rf"| {_BLOCK_WORD}")
+PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_NUMBER} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
 """As `PLAIN`, and up to a word by which the depth of a BEGIN ATOMIC body is counted, which is its group."""
 _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
 GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
