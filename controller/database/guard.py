@@ -53,7 +53,7 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._waiting = b""
         self._answered = 0
         self._allowance = ANSWER_SECONDS
-        self._counted_at = 0.0
+        self._counted_at = self._next_at = 0.0
 
     def connection_made(self, transport: Any) -> None:
         self._wire = transport
@@ -102,29 +102,30 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._event_loop.run_in_executor(_hashing, work).add_done_callback(go_on)
 
     def _answer(self) -> None:
-        """Hands over the next piece, and whether the rest of them may follow is for later to see."""
+        """Hands over one piece of what waits, as soon as that may be; the rest of it has its turn later."""
         if self._wire.is_closing():
             return
-        piece, self._waiting = self._waiting[:PIECE], self._waiting[PIECE:]
-        delay = self._delay_after(piece)
-        if self._waiting or delay > 0:
+        now = self._event_loop.time()
+        if self.queries_count != self._answered:
+            self._answered, self._allowance, self._next_at = self.queries_count, ANSWER_SECONDS, now
+        if now >= self._next_at:
+            piece, self._waiting = self._waiting[:PIECE], self._waiting[PIECE:]
+            self._hand_over(piece, now)
+        if self._waiting:
             self._wire.pause_reading()
-            self._event_loop.call_later(delay, self._answer)
+            self._event_loop.call_later(max(0.0, self._next_at - now), self._answer)
         else:
             self._wire.resume_reading()
 
-    def _delay_after(self, piece: bytes) -> float:
-        """Seconds until more may be handed over than `piece`, which is now."""
-        now = self._event_loop.time()
-        if self.queries_count != self._answered:
-            self._answered, self._allowance = self.queries_count, ANSWER_SECONDS
-        else:
-            self._allowance = min(ANSWER_SECONDS, self._allowance + (now - self._counted_at) * ANSWER_SHARE)
-        self._counted_at = now
+    def _hand_over(self, piece: bytes, now: float) -> None:
+        """Takes what `piece` costs off the allowance, and puts the next one off until there is some again."""
         began = time.thread_time()
         self._pass_on(piece)
-        self._allowance -= time.thread_time() - began
-        return max(0.0, -self._allowance / ANSWER_SHARE)
+        spent = time.thread_time() - began
+        regained = (now - self._counted_at) * ANSWER_SHARE
+        self._allowance = min(ANSWER_SECONDS, self._allowance + regained) - spent
+        self._counted_at = now
+        self._next_at = now + max(0.0, -self._allowance / ANSWER_SHARE)
 
     def _pass_on(self, data: bytes) -> None:
         """Hands over what was received; what asyncpg cannot read ends the connection without a word in the log."""

@@ -159,6 +159,16 @@ async def test_a_flood_gets_its_share_of_our_time_and_others_their_turn(monkeypa
     assert 0.05 < spent < 0.05 + 3 * ANSWER_SHARE * (TARGET.connect_timeout + TARGET.query_timeout)
 
 
+async def test_a_long_answer_does_not_hold_up_the_one_to_the_next_query(
+    monkeypatch: pytest.MonkeyPatch, target: Target
+) -> None:
+    monkeypatch.setattr("controller.database.guard.ANSWER_SECONDS", 0.0)
+    monkeypatch.setattr("controller.database.guard.ANSWER_SHARE", 1e-6)  # a piece takes minutes to be paid for
+    async with connected(target) as connection, asyncio.timeout(10):
+        for number in range(20):
+            assert await connection.fetchval("SELECT $1::int", number) == number
+
+
 async def test_much_that_was_asked_for_is_read_in_full_again_and_again(target: Target) -> None:
     async with connected(target) as connection:
         for _ in range(5):
