@@ -24,6 +24,11 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 """
 
 
+_DIRECTIONS = {direction.value: direction for direction in Direction}
+_ORIGINS = {origin.value: origin for origin in Origin}
+"""For thousands of rows: quicker than to call the class."""
+
+
 @dataclass(frozen=True, slots=True)
 class Place:
     """The schema that is migrated, and what of the history is in it.
@@ -105,4 +110,4 @@ async def read_history_at(connection: Connection, place: Place) -> History:
             "for the dashboards, or rename that table.",
             reason="HistoryTableForeign",
         ) from None
-    return tuple(HistoryRow._make((*row[:12], Direction(row[12]), Origin(row[13]))) for row in map(tuple, rows))
+    return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)

@@ -125,7 +125,11 @@ class Plan:
 
 def current_version(history: History) -> int:
     """The highest applied version; 0 for an empty database."""
-    return max((row.version for row in history if row.applied), default=0)
+    return max(_applied(history), default=0)
+
+
+def _applied(history: History) -> set[int]:
+    return {row.version for row in history if row.applied}
 
 
 def newest_version(migrations: Migrations) -> int:
@@ -145,13 +149,14 @@ def make_plan(
 
     Raises:
         ConfigurationError: no file has the version `target`.
-        HistoryMismatch: see `check_history`.
+        HistoryMismatch: an applied file was edited, is missing, or a new file sorts before an applied one.
         SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
         SchemaAhead: versions that the files do not know would have to be reverted.
     """
     adopts, history = _adopted(migrations, history)
-    check_history(migrations, history, out_of_order=out_of_order)
-    current, newest = current_version(history), newest_version(migrations)
+    applied = _applied(history)
+    _check_history(migrations, history, applied, out_of_order=out_of_order)
+    current, newest = max(applied, default=0), newest_version(migrations)
     if target is None:
         target = max(current, newest)
     elif target not in (0, current) and target not in {m.version for m in migrations}:
@@ -163,22 +168,17 @@ def make_plan(
             f"The database is at version {current}, the files end at {newest}. Use the release that "
             f"knows version {current} to go back."
         )
-    steps = _resumed(_steps(migrations, history, current, target), history)
+    steps = _resumed(_steps(migrations, applied, current, target), history)
     return Plan(current, target, steps, adopts)
 
 
-def check_history(migrations: Migrations, history: History, *, out_of_order: bool = False) -> None:
-    """Refuses to plan on ground that is not what the files say.
-
-    Raises:
-        HistoryMismatch: an applied file was edited, is missing, or a new file sorts before an applied one.
-    """
+def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:
+    """Refuses to plan on ground that is not what the files say; raises HistoryMismatch."""
     files = {migration.version: migration for migration in migrations}
-    current, newest = current_version(history), newest_version(migrations)
+    current, newest = max(applied, default=0), newest_version(migrations)
     for row in history:
-        if row.applied and row.version <= newest:
+        if row.version in applied and row.version <= newest:
             _check_applied(row, files.get(row.version))
-    applied = {row.version for row in history if row.applied}
     for migration in migrations:
         if not out_of_order and migration.version < current and migration.version not in applied:
             raise HistoryMismatch(
@@ -257,8 +257,7 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
         )
 
 
-def _steps(migrations: Migrations, history: History, current: int, target: int) -> tuple[Step, ...]:
-    applied = {row.version for row in history if row.applied}
+def _steps(migrations: Migrations, applied: set[int], current: int, target: int) -> tuple[Step, ...]:
     if target >= current:
         return tuple(Step(m, Direction.UP) for m in migrations if m.version <= target and m.version not in applied)
     return tuple(Step(m, Direction.DOWN) for m in reversed(migrations) if m.version > target and m.version in applied)
