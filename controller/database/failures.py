@@ -85,15 +85,12 @@ def condition_name(error: asyncpg.PostgresError) -> str:
 
 
 def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
-    reason, recovery, text = _BY_SQLSTATE.get(
-        error.sqlstate or "",
-        ("QueryFailed", _TRANSIENT, f"The server answered with SQLSTATE {condition_name(error)}."),
-    )
+    known = _BY_SQLSTATE.get(error.sqlstate or "")
+    reason, recovery, text = known or ("QueryFailed", _TRANSIENT, "The server answered with an error.")
     plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
     message = text.format(user=target.user, place_database=f'database "{target.database}"', plain=plain)
-    return DatabaseUnavailable(
-        f"{target.place}: {message} (SQLSTATE {error.sqlstate})", reason=reason, recovery=recovery
-    )
+    code = error.sqlstate if known else condition_name(error)
+    return DatabaseUnavailable(f"{target.place}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
 
 
 def _from_network(error: BaseException, target: Target, limit: float) -> tuple[str, Recovery, str]:

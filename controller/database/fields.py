@@ -34,6 +34,8 @@ def name(text: str) -> str:
         raise ValueError("a URL; give the name alone")
     if len(text) > _LONGEST_NAME or not text.isprintable():
         raise ValueError(f"longer than {_LONGEST_NAME} characters or holds one that cannot be printed")
+    if text.isspace():
+        raise ValueError("nothing but blanks")
     return text
 
 

@@ -81,8 +81,10 @@ async def in_schema(connection: asyncpg.Connection, schema: str | None) -> Async
         if schema is not None:
             await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
         if not await has_table(connection):
+            where = "" if schema is None else f' in schema "{schema}"'
             raise TemplateError(
-                "There is no table dashboard_template. Make it with: dashdb migrate up", reason="TemplateTableMissing"
+                f"There is no table dashboard_template{where}. Make it with: dashdb migrate up",
+                reason="TemplateTableMissing",
             )
         yield
 

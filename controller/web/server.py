@@ -2,6 +2,8 @@
 
 import asyncio
 import json
+import os
+import socket
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -63,9 +65,8 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
         try:
             await site.start()
         except (OSError, UnicodeError) as error:
-            why = error.strerror if isinstance(error, OSError) else "no name that a host can have"
             raise ConfigurationError(
-                f"Cannot listen on {host}:{port}: {why}. Choose another address with --listen HOST:PORT."
+                f"Cannot listen on {host}:{port}: {_why(error)}. Choose another address with --listen HOST:PORT."
             ) from None
         bound = runner.addresses[0][1]
         log.info("listening", host=host, port=bound)
@@ -140,9 +141,17 @@ class _Endpoints:
         key = (request.match_info["namespace"], request.match_info["name"])
         report = self._board.get(key, now)
         if report is None:
-            text = json.dumps({"error": f"no DashboardDatabase {key[0]}/{key[1]} has been looked at"})
+            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been looked at"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
         return {key: report}
+
+
+def _why(error: OSError | UnicodeError) -> str:
+    if isinstance(error, UnicodeError):
+        return "no name that a host can have"
+    if isinstance(error, socket.gaierror):
+        return str(error.strerror)
+    return os.strerror(error.errno or 0)  # asyncio's own text names the address once more
 
 
 def _accept(request: web.Request) -> str:

@@ -173,6 +173,9 @@ def test_a_database_that_was_never_migrated_gets_one_clear_error(dashdb: Command
         "TemplateTableMissing: There is no table dashboard_template. Make it with: dashdb migrate up\n"
     )
     assert dashdb.json(verb)["error"] == "TemplateTableMissing"
+    assert (
+        'There is no table dashboard_template in schema "nope".' in dashdb("templates", verb, "--schema", "nope").stderr
+    )
 
 
 def test_another_schema_may_be_named(dashdb: Commands) -> None:

@@ -78,6 +78,7 @@ def test_a_variable_that_is_needed_is_named(name: str, value: str | None) -> Non
         ("DB_HOST", "db1,db2", "no host name or IP address; give the host alone"),
         ("DB_HOST", "db\nforged", "no host name or IP address; give the host alone"),
         ("DB_NAME", "per\nses", "holds one that cannot be printed"),
+        ("DB_NAME", "  ", "nothing but blanks"),
         ("DB_NAME", "postgresql://db/perses", "a URL; give the name alone"),
         ("DB_USER", "ann\x1b[31m", "holds one that cannot be printed"),
     ],

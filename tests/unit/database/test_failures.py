@@ -53,6 +53,11 @@ def test_each_cause_has_a_reason_of_its_own(error: Exception, reason: str, recov
     assert "{" not in ours.message
 
 
+def test_an_error_without_a_reason_of_its_own_is_named_once() -> None:
+    ours = in_our_words(server_error("XX002"), TARGET)
+    assert ours.message.endswith("The server answered with an error. (SQLSTATE XX002 index_corrupted)")
+
+
 def test_what_is_ours_already_stays_as_it_is() -> None:
     ours = MigrationFailed("V1: no")
     assert in_our_words(ours, TARGET) is ours

@@ -77,7 +77,7 @@ async def test_health_comes_as_plain_json_and_as_health_json(served: Served) -> 
 async def test_an_unknown_database_is_404_as_json(served: Served) -> None:
     status, kind, body = await served.get("/api/v1/health/team-a/nobody")
     assert (status, kind) == (404, "application/json")
-    assert body == '{"error": "no DashboardDatabase team-a/nobody has been looked at"}'
+    assert body == '{"error": "no database team-a/nobody has been looked at"}'
 
 
 async def test_metrics_come_as_text_and_as_openmetrics(served: Served) -> None:
@@ -129,7 +129,7 @@ async def test_a_host_that_no_resolver_is_asked_for_is_one_clear_error(host: str
 
 
 async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
-    with pytest.raises(ConfigurationError, match=f"Cannot listen on 127.0.0.1:{served.port}"):
+    with pytest.raises(ConfigurationError, match=f"on 127.0.0.1:{served.port}: Address already in use. Choose another"):
         async with serving(application(Board(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
             pass
 
