@@ -22,11 +22,14 @@ from controller.database.login import Challenge, LoginEnded, LoginReader, Messag
 PIECE = 32 * 1024
 """Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
 server can say, notices, those would hold up the process noticeably."""
-ANSWER_SECONDS = 0.1
+ANSWER_SECONDS = 0.25
 """CPU time that the answer to one query may take at once; what we ask for takes a few milliseconds."""
-ANSWER_SHARE = 0.01
+ANSWER_SHARE = 0.02
 """Of a CPU, for an answer beyond that: an endless one costs little, and fills little memory, until the query's time is
 over."""
+
+MOST_FOR_A_PIECE = 0.01
+"""Seconds: above what the dearest piece costs. A collection of garbage that falls into it is not the server's."""
 
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
 """One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
@@ -65,6 +68,17 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             self._answer()
         else:
             self._log_in(self._login, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        rest, self._waiting = self._waiting, b""
+        if rest and not self.is_closed():  # the server said it and closed; over TLS that is known before all is read
+            self._pass_on(rest)
+        super().connection_lost(exc)
+
+    def prepare(self, *args: Any, **options: Any) -> Any:
+        """A question as well, though not one of `queries_count`."""
+        self._answered = -1
+        return super().prepare(*args, **options)
 
     def _log_in(self, login: LoginReader, data: bytes = b"") -> None:
         try:
@@ -121,7 +135,7 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         """Takes what `piece` costs off the allowance, and puts the next one off until there is some again."""
         began = time.thread_time()
         self._pass_on(piece)
-        spent = time.thread_time() - began
+        spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
         regained = (now - self._counted_at) * ANSWER_SHARE
         self._allowance = min(ANSWER_SECONDS, self._allowance + regained) - spent
         self._counted_at = now

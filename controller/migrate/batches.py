@@ -18,6 +18,7 @@ _QUICK = {"COMMENT", "DROP", "GRANT", "REVOKE"}
 _QUICK_CREATE = {"FUNCTION", "PROCEDURE", "TRIGGER", "TYPE", "DOMAIN", "VIEW", "SEQUENCE", "EXTENSION", "OR"}
 _NAME = r'(?:ONLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)"?'
 _TABLE = re.compile(rf"CREATE\s+TABLE\s+{_NAME}\s*\(", re.IGNORECASE)
+_AS = re.compile(r"\bAS\b", re.IGNORECASE)
 _INDEX = re.compile(rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+[^\s(]+\s+ON\s+{_NAME}", re.IGNORECASE)
 
 
@@ -76,7 +77,7 @@ def _only_writes_the_catalog(statement: Statement, made: set[str]) -> bool:
     whole = statement.source, statement.offset, statement.end  # not its text, which may be as long as the file
     if table := _TABLE.match(*whole):
         made.add(table[1].lower())
-        return True
+        return _AS.search(*whole) is None  # CREATE TABLE a (n) AS SELECT ... takes as long as its query
     if index := _INDEX.match(*whole):
         return index[1].lower() in made
     first, second = (*statement.words, "", "")[:2]

@@ -6,19 +6,19 @@ https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-S
 """
 
 import asyncio
+import secrets
 import time
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise, takewhile
+from itertools import pairwise
 
 import asyncpg
 
+from controller.database.connection import Connection
 from controller.database.failures import BROKEN_CONNECTION
 from controller.migrate.batches import LARGEST_BATCH, batches
-from controller.migrate.file_run import NO_LIMIT, FileRun, roll_back
-from controller.migrate.history import read_history_at
-from controller.migrate.lock import LOCKED, MOVED
+from controller.migrate.file_run import NO_LIMIT, NO_LOCK, FileRun, roll_back
 from controller.migrate.plan import Direction
 from controller.migrate.transaction import ending, opening
 
@@ -27,23 +27,41 @@ MOST_FILES = 32
 LONGEST = 100_000
 """Characters of the files together, their ways back included: the whole message is in memory, here and there."""
 
+_NOTE = "dashdb.done"
+"""A setting of ours, which a transaction that is rolled back leaves as it was:
+https://www.postgresql.org/docs/current/runtime-config-custom.html."""
+_ASK = f"ROLLBACK; DO $$ BEGIN RAISE EXCEPTION USING DETAIL = coalesce(current_setting('{_NOTE}', true), ''); END $$"
+
 
 @dataclass(frozen=True)
 class Bundle:
-    """Runs that follow each other: one, or several short ones."""
+    """Runs that follow each other: one, or several short ones.
+
+    Attributes:
+        token: by which the session's notes of this bundle are known.
+    """
 
     runs: tuple[FileRun, ...]
+    token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
     def single(self) -> bool:
         """Of one file, which goes its own way."""
         return len(self.runs) == 1
 
+    @property
+    def label(self) -> str:
+        return f"{self.runs[0].step.label} to {self.runs[-1].step.label}"
+
     @cached_property
     def message(self) -> str:
-        """SQL that applies all of them."""
+        """SQL that applies or reverts all of them, and notes in the session how many are done."""
         others = (replace(run, behind=before.step.migration.version) for before, run in pairwise(self.runs))
-        return "".join(map(_whole, [self.runs[0], *others]))
+        return "".join(self._whole(run, done) for done, run in enumerate([self.runs[0], *others], start=1))
+
+    def _whole(self, run: FileRun, done: int) -> str:
+        note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
+        return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, last_words=note)}\n"
 
 
 def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
@@ -65,31 +83,34 @@ def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
         yield Bundle(tuple(together))
 
 
-async def run_bundle(bundle: Bundle, following: Bundle | None) -> int:
-    """Applies or reverts the files, and returns how many of them are done, counted from the first.
+async def run_bundle(bundle: Bundle, following: Bundle | None) -> tuple[FileRun, ...]:
+    """Applies or reverts the files; returns those that are still to be done.
 
-    Those behind them are as they were; the next one, run by itself, tells what stopped it.
+    They are as they were; the first of them, run by itself, tells what stopped it.
 
     Args:
         following: to be made ready while the server is at work.
     """
     connection, started = bundle.runs[0].connection, time.monotonic()
     message, loop = bundle.message, asyncio.get_running_loop()
-    if following is not None and not following.single:
+    others_follow = following is not None and not following.single
+    if others_follow:
         loop.call_soon(getattr, following, "message")
+    done, retries = len(bundle.runs), 0
     try:
         await connection.execute(message, timeout=NO_LIMIT)
-        done = len(bundle.runs)
     except asyncpg.PostgresError as error:
         if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
             raise
-        await roll_back(connection)
-        done = await _done_before(error, bundle)
+        done, retries = await _done_before(connection, bundle.token), int(isinstance(error, NO_LOCK))
     finally:
         await roll_back(connection)
-    if done:  # told while the server is at work on what comes next
-        loop.call_soon(_tell, bundle.runs[:done], (time.monotonic() - started) / done)
-    return done
+    seconds = (time.monotonic() - started) / max(1, done)
+    if others_follow and done == len(bundle.runs):  # told while the server is at work on them
+        loop.call_soon(_tell, bundle.runs, seconds)
+    else:
+        _tell(bundle.runs[:done], seconds)
+    return tuple(replace(run, retries=retries) for run in bundle.runs[done : done + 1]) + bundle.runs[done + 1 :]
 
 
 def _tell(done: Iterable[FileRun], seconds: float) -> None:
@@ -98,24 +119,17 @@ def _tell(done: Iterable[FileRun], seconds: float) -> None:
         run.progress.finished(run.step, seconds)
 
 
-async def _done_before(error: asyncpg.PostgresError, bundle: Bundle) -> int:
-    if error.sqlstate in (LOCKED, MOVED):  # another runner may have done the rest: only our own count
-        return [str(run.step.migration.version) for run in bundle.runs].index(error.detail)
-    first = bundle.runs[0]
-    history = await read_history_at(first.connection, replace(first.place, has_history=True))
-    applied = {row.version: row.sha256 for row in history if row.applied}
+async def _done_before(connection: Connection, token: str) -> int:
+    """How many files were done when one was refused, by the session's own note: what others did meanwhile is theirs.
 
-    def is_done(run: FileRun) -> bool:
-        migration = run.step.migration
-        if run.step.direction is Direction.DOWN:
-            return migration.version not in applied
-        return applied.get(migration.version) == migration.up.sha256
-
-    return sum(1 for _ in takewhile(is_done, bundle.runs))
-
-
-def _whole(run: FileRun) -> str:
-    return f"{opening(run)}{run.step.script.text}\n;\n{ending(run)}\n"
+    Asked together with the ROLLBACK: behind PgBouncer the session is another client's after that.
+    """
+    try:
+        await connection.execute(_ASK)
+    except asyncpg.RaiseError as told:
+        of, _, done = (told.detail or "").partition(" ")
+        return int(done) if of == token else 0
+    raise AssertionError("unreachable: it raises what it is asked for")
 
 
 def _is_short(run: FileRun) -> bool:

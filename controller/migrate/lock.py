@@ -20,8 +20,8 @@ I to Z are free for use (https://www.postgresql.org/docs/current/errcodes-append
 # In one round trip with what it guards: it fails the transaction, instead of answering.
 _GUARD = """
 DO $dashdb$ BEGIN
-    IF NOT {take}({key}) THEN RAISE EXCEPTION USING ERRCODE = '{locked}', DETAIL = '{detail}'; END IF;
-    IF {moved} THEN RAISE EXCEPTION USING ERRCODE = '{moved_code}', DETAIL = '{detail}'; END IF;
+    IF NOT {take}({key}) THEN RAISE EXCEPTION USING ERRCODE = '{locked}'; END IF;
+    IF {moved} THEN RAISE EXCEPTION USING ERRCODE = '{moved_code}'; END IF;
 END $dashdb$;
 """
 # https://www.postgresql.org/docs/current/view-pg-locks.html: a bigint key is split over classid and objid.
@@ -43,23 +43,21 @@ SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS pro
 def guard(place: Place, step: Step, expected: int) -> str:
     """SQL that takes the lock until the end of the transaction, and fails where there is nothing to do for us.
 
-    The detail of its error is the version of `step`: of several in one message, the one that has not begun.
-
     Args:
         expected: the version at which the database has to be.
     """
-    detail = str(step.migration.version)
-    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_xact_lock", detail=detail)
+    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_xact_lock")
 
 
-def guard_behind(place: Place, step: Step, expected: int) -> str:
+def guard_behind(place: Place, expected: int) -> str:
     """As `guard`, for a step that is sent with the one before it: it reads the end of the history, and not all of it.
 
-    Not for a step upwards that comes late, to a version below `expected`.
+    Not for a step upwards that comes late, to a version below `expected`. What another runner left half done further
+    down, in the moment between the two, is seen with the next message.
     """
     last = f"FROM {place.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
     moved = f"(SELECT version = {expected} AND direction = 'up' AND error IS NULL {last}) IS NOT TRUE"
-    return _guard(place, moved, take="pg_try_advisory_xact_lock", detail=str(step.migration.version))
+    return _guard(place, moved, take="pg_try_advisory_xact_lock")
 
 
 def empty_guard(place: Place) -> str:
@@ -91,9 +89,8 @@ def lock_key(place: Place) -> int:
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _guard(place: Place, moved: str, *, take: str, detail: str = "") -> str:
-    key = lock_key(place)
-    return _GUARD.format(take=take, key=key, moved=moved, locked=LOCKED, moved_code=MOVED, detail=detail)
+def _guard(place: Place, moved: str, *, take: str) -> str:
+    return _GUARD.format(take=take, key=lock_key(place), moved=moved, locked=LOCKED, moved_code=MOVED)
 
 
 def _moved(place: Place, step: Step, expected: int) -> str:

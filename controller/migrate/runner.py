@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
+from functools import partial
 
 from controller.database.connection import Connection
 from controller.errors import MigrationLocked
-from controller.migrate.bundles import bundles, run_bundle
+from controller.migrate.bundles import Bundle, bundles, run_bundle
 from controller.migrate.file_run import FileRun, Progress, RunSettings
 from controller.migrate.files import Migrations
 from controller.migrate.history import Place, find_place, read_history_at
@@ -89,9 +90,9 @@ class Runner:
         done: list[Step] = []
         ahead = [*bundles(self._file_runs(place, plan))]
         for bundle, following in zip(ahead, [*ahead[1:], None], strict=True):
-            together = 0 if bundle.single else await run_bundle(bundle, following)
-            done += [run.step for run in bundle.runs[:together]]
-            for run in bundle.runs[together:]:
+            rest = bundle.runs if bundle.single else await self._run_bundle(bundle, following)
+            done += [run.step for run in bundle.runs[: len(bundle.runs) - len(rest)]]
+            for run in rest:
                 if not await self._run_step(run):
                     return done
                 done.append(run.step)
@@ -105,22 +106,28 @@ class Runner:
             yield FileRun(self.connection, self.settings, self.progress, place, step, expected, leads_to, last)
             expected, place = leads_to, replace(place, has_history=leads_to > 0 or place.keeps_history)
 
+    async def _run_bundle(self, bundle: Bundle, following: Bundle | None) -> tuple[FileRun, ...]:
+        """Those of its runs that are still to be done, one by one."""
+        async with self._watch(bundle.runs[0].place, bundle.label):
+            return await run_bundle(bundle, following)
+
+    def _watch(self, place: Place, label: str) -> Watch:
+        return Watch(self.beside, place, self.settings.lock_timeout_ms, partial(self.progress.waiting, label))
+
     async def _run_step(self, run: FileRun) -> bool:
         """Runs one file, as often as patience lasts; False where the database is no longer where it has to be."""
 
-        def waiting(who: str) -> None:
-            self.progress.waiting(run.step.label, who)
-
         async def attempt(retries: int) -> bool:
-            async with Watch(self.beside, run.place, self.settings.lock_timeout_ms, waiting) as watch:
+            async with self._watch(run.place, run.step.label) as watch:
                 try:
                     apply = run_in_transaction if run.step.script.transactional else run_stepwise
-                    return await apply(replace(run, retries=retries))
+                    return await apply(replace(run, retries=run.retries + retries))
                 except LockedByTable as lock:
                     raise LockedByTable(watch.blocked_by or str(lock)) from None
 
         stays = "Nothing of it was applied." if run.step.script.transactional else "What it has done stays."
         given_up = f"{run.step.label}: gave up waiting for {{who}}. {stays}"
+        waiting = partial(self.progress.waiting, run.step.label)
         return await patiently(attempt, self.settings, waiting, given_up=given_up)
 
 

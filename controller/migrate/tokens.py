@@ -70,7 +70,7 @@ parenthesis with more than two levels, and whatever is never closed."""
 _BLOCK_WORD = rf"(?i:begin|case|end)(?!{_INSIDE})"
 _LABEL = rf"(?: \. {_BLANK}*+ | (?i:as) {_BLANK}++ ) (?![eE]') {_NAME}"
 """Where even a reserved word is but the name of a column."""
-_NUMBER = r"[0-9]++ \.?+"
+_NUMBER = r"[0-9]++ (?: _[0-9]++ )*+ \.?+"
 """The point of which is not one before a label."""
 _OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + string.digits + "."), reserved=rf"| {_BLOCK_WORD}")
 PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_NUMBER} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")

@@ -46,13 +46,14 @@ async def run_in_transaction(run: FileRun) -> bool:
 
 def opening(run: FileRun) -> str:
     """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
-    begins_here = guard if run.behind is None else guard_behind
-    return BEGIN + run.limits() + begins_here(run.place, run.step, run.expected) + records.create_table(run.place)
+    first = run.behind is None
+    guarded = guard(run.place, run.step, run.expected) if first else guard_behind(run.place, run.expected)
+    return BEGIN + run.limits() + guarded + records.create_table(run.place)
 
 
-def ending(run: FileRun) -> str:
-    """SQL that checks what COMMIT would check, writes the history and ends the transaction of a file."""
-    return "SET CONSTRAINTS ALL IMMEDIATE;\n" + closing(run) + "COMMIT;"
+def ending(run: FileRun, *, last_words: str = "") -> str:
+    """SQL that checks what COMMIT would check, writes the history and, after `last_words`, ends the transaction."""
+    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{last_words}COMMIT;"
 
 
 def closing(run: FileRun, *, duration_ms: int | None = None) -> str:

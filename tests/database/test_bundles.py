@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from typing import Any, cast
 
 import asyncpg
 import pytest
@@ -13,8 +14,8 @@ from controller.migrate.bundles import Bundle, run_bundle
 from controller.migrate.file_run import FileRun, RunSettings
 from controller.migrate.history import find_place
 from controller.migrate.lock import LOCKED, MOVED, guard_behind
-from controller.migrate.plan import Direction, Step
-from tests.database.engine import IMPATIENT, history, run, tables, take_lock
+from controller.migrate.plan import Direction, Plan, Step
+from tests.database.engine import IMPATIENT, history, run, run_alone, tables, take_lock
 from tests.database.silence import Notes
 from tests.database.targets import target_to
 from tests.support.database import Database
@@ -112,9 +113,82 @@ async def test_a_way_back_that_is_refused_leaves_those_behind_it_applied(connect
 async def test_only_what_was_ours_counts_where_another_runner_stepped_in_between(connection: Connection) -> None:
     notes = Notes()
     bundle = await bundle_of(connection, notes, expected=(0, 1, 7, 3))
-    assert await run_bundle(bundle, None) == 2
+    assert [run.step.label for run in await run_bundle(bundle, None)] == NAMES[2:]
     assert await history(connection) == [(1, "up"), (2, "up")]
     assert notes.done == NAMES[:2]
+
+
+async def test_what_another_runner_did_meanwhile_is_not_ours(target: Target, connection: Connection) -> None:
+    """The other one works in the moment between our refusal and our question how far we came."""
+    files = {**FOUR, "V3_t3.up.sql": "CREATE TABLE t3 (n int REFERENCES taken)"}
+    await connection.execute("CREATE TABLE taken (n int PRIMARY KEY)")
+    execute = connection.execute
+    others: list[Plan] = []
+
+    async def slowly(sql: str, **options: Any) -> str:
+        if sql.startswith("ROLLBACK; DO") and not others:
+            await holder.execute("ROLLBACK")
+            others.append(await run_alone(target, files))
+        return str(await execute(sql, **options))
+
+    async with connected(target) as holder:
+        await holder.execute("BEGIN; LOCK TABLE taken")
+        ours_slow = cast("Connection", _Slow(connection, slowly))
+        done = await run(ours_slow, files, settings=RunSettings(lock_timeout_ms=50))
+    (other,) = others
+    assert [step.label for step in done.steps] == NAMES[:2]
+    assert [step.label for step in other.steps] == NAMES[2:]
+
+
+class _Slow:
+    """A connection with another `execute`; all else is its own."""
+
+    def __init__(self, connection: Connection, execute: Any) -> None:
+        self._connection = connection
+        self.execute = execute
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._connection, name)
+
+
+async def test_whoever_is_in_the_way_of_a_bundle_is_named_meanwhile(target: Target, connection: Connection) -> None:
+    files = {**FOUR, "V3_t3.up.sql": "CREATE TABLE t3 (n int REFERENCES taken)"}
+    await connection.execute("CREATE TABLE taken (n int PRIMARY KEY)")
+    async with connected(replace(target, application_name="the other one")) as holder:
+        await holder.execute("BEGIN; LOCK TABLE taken")
+        notes = _LetGo(holder)
+        await run_alone(target, files, settings=RunSettings(lock_timeout_ms=60_000), progress=notes)
+    assert notes.what == ["V1_t1.up.sql to V4_t4.up.sql"]
+    assert "a lock on taken, held by" in notes.waits[0]
+    assert "the other one" in notes.waits[0]
+
+
+class _LetGo(Notes):
+    """Ends the session in the way as soon as it is named."""
+
+    def __init__(self, blocker: Connection) -> None:
+        super().__init__()
+        self._blocker = blocker
+        self.what: list[str] = []
+
+    def waiting(self, what: str, why: str) -> None:
+        super().waiting(what, why)
+        self.what.append(what)
+        self._blocker.terminate()
+
+
+async def test_what_is_told_comes_in_the_order_in_which_it_happened(connection: Connection) -> None:
+    told: list[str] = []
+
+    class Teller(Notes):
+        def started(self, step: Step) -> None:
+            told.append(f"started {step.label}")
+
+        def finished(self, step: Step, seconds: float) -> None:
+            told.append(f"finished {step.label}")
+
+    await run(connection, {**FOUR, "V5_t5.up.sql": "INSERT INTO t1 DEFAULT VALUES"}, progress=Teller())
+    assert told == [f"{verb} {name}" for name in [*NAMES, "V5_t5.up.sql"] for verb in ("started", "finished")]
 
 
 async def test_a_runner_at_work_stops_all_of_them_and_is_waited_for_with_the_first(
@@ -190,23 +264,22 @@ async def test_a_file_behind_another_begins_only_where_that_one_led(
 ) -> None:
     await run(connection, FOUR, 2 if change == "SELECT" else None)
     await connection.execute(change)
-    behind = guard_behind(await find_place(connection, None), Step(pairs(FOUR)[2], Direction.UP), 2)
-    assert await _refused(connection, behind) == (sqlstate, "3" if sqlstate else None)
+    assert await _refused(connection, guard_behind(await find_place(connection, None), 2)) == sqlstate
 
 
 async def test_a_file_behind_another_begins_only_with_the_lock(target: Target, connection: Connection) -> None:
     await run(connection, FOUR, 2)
-    behind = guard_behind(await find_place(connection, None), Step(pairs(FOUR)[2], Direction.UP), 2)
+    behind = guard_behind(await find_place(connection, None), 2)
     async with connected(target) as holder:
         await holder.execute("BEGIN")
         await take_lock(holder)
-        assert await _refused(connection, behind) == (LOCKED, "3")
+        assert await _refused(connection, behind) == LOCKED
         await holder.execute("ROLLBACK")
 
 
-async def _refused(connection: Connection, sql: str) -> tuple[str | None, str | None]:
+async def _refused(connection: Connection, sql: str) -> str | None:
     try:
         await connection.execute(sql)
     except asyncpg.PostgresError as error:
-        return error.sqlstate, error.detail
-    return None, None
+        return str(error.sqlstate)
+    return None

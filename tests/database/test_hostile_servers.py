@@ -166,7 +166,16 @@ async def test_a_long_answer_does_not_hold_up_the_one_to_the_next_query(
     monkeypatch.setattr("controller.database.guard.ANSWER_SHARE", 1e-6)  # a piece takes minutes to be paid for
     async with connected(target) as connection, asyncio.timeout(10):
         for number in range(20):
+            assert await connection.fetchval(f"SELECT {number}") == number  # each is prepared anew
             assert await connection.fetchval("SELECT $1::int", number) == number
+
+
+@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
+async def test_an_answer_is_whole_though_the_server_closes_behind_it(certificates: Certificates, *, tls: bool) -> None:
+    script = hostile.answers_and_closes(100, certificates if tls else None)
+    mode = SslMode.REQUIRE if tls else SslMode.DISABLE
+    async with hostile_server(script) as port, connected(replace(TARGET, port=port, ssl_mode=mode)) as connection:
+        assert await connection.execute("SELECT x") == "SELECT 100"
 
 
 async def test_much_that_was_asked_for_is_read_in_full_again_and_again(target: Target) -> None:

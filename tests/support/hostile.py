@@ -172,6 +172,24 @@ def asks_for_plain_password_over_tls(certificates: Certificates) -> Script:
     return script
 
 
+def answers_and_closes(rows: int, certificates: Certificates | None) -> Script:
+    """Answers one query in full and hangs up; over TLS where there are CERTIFICATES. A row has thirty kilobytes."""
+
+    async def script(client: Client) -> None:
+        if certificates is None:
+            await client.startup()
+        else:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(certificates.certificate, certificates.key)
+            await client.startup_with_tls(context)
+        await client.send(LOGGED_IN)
+        await client.hear()
+        row = message(b"D", struct.pack("!HI", 1, 30_000) + b"x" * 30_000)
+        await client.send(row * rows + message(b"C", b"SELECT %d\0" % rows) + READY)
+
+    return script
+
+
 async def asks_for_kerberos(client: Client) -> None:
     await client.startup()
     await client.send(authentication(7))
