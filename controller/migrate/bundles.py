@@ -65,7 +65,7 @@ class Bundle:
 
 
 def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
-    """All runs in order, short ones together. Pure."""
+    """All runs in order, short ones together; decides, and sends nothing."""
     together: list[FileRun] = []
     length = 0
     for run in runs:
