@@ -22,9 +22,9 @@ from controller.database.login import Challenge, LoginEnded, LoginReader, Messag
 PIECE = 32 * 1024
 """Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
 server can say, notices, those would hold up the process noticeably."""
-ANSWER_SECONDS = 0.25
+ANSWER_SECONDS = 0.1
 """CPU time that the answer to one query may take at once; what we ask for takes a few milliseconds."""
-ANSWER_SHARE = 0.02
+ANSWER_SHARE = 0.01
 """Of a CPU, for an answer beyond that: an endless one costs little, and fills little memory, until the query's time is
 over."""
 
