@@ -29,7 +29,7 @@ ANSWER_SHARE = 0.01
 over."""
 
 MOST_FOR_A_PIECE = 0.01
-"""Seconds: above what the dearest piece costs. A collection of garbage that falls into it is not the server's."""
+"""Seconds; more than the dearest piece costs. A collection of garbage that falls into it is not the server's."""
 
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
 """One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
