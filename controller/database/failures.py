@@ -22,6 +22,12 @@ BROKEN_CONNECTION = (
 )
 """After one of these the connection is not to be used again."""
 
+
+def ends_connection(error: BaseException) -> bool:
+    """True for those; a query that was cancelled is of their class (57014 beside 57P01) and ends nothing."""
+    return isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError)
+
+
 SERIALIZATION_FAILURE = "SerializationFailure"
 """Reason of what may succeed when it is done once more, from the start of its transaction."""
 

@@ -16,7 +16,7 @@ from itertools import pairwise
 import asyncpg
 
 from controller.database.connection import Connection
-from controller.database.failures import BROKEN_CONNECTION
+from controller.database.failures import ends_connection
 from controller.migrate.batches import LARGEST_BATCH, batches
 from controller.migrate.file_run import NO_LIMIT, NO_LOCK, FileRun, roll_back
 from controller.migrate.plan import Direction
@@ -100,7 +100,7 @@ async def run_bundle(bundle: Bundle, following: Bundle | None) -> tuple[FileRun,
     try:
         await connection.execute(message, timeout=NO_LIMIT)
     except asyncpg.PostgresError as error:
-        if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
+        if ends_connection(error):
             raise
         done, retries = await _done_before(connection, bundle.token), int(isinstance(error, NO_LOCK))
     finally:

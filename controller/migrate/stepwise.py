@@ -14,7 +14,7 @@ from typing import TypedDict
 import asyncpg
 
 from controller.database.connection import Connection, behind_pooler
-from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS
+from controller.database.failures import DRIVER_ERRORS, ends_connection
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate import concurrent_index as index
 from controller.migrate import records
@@ -170,7 +170,7 @@ class _Journal:
             await self._stop(before, alone=alone)
             raise LockedByTable(f"a lock that another session holds (line {statement.line})") from None
         except (asyncpg.PostgresError, MigrationFailed) as error:
-            if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
+            if ends_connection(error):
                 raise
             why = error.message if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
             raise await self._refusal(why, before, alone=alone) from None

@@ -4,7 +4,7 @@ import time
 
 import asyncpg
 
-from controller.database.failures import BROKEN_CONNECTION
+from controller.database.failures import ends_connection
 from controller.errors import MigrationFailed
 from controller.migrate import records
 from controller.migrate.batches import Batch, batches
@@ -137,7 +137,7 @@ class _Transaction:
                 raise _Unlocated from None
             lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else HISTORY_LOCK
             raise LockedByTable(lock) from None
-        if isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError):
+        if ends_connection(error):
             raise error
         if batch is None:
             if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
