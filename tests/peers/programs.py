@@ -1,13 +1,14 @@
 """Our engine and its peers as processes: golang-migrate reads our files as they are, goose its own."""
 
 import subprocess
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TypeAlias
 
 import asyncpg
+import psutil
 
 from tests.database.programs import DASHDB, environ, sleepers, write_migrations
 from tests.support.binaries import golang_migrate, goose
@@ -19,7 +20,6 @@ Ended: TypeAlias = "subprocess.CompletedProcess[str]"
 Process: TypeAlias = "subprocess.Popen[str]"
 THREE = 3
 AT_THE_GATE = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gate'::regclass"
-CONNECTED = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> 'postgres'"
 
 
 @dataclass(frozen=True)
@@ -112,13 +112,27 @@ class Peers:
         finally:
             await connection.close(timeout=5)
 
-    async def at_once(self, command: list[str], database: Database, *, until: str) -> list[Ended]:
-        """THREE processes of COMMAND, held up at the gate of DATABASE until the SQL UNTIL says three."""
+    async def at_once(
+        self, command: list[str], database: Database, *, until: Callable[[list[Process]], bool]
+    ) -> list[Ended]:
+        """THREE processes of COMMAND, held up at the gate of DATABASE until UNTIL holds of them."""
         with ExitStack() as stack:
             async with self.gate_closed(database):
                 processes = [stack.enter_context(self.begun(command)) for _ in range(THREE)]
-                wait_until(lambda: self.asked(database, until) == str(THREE), what="all are there", seconds=20)
+                wait_until(lambda: until(processes), what="all are there", seconds=20)
             return [_ended(process) for process in processes]
+
+
+def all_connected(processes: Iterable[Process]) -> bool:
+    """Whether each has a connection: sessions cannot be counted, since one that works may watch with a second."""
+    return all(psutil.Process(process.pid).net_connections("tcp") for process in processes)
+
+
+def wait_until_it_waits(process: Process) -> None:
+    """Until PROCESS, which is ours, has found another runner at work."""
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert "waits for dashdb from 127.0.0.1" in said, said
 
 
 def _ended(process: Process) -> Ended:

@@ -1,6 +1,6 @@
 """Indexes that are built beside the traffic: by one of two runners, and after a build that was interrupted."""
 
-from tests.peers.programs import Peers
+from tests.peers.programs import Peers, wait_until_it_waits
 from tests.support.database import Database
 from tests.support.processes import wait_until
 
@@ -16,7 +16,6 @@ WAITS_IN_LOCK = (
     "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
     " AND now() - query_start > interval '2 seconds'"
 )
-SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND usename <> 'postgres'"
 
 
 def wait_until_it_builds(peers: Peers, database: Database) -> None:
@@ -44,7 +43,7 @@ async def test_an_index_is_built_concurrently_while_another_runner_waits(peers: 
         with peers.begun(peers.dashdb("up")) as first:
             wait_until_it_builds(peers, peers.ours)
             with peers.begun(peers.dashdb("up", "--lock-timeout", "1m")) as second:
-                wait_until(lambda: peers.asked(peers.ours, SESSIONS) == "2", what="the second is there", seconds=20)
+                wait_until_it_waits(second)
                 await gate.execute("ROLLBACK")
                 ended = [(process.communicate(timeout=60), process.returncode) for process in (first, second)]
     assert [code for _, code in ended] == [0, 0], ended

@@ -5,7 +5,7 @@ from dataclasses import replace
 import asyncpg
 
 from tests.database.programs import sleepers
-from tests.peers.programs import AT_THE_GATE, CONNECTED, THREE, Peers
+from tests.peers.programs import AT_THE_GATE, THREE, Peers, all_connected
 from tests.support.database import Database
 from tests.support.pgbouncer import PgBouncer
 from tests.support.processes import wait_until
@@ -61,10 +61,12 @@ async def test_three_replicas_that_start_at_once_all_succeed(peers: Peers) -> No
     assert peers.run(peers.dashdb("up")).returncode == peers.run(peers.goose("up")).returncode == 0
     peers.write({"2_a.up.sql": BEHIND_THE_GATE})
     peers.write_goose({"2_a.sql": f"{BEHIND_THE_GATE};"})
-    theirs = await peers.at_once(peers.goose("up", "no-lock"), peers.theirs, until=AT_THE_GATE)
+    theirs = await peers.at_once(
+        peers.goose("up", "no-lock"), peers.theirs, until=lambda _: peers.asked(peers.theirs, AT_THE_GATE) == str(THREE)
+    )
     assert sorted(ended.returncode for ended in theirs) == [0, 1, 1]
     assert sum('relation "a" already exists' in ended.stderr for ended in theirs) == THREE - 1
-    ours = await peers.at_once(peers.dashdb("up"), peers.ours, until=CONNECTED)
+    ours = await peers.at_once(peers.dashdb("up"), peers.ours, until=all_connected)
     assert [ended.returncode for ended in ours] == [0, 0, 0]
     assert sum("applied 2_a.up.sql" in ended.stderr for ended in ours) == 1
 
