@@ -52,11 +52,14 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
             server_settings={"application_name": target.application_name},
         )
     except UnicodeError:  # such as db..example.org, which no resolver is even asked for
-        raise in_our_words(socket.gaierror(), target) from None
+        failure = in_our_words(socket.gaierror(), target)
     except (*DRIVER_ERRORS, LoginEnded) as error:
-        raise in_our_words(error, target) from None
-    _notice_silent_peers(connection, target)
-    return connection
+        failure = in_our_words(error, target)
+    else:
+        _notice_silent_peers(connection, target)
+        return connection
+    # Only here: raised above it would hold on to the driver's error, with every frame and socket of the login.
+    raise failure
 
 
 async def close(connection: Connection) -> None:

@@ -45,7 +45,11 @@ class Dialler:
             wait=wait_random_exponential(multiplier=0.02, max=0.25),
             reraise=True,
         )
-        connection: Connection = await dialling(once)
+        try:
+            connection: Connection = await dialling(once)
+        except DashdbError as error:
+            # Between the error and tenacity's frames is a cycle, which only a collection of garbage would end.
+            raise error.with_traceback(None) from None
         self._down_since = None
         return connection
 

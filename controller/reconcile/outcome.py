@@ -21,9 +21,9 @@ from controller.resource.status import (
 
 FIRST_RETRY_SECONDS = 0.5
 """After a first failure; doubles with each further one, up to the health interval."""
-JITTER = 0.1
-"""Part of a wait that is taken off at random, so that many resources do not look in step. Never added: the
-interval is a promise."""
+JITTER, RETRY_JITTER = 0.1, 0.5
+"""Parts of the waits after a success and after a failure that are taken off at random, so that many resources do not
+look in step: least of all those whose one server went down. Never added: the interval is a promise."""
 MOST_DOUBLINGS = 16
 
 
@@ -93,12 +93,12 @@ def conclude(
         server=_server(observed, previous),
     )
     interval = float(spec.health.interval_seconds)
-    wait = interval if culprit is None else _retry_wait(failures, interval)
+    wait = interval * (1 - JITTER * jitter) if culprit is None else _retry_wait(failures, interval, jitter)
     return Outcome(
         status=status,
         events=_events(previous, status),
         ready=culprit is None,
-        wait_seconds=wait * (1 - JITTER * jitter),
+        wait_seconds=wait,
         watch_secrets=observed.connection_error is not None and observed.connection_error.recovery is Recovery.WAITING,
     )
 
@@ -212,6 +212,6 @@ def _events(previous: DashboardDatabaseStatus, status: DashboardDatabaseStatus) 
     return tuple(events)
 
 
-def _retry_wait(failures: int, interval: float) -> float:
+def _retry_wait(failures: int, interval: float, jitter: float) -> float:
     doubled: float = FIRST_RETRY_SECONDS * 2 ** min(failures, MOST_DOUBLINGS)
-    return min(interval, doubled)
+    return min(interval, doubled) * (1 - RETRY_JITTER * jitter)

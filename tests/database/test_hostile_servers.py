@@ -1,6 +1,7 @@
 """Servers that want our password, our time or our memory: each ends in a reason of its own, and nobody else notices."""
 
 import asyncio
+import gc
 import hashlib
 import logging
 import threading
@@ -196,3 +197,15 @@ async def test_passwords_of_any_alphabet_and_any_number_of_rounds_log_in(
         postgres.psql(postgres.superuser, sql=sql)
         async with connected(replace(target, password=password)) as connection:
             assert await connection.fetchval("SELECT 1") == 1
+
+
+@pytest.mark.parametrize("script", [hostile.mute, hostile.mute_in_scram, hostile.mute_after_login])
+async def test_a_failure_leaves_no_connection_to_the_garbage_collector(script: Script) -> None:
+    """Hundreds that fail all the time would make it stop the process for a third of a second each minute."""
+    gc.collect()
+    gc.disable()
+    try:
+        await refused(script, connect_timeout=0.3, query_timeout=0.3)
+        assert not [left for left in gc.get_objects() if isinstance(left, GuardedProtocol)]
+    finally:
+        gc.enable()

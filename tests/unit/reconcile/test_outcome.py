@@ -185,6 +185,15 @@ def test_waits_after_failures_double_up_to_the_interval() -> None:
     assert outcome(observed(1), wanted, error=MigrationLocked("held"), failures=10**6).wait_seconds == 5
 
 
+def test_a_wait_after_a_failure_is_shortened_by_up_to_half() -> None:
+    wanted = spec(health={"intervalSeconds": 5})
+    waits = [
+        outcome(observed(1), wanted, error=MigrationLocked("held"), failures=9, jitter=j).wait_seconds
+        for j in (0.5, 1.0)
+    ]
+    assert waits == [3.75, 2.5]
+
+
 def test_progress_changes_reconciling_and_keeps_the_rest() -> None:
     before = outcome(observed(1, 2)).status
     during = in_progress(before, Work("Running V003.", 0.0), 4, NOW)
