@@ -2,11 +2,13 @@
 
     python -m benchmarks.hung [--json] [--databases N] [--seconds N]
 
-The real operator on a real control plane. The servers that hang are scripts: mute after the login, or in the middle
-of it; beside them one that asks for billions of rounds of SCRAM, and two that send notices without end. `/live` and
+The real operator on a real control plane. The servers that hang are scripts: mute after the login, or in the middle of
+it; beside them one that asks for billions of rounds of SCRAM, and two that send notices without end. `/live` and
 `/metrics` are asked from processes of their own: at rest, with the healthy databases alone; with those that hang as
-most people apply them; and with those that hang looked at as often as a resource may ask for, once a second. How late
-a check is, is the time between two of them, as `/metrics` tells it, above the interval.
+most people apply them; and with those that hang looked at as often as a resource may ask for, once a second. The floor
+is the same page for as many databases from a process that has nothing else to do, asked in turn with the operator: it
+tells what the machine and the library that writes the metrics take. How late a check is, is the time between two of
+them, as `/metrics` tells it, above the interval.
 """
 
 import http.client
@@ -26,6 +28,7 @@ from rich.console import Console
 from rich.table import Table
 
 from benchmarks.footprint import p99
+from benchmarks.idle_pages import idle_pages
 from benchmarks.parts import Parts, ReadyWatch, real_parts
 from benchmarks.scripted import scripted_servers
 from tests.support.processes import wait_until
@@ -48,7 +51,9 @@ HOSTILE = (
 )
 ROWS = {
     "live_p99": ("/live, p99", "ms", "20 ms"),
+    "live_floor": ("/live, p99, floor", "ms", "-"),
     "metrics_p99": ("/metrics, p99", "ms", "100 ms"),
+    "metrics_floor": ("/metrics, p99, floor", "ms", "-"),
     "late_p99": ("check of a healthy one, late by, p99", "ms", "-"),
     "late_most": ("the latest of them", "ms", "-"),
     "cpu": ("the operator, of one CPU", "%", "-"),
@@ -63,18 +68,19 @@ _context = multiprocessing.get_context("spawn")
 
 
 class Scraper:
-    """Asks for one path again and again, from a process of its own, for the time of a `with`.
+    """Asks the operator and the floor in turn for one path, from a process of its own, for the time of a `with`.
 
     Attributes:
-        milliseconds: of each answer.
-        late: seconds of each check of a healthy database that the answers tell of.
+        milliseconds, floor: of each answer of the operator, and of the floor.
+        late: seconds of each check of a healthy database that the operator's answers tell of.
     """
 
-    def __init__(self, port: int, path: str, every: float) -> None:
+    def __init__(self, ports: tuple[int, int], path: str, every: float) -> None:
         self.milliseconds: list[float] = []
+        self.floor: list[float] = []
         self.late: list[float] = []
         self._pipe, theirs = _context.Pipe()
-        self._process = _context.Process(target=_scrape, args=(port, path, every, theirs), daemon=True)
+        self._process = _context.Process(target=_scrape, args=(ports, path, every, theirs), daemon=True)
 
     def __enter__(self) -> Self:
         self._process.start()
@@ -82,24 +88,30 @@ class Scraper:
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
         self._pipe.send("stop")
-        self.milliseconds, self.late = self._pipe.recv()
+        self.milliseconds, self.floor, self.late = self._pipe.recv()
         self._process.join()
 
 
-def _scrape(port: int, path: str, every: float, stop: Connection) -> None:
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+def _scrape(ports: tuple[int, int], path: str, every: float, stop: Connection) -> None:
+    operator, floor = (http.client.HTTPConnection("127.0.0.1", port, timeout=60) for port in ports)
     milliseconds: list[float] = []
+    floors: list[float] = []
     checked: defaultdict[str, list[float]] = defaultdict(list)
     while not stop.poll(every):
-        started = time.perf_counter()
-        connection.request("GET", path)
-        body = connection.getresponse().read()
-        milliseconds.append((time.perf_counter() - started) * 1000)
-        for name, moment in CHECKED.findall(body.decode()):
+        for name, moment in CHECKED.findall(_timed(operator, path, milliseconds)):
             if float(moment) not in checked[name][-1:]:
                 checked[name].append(float(moment))
+        _timed(floor, path, floors)
     gaps = (after - before for moments in checked.values() for before, after in itertools.pairwise(moments))
-    stop.send((milliseconds, [gap - INTERVAL_SECONDS for gap in gaps]))
+    stop.send((milliseconds, floors, [gap - INTERVAL_SECONDS for gap in gaps]))
+
+
+def _timed(connection: http.client.HTTPConnection, path: str, milliseconds: list[float]) -> str:
+    started = time.perf_counter()
+    connection.request("GET", path)
+    body = connection.getresponse().read()
+    milliseconds.append((time.perf_counter() - started) * 1000)
+    return body.decode()
 
 
 @dataclass(frozen=True)
@@ -107,20 +119,30 @@ class Figures:
     """Of one stretch of time; milliseconds, and per cent of one CPU."""
 
     live_p99: float
+    live_floor: float
     metrics_p99: float
+    metrics_floor: float
     late_p99: float
     late_most: float
     cpu: float
 
 
-def measure(parts: Parts, seconds: float) -> Figures:
-    port = parts.operator.port
+def measure(parts: Parts, floor: int, seconds: float) -> Figures:
+    ports = (parts.operator.port, floor)
     cpu = parts.operator.cpu_seconds
-    with Scraper(port, "/live", LIVE_EVERY) as live, Scraper(port, "/metrics", METRICS_EVERY) as metrics:
+    with Scraper(ports, "/live", LIVE_EVERY) as live, Scraper(ports, "/metrics", METRICS_EVERY) as metrics:
         time.sleep(seconds)
     share = (parts.operator.cpu_seconds - cpu) / seconds
     late = [value * 1000 for value in metrics.late]
-    return Figures(p99(live.milliseconds), p99(metrics.milliseconds), p99(late), max(late), share * 100)
+    return Figures(
+        live_p99=p99(live.milliseconds),
+        live_floor=p99(live.floor),
+        metrics_p99=p99(metrics.milliseconds),
+        metrics_floor=p99(metrics.floor),
+        late_p99=p99(late),
+        late_most=max(late),
+        cpu=share * 100,
+    )
 
 
 def apply_healthy(parts: Parts) -> None:
@@ -159,15 +181,15 @@ def apply_hung(parts: Parts, names: list[str], spec: dict[str, Any]) -> None:
 def measure_all(databases: int, seconds: int, console: Console) -> dict[str, Figures]:
     """By what goes on."""
     found: dict[str, Figures] = {}
-    with scripted_servers() as ports, real_parts() as parts:
+    with idle_pages(databases + HEALTHY + len(HOSTILE)) as floor, scripted_servers() as ports, real_parts() as parts:
         console.print("at rest")
         apply_healthy(parts)
-        found["at rest"] = measure(parts, seconds)
+        found["at rest"] = measure(parts, floor, seconds)
         names = apply_secrets(parts, ports, databases)
         for when, spec in {"by default": {}, "every second": BUSIEST}.items():
             console.print(f"beside databases that hang, {when}")
             apply_hung(parts, names, spec)
-            found[when] = measure(parts, seconds)
+            found[when] = measure(parts, floor, seconds)
     return found
 
 

@@ -1,15 +1,12 @@
 """Scripted servers in a process of their own: what it costs to be hostile is none of what is measured in ours."""
 
-import asyncio
-import multiprocessing
-import signal
 import socket
 import tempfile
-from collections.abc import Iterator
-from contextlib import AsyncExitStack, contextmanager, suppress
-from multiprocessing.connection import Connection
+from collections.abc import AsyncIterator, Iterator
+from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
+from benchmarks.beside import in_another_process
 from tests.support import hostile
 from tests.support.certificates import issue_certificates
 from tests.support.hostile import Script, hostile_server
@@ -33,39 +30,21 @@ SCRIPTS: dict[str, Script] = {
 BLACK_HOLE = "black hole: no answer to a SYN"
 PLAIN_PASSWORD = "asks for the password in plain text"
 
-_context = multiprocessing.get_context("spawn")
 
-
-@contextmanager
-def scripted_servers() -> Iterator[dict[str, int]]:
+def scripted_servers() -> AbstractContextManager[dict[str, int]]:
     """The port of each of SCRIPTS, of BLACK_HOLE, and of PLAIN_PASSWORD, which is asked for over TLS."""
-    ours, theirs = _context.Pipe()
-    process = _context.Process(target=_serve, args=(theirs,), daemon=True)
-    process.start()
-    theirs.close()
-    try:
-        yield ours.recv()
-    finally:
-        ours.close()
-        process.join()
+    return in_another_process(_servers)
 
 
-def _serve(pipe: Connection) -> None:
-    """Until the other end of PIPE is closed, in whatever way that comes about."""
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    asyncio.run(_run(pipe))
-
-
-async def _run(pipe: Connection) -> None:
+@asynccontextmanager
+async def _servers() -> AsyncIterator[dict[str, int]]:
     async with AsyncExitStack() as stack:
         ports = {name: await stack.enter_async_context(hostile_server(script)) for name, script in SCRIPTS.items()}
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
         over_tls = hostile.asks_for_plain_password_over_tls(issue_certificates(folder / "tls"))
         ports[PLAIN_PASSWORD] = await stack.enter_async_context(hostile_server(over_tls))
         ports[BLACK_HOLE] = stack.enter_context(_black_hole())
-        pipe.send(ports)
-        with suppress(EOFError):
-            await asyncio.to_thread(pipe.recv)
+        yield ports
 
 
 @contextmanager

@@ -112,6 +112,9 @@ class _Transaction:
             await self._execute(ending)
         except asyncpg.IntegrityConstraintViolationError as error:
             raise MigrationFailed(explain_deferred(self.file.step, error) + NOTHING_APPLIED) from None
+        except _Moved:  # the guard has read the history, and so holds a lock on it: nobody else can have dropped it
+            text = f"{self.file.step.label} drops schema_version, where the history of migrations is kept."
+            raise MigrationFailed(text + NOTHING_APPLIED) from None
 
     async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
         text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")

@@ -165,6 +165,18 @@ async def test_a_history_table_of_another_program_is_left_alone(connection: Conn
     assert await tables(connection) == ["schema_version"]
 
 
+@pytest.mark.parametrize("before", [{}, {"V1_a.up.sql": "CREATE TABLE a ()"}])
+@pytest.mark.parametrize(
+    "text", ["DROP TABLE schema_version", "DROP TABLE schema_version; SELECT 1", "SELECT 1; DROP TABLE schema_version"]
+)
+async def test_a_file_that_drops_the_history_is_refused(
+    connection: Connection, before: dict[str, str], text: str
+) -> None:
+    with pytest.raises(MigrationFailed, match=r"V2_b.up.sql drops schema_version, where the history"):
+        await run(connection, {**before, "V2_b.up.sql": text})
+    assert await tables(connection) == ["a", "schema_version"][: 2 * len(before)]
+
+
 async def test_an_edited_file_is_refused_before_anything_runs(connection: Connection) -> None:
     await run(connection, TWO, 1)
     with pytest.raises(HistoryMismatch, match="was edited"):
