@@ -1,7 +1,10 @@
-"""What of Python itself makes a process answer late: its garbage collector, and the lock that its threads share."""
+"""What of Python itself makes a process start and answer late: its garbage collector, and the lock that its threads
+share."""
 
 import gc
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 _WHOLE_HEAP_EVERY = 100
 """Collections of the middle generation, ten times as many as by default. A look through the whole heap stops every
@@ -13,13 +16,23 @@ waits for it several times in each answer while metrics are written in a thread;
 two change."""
 
 
+@contextmanager
+def no_collections() -> Iterator[None]:
+    """For loading modules: none of it is garbage, and looking through it again and again takes a sixth of the time."""
+    gc.disable()
+    try:
+        yield
+    finally:
+        gc.enable()
+
+
 def keep_latency_low() -> None:
     """To be called once, when everything is loaded: that is left out of every later collection, it is there for good.
+    What of it is garbage stays too: it is little, and to look for it takes a tenth of the start.
 
     https://docs.python.org/3/library/gc.html#gc.freeze,
     https://docs.python.org/3/library/sys.html#sys.setswitchinterval
     """
-    gc.collect()
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _WHOLE_HEAP_EVERY)

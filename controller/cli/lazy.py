@@ -6,6 +6,8 @@ from typing import Any
 
 import click
 
+from controller.latency import no_collections
+
 
 class LazyGroup(click.Group):
     """`commands_at` maps a name to where its command is, `module:attribute`, and to the line that the list shows."""
@@ -21,7 +23,8 @@ class LazyGroup(click.Group):
         if cmd_name not in self._commands_at:
             return None
         module, _, attribute = self._commands_at[cmd_name][0].partition(":")
-        command: click.Command = getattr(import_module(module), attribute)
+        with no_collections():
+            command: click.Command = getattr(import_module(module), attribute)
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002

@@ -13,8 +13,7 @@ from controller.errors import DashdbError, InternalError, MigrationLocked
 from controller.logs import log_fault
 from controller.migrate.file_run import RunSettings
 from controller.migrate.files import Migrations
-from controller.migrate.log_progress import LoggedProgress
-from controller.migrate.runner import Runner
+from controller.migrate.plan import Plan
 
 log = structlog.get_logger(__name__)
 
@@ -113,9 +112,7 @@ class Preparation:
     async def _prepare(self, pool: Pool) -> None:
         wanted = self._wanted
         if wanted.migrate:
-            async with pool.connection() as connection:
-                runner = Runner(connection, wanted.run, LoggedProgress(), pool.connection)
-                done = await runner.run(wanted.migrations(), None)
+            done = await _migrate(pool, wanted)
             self.reached = done.target
             log.info("migrated", files=len(done.steps), version=done.target)
         if wanted.seed:
@@ -127,6 +124,17 @@ def pause_after(problem: DashdbError, failures: int) -> float:
     """Seconds until the next try; `failures` before this one."""
     longest = LONGEST_LOCKED_SECONDS if isinstance(problem, MigrationLocked) else LONGEST_RETRY_SECONDS
     return min(FIRST_RETRY_SECONDS * 2.0 ** min(failures, MOST_DOUBLINGS), longest)
+
+
+async def _migrate(pool: Pool, wanted: Wanted) -> Plan:
+    """What was done."""
+    # `/live` answers before the engine is loaded.
+    from controller.migrate.log_progress import LoggedProgress  # noqa: PLC0415
+    from controller.migrate.runner import Runner  # noqa: PLC0415
+
+    async with pool.connection() as connection:
+        runner = Runner(connection, wanted.run, LoggedProgress(), pool.connection)
+        return await runner.run(wanted.migrations(), None)
 
 
 async def _seed(pool: Pool, schema: str | None) -> Mapping[str, int]:
