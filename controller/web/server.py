@@ -12,13 +12,12 @@ from typing import Any
 
 import structlog
 from aiohttp import web
-from prometheus_client.exposition import choose_encoder
 
 from controller.errors import ConfigurationError
 from controller.health.board import Board, Key, Report
 from controller.logs import log_fault
 from controller.web import answers
-from controller.web.metrics import registry
+from controller.web.metrics import MetricsPage, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
 
@@ -94,7 +93,7 @@ class _Endpoints:
         self._board = board
         self._not_ready = not_ready
         self._version = version
-        self._registry = registry(board, version=version)
+        self._metrics = MetricsPage(registry(board, version=version))
 
     async def page(self, _: web.Request) -> web.Response:
         html = landing_page(answers.overview(self._board.reports(datetime.now(UTC))), version=self._version)
@@ -105,11 +104,7 @@ class _Endpoints:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Written in a thread: of hundreds of databases it takes a while, for which `/live` must not wait."""
-        try:
-            encoder, content_type = choose_encoder(_accept(request))
-        except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
-            encoder, content_type = choose_encoder("")
-        text = await asyncio.to_thread(encoder, self._registry)
+        text, content_type = await asyncio.to_thread(self._metrics.write, _accept(request))
         response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
         response.enable_compression()
         return response

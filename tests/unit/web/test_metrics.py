@@ -1,11 +1,14 @@
 """What Prometheus scrapes."""
 
 import subprocess
+from collections.abc import Callable
 
-from prometheus_client import generate_latest
+import pytest
+from prometheus_client import CollectorRegistry, generate_latest
+from prometheus_client.exposition import choose_encoder
 
 from controller.health.board import Board
-from controller.web.metrics import registry
+from controller.web.metrics import BoardCollector, MetricsPage, registry
 from tests.support.binaries import promtool
 from tests.unit.web.reports import DOWN, report
 
@@ -45,6 +48,27 @@ def test_a_database_that_is_gone_leaves_no_series() -> None:
     board = board_with("one", "two")
     board.remove(("team-a", "one"))
     assert 'name="one"' not in scrape(board)
+
+
+@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8"])
+def test_what_has_not_changed_since_the_last_scrape_reads_as_the_library_writes_it(accept: str) -> None:
+    board = board_with("one", "two")
+    ours = CollectorRegistry()
+    ours.register(BoardCollector(board, version="0.1.0"))
+    page = MetricsPage(ours)
+    encoder, content_type = choose_encoder(accept)
+    changes: list[Callable[[], None]] = [
+        lambda: None,
+        lambda: board.put(("team-a", "two"), report(DOWN)),
+        lambda: board.remove(("team-a", "one")),
+        lambda: board.remove(("team-a", "two")),
+        lambda: board.put(("team-a", "one"), report()),
+    ]
+    for change in changes:
+        change()
+        assert page.write(accept) == (encoder(ours), content_type)
+    page.write("application/openmetrics-text; version=2.0.0")
+    assert page.write(accept) == (encoder(ours), content_type)
 
 
 def test_promtool_finds_nothing_to_say_about_names_and_units() -> None:
