@@ -54,12 +54,12 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
     except UnicodeError:  # such as db..example.org, which no resolver is even asked for
         failure = in_our_words(socket.gaierror(), target)
     except (*DRIVER_ERRORS, LoginEnded) as error:
-        failure = in_our_words(error, target)
+        # Frames of the login hold its error: a cycle, which only a collection of garbage would end.
+        failure = in_our_words(error.with_traceback(None), target)
     else:
         _notice_silent_peers(connection, target)
         return connection
-    # Only here: raised above it would hold on to the driver's error, with every frame and socket of the login.
-    raise failure
+    raise failure  # only here: raised above it would hold on to the driver's error
 
 
 async def close(connection: Connection) -> None:

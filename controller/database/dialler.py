@@ -45,11 +45,14 @@ class Dialler:
             wait=wait_random_exponential(multiplier=0.02, max=0.25),
             reraise=True,
         )
+        # tenacity and its last actions hold each other, and so do its frames and the error: only a collection of
+        # garbage would end that.
         try:
             connection: Connection = await dialling(once)
         except DashdbError as error:
-            # Between the error and tenacity's frames is a cycle, which only a collection of garbage would end.
             raise error.with_traceback(None) from None
+        finally:
+            dialling.iter_state.reset()
         self._down_since = None
         return connection
 
