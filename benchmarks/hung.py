@@ -6,8 +6,8 @@ The real operator on a real control plane. The servers that hang are scripts: mu
 it; beside them one that asks for billions of rounds of SCRAM, and two that send notices without end. `/live` and
 `/metrics` are asked from processes of their own: at rest, with the healthy databases alone; with those that hang as
 most people apply them; and with those that hang looked at as often as a resource may ask for, once a second. The floor
-is the same page for as many databases from a process that has nothing else to do, asked in turn with the operator: it
-tells what the machine and the library that writes the metrics take. How late a check is, is the time between two of
+is the same page for all these databases from a process that has nothing else to do, asked in turn with the operator:
+it tells what the machine and the library that writes the metrics take. How late a check is, is the time between two of
 them, as `/metrics` tells it, above the interval.
 """
 

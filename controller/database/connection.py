@@ -52,14 +52,14 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
             server_settings={"application_name": target.application_name},
         )
     except UnicodeError:  # such as db..example.org, which no resolver is even asked for
-        failure = in_our_words(socket.gaierror(), target)
+        problem: BaseException = socket.gaierror()
     except (*DRIVER_ERRORS, LoginEnded) as error:
         # Frames of the login hold its error: a cycle, which only a collection of garbage would end.
-        failure = in_our_words(error.with_traceback(None), target)
+        problem = error.with_traceback(None)
     else:
         _notice_silent_peers(connection, target)
         return connection
-    raise failure  # only here: raised above it would hold on to the driver's error
+    raise in_our_words(problem, target)  # only here: raised above, it would hold on to the driver's error
 
 
 async def close(connection: Connection) -> None:

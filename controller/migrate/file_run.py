@@ -1,7 +1,5 @@
 """What the run of one file needs, whether in a transaction or statement by statement; and how it can go wrong."""
 
-import asyncio
-import sys
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -114,9 +112,7 @@ def limits(
 
 async def roll_back(connection: Connection) -> None:
     """In bounded time: a statement that its cancellation has missed ends with the connection instead."""
-    # A message that is cancelled under way has begun a transaction of which the driver has not heard yet.
-    cancelled = isinstance(sys.exception(), asyncio.CancelledError)
-    if connection.is_closed() or not (cancelled or connection.is_in_transaction()):
+    if connection.is_closed() or not connection.is_in_transaction():
         return
     try:
         await connection.execute("ROLLBACK", timeout=ROLLBACK_TIMEOUT)

@@ -34,9 +34,9 @@ def explain(step: Step, statement: Statement, offset: int, error: asyncpg.Postgr
 
 
 def explain_deferred(step: Step, error: asyncpg.PostgresError) -> str:
-    """Why the file was refused at its end, by a constraint that is checked then."""
+    """Why the file was refused at its end, by a constraint or a trigger that waits until then."""
     return (
-        f"{step.label}: at its end, PostgreSQL refused a deferred constraint with SQLSTATE "
+        f"{step.label}: at its end, PostgreSQL refused a deferred constraint or trigger with SQLSTATE "
         f"{condition_name(error)}{_objects(error)}."
     )
 

@@ -110,10 +110,13 @@ class _Transaction:
         """What COMMIT would check is checked before it, while it can still be said which file broke it."""
         try:
             await self._execute(ending)
-        except asyncpg.IntegrityConstraintViolationError as error:
+        except asyncpg.PostgresError as error:
+            deferred = isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context is not None
+            if ends_connection(error) or not deferred:
+                raise
             raise MigrationFailed(explain_deferred(self.file.step, error) + NOTHING_APPLIED) from None
-        except _Moved:  # the guard has read the history, and so holds a lock on it: nobody else can have dropped it
-            text = f"{self.file.step.label} drops schema_version, where the history of migrations is kept."
+        except _Moved:  # by itself: this transaction holds the lock of runners, and one on a history that was there
+            text = f"{self.file.step.label} drops or moves schema_version, where the history of migrations is kept."
             raise MigrationFailed(text + NOTHING_APPLIED) from None
 
     async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
@@ -143,7 +146,8 @@ class _Transaction:
         if ends_connection(error):
             raise error
         if batch is None:
-            if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
+            # The history: all was reverted meanwhile. One that a trigger misses comes with the trigger's context.
+            if isinstance(error, asyncpg.UndefinedTableError) and error.context is None:
                 raise _Moved from None
             raise error
         position = int(error.position) - offset if error.position else None

@@ -21,9 +21,11 @@ from controller.resource.status import (
 
 FIRST_RETRY_SECONDS = 0.5
 """After a first failure; doubles with each further one, up to the health interval."""
-JITTER, RETRY_JITTER = 0.1, 0.5
-"""Parts of the waits after a success and after a failure that are taken off at random, so that many resources do not
-look in step: least of all those whose one server went down. Never added: the interval is a promise."""
+JITTER = 0.1
+"""Part of a wait that is taken off at random, so that many resources do not look in step. Never added: the
+interval is a promise."""
+RETRY_JITTER = 0.5
+"""The same after a failure: those whose one server went down begin in step, and shall not stay so."""
 MOST_DOUBLINGS = 16
 
 

@@ -43,7 +43,8 @@ class _Written:
 
 class MetricsPage:
     """What `/metrics` answers. Most families of hundreds of databases are as they were when they were asked for last;
-    those are not written again, which is what takes the time."""
+    those are not written again, which is what takes the time. Collectors have to make their samples anew each time.
+    """
 
     def __init__(self, registry: CollectorRegistry) -> None:
         self._registry = registry
@@ -55,13 +56,16 @@ class MetricsPage:
             encoder, content_type = choose_encoder(accept)
         except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
             encoder, content_type = choose_encoder("")
+        written: dict[str, _Written] = {}
         pieces = []
         for metric in self._registry.collect():
             known = self._written.get(metric.name)
             if known is None or known.content_type != content_type or known.samples != metric.samples:
                 text = encoder(_Family(metric)).removesuffix(_END)
-                known = self._written[metric.name] = _Written(content_type, metric.samples, text)
+                known = _Written(content_type, metric.samples, text)
+            written[metric.name] = known
             pieces.append(known.text)
+        self._written = written  # without the families that are gone
         if content_type.startswith("application/openmetrics-text"):
             pieces.append(_END)
         return b"".join(pieces), content_type

@@ -40,24 +40,6 @@ async def test_a_run_that_is_cancelled_leaves_nothing_and_a_usable_connection(
     await run(connection, A)
 
 
-async def test_a_message_that_is_cancelled_under_way_leaves_no_transaction(
-    target: Target, connection: Connection
-) -> None:
-    async with connected(target) as observer:
-        await run(connection, A)
-        await observer.execute("BEGIN; LOCK TABLE a")
-        task = asyncio.create_task(run(connection, {**A, "V2_b.up.sql": "CREATE TABLE b (LIKE a)"}))
-        waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'a'::regclass"
-        async with asyncio.timeout(10):
-            while await observer.fetchval(waiting) != 1:  # noqa: ASYNC110 - a server has no events
-                await asyncio.sleep(0.01)
-        task.cancel()
-        with pytest.raises(asyncio.CancelledError):
-            await task
-        await observer.execute("ROLLBACK")
-    assert await tables(connection) == ["a", "schema_version"]
-
-
 async def test_a_server_that_does_not_answer_does_not_hold_up_the_end(
     postgres15: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:

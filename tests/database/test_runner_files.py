@@ -165,6 +165,20 @@ async def test_a_history_table_of_another_program_is_left_alone(connection: Conn
     assert await tables(connection) == ["schema_version"]
 
 
+async def test_a_trigger_that_waits_until_the_end_and_fails_is_refused_by_file(connection: Connection) -> None:
+    waits = """
+        CREATE TABLE a (n int);
+        CREATE FUNCTION noted() RETURNS trigger LANGUAGE plpgsql AS $$
+        BEGIN INSERT INTO missing VALUES (1); RETURN NULL; END $$;
+        CREATE CONSTRAINT TRIGGER noted AFTER INSERT ON a DEFERRABLE INITIALLY DEFERRED
+            FOR EACH ROW EXECUTE FUNCTION noted();
+        INSERT INTO a VALUES (1)
+    """
+    with pytest.raises(MigrationFailed, match=r"V1_a.up.sql: at its end.*trigger with SQLSTATE 42P01"):
+        await run(connection, {"V1_a.up.sql": waits})
+    assert await tables(connection) == []
+
+
 @pytest.mark.parametrize("before", [{}, {"V1_a.up.sql": "CREATE TABLE a ()"}])
 @pytest.mark.parametrize(
     "text", ["DROP TABLE schema_version", "DROP TABLE schema_version; SELECT 1", "SELECT 1; DROP TABLE schema_version"]
@@ -172,7 +186,7 @@ async def test_a_history_table_of_another_program_is_left_alone(connection: Conn
 async def test_a_file_that_drops_the_history_is_refused(
     connection: Connection, before: dict[str, str], text: str
 ) -> None:
-    with pytest.raises(MigrationFailed, match=r"V2_b.up.sql drops schema_version, where the history"):
+    with pytest.raises(MigrationFailed, match=r"V2_b.up.sql drops or moves schema_version, where the"):
         await run(connection, {**before, "V2_b.up.sql": text})
     assert await tables(connection) == ["a", "schema_version"][: 2 * len(before)]
 

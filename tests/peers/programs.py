@@ -125,7 +125,8 @@ class Peers:
 
 def all_connected(processes: Iterable[Process]) -> bool:
     """Whether each has a connection: sessions cannot be counted, since one that works may watch with a second."""
-    return all(psutil.Process(process.pid).net_connections("tcp") for process in processes)
+    connections = (psutil.Process(process.pid).net_connections("tcp") for process in processes)
+    return all(any(each.status == psutil.CONN_ESTABLISHED for each in found) for found in connections)
 
 
 def wait_until_it_waits(process: Process) -> None:
