@@ -108,16 +108,18 @@ class _Transaction:
 
     async def _finish(self, ending: str) -> None:
         """What COMMIT would check is checked before it, while it can still be said which file broke it."""
+        step = self.file.step
         try:
-            await self._execute(ending)
+            await self.connection.execute(ending, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
-            deferred = isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context is not None
-            if ends_connection(error) or not deferred:
-                raise
-            raise MigrationFailed(explain_deferred(self.file.step, error) + NOTHING_APPLIED) from None
-        except _Moved:  # by itself: this transaction holds the lock of runners, and one on a history that was there
-            text = f"{self.file.step.label} drops or moves schema_version, where the history of migrations is kept."
-            raise MigrationFailed(text + NOTHING_APPLIED) from None
+            if isinstance(error, NO_LOCK) or ends_connection(error):
+                await self._explain(error, 0, None, travels=True)
+            if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
+                raise MigrationFailed(explain_deferred(step, error) + NOTHING_APPLIED) from None
+            if isinstance(error, asyncpg.UndefinedTableError):  # by itself: this transaction holds the runners' lock
+                text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
+                raise MigrationFailed(text + NOTHING_APPLIED) from None
+            raise
 
     async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
         text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
@@ -146,8 +148,7 @@ class _Transaction:
         if ends_connection(error):
             raise error
         if batch is None:
-            # The history: all was reverted meanwhile. One that a trigger misses comes with the trigger's context.
-            if isinstance(error, asyncpg.UndefinedTableError) and error.context is None:
+            if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
                 raise _Moved from None
             raise error
         position = int(error.position) - offset if error.position else None
