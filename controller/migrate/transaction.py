@@ -1,6 +1,7 @@
 """Runs one file in one transaction with its history row, and in one round trip where nothing in it takes long."""
 
 import time
+from typing import NoReturn
 
 import asyncpg
 
@@ -128,7 +129,9 @@ class _Transaction:
         except asyncpg.PostgresError as error:
             await self._explain(error, len(before), batch, travels=bool(before or after))
 
-    async def _explain(self, error: asyncpg.PostgresError, offset: int, batch: Batch | None, *, travels: bool) -> None:
+    async def _explain(
+        self, error: asyncpg.PostgresError, offset: int, batch: Batch | None, *, travels: bool
+    ) -> NoReturn:
         """Raises what `error` means.
 
         Args:

@@ -95,12 +95,12 @@ def conclude(
         server=_server(observed, previous),
     )
     interval = float(spec.health.interval_seconds)
-    wait = interval * (1 - JITTER * jitter) if culprit is None else _retry_wait(failures, interval, jitter)
+    wait, part = (interval, JITTER) if culprit is None else (_retry_wait(failures, interval), RETRY_JITTER)
     return Outcome(
         status=status,
         events=_events(previous, status),
         ready=culprit is None,
-        wait_seconds=wait,
+        wait_seconds=wait * (1 - part * jitter),
         watch_secrets=observed.connection_error is not None and observed.connection_error.recovery is Recovery.WAITING,
     )
 
@@ -214,6 +214,6 @@ def _events(previous: DashboardDatabaseStatus, status: DashboardDatabaseStatus) 
     return tuple(events)
 
 
-def _retry_wait(failures: int, interval: float, jitter: float) -> float:
+def _retry_wait(failures: int, interval: float) -> float:
     doubled: float = FIRST_RETRY_SECONDS * 2 ** min(failures, MOST_DOUBLINGS)
-    return min(interval, doubled) * (1 - RETRY_JITTER * jitter)
+    return min(interval, doubled)

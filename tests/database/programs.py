@@ -91,6 +91,13 @@ def asleep(server: PostgresServer, settings: Mapping[str, str], *arguments: str)
         yield running
 
 
+def wait_until_it_waits(process: "subprocess.Popen[str]") -> None:
+    """Until a `dashdb migrate` has found another runner at work."""
+    assert process.stderr is not None
+    said = process.stderr.readline()
+    assert "waits for dashdb from 127.0.0.1" in said, said
+
+
 def sleepers(server: PostgresServer, database: str) -> int:
     """Sessions in that database that run a `pg_sleep`."""
     return int(

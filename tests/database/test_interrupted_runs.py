@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.database.programs import asleep, dashdb, sleepers, write_migrations
+from tests.database.programs import asleep, dashdb, sleepers, wait_until_it_waits, write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -62,8 +62,7 @@ def test_a_signal_while_waiting_for_another_runner_ends_the_wait(
     arguments = ("migrate", "up", "--path", str(folder), "--lock-timeout", "10m")
     with asleep(postgres, database.environ, *arguments) as first:
         with asleep(postgres, database.environ, *arguments) as second:
-            assert second.process.stderr is not None
-            assert "waits for dashdb from 127.0.0.1" in second.process.stderr.readline()
+            wait_until_it_waits(second.process)
             assert second.end(signal.SIGTERM).code == 143
         assert first.end(signal.SIGTERM).code == 143
 

@@ -129,13 +129,6 @@ def all_connected(processes: Iterable[Process]) -> bool:
     return all(any(each.status == psutil.CONN_ESTABLISHED for each in found) for found in connections)
 
 
-def wait_until_it_waits(process: Process) -> None:
-    """Until PROCESS, which is ours, has found another runner at work."""
-    assert process.stderr is not None
-    said = process.stderr.readline()
-    assert "waits for dashdb from 127.0.0.1" in said, said
-
-
 def _ended(process: Process) -> Ended:
     out, err = process.communicate(timeout=60)
     return subprocess.CompletedProcess(process.args, process.returncode, out, err)

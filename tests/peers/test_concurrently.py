@@ -1,6 +1,7 @@
 """Indexes that are built beside the traffic: by one of two runners, and after a build that was interrupted."""
 
-from tests.peers.programs import Peers, wait_until_it_waits
+from tests.database.programs import wait_until_it_waits
+from tests.peers.programs import Peers
 from tests.support.database import Database
 from tests.support.processes import wait_until
 
