@@ -18,7 +18,7 @@ from rich.progress import track
 from rich.table import Table
 
 from benchmarks.parts import Parts, ReadyWatch, real_parts
-from controller.migrate.files import packaged_folder
+from controller.migrate.files.folder import packaged_folder
 from tests.support.database import Database
 from tests.support.resources import connection_values, resource, secret
 

@@ -8,10 +8,10 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from benchmarks.beside import in_another_process
-from controller.health.board import Board
-from controller.latency import keep_latency_low
-from controller.log_format import LogFormat
-from controller.logs import configure_logs
+from controller.health.store import Board
+from controller.runtime.gc_tuning import keep_latency_low
+from controller.runtime.log_format import LogFormat
+from controller.runtime.logs import configure_logs
 from controller.web.server import application, serving
 from tests.unit.web.reports import DOWN, report
 

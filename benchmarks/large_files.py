@@ -26,11 +26,11 @@ from rich.table import Table
 from benchmarks.migrations import target_to
 from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, connected
-from controller.migrate.file_run import RunSettings
-from controller.migrate.files import read_folder
-from controller.migrate.lexer import Statement
-from controller.migrate.plan import Step
-from controller.migrate.runner import Runner
+from controller.migrate.files.folder import read_folder
+from controller.migrate.plan.make_plan import Step
+from controller.migrate.run.attempt import RunSettings
+from controller.migrate.run.runner import Runner
+from controller.migrate.sql.lexer import Statement
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 

@@ -19,7 +19,7 @@ from rich.progress import track
 from rich.table import Table
 
 from controller.errors import MigrationFileError
-from controller.migrate.lexer import split
+from controller.migrate.sql.lexer import split
 
 RUNS = 3
 SHAPES = {

@@ -27,9 +27,9 @@ from benchmarks.migration_tools import DASHDB, FLOOR, GOOSE, TOOLS, Command, Too
 from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, connected
 from controller.database.target import SslMode, Target
-from controller.migrate.history import read_history
-from controller.migrate.plan import HistoryRow, Plan, make_plan
-from controller.migrate.source import LOOK_SECONDS, MigrationSource
+from controller.migrate.files.source import LOOK_SECONDS, MigrationSource
+from controller.migrate.history.read import read_history
+from controller.migrate.plan.make_plan import HistoryRow, Plan, make_plan
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer, clean_environ
 

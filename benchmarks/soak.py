@@ -26,8 +26,8 @@ from rich.table import Table
 from benchmarks.leftovers import left_over, open_sockets
 from benchmarks.migrations import target_to
 from controller.database.connection import connected
-from controller.database.pool import Pool
-from controller.database.values import PoolSettings
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
 from controller.errors import DashdbError
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 
 from benchmarks.leftovers import left_over, open_sockets
 from controller.database.connection import CLOSE_TIMEOUT
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
 from controller.database.target import Target
 from controller.health.check import check
 from controller.health.verdict import Thresholds

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from benchmarks.faults.fault import Case, checked
 from benchmarks.migrations import target_to
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
 from controller.database.target import Pooler, SslMode, Target
-from controller.database.values import PoolSettings
 from controller.errors import DashdbError
 from tests.support.database import Database, quoted
 from tests.support.pgbouncer import PgBouncer

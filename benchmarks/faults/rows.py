@@ -7,9 +7,9 @@ from functools import partial
 from benchmarks.faults.fault import Case, Fault, to_answer, to_connect
 from benchmarks.faults.real import LIMITS, Pooled, Postgres
 from benchmarks.scripted import BLACK_HOLE, PLAIN_PASSWORD, SCRIPTS, scripted_servers
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
-from controller.database.values import PoolSettings
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
 

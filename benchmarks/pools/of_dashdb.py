@@ -4,9 +4,9 @@ import asyncio
 import os
 
 from benchmarks.pools.load import QUESTION, Load, carry
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
-from controller.database.values import PoolSettings
 
 
 async def main() -> None:

@@ -6,18 +6,18 @@ import sys
 import click
 
 from controller import __version__
+from controller.cli.common import fail
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
-from controller.cli.options import fail
 from controller.errors import DashdbError
-from controller.signals import end_at_sigterm
+from controller.runtime.signals import end_at_sigterm
 
 INTERRUPTED = 128 + signal.SIGINT
 
 
 _COMMANDS = {
     "migrate": ("controller.cli.migrate:command", "Brings a database to a version, and says where it stands."),
-    "templates": ("controller.cli.templates:command", "Seeds the system templates, and shows how they stand."),
+    "templates": ("controller.cli.templates.commands:command", "Seeds the system templates, and shows how they stand."),
     "serve": ("controller.cli.serve:command", "Watches one database from beside its backend."),
     "health": ("controller.cli.health:command", "Checks one database once."),
     "operator": ("controller.cli.operator:command", "Reconciles every DashboardDatabase of the cluster."),

@@ -9,16 +9,16 @@ from datetime import UTC, datetime
 import click
 
 from controller import __version__
-from controller.cli.options import database_options, fail, logging_options
-from controller.database.pool import Pool
+from controller.cli.common import database_options, fail, logging_options
+from controller.config.environment import DatabaseSettings, database_settings
+from controller.config.tls_files import with_tls_files
+from controller.database.pool.pool import Pool
 from controller.database.target import Pooler
 from controller.errors import ConfigurationError
-from controller.health.board import Report
 from controller.health.check import Check, check
+from controller.health.store import Report
 from controller.health.verdict import Health, Thresholds
-from controller.log_format import LogFormat
-from controller.settings import DatabaseSettings, database_settings
-from controller.tls_files import with_tls_files
+from controller.runtime.log_format import LogFormat
 from controller.web import answers
 
 UNHEALTHY_EXIT_CODE = 1

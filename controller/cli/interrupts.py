@@ -6,7 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from controller.errors import DashdbError
-from controller.signals import SIGNALS
+from controller.runtime.signals import SIGNALS
 
 T = TypeVar("T")
 

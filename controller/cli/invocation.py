@@ -10,15 +10,15 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from controller.cli import interrupts
-from controller.cli.options import Duration, database_options, fail, logging_options
+from controller.cli.common import Duration, database_options, fail, logging_options
+from controller.config.environment import database_settings
+from controller.config.tls_files import with_tls_files
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import DashdbError
-from controller.log_format import LogFormat
-from controller.migrate.files import Migrations, packaged_folder, read_folder
-from controller.migrate.watch import Beside
-from controller.settings import database_settings
-from controller.tls_files import with_tls_files
+from controller.migrate.files.folder import Migrations, packaged_folder, read_folder
+from controller.migrate.run.blockers import Beside
+from controller.runtime.log_format import LogFormat
 
 T = TypeVar("T")
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from controller.latency import no_collections
+from controller.runtime.gc_tuning import no_collections
 
 
 class LazyGroup(click.Group):

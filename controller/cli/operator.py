@@ -6,12 +6,12 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.options import Address, listen_option, logging_options
-from controller.latency import keep_latency_low
-from controller.log_format import LogFormat
-from controller.migrate.files import packaged_folder
+from controller.cli.common import Address, listen_option, logging_options
+from controller.migrate.files.folder import packaged_folder
 from controller.operator.service import Operator, OperatorSettings
-from controller.signals import StopSignal
+from controller.runtime.gc_tuning import keep_latency_low
+from controller.runtime.log_format import LogFormat
+from controller.runtime.signals import StopSignal
 from controller.web.server import application, serving
 
 

@@ -7,20 +7,20 @@ from pathlib import Path
 import click
 
 from controller import __version__
+from controller.cli.common import Address, Duration, database_options, listen_option, logging_options
 from controller.cli.invocation import path_option
-from controller.cli.options import Address, Duration, database_options, listen_option, logging_options
+from controller.config.environment import DatabaseSettings, database_settings
+from controller.config.tls_files import with_tls_files
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
-from controller.health.board import Board
-from controller.latency import keep_latency_low
-from controller.log_format import LogFormat
-from controller.migrate.file_run import RunSettings
-from controller.migrate.source import MigrationSource
-from controller.settings import DatabaseSettings, database_settings
+from controller.health.store import Board
+from controller.migrate.files.source import MigrationSource
+from controller.migrate.run.attempt import RunSettings
+from controller.runtime.gc_tuning import keep_latency_low
+from controller.runtime.log_format import LogFormat
+from controller.runtime.signals import StopSignal
 from controller.sidecar.preparation import Wanted
 from controller.sidecar.service import Sidecar
-from controller.signals import StopSignal
-from controller.tls_files import with_tls_files
 from controller.web.server import application, serving
 
 

@@ -7,9 +7,9 @@ from typing import TypeAlias
 
 import asyncpg
 
-from controller.database import guard
+from controller.database import hardened_protocol as guard
+from controller.database.auth_messages import LoginEnded
 from controller.database.failures import DRIVER_ERRORS, in_our_words
-from controller.database.login import LoginEnded
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 

@@ -6,7 +6,7 @@ import ssl
 
 import asyncpg
 
-from controller.database.login import LoginEnded
+from controller.database.auth_messages import LoginEnded
 from controller.database.target import SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, Recovery
 

@@ -12,7 +12,7 @@ from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait
 
 from controller.database.connection import CLOSE_TIMEOUT, Connection
 from controller.database.failures import DRIVER_ERRORS, SERIALIZATION_FAILURE
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
 from controller.errors import DashdbError, DatabaseUnavailable
 
 T = TypeVar("T")

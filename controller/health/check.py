@@ -5,9 +5,9 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 
 from controller.database.connection import Connection
-from controller.database.facts import read_facts
-from controller.database.pool import Pool
-from controller.database.values import ServerFacts
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import ServerFacts
+from controller.database.server_facts import read_facts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Thresholds, Verdict, judge
 

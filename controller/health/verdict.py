@@ -5,7 +5,7 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Self
 
-from controller.database.values import PoolStatistics
+from controller.database.pool.values import PoolStatistics
 from controller.errors import DashdbError
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import kopf
 
-from controller.operator.fleet import Fleet
-from controller.operator.login import kopf_connection
+from controller.operator.credentials import kopf_connection
+from controller.operator.supervisor import Fleet
 from controller.resource import GROUP, PLURAL, VERSION
 
 

@@ -13,20 +13,20 @@ from typing import Any
 import structlog
 from pydantic import ValidationError
 
-from controller.health.board import Board, Key, Report
 from controller.health.check import Check, check, due_by
+from controller.health.store import Board, Key, Report
 from controller.health.verdict import Health
-from controller.logs import log_fault
-from controller.migrate.files import Migrations
+from controller.migrate.files.folder import Migrations
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.secrets import SecretsOfNamespace
-from controller.reconcile.gather import Surroundings, thresholds
+from controller.reconcile.limiter import Slots
+from controller.reconcile.memory import Session
+from controller.reconcile.observe import Surroundings, thresholds
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
-from controller.reconcile.session import Session
-from controller.reconcile.slots import Slots
-from controller.reconcile.turn import Turn, Wanted, take_turn
+from controller.reconcile.reconcile import Turn, Wanted, take_turn
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
+from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
 

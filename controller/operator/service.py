@@ -12,15 +12,15 @@ import structlog
 from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
-from controller.health.board import Board
-from controller.migrate.files import Migrations
-from controller.migrate.source import MigrationSource
+from controller.health.store import Board
+from controller.migrate.files.folder import Migrations
+from controller.migrate.files.source import MigrationSource
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.fleet import Fleet
+from controller.operator.credentials import in_cluster, load_configuration
 from controller.operator.handlers import registry
-from controller.operator.login import in_cluster, load_configuration
-from controller.operator.tuning import settings
-from controller.signals import StopSignal
+from controller.operator.kopf_settings import settings
+from controller.operator.supervisor import Fleet
+from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 

@@ -5,17 +5,17 @@ from dataclasses import dataclass
 import structlog
 
 from controller.database.connection import Connection
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
 from controller.database.transaction import transact
-from controller.migrate.file_run import RunSettings
-from controller.migrate.files import Migrations
-from controller.migrate.lexer import Statement
-from controller.migrate.log_progress import LoggedProgress
-from controller.migrate.plan import Plan, Step
-from controller.migrate.runner import Runner
+from controller.migrate.files.folder import Migrations
+from controller.migrate.plan.make_plan import Plan, Step
+from controller.migrate.run.attempt import RunSettings
+from controller.migrate.run.log_progress import LoggedProgress
+from controller.migrate.run.runner import Runner
+from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
+from controller.reconcile.memory import Session
 from controller.reconcile.observed import Work
-from controller.reconcile.session import Session
 from controller.templates.merge import TemplateAction
 from controller.templates.seeding import seed
 from controller.templates.shipped import shipped_templates

@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.errors import DashdbError, MigrationLocked, Recovery
-from controller.migrate.plan import Plan, current_version
-from controller.reconcile.conditions import Finding, findings
+from controller.migrate.plan.make_plan import Plan, current_version
+from controller.reconcile.findings import Finding, findings
 from controller.reconcile.observed import Observed, Work
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.resource.status import (

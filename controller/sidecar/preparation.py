@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import structlog
 
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
 from controller.errors import DashdbError, InternalError, MigrationLocked
-from controller.logs import log_fault
-from controller.migrate.file_run import RunSettings
-from controller.migrate.files import Migrations
-from controller.migrate.plan import Plan
+from controller.migrate.files.folder import Migrations
+from controller.migrate.plan.make_plan import Plan
+from controller.migrate.run.attempt import RunSettings
+from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
 
@@ -129,8 +129,8 @@ def pause_after(problem: DashdbError, failures: int) -> float:
 async def _migrate(pool: Pool, wanted: Wanted) -> Plan:
     """What was done."""
     # `/live` answers before the engine is loaded.
-    from controller.migrate.log_progress import LoggedProgress  # noqa: PLC0415
-    from controller.migrate.runner import Runner  # noqa: PLC0415
+    from controller.migrate.run.log_progress import LoggedProgress  # noqa: PLC0415
+    from controller.migrate.run.runner import Runner  # noqa: PLC0415
 
     async with pool.connection() as connection:
         runner = Runner(connection, wanted.run, LoggedProgress(), pool.connection)

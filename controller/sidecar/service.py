@@ -7,18 +7,18 @@ from typing import Any
 
 import structlog
 
-from controller.database.pool import Pool
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
 from controller.database.target import Target
-from controller.database.values import PoolSettings
 from controller.errors import ConfigurationError, DashdbError
-from controller.health.board import Board, Report
 from controller.health.check import Check, check, due_by
+from controller.health.store import Board, Report
 from controller.health.verdict import Health, Thresholds, Verdict
-from controller.logs import log_fault
-from controller.migrate.history import read_history
-from controller.migrate.plan import current_version, make_plan
+from controller.migrate.history.read import read_history
+from controller.migrate.plan.make_plan import current_version, make_plan
+from controller.runtime.logs import log_fault
+from controller.runtime.signals import StopSignal
 from controller.sidecar.preparation import Preparation, Wanted
-from controller.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 

@@ -4,8 +4,8 @@ from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
-from controller.database.values import PoolStatistics
-from controller.health.board import Key, Report
+from controller.database.pool.values import PoolStatistics
+from controller.health.store import Key, Report
 from controller.health.verdict import Health, Sample
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}

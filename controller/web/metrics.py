@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from controller.health.board import Board, Key, Report
+from controller.health.store import Board, Key, Report
 from controller.health.verdict import Health
 
 _LABELS = ("namespace", "name")

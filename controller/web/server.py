@@ -14,8 +14,8 @@ import structlog
 from aiohttp import web
 
 from controller.errors import ConfigurationError
-from controller.health.board import Board, Key, Report
-from controller.logs import log_fault
+from controller.health.store import Board, Key, Report
+from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.metrics import MetricsPage, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json

@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.login import load_configuration
+from controller.operator.credentials import load_configuration
 from tests.support.resources import Namespace, resource
 
 

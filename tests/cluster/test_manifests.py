@@ -12,11 +12,11 @@ from click.testing import CliRunner
 
 from controller import __version__
 from controller.cli import root
+from controller.config.environment import database_settings
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Pooler, SslMode
-from controller.health.board import Board
+from controller.health.store import Board
 from controller.resource.crd import custom_resource_definition
-from controller.settings import database_settings
 from controller.web.server import application, serving
 from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
 from tests.support.controlplane import ControlPlane

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 import yaml
 
-from controller.database.values import PoolStatistics
-from controller.health.board import Board, Report
+from controller.database.pool.values import PoolStatistics
+from controller.health.store import Board, Report
 from controller.health.verdict import Health, Sample, Verdict
 from controller.web.metrics import registry
 from tests.cluster.manifests_objects import NAME, Installation

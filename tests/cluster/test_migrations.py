@@ -8,7 +8,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from controller.migrate.files import packaged_folder
+from controller.migrate.files.folder import packaged_folder
 from tests.database.engine import take_lock
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer

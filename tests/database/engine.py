@@ -7,12 +7,12 @@ from typing import Any
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
-from controller.migrate.file_run import RunSettings
-from controller.migrate.history import find_place
-from controller.migrate.lock import lock_only
-from controller.migrate.plan import Plan
-from controller.migrate.runner import Runner
-from controller.migrate.watch import Beside
+from controller.migrate.history.lock import lock_only
+from controller.migrate.history.read import find_place
+from controller.migrate.plan.make_plan import Plan
+from controller.migrate.run.attempt import RunSettings
+from controller.migrate.run.blockers import Beside
+from controller.migrate.run.runner import Runner
 from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs
 

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass, field
 
-from controller.migrate.lexer import Statement
-from controller.migrate.plan import Step
+from controller.migrate.plan.make_plan import Step
+from controller.migrate.sql.lexer import Statement
 
 
 class Silence:

@@ -18,7 +18,7 @@ from tests.support.processes import SupportError
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess, ServingProcess
 
-QUICK_START = Path(__file__).parents[1] / "database" / "quick-start.sql"
+QUICK_START = Path(__file__).parents[1] / "database" / "schema" / "quick-start.sql"
 INTERVAL_SECONDS = 3
 TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
 

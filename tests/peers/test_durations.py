@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from controller.durations import parse_duration, parse_nanoseconds
+from controller.config.durations import parse_duration, parse_nanoseconds
 from tests.support.binaries import go_durations
 
 Go: TypeAlias = Callable[[str], int | None]

@@ -58,7 +58,7 @@ def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
 
 def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
     wheel.extractall(tmp_path)
-    ask = "from controller.migrate.files import packaged_folder, read_folder as r; p = packaged_folder()"
+    ask = "from controller.migrate.files.folder import packaged_folder, read_folder as r; p = packaged_folder()"
     ask += "; print(p, r(p)[0].version)"
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout

@@ -11,7 +11,7 @@ from click.testing import CliRunner
 
 from controller.cli import root
 from controller.cli.migrate import command as migrate
-from controller.cli.templates import command as templates
+from controller.cli.templates.commands import command as templates
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]

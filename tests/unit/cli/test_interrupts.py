@@ -9,7 +9,7 @@ import pytest
 
 from controller.cli.interrupts import Interrupted, run
 from controller.errors import MigrationFailed
-from controller.signals import SIGNALS
+from controller.runtime.signals import SIGNALS
 
 
 async def until_cancelled(number: signal.Signals, cleaned: list[str]) -> None:

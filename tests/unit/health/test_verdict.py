@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.database.values import PoolStatistics
+from controller.database.pool.values import PoolStatistics
 from controller.errors import DatabaseUnavailable
 from controller.health.verdict import RECOVERY, Health, Sample, Thresholds, Verdict, judge
 

@@ -1,6 +1,6 @@
 """Migrations for tests, written as a map of file name to text."""
 
-from controller.migrate.files import Migrations, parse
+from controller.migrate.files.folder import Migrations, parse
 
 
 def migrations(*names: str, **texts: str) -> Migrations:

@@ -9,7 +9,7 @@ import pytest
 from controller.templates.document import Dashboard
 from controller.templates.plugins import StatChart, TimeSeriesChart
 from controller.templates.shipped import ShippedTemplate, shipped_templates
-from tests.unit.templates.perses import dashboard_of, expressions, filled_in
+from tests.perses.perses import dashboard_of, expressions, filled_in
 
 TEMPLATES = {template.id: template for template in shipped_templates()}
 DASHBOARDS = {template.id: dashboard_of(template) for template in shipped_templates()}

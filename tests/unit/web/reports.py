@@ -3,8 +3,8 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.database.values import CloseReason, PoolStatistics
-from controller.health.board import Report
+from controller.database.pool.values import CloseReason, PoolStatistics
+from controller.health.store import Report
 from controller.health.verdict import Health, Sample, Verdict
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)

@@ -7,7 +7,7 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
-from controller.health.board import Board
+from controller.health.store import Board
 from controller.web.metrics import BoardCollector, MetricsPage, registry
 from tests.support.binaries import promtool
 from tests.unit.web.reports import DOWN, report

@@ -10,7 +10,7 @@ import pytest
 from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
-from controller.health.board import Board
+from controller.health.store import Board
 from controller.web import answers
 from controller.web.metrics import BoardCollector
 from controller.web.server import application, serving

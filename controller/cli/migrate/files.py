@@ -1,0 +1,92 @@
+"""`dashdb migrate lint` and `create`: about the files alone, no database needed."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import asdict
+from functools import wraps
+from pathlib import Path
+from typing import Any
+
+import click
+
+from controller.cli.common import fail, logging_options
+from controller.cli.invocation import path_option
+from controller.errors import ConfigurationError, DashdbError
+from controller.migrate.files.create import create as create_pair
+from controller.migrate.files.folder import Script, is_packaged, read_folder, read_script
+from controller.migrate.files.lint import Finding, Level
+from controller.migrate.files.lint import lint as find
+from controller.runtime.log_format import LogFormat
+
+FINDINGS_EXIT_CODE = 1
+
+
+def _about_files(function: Callable[..., None]) -> Callable[..., None]:
+    """Adds the options of the verbs without a database; errors of ours end the program."""
+
+    @path_option
+    @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object on stdout.")
+    @logging_options(LogFormat.TEXT)
+    @wraps(function)
+    def command(*, as_json: bool, **rest: Any) -> None:
+        try:
+            function(as_json=as_json, **rest)
+        except DashdbError as error:
+            fail(error, as_json=as_json)
+
+    return command
+
+
+@click.command()
+@click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
+@click.option("--strict", is_flag=True, help="Exit with 1 where there are warnings, too.")
+@_about_files
+def lint(files: tuple[Path, ...], path: Path, *, strict: bool, as_json: bool) -> None:
+    """Looks for what is risky or wrong in FILEs, or in all of the folder, by squawk's rules and three of ours.
+
+    Exit code 1 where there is an error; a warning is for a person to weigh. What a file does on purpose is said in it,
+    with the reason: -- squawk-ignore <rules> -- <why>
+
+    \b
+    Example:
+      dashdb migrate lint migrations/V002_add_labels.up.sql --strict
+    """
+    scripts = [read_script(file) for file in files] or _all_of(path)
+    findings = find(scripts)
+    errors = sum(finding.level is Level.ERROR for finding in findings)
+    if as_json:
+        click.echo(json.dumps({"files": len(scripts), "errors": errors, "findings": [asdict(f) for f in findings]}))
+    else:
+        _print_findings(findings, errors, len(scripts))
+    if errors or (strict and findings):
+        sys.exit(FINDINGS_EXIT_CODE)
+
+
+@click.command()
+@click.argument("name")
+@_about_files
+def create(name: str, path: Path, *, as_json: bool) -> None:
+    """Makes the next pair of files, numbered as those that are there; NAME says what they do.
+
+    \b
+    Example:
+      dashdb migrate create add_labels --path ./migrations
+    """
+    if is_packaged(path):
+        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Say --path.")
+    up, down = create_pair(path, name)
+    click.echo(json.dumps({"up": str(up), "down": str(down)}) if as_json else f"{up}\n{down}")
+
+
+def _all_of(folder: Path) -> list[Script]:
+    return [script for migration in read_folder(folder) for script in (migration.up, migration.down)]
+
+
+def _print_findings(findings: tuple[Finding, ...], errors: int, files: int) -> None:
+    for finding in findings:
+        click.echo(str(finding))
+    among = "1 file" if files == 1 else f"{files} files"
+    warnings = len(findings) - errors
+    counts = f"{errors} {'error' if errors == 1 else 'errors'}, {warnings} {'warning' if warnings == 1 else 'warnings'}"
+    click.echo(f"{counts if findings else 'Nothing found'} in {among}.")

@@ -1,0 +1,72 @@
+"""`dashdb migrate force` and `baseline`: they record what a person says, and run nothing."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import click
+
+from controller.cli.invocation import Invocation, shared
+from controller.cli.migrate.output import print_version
+from controller.cli.progress import Reporter
+from controller.database.connection import Connection
+from controller.errors import ConfigurationError
+from controller.migrate.files.folder import Migrations
+from controller.migrate.history.editor import Clerk
+from controller.migrate.history.read import read_history
+from controller.migrate.plan.make_plan import History
+from controller.migrate.run.attempt import RunSettings
+
+
+@click.command()
+@click.argument("to", metavar="V", type=click.IntRange(min=0))
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@shared
+def force(invocation: Invocation, to: int, *, yes: bool) -> None:
+    """Records that the database is at version V without running anything, and clears dirty; 0 forgets the history.
+
+    \b
+    Example:
+      dashdb migrate force 3 --yes
+    """
+    if not yes:
+        if not sys.stdin.isatty():
+            raise ConfigurationError("Forcing a version can hide what is not there, and nobody is there to be asked. "
+                                     "Add --yes.")  # fmt: skip
+        if not click.confirm(f"Record version {to}, whatever the database really holds?", err=True):
+            click.echo("Nothing was changed.", err=True)
+            sys.exit(1)
+
+    async def record(clerk: Clerk, migrations: Migrations) -> None:
+        await clerk.force(migrations, to)
+
+    _record(invocation, record)
+
+
+@click.command()
+@click.argument("to", metavar="V", type=click.IntRange(min=1))
+@shared
+def baseline(invocation: Invocation, to: int) -> None:
+    """Records everything up to V as present, in a database that was made by other means.
+
+    \b
+    Example:
+      dashdb migrate baseline 3
+    """
+
+    async def record(clerk: Clerk, migrations: Migrations) -> None:
+        await clerk.baseline(migrations, to)
+
+    _record(invocation, record)
+
+
+def _record(invocation: Invocation, record: Callable[[Clerk, Migrations], Coroutine[Any, Any, None]]) -> None:
+    with Reporter(show=not invocation.as_json) as reporter:
+
+        async def work(connection: Connection, migrations: Migrations) -> History:
+            settings = RunSettings(runner_wait=invocation.lock_timeout, schema=invocation.schema)
+            await record(Clerk(connection, settings, reporter.waiting), migrations)
+            return await read_history(connection, invocation.schema)
+
+        history = invocation.run(work)
+    print_version(history, as_json=invocation.as_json)

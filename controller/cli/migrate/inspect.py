@@ -1,0 +1,76 @@
+"""`dashdb migrate version`, `status` and `plan`: they look, and change nothing."""
+
+import sys
+
+import click
+
+from controller.cli.invocation import Invocation, shared
+from controller.cli.migrate.output import print_plan, print_status, print_version
+from controller.database.connection import Connection
+from controller.migrate.files.folder import Migrations
+from controller.migrate.files.lint import lint
+from controller.migrate.history.read import read_history
+from controller.migrate.plan.data_loss import Toll, expected_losses, weigh
+from controller.migrate.plan.make_plan import History, Plan, current_version, make_plan, newest_version, spelled_out
+
+PENDING_EXIT_CODE = 8
+
+
+@click.command()
+@shared
+def version(invocation: Invocation) -> None:
+    """Prints the applied version: 1, `1 (dirty)` or none.
+
+    \b
+    Example:
+      dashdb migrate version
+    """
+
+    async def work(connection: Connection, _: Migrations) -> History:
+        return await read_history(connection, invocation.schema)
+
+    print_version(invocation.run(work), as_json=invocation.as_json)
+
+
+@click.command()
+@click.option("--exit-code", "pending_exit_code", is_flag=True, help="Exit with 8 where something is pending.")
+@shared
+def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
+    """Shows every version: its state, when it was applied, by whom, and how long it took.
+
+    \b
+    Example:
+      dashdb migrate status --exit-code
+    """
+
+    async def work(connection: Connection, migrations: Migrations) -> tuple[Migrations, History]:
+        return migrations, spelled_out(migrations, await read_history(connection, invocation.schema))
+
+    migrations, history = invocation.run(work)
+    print_status(migrations, history, as_json=invocation.as_json)
+    if pending_exit_code and newest_version(migrations) > current_version(history):
+        sys.exit(PENDING_EXIT_CODE)
+
+
+@click.command()
+@click.argument("target", metavar="[V]", type=click.IntRange(min=0), required=False)
+@click.option("--out-of-order", is_flag=True, help="With files that sort before an applied one.")
+@shared
+def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> None:
+    """Shows what would run to get to version V, or to the newest, and writes nothing.
+
+    Each file with whether it runs in a transaction, what squawk finds in it, what data would go, and the hash by
+    which the plan is approved under policy Manual.
+
+    \b
+    Example:
+      dashdb migrate plan
+    """
+
+    async def work(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[Toll, ...]]:
+        history = await read_history(connection, invocation.schema)
+        whole = make_plan(migrations, history, target, out_of_order=out_of_order)
+        return whole, await weigh(connection, expected_losses(whole.steps), invocation.schema)
+
+    whole, tolls = invocation.run(work)
+    print_plan(whole, tolls, lint(step.script for step in whole.steps), as_json=invocation.as_json)

@@ -1,0 +1,144 @@
+"""What `dashdb migrate` answers, on stdout."""
+
+import json
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from controller.migrate.files.folder import Migration, Migrations
+from controller.migrate.plan.make_plan import Direction, History, HistoryRow, Origin, Plan, Step, current_version
+
+if TYPE_CHECKING:  # loaded by the one verb that needs them
+    from controller.migrate.files.lint import Finding
+    from controller.migrate.plan.data_loss import Toll
+
+
+def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
+    """The last word of a run."""
+    if as_json:
+        result = {
+            "from": plan.current,
+            "to": plan.target,
+            "adopted_golang_migrate": plan.adopts,
+            "steps": [_step(step) for step in plan.steps],
+            "seconds": round(seconds, 3),
+        }
+        click.echo(json.dumps(result))
+        return
+    if plan.adopts:
+        click.echo(f"Took over from golang-migrate at version {plan.current}.")
+    if not plan.steps:
+        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
+    else:
+        files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
+        click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
+
+
+def print_plan(plan: Plan, tolls: "tuple[Toll, ...]", findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
+    """What would run, what would be lost, what squawk says, and the hash by which a plan is approved."""
+    if as_json:
+        result = {
+            "from": plan.current,
+            "to": plan.target,
+            "adopts_golang_migrate": plan.adopts,
+            "steps": [
+                {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
+            ],
+            "losses": [{"table": t.loss.table, "column": t.loss.column, "rows": t.rows} for t in tolls],
+            "findings": [asdict(finding) for finding in findings],
+            "hash": plan.sha256,
+        }
+        click.echo(json.dumps(result))
+        return
+    if plan.adopts:
+        click.echo(f"takes over from golang-migrate, at version {plan.current}")
+    for step in plan.steps:
+        verb = "apply " if step.direction is Direction.UP else "revert"
+        how = "" if step.script.transactional else ", statement by statement"
+        rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
+        click.echo(f"{verb} {step.label}{how}{rest}")
+    for toll in tolls:
+        click.echo(f"loses  {toll.text}")
+    for finding in findings:
+        click.echo(f"lint   {finding}")
+    if plan.empty:
+        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
+    else:
+        click.echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+
+
+def print_version(history: History, *, as_json: bool) -> None:
+    """`1`, `1 (dirty)` or `none`."""
+    dirty = any(row.error is not None for row in history)
+    current = max((r.version for r in history if r.error is not None), default=current_version(history))
+    if as_json:
+        click.echo(json.dumps({"version": current or None, "dirty": dirty}))
+    else:
+        click.echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
+
+
+def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
+    """A row a version, known to the files or to the history."""
+    rows = _status_rows(migrations, history)
+    if as_json:
+        click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
+    else:
+        _print_table(rows)
+
+
+def _print_table(rows: list[dict[str, Any]]) -> None:
+    from rich.table import Table  # noqa: PLC0415 - the other verbs start faster without
+    from rich.text import Text  # noqa: PLC0415
+
+    from controller.cli.tables import show  # noqa: PLC0415
+
+    table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
+    colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
+    for row in rows:
+        unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
+        state = Text(row["state"] + unknown, style=colours[row["state"]])
+        took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
+        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
+        table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
+    show(table)
+    for row in rows:
+        if row["error"]:
+            click.echo(f"Version {row['version']} is half done: {row['error']}")
+
+
+def _step(step: Step) -> dict[str, Any]:
+    return {"version": step.migration.version, "file": step.label, "direction": step.direction}
+
+
+def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:
+    files = {m.version: m for m in migrations}
+    done = {row.version: row for row in history}
+    return [_status_row(files.get(version), done.get(version)) for version in sorted({*files, *done})]
+
+
+def _status_row(migration: Migration | None, row: HistoryRow | None) -> dict[str, Any]:
+    """One of the two is there."""
+    known = {"version": migration.version, "description": migration.description} if migration else {}
+    file = migration.up.name if migration else None
+    if row is None:
+        done = dict.fromkeys(("applied_at", "by", "duration_ms", "retries", "origin", "error"))
+        return {**known, "state": "pending", "file": file, **done}
+    return {
+        "version": row.version,
+        "description": row.description,
+        "state": _state(row),
+        "file": file,
+        "applied_at": f"{row.applied_at:%Y-%m-%d %H:%M:%SZ}",
+        "by": f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
+        "duration_ms": row.duration_ms,
+        "retries": row.retries,
+        "origin": row.origin,
+        "error": row.error,
+    }
+
+
+def _state(row: HistoryRow) -> str:
+    if row.error is not None:
+        return "dirty"
+    return "applied" if row.direction is Direction.UP else "reverted"

@@ -1,0 +1,85 @@
+"""Progress of a run of migrations, on stderr: a bar on a terminal, a line a file elsewhere, or log records."""
+
+import sys
+import time
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Self
+
+from controller.cli.common import told
+from controller.migrate.plan.make_plan import Direction, Step
+from controller.migrate.sql.lexer import Statement
+
+if TYPE_CHECKING:
+    from rich.progress import Progress
+
+
+class Reporter:
+    """What the engine's `Progress` tells, shown as the options ask for.
+
+    Attributes:
+        seconds: from the start to the end of the run.
+        half_done: what an interrupted run left, in words; None where nothing is half done.
+    """
+
+    def __init__(self, *, show: bool) -> None:
+        self._show = show
+        self._bar: Progress | None = None
+        self._started = time.monotonic()
+        self._waited_for: str | None = None
+        self.half_done: str | None = None
+        self.seconds = 0.0
+
+    def __enter__(self) -> Self:
+        if self._show and sys.stderr.isatty():
+            self._bar = _bar()
+            self._bar.start()
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._bar is not None:
+            self._bar.stop()
+        self.seconds = time.monotonic() - self._started
+
+    def started(self, step: Step) -> None:
+        if self._bar is not None:
+            total = len(step.script.statements)
+            self._bar.reset(self._bar.task_ids[0], total=total, description=step.label, visible=True)
+
+    def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], completed=number - 1)
+
+    def finished(self, step: Step, seconds: float) -> None:
+        verb = "applied" if step.direction is Direction.UP else "reverted"
+        self._tell(f"{verb} {step.label} ({seconds:.2f} s)", file=step.label, duration_seconds=round(seconds, 3))
+
+    def waiting(self, what: str, why: str) -> None:
+        if why != self._waited_for:  # it is tried every second
+            self._tell(f"{what} waits for {why}", file=what, blocked_by=why)
+            self._waited_for = why
+
+    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
+        self.half_done = (
+            f"but {step.label} runs without a transaction and is half done: it stopped at statement {number} of "
+            f"{len(step.script.statements)} (line {statement.line}). The next run goes on there."
+        )
+
+    def _tell(self, text: str, **fields: Any) -> None:
+        if not self._show:
+            return
+        if self._bar is not None:
+            self._bar.console.print(text, markup=False)
+        else:
+            told(text, **fields)
+
+
+def _bar() -> "Progress":
+    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it, and everybody would wait for it
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    bar = Progress(
+        TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TextColumn("statements"),
+        TimeElapsedColumn(), console=Console(stderr=True, highlight=False, soft_wrap=True), transient=True,
+    )  # fmt: skip
+    bar.add_task("", total=None, visible=False)
+    return bar

@@ -1,0 +1,1 @@
+"""`dashdb templates`: the commands and their output."""

@@ -1,0 +1,108 @@
+"""`dashdb templates`: the system templates by hand. What is printed stands in `templates_output`."""
+
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+import click
+
+from controller.cli.invocation import OnDatabase, on_database
+from controller.cli.templates.output import print_changes, print_results, print_states
+from controller.database.connection import Connection
+from controller.templates.changes import Change, changes
+from controller.templates.merge import TemplateDecision, TemplateState, decide
+from controller.templates.seeding import TemplateResult, in_schema, read_rows
+from controller.templates.seeding import seed as write
+from controller.templates.shipped import shipped_templates
+
+CHANGE_EXIT_CODE = 8
+CONFLICT_EXIT_CODE = 1
+
+T = TypeVar("T")
+
+
+@click.group("templates")
+def command() -> None:
+    """Seeds the system templates, and shows how they stand.
+
+    A row that nobody touched is upgraded, an edited one is kept, a deleted one comes back; custom templates are never
+    touched.
+
+    \b
+    Exit codes: 0 done or nothing to do, 1 failed or a conflict, 2 usage, 7 unreachable,
+    8 something would change (only diff --exit-code).
+    """
+
+
+@command.command("list")
+@on_database
+def list_(invocation: OnDatabase) -> None:
+    """Shows each system template: its state, its version in the database and the shipped one.
+
+    Current, Missing, Outdated (the next seeding upgrades it), Customized (edited, and kept) or Conflict (its id or
+    name is taken by another one).
+
+    \b
+    Example:
+      dashdb templates list
+    """
+
+    async def work(connection: Connection) -> tuple[TemplateDecision, ...]:
+        return decide(shipped_templates(), await read_rows(connection))
+
+    print_states(_run(invocation, work), as_json=invocation.as_json)
+
+
+@command.command()
+@click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 where something would change.")
+@on_database
+def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
+    """Shows what seeding would change, as a unified diff, and writes nothing.
+
+    \b
+    Example:
+      dashdb templates diff --exit-code
+    """
+
+    async def work(connection: Connection) -> tuple[Change, ...]:
+        return changes(shipped_templates(), await read_rows(connection))
+
+    found = _run(invocation, work)
+    print_changes(found, as_json=invocation.as_json)
+    if change_exit_code and any(change.writes for change in found):
+        sys.exit(CHANGE_EXIT_CODE)
+
+
+@command.command()
+@on_database
+def seed(invocation: OnDatabase) -> None:
+    """Writes what is missing or outdated; a second run writes nothing.
+
+    Exit code 1 where a template could not be written because another one has its id or its name.
+
+    \b
+    Example:
+      dashdb templates seed
+    """
+
+    async def work(connection: Connection) -> tuple[TemplateResult, ...]:
+        return await write(connection, shipped_templates())
+
+    done = _run(invocation, work)
+    print_results(done, as_json=invocation.as_json)
+    if any(result.state is TemplateState.CONFLICT for result in done):
+        sys.exit(CONFLICT_EXIT_CODE)
+
+
+def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+    """What `work` returns, done in the wanted schema.
+
+    Raises:
+        TemplateError: there is no table for templates.
+    """
+
+    async def there(connection: Connection) -> T:
+        async with in_schema(connection, invocation.schema):
+            return await work(connection)
+
+    return invocation.run_on_database(there)

@@ -1,0 +1,137 @@
+"""Every environment variable, typed and frozen; no I/O: the environment comes in as a mapping. Pure."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import TypeVar
+
+from controller.config.database_url import DatabaseUrl, TlsFiles, parse_database_url
+from controller.config.durations import parse_duration
+from controller.database import fields
+from controller.database.pool.values import PoolSettings
+from controller.database.target import Pooler, Target
+from controller.errors import ConfigurationError
+
+T = TypeVar("T")
+
+_MOST_CONNECTIONS = 10000
+_CONNECTION_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE")
+_LONGEST_SHOWN = 80
+"""Characters of a value that an error repeats."""
+
+
+@dataclass(frozen=True, slots=True)
+class DatabaseSettings:
+    """The database of the sidecar and of the command line.
+
+    Attributes:
+        target: without what stands in `tls_files`; `controller.config.tls_files.with_tls_files` reads them.
+    """
+
+    target: Target
+    pool: PoolSettings
+    tls_files: TlsFiles
+
+
+def database_settings(environment: Mapping[str, str], *, url: str | None, pooler: Pooler) -> DatabaseSettings:
+    """The database that the twelve `DB_*` variables or a URL name; never both.
+
+    | variable | default | means |
+    |---|---|---|
+    | DB_HOST, DB_NAME, DB_USER, DB_PASSWORD | none, required | where and as whom |
+    | DB_PORT | 5432 | TCP port |
+    | DB_SSLMODE | require | disable, require, verify-ca, verify-full |
+    | DB_MAX_OPEN_CONNS | 50 | connections at most |
+    | DB_MAX_IDLE_CONNS | 10, or DB_MAX_OPEN_CONNS if less | idle connections kept |
+    | DB_CONN_MAX_LIFETIME | 5m | age at which a connection is replaced |
+    | DB_CONN_MAX_IDLE_TIME | 1m | idle time after which one is closed |
+    | DB_CONNECT_TIMEOUT | 10s | for dialling and logging in |
+    | DB_QUERY_TIMEOUT | 30s | for one query; migrations are exempt |
+
+    Args:
+        url: of `--database-url`, else of DATABASE_URL.
+
+    Raises:
+        ConfigurationError: one line that names the variable, its value (never a password) and what is accepted.
+    """
+    if not url:
+        read = _Reader(environment, environment.get("DB_PASSWORD", ""))
+        target, tls_files, connect_timeout = _from_variables(read), TlsFiles(), None
+    else:
+        if also := [name for name in _CONNECTION_VARIABLES if environment.get(name)]:
+            raise ConfigurationError(f"Both a database URL and {', '.join(also)} are given. Remove one or the other.")
+        parts = parse_database_url(url)
+        read = _Reader(environment, parts.password)
+        target, tls_files, connect_timeout = _from_url(parts), parts.tls_files, parts.connect_timeout
+    usual_connect_timeout = read("DB_CONNECT_TIMEOUT", "10s", _positive_duration)
+    target = replace(
+        target,
+        pooler=pooler,
+        connect_timeout=connect_timeout or usual_connect_timeout,
+        query_timeout=read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
+    )
+    return DatabaseSettings(target, _pool(read), tls_files)
+
+
+class _Reader:
+    """Reads variables; an error shows the value unless it may hold the password, as where a URL was put by mistake."""
+
+    def __init__(self, environment: Mapping[str, str], secret: str) -> None:
+        self._environment = environment
+        self._secret = secret
+
+    def __call__(self, name: str, default: str | None, parse: Callable[[str], T]) -> T:
+        value = self._environment.get(name) or default
+        if value is None:
+            raise ConfigurationError(f"{name} is not set. Set it, or give --database-url.")
+        try:
+            return parse(value)
+        except ValueError as error:
+            raise ConfigurationError(f"{name}{self._shown(value)} is {error}.") from None
+
+    def _shown(self, value: str) -> str:
+        hidden = "@" in value or len(value) > _LONGEST_SHOWN or (self._secret and self._secret in value)
+        return "" if hidden else f"={value!r}"
+
+
+def _from_variables(read: _Reader) -> Target:
+    return Target(
+        host=read("DB_HOST", None, fields.host_or_folder),
+        port=read("DB_PORT", "5432", fields.port),
+        database=read("DB_NAME", None, fields.name),
+        user=read("DB_USER", None, fields.name),
+        password=read("DB_PASSWORD", None, fields.password),
+        ssl_mode=read("DB_SSLMODE", "require", fields.ssl_mode),
+    )
+
+
+def _from_url(url: DatabaseUrl) -> Target:
+    return Target(
+        host=url.host,
+        port=url.port,
+        database=url.database,
+        user=url.user,
+        password=url.password,
+        ssl_mode=url.ssl_mode,
+        application_name=url.application_name,
+    )
+
+
+def _pool(read: _Reader) -> PoolSettings:
+    max_open = read("DB_MAX_OPEN_CONNS", "50", fields.integer(1, _MOST_CONNECTIONS))
+    pool = PoolSettings(
+        max_open=max_open,
+        max_idle=read("DB_MAX_IDLE_CONNS", str(min(10, max_open)), fields.integer(0, _MOST_CONNECTIONS)),
+        max_lifetime=read("DB_CONN_MAX_LIFETIME", "5m", _positive_duration),
+        max_idle_time=read("DB_CONN_MAX_IDLE_TIME", "1m", _positive_duration),
+    )
+    if pool.max_idle > pool.max_open:
+        raise ConfigurationError(
+            f"DB_MAX_IDLE_CONNS is {pool.max_idle}, above DB_MAX_OPEN_CONNS, {pool.max_open}. Lower the first."
+        )
+    return pool
+
+
+def _positive_duration(text: str) -> float:
+    if (seconds := parse_duration(text)) <= 0:
+        raise ValueError("not above zero; write a duration such as 500ms, 10s or 5m")
+    return seconds

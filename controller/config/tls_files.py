@@ -1,0 +1,60 @@
+"""The files that a database URL names, read into the target; the one place where settings touch the disk."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+from controller.config.database_url import TlsFiles
+from controller.database.target import Target
+from controller.errors import ConfigurationError
+
+_LARGEST_FILE = 4 * 1024 * 1024
+"""Bytes; a whole system's store is a quarter of a megabyte."""
+_CERTIFICATE = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s.+-----END ", re.DOTALL)
+_KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s.+-----END ", re.DOTALL)
+
+
+def with_tls_files(target: Target, files: TlsFiles) -> Target:
+    """`target` with what the files hold now; what it knew before stays where no file is named.
+
+    Raises:
+        ConfigurationError: one line that names the option, the path and what is wrong.
+    """
+    return replace(
+        target,
+        ca_pem=_pem("sslrootcert", files.sslrootcert, _CERTIFICATE, "certificate") or target.ca_pem,
+        client_certificate_pem=_pem("sslcert", files.sslcert, _CERTIFICATE, "certificate")
+        or target.client_certificate_pem,
+        client_key_pem=_pem("sslkey", files.sslkey, _KEY, "private key") or target.client_key_pem,
+    )
+
+
+def _pem(option: str, path: str | None, kind: re.Pattern[str], wanted: str) -> str | None:
+    if path is None:
+        return None
+    text = _text(option, path)
+    if kind.search(text) is None:
+        raise _unusable(option, path, f"holds no {wanted} in PEM, which begins with -----BEGIN")
+    return text
+
+
+def _text(option: str, path: str) -> str:
+    try:
+        with Path(path).open("rb") as file:
+            content = file.read(_LARGEST_FILE + 1)
+    except FileNotFoundError:
+        raise _unusable(option, path, "does not exist") from None
+    except PermissionError:
+        raise _unusable(option, path, "may not be read by this user") from None
+    except IsADirectoryError:
+        raise _unusable(option, path, "is a folder") from None
+    except OSError as error:
+        raise _unusable(option, path, f"cannot be read: {error.strerror}") from None
+    if len(content) > _LARGEST_FILE:
+        raise _unusable(option, path, f"is larger than {_LARGEST_FILE} bytes")
+    # Bundles name their authorities in comments, in any encoding; PEM itself is ASCII.
+    return content.decode("ascii", errors="replace")
+
+
+def _unusable(option: str, path: str, problem: str) -> ConfigurationError:
+    return ConfigurationError(f"The file {path!r}, which {option} of the database URL names, {problem}.")

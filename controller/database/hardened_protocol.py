@@ -1,0 +1,155 @@
+"""Stands between the network and asyncpg, so that no server can leak a password, stop the process or fill its memory.
+
+asyncpg hashes inside the event loop as often as a server asks for, sends a password in plain text to whoever asks,
+and works off all that a server says as fast as it says it.
+"""
+
+import asyncio
+import hashlib
+import ssl
+import time
+import unicodedata
+from concurrent.futures import ThreadPoolExecutor
+from functools import lru_cache, partial
+from types import SimpleNamespace
+from typing import Any
+
+import asyncpg.protocol
+import asyncpg.protocol.protocol
+
+from controller.database.auth_messages import Challenge, LoginEnded, LoginReader, Message
+
+PIECE = 32 * 1024
+"""Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
+server can say, notices, those would hold up the process noticeably."""
+ANSWER_SECONDS = 0.1
+"""CPU time that the answer to one query may take at once; what we ask for takes a few milliseconds."""
+ANSWER_SHARE = 0.01
+"""Of a CPU, for an answer beyond that: an endless one costs little, and fills little memory, until the query's time is
+over."""
+
+MOST_FOR_A_PIECE = 0.01
+"""Seconds; more than the dearest piece costs. A collection of garbage that falls into it is not the server's."""
+
+_hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
+"""One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
+
+
+@lru_cache(maxsize=1024)
+def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
+    """The costly part of a login, the same for each connection of a user (RFC 5802, section 5.1: it may be kept)."""
+    return hashlib.pbkdf2_hmac(digest, password, salt, iterations)
+
+
+class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
+    """asyncpg's protocol, which sees a login message by message, and everything else at a bearable speed."""
+
+    def __init__(self, addr: Any, connected: asyncio.Future[Any], params: Any, record_class: Any, loop: Any) -> None:
+        super().__init__(addr, connected, params, record_class, loop)
+        self._connected = connected
+        self._password: str = params.password or ""
+        self._event_loop: asyncio.AbstractEventLoop = loop
+        self._wire: Any = None
+        verified = isinstance(params.ssl, ssl.SSLContext) and params.ssl.verify_mode is ssl.CERT_REQUIRED
+        self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or not params.ssl)
+        self._hash_is_made = False
+        self._waiting = b""
+        self._answered = 0
+        self._allowance = ANSWER_SECONDS
+        self._counted_at = self._next_at = 0.0
+
+    def connection_made(self, transport: Any) -> None:
+        self._wire = transport
+        super().connection_made(transport)
+
+    def data_received(self, data: bytes) -> None:
+        if self._login is None:
+            self._waiting += data
+            self._answer()
+        else:
+            self._log_in(self._login, data)
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        rest, self._waiting = self._waiting, b""
+        if rest and not self.is_closed():  # the server said it and closed; over TLS that is known before all is read
+            self._pass_on(rest)
+        super().connection_lost(exc)
+
+    def prepare(self, *args: Any, **options: Any) -> Any:
+        """A question as well, though not one of `queries_count`."""
+        self._answered = -1
+        return super().prepare(*args, **options)
+
+    def _log_in(self, login: LoginReader, data: bytes = b"") -> None:
+        try:
+            login.receive(data)
+            if self._hash_is_made or self._connected.done():
+                return
+            for message in login.messages():
+                challenge = login.challenge(message)
+                if challenge is not None:
+                    self._hash(login, challenge, message)
+                    return
+                self._pass_on(message.raw)
+                if message.ends_login:
+                    self._login = None
+                    self._pass_on(login.rest())
+                    return
+        except LoginEnded as ended:
+            if not self._connected.done():
+                self._connected.set_exception(ended)
+            self._wire.abort()
+
+    def _hash(self, login: LoginReader, challenge: Challenge, message: Message) -> None:
+        """Goes on once the hash is made, in a thread; asyncpg then finds it where it looks for it."""
+
+        def go_on(made: asyncio.Future[bytes]) -> None:
+            self._hash_is_made = False
+            if not made.cancelled() and not self._connected.done():
+                self._pass_on(message.raw)
+                self._log_in(login)
+
+        # PostgreSQL prepares other alphabets by SASLprep, which for nearly every password is NFKC.
+        password = unicodedata.normalize("NFKC", self._password).encode()
+        work = partial(_salted_password, "sha256", password, challenge.salt, challenge.iterations)
+        self._hash_is_made = True
+        self._event_loop.run_in_executor(_hashing, work).add_done_callback(go_on)
+
+    def _answer(self) -> None:
+        """Hands over one piece of what waits, as soon as that may be; the rest of it has its turn later."""
+        if self._wire.is_closing():
+            return
+        now = self._event_loop.time()
+        if self.queries_count != self._answered:
+            self._answered, self._allowance, self._next_at = self.queries_count, ANSWER_SECONDS, now
+        if now >= self._next_at:
+            piece, self._waiting = self._waiting[:PIECE], self._waiting[PIECE:]
+            self._hand_over(piece, now)
+        if self._waiting:
+            self._wire.pause_reading()
+            self._event_loop.call_later(max(0.0, self._next_at - now), self._answer)
+        else:
+            self._wire.resume_reading()
+
+    def _hand_over(self, piece: bytes, now: float) -> None:
+        """Takes what `piece` costs off the allowance, and puts the next one off until there is some again."""
+        began = time.thread_time()
+        self._pass_on(piece)
+        spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
+        regained = (now - self._counted_at) * ANSWER_SHARE
+        self._allowance = min(ANSWER_SECONDS, self._allowance + regained) - spent
+        self._counted_at = now
+        self._next_at = now + max(0.0, -self._allowance / ANSWER_SHARE)
+
+    def _pass_on(self, data: bytes) -> None:
+        """Hands over what was received; what asyncpg cannot read ends the connection without a word in the log."""
+        try:
+            super().data_received(data)
+        except Exception:  # noqa: BLE001 - whatever it is, the server caused it, and the text may be its own
+            self._wire.abort()
+
+
+def install() -> None:
+    """Puts the guard into every connection that asyncpg makes in this process; it offers no other way in."""
+    asyncpg.protocol.Protocol = GuardedProtocol
+    asyncpg.protocol.protocol.hashlib = SimpleNamespace(md5=hashlib.md5, pbkdf2_hmac=_salted_password)

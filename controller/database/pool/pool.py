@@ -1,0 +1,271 @@
+"""A pool with the settings and the numbers of Go's database/sql, on asyncpg's connections.
+
+asyncpg's own pool has no maximum of idle connections, no lifetime, no bounded wait and no statistics; and its
+release waits for a hanging server twice as long as the query was given. Here nothing takes longer than the connect
+timeout to get a connection, the query timeout to answer, and `CLOSE_TIMEOUT` to be got rid of; and what has to be done
+with a connection after its user has let go of it is done behind the user's back.
+"""
+
+import asyncio
+import math
+import random
+from collections import Counter
+from collections.abc import Coroutine
+from contextlib import AbstractAsyncContextManager, suppress
+from types import TracebackType
+
+from controller.database.connection import CLOSE_TIMEOUT, Connection, close
+from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, in_our_words
+from controller.database.pool.dialer import Dialler
+from controller.database.pool.pooled_connection import Member
+from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
+from controller.database.target import Target
+from controller.errors import DatabaseUnavailable
+
+LIFETIME_JITTER = 0.1
+"""Part of the lifetime by which each connection's own is shortened at random, so that not all end at once."""
+SURPLUS_SECONDS = 1.0
+"""For which an idle connection above `max_idle` is kept: between two bursts nobody has to log in anew."""
+DRAIN_SECONDS = 5.0
+"""For connections in use to come back when the pool is closed."""
+
+
+class Pool:
+    """Connections to one target, made when needed; for one event loop."""
+
+    def __init__(self, target: Target, settings: PoolSettings) -> None:
+        self.target = target
+        self.settings = settings
+        self._loop = asyncio.get_running_loop()
+        self._dialler = Dialler(target)
+        self._open = 0  # with those that are being made and ended: the server never sees more
+        self._idle: dict[Member, None] = {}  # in the order in which they came back
+        self._leased: set[Member] = set()
+        self._waiters: dict[asyncio.Future[Member | None], None] = {}  # in the order in which they came
+        self._wait_count = 0
+        self._wait_seconds = 0.0
+        self._opened = 0
+        self._closed: Counter[CloseReason] = Counter()
+        self._sweep_timer: asyncio.TimerHandle | None = None
+        self._chores: set[asyncio.Task[None]] = set()
+        self._fewer_open = asyncio.Event()
+        self._closing = False
+
+    @property
+    def statistics(self) -> PoolStatistics:
+        idle = len(self._idle)
+        return PoolStatistics(
+            self.settings.max_open, self._open, self._open - idle, idle, self._wait_count, self._wait_seconds,
+            self._opened, dict(self._closed),
+        )  # fmt: skip
+
+    def connection(self) -> AbstractAsyncContextManager[Connection]:
+        """A connection for the time of a `with`, got within the target's connect timeout.
+
+        Raises:
+            DatabaseUnavailable: none could be had, or the driver failed inside the `with`.
+        """
+        return _Lease(self)
+
+    async def close(self, *, seconds: float = DRAIN_SECONDS) -> None:
+        """Lets nobody in, waits for connections in use, and after `seconds` ends those that are left."""
+        self._closing = True
+        for waiter in list(self._waiters):
+            if not waiter.done():
+                waiter.set_exception(self._is_closed())
+        if self._sweep_timer is not None:
+            self._sweep_timer.cancel()
+        for member in list(self._idle):
+            self._end(member, CloseReason.SHUTDOWN)
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                while self._open:
+                    self._fewer_open.clear()
+                    await self._fewer_open.wait()
+        for member in self._leased:
+            member.connection.terminate()  # whoever holds it is told so by its next statement
+        while self._chores:
+            await asyncio.wait(self._chores)
+
+    async def acquire(self) -> Member:
+        """For `connection`, which gives it back whatever happens."""
+        if self._closing:
+            raise self._is_closed()
+        deadline = self._loop.time() + self.target.connect_timeout
+        member = self._take_idle()
+        if member is None and self._open >= self.settings.max_open:
+            member = await self._wait(deadline)
+        elif member is None:
+            self._open += 1
+        if member is None:  # there is room for one more, and it is ours
+            member = await self._dial(deadline)
+        self._leased.add(member)
+        return member
+
+    def give_back(self, member: Member, error: BaseException | None) -> None:
+        """Returns at once; a connection in doubt is put in order, or ended, before anybody else gets it."""
+        self._leased.discard(member)
+        sound = error is None or (isinstance(error, Exception) and not isinstance(error, BROKEN_CONNECTION))
+        if member.connection.is_closed():
+            self._gone(CloseReason.LOST)
+        elif not sound or member.connection.is_in_transaction():
+            self._do(self._mend(member))
+        else:
+            self._put_back(member)
+
+    def _take_idle(self) -> Member | None:
+        """The one used last, which is the likeliest to be alive."""
+        while self._idle:
+            member, _ = self._idle.popitem()
+            if not member.usable:
+                member.connection.terminate()
+                self._gone(CloseReason.LOST)
+            elif member.dies_at <= self._loop.time():
+                self._end(member, CloseReason.LIFETIME)
+            else:
+                return member
+        return None
+
+    async def _wait(self, deadline: float) -> Member | None:
+        """What the next to let go hands over: a connection, or (None) room for another one."""
+        started = self._loop.time()
+        waiter: asyncio.Future[Member | None] = self._loop.create_future()
+        self._waiters[waiter] = None
+        self._wait_count += 1
+        timer = self._loop.call_at(deadline, self._refuse, waiter)
+        try:
+            return await waiter
+        except asyncio.CancelledError:
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:  # too late for us
+                if (member := waiter.result()) is not None:
+                    self._put_back(member)
+                else:
+                    self._make_room()
+            raise
+        finally:
+            timer.cancel()
+            self._waiters.pop(waiter, None)
+            self._wait_seconds += self._loop.time() - started
+
+    def _refuse(self, waiter: asyncio.Future[Member | None]) -> None:
+        if not waiter.done():
+            text = f"{self.target.place}: all {self.settings.max_open} connections of the pool are in use."
+            waiter.set_exception(DatabaseUnavailable(text, reason="PoolExhausted"))
+
+    async def _dial(self, deadline: float) -> Member:
+        try:
+            connection = await self._dialler.dial(deadline)
+        except BaseException:
+            self._make_room()
+            raise
+        self._opened += 1
+        lifetime = self.settings.max_lifetime * (1 - random.uniform(0, LIFETIME_JITTER))  # noqa: S311 - no secret
+        member = Member(connection, self._loop.time() + lifetime)
+        connection.add_termination_listener(lambda _: self._lost_while_idle(member))
+        if self._closing:
+            self._end(member, CloseReason.SHUTDOWN)
+            raise self._is_closed()
+        return member
+
+    def _put_back(self, member: Member) -> None:
+        """To whoever waits longest, else among the idle ones."""
+        now = self._loop.time()
+        if self._closing:
+            self._end(member, CloseReason.SHUTDOWN)
+        elif member.dies_at <= now:
+            self._end(member, CloseReason.LIFETIME)
+        elif not self._hand_over(member):
+            member.idle_since = now
+            self._idle[member] = None
+            self._sweep_at(self._end_of(member, surplus=len(self._idle) > self.settings.max_idle)[0])
+
+    def _hand_over(self, member: Member | None) -> bool:
+        for waiter in self._waiters:
+            if not waiter.done():
+                waiter.set_result(member)
+                return True
+        return False
+
+    def _make_room(self) -> None:
+        """One less is open, or a waiter may make one in its place."""
+        if not self._hand_over(None):
+            self._open -= 1
+            self._fewer_open.set()
+
+    def _gone(self, reason: CloseReason) -> None:
+        self._closed[reason] += 1
+        self._make_room()
+
+    def _lost_while_idle(self, member: Member) -> None:
+        if self._idle.pop(member, member) is None:
+            self._gone(CloseReason.LOST)
+
+    def _end(self, member: Member, reason: CloseReason) -> None:
+        async def end() -> None:
+            await close(member.connection)
+            self._gone(reason)
+
+        self._idle.pop(member, None)
+        self._do(end())
+
+    async def _mend(self, member: Member) -> None:
+        """Back to the state of a new connection, within `CLOSE_TIMEOUT`, cancellation of what ran included."""
+        try:
+            await member.connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT)
+        except DRIVER_ERRORS:
+            member.connection.terminate()
+            self._gone(CloseReason.LOST)
+        else:
+            self._put_back(member)
+
+    def _do(self, chore: Coroutine[None, None, None]) -> None:
+        task = self._loop.create_task(chore, name="pool chore")
+        self._chores.add(task)
+        task.add_done_callback(self._chores.discard)
+
+    def _sweep_at(self, due: float) -> None:
+        if self._sweep_timer is None or due < self._sweep_timer.when():
+            if self._sweep_timer is not None:
+                self._sweep_timer.cancel()
+            self._sweep_timer = self._loop.call_at(due, self._sweep)
+
+    def _sweep(self) -> None:
+        """Ends what was idle, or has lived, for too long, and what is too much; comes again when more is due."""
+        self._sweep_timer = None
+        now = self._loop.time()
+        surplus = len(self._idle) - self.settings.max_idle
+        for place, member in enumerate(list(self._idle)):
+            at, reason = self._end_of(member, surplus=place < surplus)
+            if at <= now:
+                self._end(member, reason)
+            else:
+                self._sweep_at(at)
+
+    def _end_of(self, member: Member, *, surplus: bool) -> tuple[float, CloseReason]:
+        """When an idle connection ends if nobody wants it, and why."""
+        idle_end = (member.idle_since + self.settings.max_idle_time, CloseReason.IDLE_TIME)
+        surplus_end = (member.idle_since + SURPLUS_SECONDS if surplus else math.inf, CloseReason.IDLE)
+        return min((member.dies_at, CloseReason.LIFETIME), idle_end, surplus_end)
+
+    def _is_closed(self) -> DatabaseUnavailable:
+        return DatabaseUnavailable(f"{self.target.place}: the pool is closed.", reason="PoolClosed")
+
+
+class _Lease(AbstractAsyncContextManager[Connection]):
+    """One use of a connection; plainer than a generator, since it stands in the way of every query."""
+
+    __slots__ = ("_member", "_pool")
+
+    def __init__(self, pool: Pool) -> None:
+        self._pool = pool
+
+    async def __aenter__(self) -> Connection:
+        self._member = await self._pool.acquire()
+        return self._member.connection
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
+    ) -> None:
+        self._pool.give_back(self._member, error)
+        if isinstance(error, DRIVER_ERRORS):
+            raise in_our_words(error, self._pool.target, limit=self._pool.target.query_timeout) from None

@@ -1,0 +1,35 @@
+"""What a server says about itself, in one query that any role may run."""
+
+from controller.database.connection import Connection
+from controller.database.pool.values import ServerFacts
+
+# Rows of pg_stat_activity are visible to every role, their statements are not; sessions of clients have a database.
+_FACTS = """
+WITH sessions AS (
+    SELECT count(*) FILTER (WHERE usename = current_user) AS role,
+           count(*) FILTER (WHERE datname = current_database())     AS database,
+           count(*) FILTER (WHERE datid IS NOT NULL)                AS server
+      FROM pg_stat_activity
+), limits AS (
+    SELECT r.rolconnlimit AS role, d.datconnlimit AS database,
+           current_setting('max_connections')::int - current_setting('superuser_reserved_connections')::int
+             - coalesce(current_setting('reserved_connections', true)::int, 0) AS server
+      FROM pg_roles AS r, pg_database AS d
+     WHERE r.rolname = current_user AND d.datname = current_database()
+)
+SELECT current_setting('server_version') AS version,
+       (SELECT system_identifier FROM pg_control_system()) || '/' || d.oid AS identity,
+       current_setting('transaction_read_only')::bool AS read_only,
+       s.role AS role_used, s.database AS database_used, s.server AS server_used,
+       l.role AS role_limit, l.database AS database_limit, l.server AS server_limit
+  FROM sessions AS s, limits AS l, pg_database AS d
+ WHERE d.datname = current_database()
+"""
+
+
+async def read_facts(connection: Connection) -> ServerFacts:
+    """Asks the server once."""
+    row = await connection.fetchrow(_FACTS)
+    pairs = [(row[f"{scope}_used"], row[f"{scope}_limit"]) for scope in ("role", "database", "server")]
+    used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
+    return ServerFacts(row["version"].split()[0], row["identity"], row["read_only"], used, limit)

@@ -1,0 +1,1 @@
+"""What a schema holds: read, recorded, and compared."""

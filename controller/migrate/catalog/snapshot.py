@@ -1,0 +1,84 @@
+"""What a schema holds: read as it is now, kept as it was when a version was applied.
+
+It is kept as the comment of the primary key of `schema_version`: there it is part of the history and of every backup,
+changes with the transaction that changed the schema, and is in nobody's way who types `SELECT * FROM schema_version`.
+"""
+
+import json
+
+from controller.database.connection import Connection
+from controller.errors import DashdbError, Recovery
+from controller.migrate.catalog.differences import Catalog
+from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
+from controller.migrate.history.read import read_history, table_in
+from controller.migrate.plan.make_plan import current_version
+from controller.migrate.sql.quoting import literal
+
+_RECORD = """
+DO $dashdb_record$ BEGIN
+    EXECUTE format('COMMENT ON CONSTRAINT schema_version_pkey ON %s IS %L', {name}, (
+        SELECT json_build_object(
+                   'version', (SELECT coalesce(max(version), 0) FROM {table}
+                                WHERE (direction = 'up') = (error IS NULL)),
+                   'format', '{format}',
+                   'postgresql', current_setting('server_version_num')::int / 10000,
+                   'objects', coalesce(json_object_agg(c.object, c.definition), '{{}}'))
+          FROM ({query}) AS c));
+EXCEPTION WHEN insufficient_privilege THEN
+    NULL; -- only the owner may; a migration is not to fail for it, and drift says which version was recorded last
+END $dashdb_record$;
+"""
+_RECORDED = """
+SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('server_version_num')::int / 10000 AS major
+  FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = 'schema_version_pkey'
+"""
+
+
+def record_statements(schema: str) -> str:
+    """SQL that keeps what `schema` holds at this moment; the last statements of the transaction that changed it.
+
+    Everything before COMMIT in that transaction sees other settings afterwards: search_path is pg_catalog.
+    """
+    table = table_in(schema)
+    return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=catalog_query(schema))
+
+
+async def read_live(connection: Connection, schema: str) -> Catalog:
+    """What `schema`, the connection's own, holds now; not to be called inside a transaction.
+
+    Raises:
+        DatabaseUnavailable: there is no such schema.
+    """
+    version = current_version(await read_history(connection, schema))
+    async with connection.transaction(readonly=True):
+        await connection.execute(SETTINGS)
+        rows = await connection.fetch(catalog_query(schema))
+    return Catalog(version, dict(map(tuple, rows)))
+
+
+async def read_recorded(connection: Connection, schema: str) -> Catalog:
+    """What `schema` held when its last migration was applied.
+
+    Raises:
+        DashdbError: nothing was recorded (CatalogNotRecorded), or by another release of this program, or on another
+            release of PostgreSQL, which write definitions in other words (CatalogNotComparable).
+    """
+    row = await connection.fetchrow(_RECORDED, table_in(schema))
+    if row is None or row["recorded"] is None:
+        raise DashdbError(
+            "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "
+            "table schema_version. The next migration records it.",
+            reason="CatalogNotRecorded",
+            recovery=Recovery.STALLED,
+        )
+    recorded = json.loads(row["recorded"])
+    kept, now = (recorded["format"], recorded["postgresql"]), (FORMAT, row["major"])
+    if kept != now:
+        raise DashdbError(
+            f"The catalog was recorded in another form ({kept[0]} of PostgreSQL {kept[1]}; now {now[0]} of PostgreSQL "
+            f"{now[1]}) and cannot be compared: dashdb or PostgreSQL was upgraded since. The next migration records it "
+            "anew.",
+            reason="CatalogNotComparable",
+            recovery=Recovery.STALLED,
+        )
+    return Catalog(recorded["version"], recorded["objects"])

@@ -1,0 +1,1 @@
+"""Migration files: reading a folder, creating the next pair, linting."""

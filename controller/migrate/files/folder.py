@@ -1,0 +1,224 @@
+"""Migration files: their names, their encoding, their checksums.
+
+`V001_name.up.sql` and `V001_name.down.sql`; golang-migrate's `1_name.up.sql` is read as well.
+"""
+
+import hashlib
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import islice, pairwise
+from operator import attrgetter
+from pathlib import Path
+
+from controller.errors import ConfigurationError, MigrationFileError
+from controller.migrate.sql.lexer import Statements, place_of, split
+from controller.migrate.sql.statements import concurrent_index, runs_alone
+
+_NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
+LARGEST_SEQUENCE = 9_999_999
+"""Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
+_LARGEST_VERSION = 2**63 - 1
+_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
+_NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
+
+
+_CHUNK = 1_000_000
+"""Characters."""
+
+
+@dataclass(frozen=True)
+class Script:
+    """The text of one file. `name` is the file's name without folders."""
+
+    name: str
+    text: str
+
+    @cached_property
+    def sha256(self) -> str:
+        """Hex digest; the same whether lines end in LF or CRLF, so that a checkout on Windows is no edit."""
+        digest = hashlib.sha256()
+        for start in range(0, len(self.text), _CHUNK):  # not all at once, which would take twice its size
+            piece = self.text[start : start + _CHUNK]
+            if piece.endswith("\r") and self.text.startswith("\n", start + _CHUNK):
+                piece = piece[:-1]
+            digest.update(piece.replace("\r\n", "\n").encode())
+        return digest.hexdigest()
+
+    @cached_property
+    def transactional(self) -> bool:
+        """False where a statement cannot run inside a transaction, or a line before the first statement says so:
+        `-- dashdb:no-transaction`. Such a file runs statement by statement, each on its own.
+        """
+        statements = self.statements
+        head = self.text[: statements[0].offset] if statements else self.text
+        return not _NO_TRANSACTION.search(head) and not any(runs_alone(s) for s in statements)
+
+    def digest_of_first(self, count: int) -> str:
+        """Hex digest of the first `count` statements; comments between them may change."""
+        digest = hashlib.sha256()
+        for statement in islice(self.statements, count):
+            digest.update(statement.normalised)
+        return digest.hexdigest()
+
+    @cached_property
+    def statements(self) -> Statements:
+        """In order.
+
+        Raises:
+            MigrationFileError: the text cannot be cut, ends the transaction that the engine holds, or makes an index
+                CONCURRENTLY without a name.
+        """
+        statements = split(self.text, file=self.name)
+        for statement in statements:
+            words = statement.words
+            if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
+                raise MigrationFileError(
+                    f"{self.name}:{statement.place}: {words[0]} inside a migration. The engine begins and ends the "
+                    "transactions; remove it."
+                )
+            concurrent_index(statement, file=self.name)
+        return statements
+
+
+@dataclass(frozen=True, slots=True)
+class Migration:
+    """One version: how to get there, and how to get back."""
+
+    version: int
+    description: str
+    up: Script
+    down: Script
+
+
+Migrations = tuple[Migration, ...]
+"""In ascending order of version."""
+
+
+_PACKAGE = Path(__file__).parents[2]
+_IN_WHEEL = _PACKAGE / "packaged" / "migrations"
+
+
+def packaged_folder() -> Path:
+    """The migrations that come with the program: inside the wheel, or beside the package in a checkout."""
+    return _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "migrations"
+
+
+def is_packaged(folder: Path) -> bool:
+    """True for those inside the wheel, which the next installation replaces."""
+    return folder == _IN_WHEEL
+
+
+def read_folder(folder: Path) -> Migrations:
+    """All migrations in `folder`; hidden files and those that do not end in `.sql` are left alone.
+
+    Raises:
+        ConfigurationError: no such folder, or none that can be read, or no migration in it.
+        MigrationFileError: see `parse`.
+    """
+    if not folder.is_dir():
+        raise ConfigurationError(f"{folder}: no such folder. Give the folder that holds the migration files (--path).")
+    try:
+        migrations = _parse((path.name, path.read_bytes()) for path in sql_files(folder))
+    except OSError as error:
+        raise ConfigurationError(f"{error.filename}: cannot be read ({os.strerror(error.errno or 0)}).") from None
+    if not migrations:
+        raise ConfigurationError(f"{folder}: no migration in it. Give the folder that holds the files (--path).")
+    return migrations
+
+
+def read_script(path: Path) -> Script:
+    """One file by itself, whatever it is called.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+        MigrationFileError: an encoding other than UTF-8.
+    """
+    try:
+        return Script(path.name, _decode(path.name, path.read_bytes()))
+    except OSError as error:
+        raise ConfigurationError(f"{path}: cannot be read ({os.strerror(error.errno or 0)}).") from None
+
+
+def sql_files(folder: Path) -> list[Path]:
+    """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
+    return sorted((path for path in folder.iterdir() if is_migration_name(path.name)), key=attrgetter("name"))
+
+
+def is_migration_name(name: str) -> bool:
+    """True for a name that has to be one of a migration's."""
+    return name.lower().endswith(".sql") and not name.startswith(".")
+
+
+def parse(contents: Mapping[str, bytes]) -> Migrations:
+    """The migrations in `contents`, a map of file name to bytes.
+
+    Raises:
+        MigrationFileError: a name that cannot be read, an encoding other than UTF-8, two files for one version
+            and direction, an up without a down or the reverse, a gap.
+    """
+    return _parse(contents.items())
+
+
+def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
+    """As `parse`; what a generator gives is kept as text alone."""
+    scripts: dict[tuple[int, str], Script] = {}
+    descriptions: dict[int, str] = {}
+    for name, data in contents:
+        version, description, direction = _parse_name(name)
+        if (version, direction) in scripts:
+            raise MigrationFileError(
+                f"{name}: version {version} has two {direction} files, this one and "
+                f"{scripts[version, direction].name}. Give one of them the next free number."
+            )
+        scripts[version, direction] = Script(name, _decode(name, data))
+        descriptions.setdefault(version, description)
+    migrations = tuple(_pair(version, descriptions[version], scripts) for version in sorted(descriptions))
+    _refuse_gaps(migrations)
+    return migrations
+
+
+def _parse_name(name: str) -> tuple[int, str, str]:
+    match = _NAME.fullmatch(name)
+    if match is None or not 0 < int(match["version"]) <= _LARGEST_VERSION:
+        raise MigrationFileError(
+            f"{name}: cannot read this name. Call it V<number>_<what_it_does>.up.sql or .down.sql, "
+            "for example V002_add_labels.up.sql; the number starts at 1."
+        )
+    return int(match["version"]), match["description"].replace("_", " "), match["direction"]
+
+
+def _decode(name: str, data: bytes) -> str:
+    try:
+        text = data.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = data[: error.start].decode("utf-8-sig")  # the first byte at fault; those before it are good
+        place = place_of(before, len(before))
+        raise MigrationFileError(f"{name}:{place}: not UTF-8. Save the file as UTF-8.") from None
+    if (nul := text.find("\0")) >= 0:
+        raise MigrationFileError(f"{name}:{place_of(text, nul)}: a NUL byte. Save the file as UTF-8.")
+    return text
+
+
+def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Script]) -> Migration:
+    up, down = scripts.get((version, "up")), scripts.get((version, "down"))
+    if up is None or down is None:
+        there = up or down
+        assert there is not None  # noqa: S101 - a version exists because a file named it
+        missing = "down" if down is None else "up"
+        wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", there.name)
+        raise MigrationFileError(f"{there.name}: its other half is missing. Write {wanted} beside it.")
+    if _parse_name(up.name)[1] != _parse_name(down.name)[1]:
+        raise MigrationFileError(f"{down.name}: not the way back of {up.name}; their names differ. Rename one of them.")
+    return Migration(version, description, up, down)
+
+
+def _refuse_gaps(migrations: Migrations) -> None:
+    for before, after in pairwise(migrations):
+        if after.version <= LARGEST_SEQUENCE and after.version != before.version + 1:
+            raise MigrationFileError(
+                f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
+                "Add it, or renumber."
+            )

@@ -1,0 +1,141 @@
+"""Writes the history without running a file: taking over from golang-migrate, baseline, force."""
+
+from collections.abc import AsyncIterator, Callable, Iterable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+
+import asyncpg
+
+from controller.database.connection import Connection
+from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
+from controller.migrate.catalog.snapshot import record_statements
+from controller.migrate.files.folder import Migration, Migrations
+from controller.migrate.history import write as records
+from controller.migrate.history.golang_migrate import lock_ids
+from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
+from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, patiently
+from controller.migrate.history.read import Place, find_place, read_history_at
+from controller.migrate.plan.make_plan import History, Origin, newest_version
+from controller.migrate.run.attempt import BEGIN, NO_LOCK, RunSettings, limits, roll_back
+from controller.migrate.run.blockers import Beside
+
+Waiting = Callable[[str, str], None]
+"""Is told what waits, and for whom."""
+
+
+@dataclass(frozen=True, slots=True)
+class Clerk:
+    """Writes what somebody says of a database.
+
+    Attributes:
+        waiting: is told who stands in the way.
+    """
+
+    connection: Connection
+    settings: RunSettings
+    waiting: Waiting
+
+    async def baseline(self, migrations: Migrations, version: int) -> None:
+        """Records everything up to `version` as present, in a database without a history.
+
+        Raises:
+            ConfigurationError: no file has that version.
+            HistoryMismatch: there is a history already.
+        """
+        _check_known(migrations, version, smallest=1)
+        place = await find_place(self.connection, self.settings.schema)
+        if place.has_history:
+            raise HistoryMismatch(
+                "This database has a history already, see dashdb migrate status. To correct it, use dashdb migrate "
+                "force VERSION.",
+                reason="HistoryExists",
+            )
+        present = [m for m in migrations if m.version <= version]
+        await self._write(place, _present(place, present, Origin.BASELINE), empty_guard(place), left=version)
+
+    async def force(self, migrations: Migrations, version: int) -> None:
+        """Records that the database is at `version`, and nothing is half done; 0 forgets the whole history.
+
+        Raises:
+            ConfigurationError: no file has that version.
+        """
+        _check_known(migrations, version, smallest=0)
+        place = await find_place(self.connection, self.settings.schema)
+        history = await read_history_at(self.connection, place) if place.has_history else ()
+        if version == 0 and not place.has_history and not place.has_golang_migrate:
+            return
+        good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
+        present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
+        text = _present(place, present, Origin.FORCE) + records.write_absent_above(place, version)
+        await self._write(place, text, lock_only(place), left=version)
+
+    async def adopt(self, migrations: Migrations, place: Place, history: History) -> None:
+        """Records what golang-migrate applied; its runners are to be kept out meanwhile, see `kept_out`."""
+        version = history[0].version
+        present = [m for m in migrations if m.version <= version]
+        await self._write(place, _present(place, present, Origin.GOLANG_MIGRATE), empty_guard(place), left=version)
+
+    async def _write(self, place: Place, text: str, guard: str, *, left: int) -> None:
+        """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
+        gone = not left and not place.keeps_history
+        closing = records.drop_table(place) if gone else record_statements(place.schema)
+        whole = BEGIN + limits(self.connection, self.settings) + guard + records.create_table(place)
+
+        async def attempt(_: int) -> None:
+            try:
+                await self.connection.execute(whole + text + closing + "COMMIT;")
+            except asyncpg.PostgresError as error:
+                await roll_back(self.connection)
+                if error.sqlstate == LOCKED:
+                    raise LockedByRunner(await describe_holder(self.connection, place)) from None
+                if error.sqlstate == MOVED:
+                    raise MigrationLocked(
+                        "Another runner has begun a history in the meantime. Look at dashdb migrate status.",
+                        reason="MigrationOvertaken",
+                    ) from None
+                if isinstance(error, NO_LOCK):
+                    raise LockedByTable(HISTORY_LOCK) from None
+                raise
+
+        def waiting(who: str) -> None:
+            self.waiting("the history", who)
+
+        await patiently(attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written.")
+
+
+@asynccontextmanager
+async def kept_out(beside: Beside, place: Place, settings: RunSettings, waiting: Waiting) -> AsyncIterator[None]:
+    """No runner of golang-migrate begins for the time of a `with`: its two locks are held, over a second connection.
+
+    Raises:
+        MigrationLocked: one is at work, and stayed so until the deadline.
+    """
+    async with beside() as connection:
+        ids = lock_ids(await connection.fetchval("SELECT current_database()"), place.schema)
+
+        async def attempt(_: int) -> None:
+            await connection.execute(BEGIN + limits(connection, settings))
+            if not all([await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", each) for each in ids]):
+                await roll_back(connection)
+                raise LockedByRunner("golang-migrate, which is at work on this database")
+
+        def tell(who: str) -> None:
+            waiting("taking over from golang-migrate", who)
+
+        try:
+            await patiently(attempt, settings, tell, given_up="Gave up waiting for {who}. Nothing was applied.")
+            yield
+        finally:
+            await roll_back(connection)
+
+
+def _present(place: Place, present: Iterable[Migration], origin: Origin) -> str:
+    return "".join(records.write_present(place, migration, origin) for migration in present)
+
+
+def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:
+    if (version != 0 and version not in {m.version for m in migrations}) or version < smallest:
+        raise ConfigurationError(
+            f"Version {version} does not exist. The files go from {smallest or '0, the empty database,'} to "
+            f"{newest_version(migrations)}."
+        )

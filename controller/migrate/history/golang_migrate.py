@@ -1,0 +1,73 @@
+"""A database that golang-migrate managed is taken over: what it applied counts as applied, nothing runs twice.
+
+Its contract, as of v4.19.1 (database/postgres/postgres.go, database/util.go): the table schema_migrations has one
+row or none, version and dirty; runners wait for one another in pg_advisory_lock on a hash of schema, table and
+database.
+"""
+
+import zlib
+
+import asyncpg
+
+from controller.database.connection import Connection
+from controller.errors import HistoryMismatch
+from controller.migrate.plan.make_plan import Direction, History, HistoryRow, Origin
+from controller.migrate.sql.quoting import identifier
+
+_SALT = 1486364155
+_ROW = "SELECT version, dirty, clock_timestamp() AS now FROM {table}"
+_DIRTY = (
+    "golang-migrate left it dirty, which means one of two things: going up to this version failed, or going down to "
+    "it from the next one did. Look which of the two it is, finish or undo it by hand, and say where the database is: "
+    "dashdb migrate force VERSION"
+)
+
+
+async def history_of(connection: Connection, schema: str) -> History:
+    """What golang-migrate says, as a single row; empty where it applied nothing.
+
+    Raises:
+        HistoryMismatch: a table of that name that is not golang-migrate's.
+    """
+    try:
+        rows = await connection.fetch(_ROW.format(table=f"{identifier(schema)}.schema_migrations"))
+    except asyncpg.UndefinedColumnError:
+        return ()  # a table of the user's own, which merely has that name
+    if len(rows) > 1:
+        raise HistoryMismatch(
+            "schema_migrations has more than one row, so it is not golang-migrate's. Rename it, or say where the "
+            "database is: dashdb migrate baseline VERSION.",
+            reason="HistoryTableForeign",
+        )
+    if not rows or (rows[0]["version"] < 1 and not rows[0]["dirty"]):
+        return ()
+    return (_row_of(rows[0]),)
+
+
+def _row_of(row: asyncpg.Record) -> HistoryRow:
+    return HistoryRow(
+        version=max(row["version"], 0),
+        description="as golang-migrate says",
+        direction=Direction.UP,
+        sha256="",
+        applied_at=row["now"],
+        applied_by="golang-migrate",
+        host="",
+        engine_version="",
+        origin=Origin.GOLANG_MIGRATE,
+        duration_ms=0,
+        retries=0,
+        statements_done=None,
+        error=_DIRTY if row["dirty"] else None,
+        done_sha256=None,
+    )
+
+
+def lock_ids(database: str, schema: str) -> tuple[int, int]:
+    """The keys that golang-migrate's runners lock: as a library it knows the database's name, from a URL its path."""
+    return (_lock_id(schema, database), _lock_id(schema, f"/{database}"))
+
+
+def _lock_id(schema: str, database: str) -> int:
+    name = f"{schema}\0schema_migrations\0{database}"
+    return (zlib.crc32(name.encode()) * _SALT) & 0xFFFFFFFF

@@ -1,0 +1,147 @@
+"""What is written into schema_version, as SQL text that travels with the transaction which it tells of. Pure."""
+
+import socket
+
+from controller import __version__
+from controller.migrate.files.folder import Migration
+from controller.migrate.history.read import Place
+from controller.migrate.plan.make_plan import Direction, Origin, Step
+from controller.migrate.sql.quoting import literal
+
+# Short columns first: `SELECT * FROM schema_version` is what people type.
+_CREATE = """
+CREATE TABLE {table} (
+    version         bigint      CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version > 0),
+    description     text        NOT NULL,
+    direction       text        NOT NULL CHECK (direction IN ('up', 'down')),
+    applied_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
+    applied_by      text        NOT NULL DEFAULT session_user,
+    host            text        NOT NULL,
+    engine_version  text        NOT NULL,
+    origin          text        NOT NULL CHECK (origin IN ('run', 'baseline', 'force', 'golang-migrate')),
+    duration_ms     bigint      NOT NULL CHECK (duration_ms >= 0),
+    retries         integer     NOT NULL CHECK (retries >= 0),
+    statements_done integer     CHECK (statements_done >= 0),
+    error           text,
+    sha256          text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{{64}}$'),
+    done_sha256     text,
+    down_sql        text        NOT NULL,
+    CHECK ((error IS NULL) = (statements_done IS NULL) AND (error IS NULL) = (done_sha256 IS NULL))
+);
+COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
+COMMENT ON COLUMN {table}.direction IS 'What was done last: up, the version is applied; down, it was reverted';
+COMMENT ON COLUMN {table}.applied_by IS 'The database role that ran it';
+COMMENT ON COLUMN {table}.host IS 'The machine or Pod that ran it';
+COMMENT ON COLUMN {table}.origin IS 'run: the file was run here; else who said that it had been';
+COMMENT ON COLUMN {table}.retries IS 'Tries given up because a lock could not be had in time';
+COMMENT ON COLUMN {table}.statements_done IS 'While half done (dirty): so many statements of the file are';
+COMMENT ON COLUMN {table}.error IS 'Null, or where and why the file stopped half-way (dirty)';
+COMMENT ON COLUMN {table}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
+COMMENT ON COLUMN {table}.done_sha256 IS 'While half done (dirty): digest of the statements that are';
+COMMENT ON COLUMN {table}.down_sql IS 'The way back as it was shipped when the version was applied';
+"""
+_WRITE = """
+INSERT INTO {table} (version, description, direction, host, engine_version, origin, duration_ms, retries,
+                     statements_done, error, sha256, done_sha256, down_sql)
+VALUES {values}
+ON CONFLICT (version) DO UPDATE SET
+       description = excluded.description, direction = excluded.direction, applied_at = clock_timestamp(),
+       applied_by = session_user, host = excluded.host, engine_version = excluded.engine_version,
+       origin = excluded.origin, duration_ms = excluded.duration_ms, retries = excluded.retries,
+       statements_done = excluded.statements_done, error = excluded.error, sha256 = excluded.sha256,
+       done_sha256 = excluded.done_sha256, down_sql = excluded.down_sql;
+"""
+_SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
+_BEGIN = "transaction_timestamp()"
+"""The time when the message came in, for all transactions in it."""
+
+HOST = socket.gethostname()
+ENGINE_VERSION = __version__
+
+
+def create_table(place: Place) -> str:
+    """The table; empty where it is there already."""
+    return "" if place.has_history else _CREATE.format(table=place.table)
+
+
+def write_step(
+    place: Place, step: Step, *, retries: int, duration_ms: int | None = None, since: int | None = None
+) -> str:
+    """`step` is done.
+
+    Args:
+        duration_ms: None for the time since the transaction began.
+        since: the version of the step before it in the same message; the time counts from there.
+    """
+    began = _BEGIN if since is None else f"(SELECT applied_at FROM {place.table} WHERE version = {since})"
+    duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
+    values = _values(step.migration, step.direction, Origin.RUN, duration=duration, retries=retries)
+    return _WRITE.format(table=place.table, values=values)
+
+
+def write_present(place: Place, migration: Migration, origin: Origin) -> str:
+    """Somebody says that `migration` is applied; nothing was run."""
+    values = _values(migration, Direction.UP, origin, duration="0", retries=0)
+    return _WRITE.format(table=place.table, values=values)
+
+
+def begin_journal(place: Place, step: Step, *, done: int, done_sha256: str, error: str, retries: int) -> str:
+    """`step` has run `done` statements of its file, and stands before the next one.
+
+    Args:
+        error: where it stands, for whoever reads this after the process was killed.
+    """
+    if step.direction is Direction.DOWN:  # who applied it, and when, stays until it is gone
+        return advance_journal(place, step, done=done, done_sha256=done_sha256, error=error)
+    values = _values(
+        step.migration, Direction.UP, Origin.RUN, duration="0", retries=retries,
+        half=f"{done}, {literal(error)}", half_sha256=literal(done_sha256),
+    )  # fmt: skip
+    return _WRITE.format(table=place.table, values=values)
+
+
+def advance_journal(place: Place, step: Step, *, done: int, done_sha256: str, error: str) -> str:
+    return (
+        f"UPDATE {place.table} SET direction = {literal(step.direction)}, statements_done = {done}, "
+        f"done_sha256 = {literal(done_sha256)}, error = {literal(error)} WHERE version = {step.migration.version};\n"
+    )
+
+
+def undo_journal(place: Place, step: Step) -> str:
+    """Nothing of `step` has been done after all."""
+    if step.direction is Direction.UP:
+        return f"DELETE FROM {place.table} WHERE version = {step.migration.version};\n"
+    return (
+        f"UPDATE {place.table} SET direction = 'up', statements_done = NULL, done_sha256 = NULL, error = NULL "
+        f"WHERE version = {step.migration.version};\n"
+    )
+
+
+def write_absent_above(place: Place, version: int) -> str:
+    """Somebody says that nothing above `version` is applied."""
+    return (
+        f"UPDATE {place.table} SET direction = 'down', origin = 'force', statements_done = NULL, done_sha256 = NULL, "
+        f"error = NULL WHERE version > {version} AND (direction = 'up' OR error IS NOT NULL);\n"
+    )
+
+
+def drop_table(place: Place) -> str:
+    """With the last version the history goes: an empty schema is empty."""
+    return f"DROP TABLE {place.table};\n"
+
+
+def _values(
+    migration: Migration,
+    direction: Direction,
+    origin: Origin,
+    *,
+    duration: str,
+    retries: int,
+    half: str = "NULL, NULL",
+    half_sha256: str = "NULL",
+) -> str:
+    return (
+        f"({migration.version}, {literal(migration.description)}, {literal(direction)}, {literal(HOST)}, "
+        f"{literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
+        f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text)})"
+    )

@@ -1,0 +1,263 @@
+"""What is to be done, as data: the files and the history in, steps out. Pure; nothing here acts."""
+
+import hashlib
+import json
+from dataclasses import dataclass, replace
+from datetime import datetime
+from enum import StrEnum
+from typing import NamedTuple
+
+from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
+from controller.migrate.files.folder import Migration, Migrations, Script
+
+
+class Direction(StrEnum):
+    UP = "up"
+    DOWN = "down"
+
+
+class Origin(StrEnum):
+    """Why a version counts as applied, or as reverted."""
+
+    RUN = "run"
+    """Its file was run here."""
+    BASELINE = "baseline"
+    FORCE = "force"
+    """A person said so."""
+    GOLANG_MIGRATE = "golang-migrate"
+    """Its table said so."""
+
+
+class HistoryRow(NamedTuple):
+    """One row of schema_version: the last thing that was done to one version. Thousands are read at every look.
+
+    Attributes:
+        direction: up: the version is applied; down: it was, and has been reverted.
+        sha256: of the up file as it was applied, hex.
+        duration_ms: of the run that wrote the row, milliseconds.
+        statements_done, error, done_sha256: set while the version is dirty, None else: how many statements of its
+            file are done, where and why it stopped, and the digest of those statements.
+    """
+
+    version: int
+    description: str
+    sha256: str
+    applied_at: datetime
+    applied_by: str
+    host: str
+    engine_version: str
+    duration_ms: int
+    retries: int
+    statements_done: int | None
+    error: str | None
+    done_sha256: str | None
+    direction: Direction
+    origin: Origin
+
+    @property
+    def applied(self) -> bool:
+        """Half applied is not applied; half reverted still is."""
+        return (self.direction is Direction.UP) == (self.error is None)
+
+
+History = tuple[HistoryRow, ...]
+"""In ascending order of version; empty where nothing was migrated yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One file to run.
+
+    Attributes:
+        resume_at: statements of it that an earlier run did before it stopped; None where it begins anew. Never set
+            for a file that is one transaction.
+    """
+
+    migration: Migration
+    direction: Direction
+    resume_at: int | None = None
+
+    @property
+    def script(self) -> Script:
+        return self.migration.up if self.direction is Direction.UP else self.migration.down
+
+    @property
+    def label(self) -> str:
+        return self.script.name
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The steps from `current` to `target`, in the order in which they would run; 0 is the empty database.
+
+    Attributes:
+        adopts: what golang-migrate applied is recorded first.
+    """
+
+    current: int
+    target: int
+    steps: tuple[Step, ...]
+    adopts: bool = False
+
+    @property
+    def sha256(self) -> str:
+        """`sha256:<hex>` of everything that decides what would run; what a person approves under policy Manual.
+
+        A run that stopped half-way goes on under the same approval, as long as its files stay as they are.
+        """
+        content = [
+            self.current,
+            self.target,
+            self.adopts,
+            [(s.migration.version, s.direction, s.script.sha256) for s in self.steps],
+        ]
+        return "sha256:" + hashlib.sha256(json.dumps(content).encode()).hexdigest()
+
+    @property
+    def reverts(self) -> bool:
+        return any(step.direction is Direction.DOWN for step in self.steps)
+
+    @property
+    def empty(self) -> bool:
+        """Nothing would be written."""
+        return not self.steps and not self.adopts
+
+
+def current_version(history: History) -> int:
+    """The highest applied version; 0 for an empty database."""
+    return max(_applied(history), default=0)
+
+
+def _applied(history: History) -> set[int]:
+    return {row.version for row in history if row.applied}
+
+
+def newest_version(migrations: Migrations) -> int:
+    """The highest version that the files know; 0 without any."""
+    return migrations[-1].version if migrations else 0
+
+
+def make_plan(
+    migrations: Migrations, history: History, target: int | None = None, *, out_of_order: bool = False
+) -> Plan:
+    """The way from where the history says the database is to `target`.
+
+    Args:
+        target: a version of the files, 0 for the empty database, or None for the newest. A database ahead of
+            the files is left where it is if `target` is None.
+        out_of_order: apply files that sort before an applied one too, instead of refusing them.
+
+    Raises:
+        ConfigurationError: no file has the version `target`.
+        HistoryMismatch: an applied file was edited, is missing, or a new file sorts before an applied one.
+        SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
+        SchemaAhead: versions that the files do not know would have to be reverted.
+    """
+    adopts, history = _adopted(migrations, history)
+    applied = _applied(history)
+    _check_history(migrations, history, applied, out_of_order=out_of_order)
+    current, newest = max(applied, default=0), newest_version(migrations)
+    if target is None:
+        target = max(current, newest)
+    elif target not in (0, current) and target not in {m.version for m in migrations}:
+        raise ConfigurationError(
+            f"Version {target} does not exist. The files go from 0, the empty database, to {newest}."
+        )
+    if current > newest and target < current:
+        raise SchemaAhead(
+            f"The database is at version {current}, the files end at {newest}. Use the release that "
+            f"knows version {current} to go back."
+        )
+    steps = _resumed(_steps(migrations, applied, current, target), history)
+    return Plan(current, target, steps, adopts)
+
+
+def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:
+    """Refuses to plan on ground that is not what the files say; raises HistoryMismatch."""
+    files = {migration.version: migration for migration in migrations}
+    current, newest = max(applied, default=0), newest_version(migrations)
+    for row in history:
+        if row.version in applied and row.version <= newest:
+            _check_applied(row, files.get(row.version))
+    for migration in migrations:
+        if not out_of_order and migration.version < current and migration.version not in applied:
+            raise HistoryMismatch(
+                f"{migration.up.name} sorts before version {current}, which is already applied. "
+                f"Give it a number above {current}, or apply it all the same: dashdb migrate up --out-of-order.",
+                reason="OutOfOrder",
+            )
+
+
+def awaits_adoption(history: History) -> bool:
+    """True for what golang-migrate's table says, as a single row; once it is ours there is a row for each file."""
+    return len(history) == 1 and history[0].origin is Origin.GOLANG_MIGRATE and not history[0].sha256
+
+
+def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
+    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for."""
+    if not awaits_adoption(history):
+        return False, history
+    row = history[0]
+    if row.error is None and row.version not in {m.version for m in migrations}:
+        raise HistoryMismatch(
+            f"golang-migrate applied version {row.version}, which none of the files has. Bring the file back.",
+            reason="FileMissing",
+        )
+    if row.error is not None:
+        raise SchemaDirty(f"Version {row.version}: {row.error}")
+    present = [m for m in migrations if m.version <= row.version]
+    return True, tuple(row._replace(version=m.version, sha256=m.up.sha256) for m in present)
+
+
+def spelled_out(migrations: Migrations, history: History) -> History:
+    """`history`; where that is golang-migrate's single row, with one for each file that it stands for."""
+    if not awaits_adoption(history):
+        return history
+    before = [m for m in migrations if m.version < history[0].version]
+    return (*(history[0]._replace(version=m.version, error=None) for m in before), history[0])
+
+
+def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
+    """The steps, the first of them from where an earlier run stopped."""
+    dirty = next((row for row in history if row.error is not None), None)
+    if dirty is None:
+        return steps
+    first = steps[0] if steps else None
+    if first is None or (first.migration.version, first.direction) != (dirty.version, dirty.direction):
+        raise SchemaDirty(half_way(dirty.version, dirty.direction, dirty.error or ""))
+    done = dirty.statements_done or 0
+    if first.script.transactional or first.script.digest_of_first(done) != dirty.done_sha256:
+        raise SchemaDirty(
+            f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only "
+            f"what comes after them can be mended. {half_way(dirty.version, dirty.direction, dirty.error or '')}"
+        )
+    return (replace(first, resume_at=done), *steps[1:])
+
+
+def half_way(version: int, direction: Direction, why: str) -> str:
+    """Where a version stands that is half done, and the two ways out."""
+    verb = "up" if direction is Direction.UP else "down 1"
+    return (
+        f"Version {version} stopped half-way while going {direction}, at {why}. Mend the cause and go on with "
+        f"dashdb migrate {verb}; or finish it by hand and say where the database is with dashdb migrate force VERSION."
+    )
+
+
+def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
+    if migration is None:
+        raise HistoryMismatch(
+            f'Version {row.version} ("{row.description}") was applied, but its file is gone. Bring it back.',
+            reason="FileMissing",
+        )
+    if migration.up.sha256 != row.sha256:
+        raise HistoryMismatch(
+            f"{migration.up.name} was edited after it had been applied on {row.applied_at:%Y-%m-%d}. "
+            "Restore the file, and write the change as a new migration.",
+            reason="ChecksumMismatch",
+        )
+
+
+def _steps(migrations: Migrations, applied: set[int], current: int, target: int) -> tuple[Step, ...]:
+    if target >= current:
+        return tuple(Step(m, Direction.UP) for m in migrations if m.version <= target and m.version not in applied)
+    return tuple(Step(m, Direction.DOWN) for m in reversed(migrations) if m.version > target and m.version in applied)

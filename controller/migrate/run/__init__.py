@@ -1,0 +1,1 @@
+"""Running migration files: in a transaction, without one, and several in one message."""

@@ -1,0 +1,51 @@
+"""An index that is made CONCURRENTLY: is it there, is it whole, and away with what an interrupted build left.
+
+PostgreSQL keeps an interrupted build as an invalid index, which costs every write and serves no query; IF NOT EXISTS
+takes it for done. https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+"""
+
+from controller.database.connection import Connection
+from controller.errors import MigrationFailed
+from controller.migrate.run.attempt import NO_LIMIT
+from controller.migrate.sql.statements import ConcurrentIndex
+
+# An index lives in the schema of its table. The names are parsed by PostgreSQL itself: quotes, case, search_path.
+_LOOK = """
+SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisready AS valid,
+       i.indrelid IS NOT DISTINCT FROM t.oid AS on_its_table
+  FROM pg_class AS t
+  JOIN pg_namespace AS n ON n.oid = t.relnamespace
+  JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = (parse_ident($1))[1]
+  LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
+ WHERE t.oid = to_regclass($2)
+"""
+
+
+async def is_whole(connection: Connection, wanted: ConcurrentIndex) -> bool:
+    """True where it is there and valid: a build that an earlier run was in the middle of has reached its end."""
+    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    return row is not None and bool(row["valid"]) and row["on_its_table"]
+
+
+async def drop_invalid(connection: Connection, wanted: ConcurrentIndex) -> None:
+    """Away with what an earlier build of the same index left."""
+    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    if row is not None and row["valid"] is False and row["on_its_table"]:
+        await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}", timeout=NO_LIMIT)
+
+
+async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> None:
+    """After the statement.
+
+    Args:
+        at: file and line.
+
+    Raises:
+        MigrationFailed: PostgreSQL reported success, and the index is not there or not valid.
+    """
+    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    if row is None or not row["valid"] or not row["on_its_table"]:
+        raise MigrationFailed(
+            f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name} on {wanted.table}: the name "
+            "belongs to something else. Choose another name."
+        )

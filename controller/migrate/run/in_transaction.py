@@ -1,0 +1,162 @@
+"""Runs one file in one transaction with its history row, and in one round trip where nothing in it takes long."""
+
+import time
+from typing import NoReturn
+
+import asyncpg
+
+from controller.database.failures import ends_connection
+from controller.errors import MigrationFailed
+from controller.migrate.catalog.snapshot import record_statements
+from controller.migrate.history import write as records
+from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_behind
+from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
+from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
+from controller.migrate.run.sql_error import NOTHING_APPLIED, explain, explain_deferred
+from controller.migrate.run.statement_batch import Batch, batches
+
+# The last commit of a run waits for the disk, and with it all before it. A server that crashes in between may lose the
+# last files, each as a whole with its history row, and the next run applies them again.
+# https://www.postgresql.org/docs/current/wal-async-commit.html
+_FLUSHED_WITH_THE_NEXT = "SET LOCAL synchronous_commit = off;\n"
+
+
+class _Unlocated(Exception):
+    """Something in a text of several statements was refused, or got no lock, and PostgreSQL does not say what."""
+
+
+class _Moved(Exception):
+    """Another runner took the database elsewhere."""
+
+
+async def run_in_transaction(run: FileRun) -> bool:
+    """Applies or reverts the file; False where the database is no longer where the plan found it.
+
+    Raises:
+        MigrationFailed: a statement was refused; nothing of the file remains.
+        LockedByRunner, LockedByTable: to be tried again.
+    """
+    try:
+        try:
+            return await _Transaction(run, one_by_one=run.retries > 0).run()
+        except _Unlocated:  # once more, one by one, to tell the statement that is refused, or waits
+            return await _Transaction(run, one_by_one=True).run()
+    except _Moved:
+        return False
+
+
+def opening(run: FileRun) -> str:
+    """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
+    first = run.behind is None
+    guarded = guard(run.place, run.step, run.expected) if first else guard_behind(run.place, run.expected)
+    return BEGIN + run.limits() + guarded + records.create_table(run.place)
+
+
+def ending(run: FileRun, *, last_words: str = "") -> str:
+    """SQL that checks what COMMIT would check, writes the history and, after `last_words`, ends the transaction."""
+    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{last_words}COMMIT;"
+
+
+def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
+    """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
+    text = RESET + run.limits()  # a RESET takes our limits too
+    if run.leads_to == 0 and not run.place.keeps_history:
+        return text + records.drop_table(run.place)
+    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms, since=run.behind)
+    return text + (record_statements(run.place.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
+
+
+class _Transaction:
+    """One try. `one_by_one`: what could travel together does not, so that every refusal has its place."""
+
+    def __init__(self, run: FileRun, *, one_by_one: bool) -> None:
+        self.file = run
+        self.one_by_one = one_by_one
+        self.connection = run.connection
+
+    async def run(self) -> bool:
+        run, started = self.file, time.monotonic()
+        run.progress.started(run.step)
+        try:
+            await self._send(opening(run), ending(run))
+        finally:
+            await roll_back(self.connection)
+        run.progress.finished(run.step, time.monotonic() - started)
+        return True
+
+    async def _send(self, before: str, ending: str) -> None:
+        """`before` and `ending` travel with the first and the last batch, where these may not take long."""
+        todo = batches(self.file.step.script, one_by_one=self.one_by_one)
+        batch = next(todo, None)
+        while batch is not None:
+            following = next(todo, None)
+            quick = batch.quick and not self.one_by_one
+            if before and not quick:
+                await self._execute(before)
+                before = ""
+            after = ending if quick and following is None else ""
+            self.file.progress.statement(self.file.step, batch.number, batch.statements[0])
+            await self._execute(before, batch, after)
+            if after:
+                return
+            before, batch = "", following
+        if before and not self.one_by_one:
+            await self._execute(before + ending)
+            return
+        if before:
+            await self._execute(before)
+        await self._finish(ending)
+
+    async def _finish(self, ending: str) -> None:
+        """What COMMIT would check is checked before it, while it can still be said which file broke it."""
+        step = self.file.step
+        try:
+            await self.connection.execute(ending, timeout=NO_LIMIT)
+        except asyncpg.PostgresError as error:
+            if isinstance(error, NO_LOCK) or ends_connection(error):
+                await self._explain(error, 0, None, travels=True)
+            if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
+                raise MigrationFailed(explain_deferred(step, error) + NOTHING_APPLIED) from None
+            if isinstance(error, asyncpg.UndefinedTableError):  # by itself: this transaction holds the runners' lock
+                text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
+                raise MigrationFailed(text + NOTHING_APPLIED) from None
+            raise
+
+    async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
+        text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
+        try:
+            await self.connection.execute(text, timeout=NO_LIMIT)
+        except asyncpg.PostgresError as error:
+            await self._explain(error, len(before), batch, travels=bool(before or after))
+
+    async def _explain(
+        self, error: asyncpg.PostgresError, offset: int, batch: Batch | None, *, travels: bool
+    ) -> NoReturn:
+        """Raises what `error` means.
+
+        Args:
+            offset: characters of our own before the batch.
+            travels: text of our own went with the batch.
+        """
+        if error.sqlstate == MOVED:
+            raise _Moved from None
+        if error.sqlstate == LOCKED:
+            await roll_back(self.connection)
+            raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
+        if isinstance(error, NO_LOCK):
+            if batch is not None and (travels or len(batch.statements) > 1):
+                raise _Unlocated from None
+            lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else HISTORY_LOCK
+            raise LockedByTable(lock) from None
+        if ends_connection(error):
+            raise error
+        if batch is None:
+            if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
+                raise _Moved from None
+            raise error
+        position = int(error.position) - offset if error.position else None
+        statement = batch.statement_at(position) if position is not None or not travels else None
+        if statement is None:
+            raise _Unlocated from None
+        at = batch.statements[0].offset + position - 1 if position else statement.offset
+        raise MigrationFailed(explain(self.file.step, statement, at, error) + NOTHING_APPLIED) from None

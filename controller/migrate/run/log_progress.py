@@ -1,0 +1,36 @@
+"""What a run of migrations tells, as log records; for programs that nobody watches."""
+
+import time
+
+import structlog
+
+from controller.migrate.plan.make_plan import Step
+from controller.migrate.sql.lexer import Statement
+
+log = structlog.get_logger(__name__)
+
+
+class LoggedProgress:
+    """The engine's `Progress`; files and waits become records, single statements do not."""
+
+    def __init__(self) -> None:
+        self.since = time.monotonic()
+        self._waited_for: str | None = None
+
+    def started(self, step: Step) -> None:
+        self.since = time.monotonic()
+        log.info("migration started", file=step.label, statements=len(step.script.statements))
+
+    def statement(self, step: Step, number: int, statement: Statement) -> None:
+        pass
+
+    def finished(self, step: Step, seconds: float) -> None:
+        log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
+
+    def waiting(self, what: str, why: str) -> None:
+        if why != self._waited_for:  # it is tried every second
+            log.info("migration waits", what=what, blocked_by=why)
+            self._waited_for = why
+
+    def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
+        log.warning("migration left half done", file=step.label, statement=number, line=statement.line)

@@ -1,0 +1,224 @@
+"""Runs a file that cannot be one transaction: statement by statement, with a journal, so that it can be resumed.
+
+The journal is the file's row in schema_version. A statement that may stand in a transaction shares one with its
+entry, and is done exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry:
+if the process dies between the two it runs once more, which these statements bear, and which a CALL or DO in such a
+file has to bear; of a concurrent index it is looked at what is there.
+"""
+
+import asyncio
+import hashlib
+import time
+from typing import TypedDict
+
+import asyncpg
+
+from controller.database.connection import Connection, behind_pooler
+from controller.database.failures import DRIVER_ERRORS, ends_connection
+from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
+from controller.migrate.history import write as records
+from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
+from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
+from controller.migrate.plan.make_plan import Step, half_way
+from controller.migrate.run import concurrent_index as index
+from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT, FileRun, roll_back
+from controller.migrate.run.in_transaction import closing
+from controller.migrate.run.sql_error import NOTHING_APPLIED, explain
+from controller.migrate.sql.lexer import Statement
+from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, waits_for_others
+
+PATIENT_LOCK_TIMEOUT_MS = 3_600_000
+"""Milliseconds that a concurrent statement may wait for older transactions to end. It stands in nobody's way while
+it waits, and what it built is lost when it gives up."""
+_INTERRUPTED = ": interrupted"
+# A file may have said SET ROLE for the statements that follow: the journal is ours all the same.
+_AS_OURSELVES = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
+
+
+async def run_stepwise(run: FileRun) -> bool:
+    """Applies or reverts the file from `run.step.resume_at` on; False where the database has moved.
+
+    Raises:
+        SchemaDirty: it stopped half-way; the message says where, why, and the way out.
+        MigrationFailed: its first statement was refused; nothing of the file remains.
+        LockedByRunner, LockedByTable: to be tried again; what is done by then stays done.
+    """
+    try:
+        await run.connection.execute(run.limits(scope="SESSION"))
+        if not await _begin(run):
+            return False
+        await _Journal(run).run()
+        return True
+    finally:
+        await _leave(run)
+
+
+async def _begin(run: FileRun) -> bool:
+    """Takes the lock for the session."""
+    try:
+        await run.connection.execute(session_guard(run.place, run.step, run.expected))
+    except asyncpg.PostgresError as error:
+        if error.sqlstate == LOCKED:
+            raise LockedByRunner(await describe_holder(run.connection, run.place)) from None
+        if error.sqlstate == MOVED or isinstance(error, asyncpg.UndefinedTableError):
+            return False
+        raise
+    return True
+
+
+async def refuse_pooler(connection: Connection, step: Step) -> None:
+    """In transaction mode each statement may meet another backend, and a session's lock would outlive its client.
+
+    Raises:
+        ConfigurationError: there is no session of our own to run `step` in.
+    """
+    if await behind_pooler(connection):
+        raise ConfigurationError(
+            f"{step.label} runs without a transaction, which needs a session of its own and so cannot go through "
+            "PgBouncer. Connect to PostgreSQL itself for migrations.",
+            reason="DirectConnectionNeeded",
+        )
+
+
+async def _leave(run: FileRun) -> None:
+    """The session as it was, without the lock; a connection that does not manage that is closed, which does it too."""
+    await roll_back(run.connection)
+    if run.connection.is_closed():
+        return
+    try:
+        await run.connection.execute(RESET, timeout=ROLLBACK_TIMEOUT)
+    except DRIVER_ERRORS:
+        run.connection.terminate()
+
+
+class _Stand(TypedDict):
+    done: int
+    done_sha256: str
+    error: str
+
+
+class _Journal:
+    """Where the file stands, in memory and in the database."""
+
+    def __init__(self, run: FileRun) -> None:
+        self.file = run
+        self.connection = run.connection
+        self.script = run.step.script
+        self.done = run.step.resume_at or 0
+        self.interrupted = False
+        self.digest = hashlib.sha256()
+        for statement in self.script.statements[: self.done]:
+            self.digest.update(statement.normalised)
+
+    async def run(self) -> None:
+        run, started = self.file, time.monotonic()
+        run.progress.started(run.step)
+        try:
+            await self._begin()
+            for number, statement in enumerate(self.script.statements[self.done :], start=self.done + 1):
+                run.progress.statement(run.step, number, statement)
+                await self._advance(statement)
+            milliseconds = round((time.monotonic() - started) * 1000)
+            ending = lock_only(run.place) + closing(run, duration_ms=milliseconds)  # RESET takes the session's lock
+            await self._write(run.limits() + ending)
+        except asyncio.CancelledError:
+            self._tell_what_is_left()
+            raise
+        run.progress.finished(run.step, time.monotonic() - started)
+
+    async def _begin(self) -> None:
+        run = self.file
+        if run.step.resume_at is not None:
+            told = f"SELECT error FROM {run.place.table} WHERE version = $1"
+            error = await self.connection.fetchval(told, run.step.migration.version)
+            self.interrupted = str(error).endswith(_INTERRUPTED)
+        begin = records.begin_journal(run.place, run.step, **self._stand(), retries=run.retries)
+        await self._write(records.create_table(run.place) + begin)
+
+    async def _write(self, text: str) -> None:
+        """Changes the history, by itself; where the file stands in memory stays as it is."""
+        try:
+            await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
+        except NO_LOCK:
+            await roll_back(self.connection)
+            raise LockedByTable(HISTORY_LOCK) from None
+
+    def _tell_what_is_left(self) -> None:
+        statements = self.script.statements
+        if statements:  # at the end, where only the history is to be written, the last one stands for it
+            number = min(self.done + 1, len(statements))
+            self.file.progress.left_half_done(self.file.step, number, statements[number - 1])
+
+    async def _advance(self, statement: Statement) -> None:
+        """Runs one statement and writes that it is done."""
+        alone = runs_alone(statement) or may_commit(statement)
+        before, self.done = self.done, self.done + 1
+        self.digest.update(statement.normalised)
+        entry = records.advance_journal(self.file.place, self.file.step, **self._stand())
+        opening = "" if alone else BEGIN + self.file.limits()
+        try:
+            if alone:
+                await self._run_alone(statement, may_be_done=self.interrupted and before == self.file.step.resume_at)
+                await self._write(self.file.limits(lock_timeout_ms=PATIENT_LOCK_TIMEOUT_MS) + entry)
+            else:
+                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{entry}COMMIT;"
+                await self.connection.execute(text, timeout=NO_LIMIT)
+        except asyncio.CancelledError:
+            self.done = before
+            raise
+        except NO_LOCK:
+            await self._stop(before, alone=alone)
+            raise LockedByTable(f"a lock that another session holds (line {statement.line})") from None
+        except (asyncpg.PostgresError, MigrationFailed) as error:
+            if ends_connection(error):
+                raise
+            why = error.message if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
+            raise await self._refusal(why, before, alone=alone) from None
+
+    async def _run_alone(self, statement: Statement, *, may_be_done: bool) -> None:
+        """`may_be_done`: an earlier run was interrupted in the middle of it, or just behind."""
+        patience = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
+        await self.connection.execute(self.file.limits(lock_timeout_ms=patience, scope="SESSION"))
+        wanted = concurrent_index(statement, file=self.script.name)
+        if wanted is None:
+            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+        elif not (may_be_done and await index.is_whole(self.connection, wanted)):
+            await index.drop_invalid(self.connection, wanted)
+            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+            await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
+
+    def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> str:
+        """`ours`: characters of our own before the statement."""
+        position = int(error.position or 0) - ours
+        inside = 0 < position <= len(statement.text) + 1  # one behind: the end of input
+        return explain(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
+
+    async def _refusal(self, why: str, done: int, *, alone: bool) -> DashdbError:
+        """The error for people, after it has been written down."""
+        await self._stop(done, alone=alone, why=why)
+        if done == 0 and not alone:
+            return MigrationFailed(why + NOTHING_APPLIED)
+        step = self.file.step
+        return SchemaDirty(half_way(step.migration.version, step.direction, self._where(done, why)))
+
+    async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
+        """Writes where the file stands; nothing where nothing of it is in the database."""
+        await roll_back(self.connection)
+        place, step = self.file.place, self.file.step
+        if done or alone:
+            digest = self.script.digest_of_first(done)
+            where = self._where(done, why)
+            entry = records.advance_journal(place, step, done=done, done_sha256=digest, error=where)
+        else:
+            entry = records.undo_journal(place, step) if place.has_history else records.drop_table(place)
+        await self._write(self.file.limits() + entry)
+
+    def _stand(self) -> _Stand:
+        return {"done": self.done, "done_sha256": self.digest.hexdigest(), "error": self._where(self.done)}
+
+    def _where(self, done: int, why: str | None = None) -> str:
+        statements = self.script.statements
+        if done == len(statements):
+            return f"the end of {self.script.name}{_INTERRUPTED}"
+        place = f"{self.script.name}:{statements[done].line}"
+        return f"statement {done + 1} of {len(statements)}: {why or place + _INTERRUPTED}"

@@ -1,0 +1,244 @@
+"""Cuts SQL into statements where PostgreSQL and psql would, without understanding more of it than that. Pure.
+
+Lexical rules: https://www.postgresql.org/docs/current/sql-syntax-lexical.html. A semicolon ends a statement
+unless it stands in a string, an identifier, a comment, a dollar quote, parentheses (CREATE RULE ... DO (a; b))
+or the BEGIN ATOMIC body of an SQL function (PostgreSQL 14). A backslash in a plain string is a character like any
+other, as under standard_conforming_strings = on, PostgreSQL's default.
+
+The time it takes grows with the length of the text, whatever the text is.
+"""
+
+import re
+from array import array
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import overload
+
+from controller.errors import MigrationFileError
+from controller.migrate.sql import tokens
+
+
+@dataclass(frozen=True)
+class Statement:
+    """One statement as it stands in its file, without its semicolon and without comments before it.
+
+    Attributes:
+        source: the text of the whole file.
+        offset, end: indexes in `source` of its first character and of the one after its last.
+        line: of its first character, counted from 1.
+    """
+
+    source: str
+    offset: int
+    end: int
+    line: int
+
+    @property
+    def text(self) -> str:
+        """Cut out anew each time: it may be as long as the file."""
+        return self.source[self.offset : self.end]
+
+    @cached_property
+    def words(self) -> tuple[str, ...]:
+        """Its first four words in upper case, comments left out; enough to tell its kind.
+
+        A name in double quotes is one of them, as `"`, since it is no keyword. A string ends them.
+        """
+        return tokens.first_words(self.source, self.offset, self.end)
+
+    @property
+    def place(self) -> str:
+        """`line:column` of its first character, both counted from 1."""
+        return place_of(self.source, self.offset)
+
+    @property
+    def normalised(self) -> bytes:
+        """For digests: the same whether lines end in LF or CRLF; ends in a byte that no statement can hold."""
+        return self.text.replace("\r\n", "\n").encode() + b"\0"
+
+
+class Statements(Sequence[Statement]):
+    """The statements of a file, made when they are asked for: kept are three numbers for each."""
+
+    def __init__(self, source: str) -> None:
+        self._source = source
+        self._offsets = array("Q")
+        self._ends = array("Q")
+        self._lines = array("Q")
+
+    def __len__(self) -> int:
+        return len(self._offsets)
+
+    def __iter__(self) -> Iterator[Statement]:
+        for offset, end, line in zip(self._offsets, self._ends, self._lines, strict=True):
+            yield Statement(self._source, offset, end, line)
+
+    @overload
+    def __getitem__(self, index: int) -> Statement: ...
+    @overload
+    def __getitem__(self, index: slice) -> tuple[Statement, ...]: ...
+    def __getitem__(self, index: int | slice) -> Statement | tuple[Statement, ...]:
+        if isinstance(index, slice):
+            return tuple(self[i] for i in range(*index.indices(len(self))))
+        return Statement(self._source, self._offsets[index], self._ends[index], self._lines[index])
+
+    def add(self, offset: int, end: int, line: int) -> None:
+        self._offsets.append(offset)
+        self._ends.append(end)
+        self._lines.append(line)
+
+
+def split(sql: str, *, file: str) -> Statements:
+    """The statements of `sql` in order.
+
+    Args:
+        file: name for error messages.
+
+    Raises:
+        MigrationFileError: a string, comment, quote, parenthesis or body that is never closed; or what only psql
+            can do: meta-commands and COPY FROM STDIN.
+    """
+    return _Splitter(sql, file).statements()
+
+
+def place_of(text: str, offset: int) -> str:
+    """`line:column` of a character, both counted from 1; columns in characters."""
+    return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
+
+
+class _Splitter:
+    def __init__(self, sql: str, file: str) -> None:
+        self.sql = sql
+        self.file = file
+
+    def statements(self) -> Statements:
+        found = Statements(self.sql)
+        position, line, counted_to = 0, 1, 0
+        while cut := self._next(position):
+            start, position = cut
+            line += self.sql.count("\n", counted_to, start)
+            counted_to = start
+            found.add(start, self._without_blanks(position), line)
+        return found
+
+    def _next(self, position: int) -> tuple[int, int] | None:
+        """The indexes of the next statement's first character and of its semicolon; None at the end of the text."""
+        if match := tokens.WHOLE.match(self.sql, position):
+            return match.span(1)
+        start = self._skip(tokens.BETWEEN, position)
+        if start == len(self.sql):
+            return None
+        end = self._end_of_statement(start)
+        self._refuse_copy_from_client(start, end)
+        return start, end
+
+    def _skip(self, pattern: re.Pattern[str], position: int) -> int:
+        """The end of what `pattern` takes and of the nested comments in it."""
+        while self.sql.startswith("/*", position := tokens.end_of(pattern, self.sql, position)):
+            position = self._end_of_comment(position)
+        return position
+
+    def _end_of_statement(self, start: int) -> int:
+        """The index of its semicolon, or of the end of the text."""
+        plain = tokens.PLAIN_IN_BODY if self._may_have_body(start) else tokens.PLAIN
+        position, parentheses, blocks, opened = start, 0, 0, start
+        while plains := plain.match(self.sql, position):  # always, though it may be empty
+            position = plains.end()
+            if plains.lastindex:
+                word = plains.start(1)
+                opened = opened if parentheses or blocks else word
+                blocks = blocks if parentheses else self._depth(blocks, word, position)
+                continue
+            if position == len(self.sql):
+                break
+            opened = opened if parentheses or blocks else position
+            match self.sql[position]:
+                case ";" if not parentheses and not blocks:
+                    return position
+                case ";":
+                    position += 1
+                case "(" | ")":
+                    parentheses, position = self._count(parentheses, position)
+                case "$":
+                    position = self._end_of_dollar_quote(position)
+                case "/":
+                    position = self._end_of_comment(position)
+                case _:
+                    raise self._stopped(position)
+        self._refuse_unclosed(opened, parentheses, blocks)
+        return len(self.sql)
+
+    def _may_have_body(self, start: int) -> bool:
+        if usual := tokens.CREATED.match(self.sql, start):
+            return usual[1].lower() in ("function", "procedure")
+        words = tokens.first_words(self.sql, start, len(self.sql))
+        if words[:1] != ("CREATE",):
+            return False
+        what = words[3:] if words[1:3] == ("OR", "REPLACE") else words[1:2]
+        return what in (("FUNCTION",), ("PROCEDURE",))
+
+    def _count(self, parentheses: int, position: int) -> tuple[int, int]:
+        """How many are open after the ones at `position`, and where these end."""
+        opening = tokens.end_of(tokens.OPENING, self.sql, position)
+        closing = tokens.end_of(tokens.CLOSING, self.sql, position)
+        return max(0, parentheses + opening - closing), max(opening, closing)
+
+    def _stopped(self, position: int) -> MigrationFileError:
+        """Why nothing can be read from here on."""
+        if self.sql[position] == "\\":
+            return self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
+        quote = '"' if self.sql[position] == '"' else "'"
+        return self._error(position, f"this quote is never closed; end it with {quote}")
+
+    def _depth(self, blocks: int, start: int, end: int) -> int:
+        """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
+        match self.sql[start]:
+            case "e" | "E":
+                return max(0, blocks - 1)
+            case "c" | "C":
+                return blocks + (blocks > 0)
+            case _:
+                return blocks + bool(tokens.ATOMIC.match(self.sql, self._skip(tokens.GAP, end)))
+
+    def _refuse_unclosed(self, opened: int, parentheses: int, blocks: int) -> None:
+        """Else it would take all statements after it along, whatever they are."""
+        if parentheses:
+            raise self._error(opened, "this parenthesis is never closed; end it with )")
+        if blocks:
+            raise self._error(opened, "this body is never closed; end it with END")
+
+    def _refuse_copy_from_client(self, start: int, end: int) -> None:
+        """Asking the server for it would wait for data that never comes; STDOUT means the same there."""
+        if self.sql[start : start + 4].upper() != "COPY":
+            return
+        before, position = "", start
+        while (position := self._skip(tokens.BEFORE_KEYWORD, position)) < end:
+            after = tokens.end_of(tokens.NAME, self.sql, position)
+            word = self.sql[position:after].upper()
+            if before == "FROM" and word in ("STDIN", "STDOUT"):
+                raise self._error(start, "COPY FROM STDIN reads what only psql can send; write it as INSERT")
+            before, position = word, max(after, position + 1)
+
+    def _end_of_comment(self, start: int) -> int:
+        if (end := tokens.end_of_comment(self.sql, start)) is None:
+            raise self._error(start, "this comment is never closed; end it with */")
+        return end
+
+    def _end_of_dollar_quote(self, start: int) -> int:
+        opening = tokens.DOLLAR_TAG.match(self.sql, start)
+        if opening is None:
+            return start + 1
+        tag = opening.group()
+        closing = self.sql.find(tag, opening.end())
+        if closing < 0:
+            raise self._error(start, f"this dollar quote is never closed; end it with {tag}")
+        return closing + len(tag)
+
+    def _without_blanks(self, end: int) -> int:
+        while self.sql[end - 1] in tokens.BLANKS:
+            end -= 1
+        return end
+
+    def _error(self, offset: int, problem: str) -> MigrationFileError:
+        return MigrationFileError(f"{self.file}:{place_of(self.sql, offset)}: {problem}.")

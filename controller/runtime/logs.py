@@ -1,0 +1,62 @@
+"""Logs on stderr: one JSON object a line, or text for people; other libraries' records go the same way."""
+
+import logging
+import sys
+import traceback
+
+import structlog
+from structlog.typing import Processor
+
+from controller.runtime.log_format import LogFormat
+
+_QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
+"""Libraries that log what a turn says better, or whole objects at DEBUG; warnings of theirs are shown."""
+
+
+def configure_logs(log_format: LogFormat, level: str) -> None:
+    """Sets up structlog and the standard library's logging; colours only on a terminal."""
+    shared: list[Processor] = [
+        structlog.contextvars.merge_contextvars,
+        structlog.stdlib.add_log_level,
+        structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
+        structlog.processors.EventRenamer("message") if log_format is LogFormat.JSON else _keep,
+    ]
+    renderer: Processor
+    if log_format is LogFormat.JSON:
+        final: list[Processor] = [structlog.processors.format_exc_info, structlog.processors.JSONRenderer()]
+    else:
+        renderer = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty(), timestamp_key="time")
+        final = [renderer]
+    handler = logging.StreamHandler(sys.stderr)
+    handler.setFormatter(
+        structlog.stdlib.ProcessorFormatter(
+            foreign_pre_chain=shared,
+            processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
+        )
+    )
+    root = logging.getLogger()
+    root.handlers = [handler]
+    root.setLevel(level.upper())
+    logging.getLogger("aiohttp.server").setLevel(logging.CRITICAL)  # it repeats what clients send; see web.server
+    for name in _QUIET:
+        logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
+    structlog.configure(
+        processors=[
+            structlog.stdlib.filter_by_level,
+            *shared,
+            structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+        ],
+        logger_factory=structlog.stdlib.LoggerFactory(),
+        wrapper_class=structlog.stdlib.BoundLogger,
+        cache_logger_on_first_use=True,
+    )
+
+
+def log_fault(fault: Exception) -> None:
+    """Where a fault of ours happened and what kind it is; its text may repeat what was read, a password included."""
+    at = traceback.format_tb(fault.__traceback__)
+    structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
+
+
+def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    return event

@@ -1,0 +1,94 @@
+"""What one check makes of a database: each kind of trouble is a verdict of its own."""
+
+from collections.abc import AsyncIterator
+from dataclasses import replace
+
+import pytest
+import pytest_asyncio
+
+from controller.database.pool.pool import Pool
+from controller.database.pool.values import PoolSettings
+from controller.database.target import Target
+from controller.health.check import check
+from controller.health.verdict import Health, Thresholds, Verdict
+from tests.database.targets import role, target_to
+from tests.support.database import Database
+from tests.support.hostile import fails_queries_with, hostile_server, mute_after_login, refuses_with
+from tests.support.postgres import PostgresServer
+
+
+@pytest_asyncio.fixture
+async def pool(target: Target) -> AsyncIterator[Pool]:
+    pool = Pool(target, PoolSettings(max_open=4))
+    yield pool
+    await pool.close()
+
+
+async def checked(target: Target) -> Verdict:
+    pool = Pool(replace(target, connect_timeout=0.5, query_timeout=0.5), PoolSettings())
+    try:
+        return (await check(pool, Thresholds(), None)).verdict
+    finally:
+        await pool.close()
+
+
+async def test_a_database_that_answers_is_healthy(pool: Pool) -> None:
+    found = await check(pool, Thresholds(), None)
+    assert found.verdict == Verdict(Health.HEALTHY, "Healthy")
+    assert found.facts is not None
+    assert found.sample.response_ms is not None
+    assert found.sample.server_connection_limit is not None
+
+
+async def test_connections_that_others_hold_count_and_our_own_does_not(pool: Pool) -> None:
+    assert (await check(pool, Thresholds(), None)).sample.pool.in_use == 0
+    async with pool.connection():
+        assert (await check(pool, Thresholds(), None)).sample.pool.in_use == 1
+
+
+async def test_a_pool_that_is_nearly_full_is_degraded(pool: Pool) -> None:
+    async with pool.connection(), pool.connection(), pool.connection():
+        found = await check(pool, Thresholds(utilization_percent=70), None)
+    assert (found.verdict.health, found.verdict.reason) == (Health.DEGRADED, "HighUtilization")
+
+
+async def test_a_server_that_is_nearly_full_is_degraded_unless_the_pool_alone_counts(
+    postgres: PostgresServer, database: Database
+) -> None:
+    limited = target_to(role(postgres, options="CONNECTION LIMIT 1", database=database))
+    pool = Pool(limited, PoolSettings())
+    try:
+        assert (await check(pool, Thresholds(), None)).verdict.reason == "HighUtilization"
+        alone = await check(pool, Thresholds(), None, pool_alone=True)
+        assert alone.verdict.reason == "Healthy"
+        assert alone.sample.server_connection_limit is None
+    finally:
+        await pool.close()
+
+
+async def test_a_role_without_a_connection_left_is_told_as_that(postgres: PostgresServer, database: Database) -> None:
+    limited = target_to(role(postgres, options="CONNECTION LIMIT 0", database=database))
+    assert (await checked(limited)).reason == "TooManyConnections"
+
+
+async def test_a_server_that_refuses_writes_is_unhealthy(
+    postgres: PostgresServer, database: Database, target: Target
+) -> None:
+    postgres.psql(postgres.superuser, sql=f'ALTER DATABASE "{database.name}" SET default_transaction_read_only = on')
+    assert (await checked(target)).reason == "ReadOnly"
+
+
+@pytest.mark.parametrize(
+    ("script", "reason"),
+    [
+        (fails_queries_with("53100"), "DiskFull"),
+        (refuses_with("53300"), "TooManyConnections"),
+        (refuses_with("57P03"), "ServerNotReady"),
+        (mute_after_login, "Timeout"),
+    ],
+    ids=["full disk", "too many connections", "recovery in progress", "no answer"],
+)
+async def test_each_trouble_has_a_verdict_of_its_own(target: Target, script: object, reason: str) -> None:
+    async with hostile_server(script) as port:  # type: ignore[arg-type]
+        verdict = await checked(replace(target, port=port))
+    assert (verdict.health, verdict.reason) == (Health.UNHEALTHY, reason)

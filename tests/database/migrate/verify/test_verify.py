@@ -1,0 +1,102 @@
+"""The proof that a way back is true, and what is told where it is not."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from controller.database.connection import connected
+from controller.database.target import Target
+from controller.errors import MigrationFailed
+from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.verify.verify import Check, verify
+from tests.database.engine import tables
+from tests.database.silence import Notes, Silence
+from tests.database.targets import role, target_to
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+from tests.unit.migrate.folders import pairs
+
+TABLE = {"V1_t.up.sql": "CREATE TABLE t (n integer)", "V1_t.down.sql": "DROP TABLE t"}
+
+
+@pytest.fixture
+def database(each_postgres: PostgresServer) -> Iterator[Database]:
+    fresh = each_postgres.create_database()
+    yield fresh
+    each_postgres.drop_database(fresh)
+
+
+@pytest.fixture
+def creator(each_postgres: PostgresServer, database: Database) -> Target:
+    return target_to(role(each_postgres, options="CREATEDB", database=database))
+
+
+async def check(target: Target, contents: dict[str, str], **options: str) -> tuple[Check, ...]:
+    return await verify(target, pairs(TABLE | contents), Silence(), **options)
+
+
+def said(checks: tuple[Check, ...]) -> list[tuple[int, list[str], list[str]]]:
+    return [(c.migration.version, list(map(str, c.not_undone)), list(map(str, c.not_redone))) for c in checks]
+
+
+async def test_the_packaged_migrations_lead_back(creator: Target) -> None:
+    migrations = read_folder(packaged_folder())
+    checks = await verify(creator, migrations, Silence())
+    assert said(checks) == [(migration.version, [], []) for migration in migrations]
+
+
+async def test_each_version_goes_up_down_and_up(creator: Target) -> None:
+    notes = Notes()
+    second = {"V2_u.up.sql": "CREATE TABLE u ()", "V2_u.down.sql": "DROP TABLE u"}
+    checks = await verify(creator, pairs(TABLE | second), notes)
+    assert [c.true for c in checks] == [True, True]
+    assert notes.done == [
+        "V1_t.up.sql", "V1_t.down.sql", "V1_t.up.sql", "V2_u.up.sql", "V2_u.down.sql", "V2_u.up.sql",
+    ]  # fmt: skip
+
+
+async def test_the_real_database_stays_as_it_was(creator: Target, database: Database) -> None:
+    await check(creator, {})
+    async with connected(target_to(database)) as connection:
+        assert await tables(connection) == []
+
+
+async def test_what_a_way_back_leaves_behind_is_told_and_the_next_version_checked_nevertheless(
+    creator: Target,
+) -> None:
+    checks = await check(creator, {
+        "V2_u.up.sql": "ALTER TABLE t ADD note text DEFAULT 'x'; CREATE INDEX t_n ON t (n)",
+        "V2_u.down.sql": "DROP INDEX t_n",
+        "V3_v.up.sql": "CREATE TABLE v ()",
+        "V3_v.down.sql": "DROP TABLE v",
+    })  # fmt: skip
+    assert said(checks) == [(1, [], []), (2, ["column t.note: added (text default 'x'::text)"], []), (3, [], [])]
+
+
+async def test_what_a_way_back_takes_too_much_is_told(creator: Target) -> None:
+    checks = await check(creator, {"V2_u.up.sql": "CREATE TABLE u ()", "V2_u.down.sql": "DROP TABLE t, u"})
+    assert said(checks)[1] == (2, ["table t: missing"], [])
+
+
+async def test_a_second_way_up_that_makes_something_else_is_told(creator: Target) -> None:
+    random = "DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', 'u' || (random() * 1e9)::int); END $$"
+    undo = "DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || tablename FROM pg_tables WHERE tablename LIKE 'u%'); END $$"
+    checks = await check(creator, {"V2_u.up.sql": random, "V2_u.down.sql": undo})
+    version, not_undone, not_redone = said(checks)[1]
+    assert (version, not_undone) == (2, [])
+    assert {line.rpartition(": ")[2] for line in not_redone} == {"missing", "added"}
+
+
+async def test_tables_are_made_in_the_schema_asked_for(creator: Target) -> None:
+    here = "DO $$ BEGIN ASSERT current_schema() = 'team a'; END $$"
+    checks = await check(creator, {"V2_u.up.sql": here}, schema="team a")
+    assert [c.true for c in checks] == [True, True]
+
+
+async def test_a_file_that_is_refused_is_told_and_nothing_is_left(
+    each_postgres: PostgresServer, creator: Target
+) -> None:
+    with pytest.raises(MigrationFailed, match=r"V2_u\.down\.sql:1:.*undefined_table"):
+        await check(creator, {"V2_u.up.sql": "SELECT 1", "V2_u.down.sql": "DROP TABLE u"})
+    owned = f"SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{creator.user}'"
+    assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"

@@ -1,0 +1,90 @@
+"""`dashdb migrate lint` and `create`: what they print, where, and their exit codes."""
+
+import json
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from controller.cli import root
+from controller.cli.migrate import files as verbs
+
+RISKY = "ALTER TABLE a ADD COLUMN b text;\nALTER TABLE a DROP COLUMN c;\n"
+
+
+def migrate(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(root, ["migrate", *map(str, arguments)])
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    (tmp_path / "V001_a.up.sql").write_text(RISKY)
+    (tmp_path / "V001_a.down.sql").write_text("ALTER TABLE a DROP COLUMN b;")
+    return tmp_path
+
+
+def test_the_packaged_migrations_have_no_finding() -> None:
+    done = migrate("lint", "--strict")
+    assert (done.exit_code, done.stdout) == (0, "Nothing found in 2 files.\n")
+
+
+def test_a_warning_is_shown_and_fails_only_where_that_was_asked_for(folder: Path) -> None:
+    done = migrate("lint", "--path", folder)
+    assert done.stdout.splitlines() == [
+        "V001_a.up.sql:2:15: warning: Dropping a column may break existing clients. [ban-drop-column]",
+        "0 errors, 1 warning in 2 files.",
+    ]
+    assert done.exit_code == 0
+    assert migrate("lint", "--path", folder, "--strict").exit_code == 1
+
+
+def test_an_error_fails(folder: Path) -> None:
+    (folder / "V001_a.down.sql").write_text("")
+    done = migrate("lint", "--path", folder)
+    assert done.exit_code == 1
+    assert done.stdout.splitlines()[0].startswith("V001_a.down.sql:1:1: error: This way back does nothing")
+    assert done.stdout.splitlines()[-1] == "1 error, 1 warning in 2 files."
+
+
+def test_files_may_be_named_before_their_other_half_is_written(folder: Path) -> None:
+    alone = folder / "V009_alone.up.sql"
+    alone.write_text("SELECT 1;")
+    assert migrate("lint", alone).stdout == "Nothing found in 1 file.\n"
+
+
+def test_a_file_that_is_not_there_is_a_configuration_error(folder: Path) -> None:
+    done = migrate("lint", folder / "nothing.sql")
+    assert (done.exit_code, "cannot be read (No such file or directory)" in done.stderr) == (2, True)
+
+
+def test_findings_for_machines_are_one_object(folder: Path) -> None:
+    told = json.loads(migrate("lint", "--path", folder, "--json").stdout)
+    assert (told["files"], told["errors"]) == (2, 0)
+    (finding,) = told["findings"]
+    assert {name: finding[name] for name in ("file", "line", "column", "rule", "level")} == {
+        "file": "V001_a.up.sql", "line": 2, "column": 15, "rule": "ban-drop-column", "level": "warning",
+    }  # fmt: skip
+
+
+def test_create_prints_the_two_files_that_it_made(folder: Path) -> None:
+    done = migrate("create", "add_labels", "--path", folder)
+    assert done.exit_code == 0
+    made = [Path(line) for line in done.stdout.splitlines()]
+    assert made == [folder / "V002_add_labels.up.sql", folder / "V002_add_labels.down.sql"]
+    assert all(path.is_file() for path in made)
+
+
+def test_create_for_machines_is_one_object(folder: Path) -> None:
+    told = json.loads(migrate("create", "add_labels", "--path", folder, "--json").stdout)
+    assert [Path(told[half]).name for half in ("up", "down")] == ["V002_add_labels.up.sql", "V002_add_labels.down.sql"]
+
+
+def test_a_name_that_cannot_be_used_is_exit_2_also_for_machines(folder: Path) -> None:
+    told = json.loads(migrate("create", "../x", "--path", folder, "--json").stdout)
+    assert (told["error"], told["exit_code"]) == ("ConfigurationInvalid", 2)
+
+
+def test_nothing_is_added_to_what_an_installation_would_replace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(verbs, "is_packaged", lambda path: path == folder)
+    done = migrate("create", "add_labels", "--path", folder)
+    assert (done.exit_code, "Say --path" in done.stderr, len(list(folder.iterdir()))) == (2, True, 2)

@@ -1,0 +1,65 @@
+"""Where the latest results are kept."""
+
+from datetime import UTC, datetime, timedelta
+
+from controller.database.pool.values import PoolStatistics
+from controller.health.store import Board, Report
+from controller.health.verdict import Health, Sample, Verdict
+
+NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
+POOL = PoolStatistics(
+    max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, opened=1, closed={}
+)  # fmt: skip
+
+
+def report(health: Health = Health.HEALTHY, sample: Sample | None = None) -> Report:
+    verdict = Verdict(health, "Why", "why")
+    ready = health is not Health.UNHEALTHY
+    return Report(verdict, sample, ready=ready, reason="Why", message="why", due_by=NOW)
+
+
+def test_looks_are_counted_by_how_they_ended() -> None:
+    board = Board()
+    for health in (Health.HEALTHY, Health.UNHEALTHY, Health.UNHEALTHY):
+        board.put(("a", "one"), report(health))
+    latest = board.get(("a", "one"), NOW)
+    assert latest is not None
+    assert (latest.succeeded, latest.failed) == (1, 2)
+
+
+def test_what_is_removed_leaves_nothing_behind() -> None:
+    board = Board()
+    board.put(("a", "one"), report(Health.UNHEALTHY))
+    board.remove(("a", "one"))
+    board.remove(("a", "one"))
+    assert board.reports(NOW) == {}
+    assert board.get(("a", "one"), NOW) is None
+
+
+def test_reports_come_in_the_order_of_their_names() -> None:
+    board = Board()
+    for key in (("b", "x"), ("a", "z"), ("a", "y")):
+        board.put(key, report())
+    assert list(board.reports(NOW)) == [("a", "y"), ("a", "z"), ("b", "x")]
+
+
+def test_a_report_holds_until_the_next_one_is_due() -> None:
+    assert report().as_of(NOW) == report()
+
+
+def test_what_is_overdue_vouches_for_nothing() -> None:
+    sample = Sample(taken_at=NOW - timedelta(minutes=1), pool=POOL, response_ms=1.0)
+    shown = report(sample=sample).as_of(NOW + timedelta(seconds=1))
+    message = "A check is overdue; the last one ended at 2026-01-31T02:59:00Z."
+    assert (shown.ready, shown.reason, shown.message) == (False, "Stale", message)
+    assert shown.verdict == Verdict(Health.DEGRADED, "Stale", message)
+
+
+def test_what_was_never_checked_says_so_when_it_is_overdue() -> None:
+    assert report().as_of(NOW + timedelta(seconds=1)).message == "A check is overdue; none has ended yet."
+
+
+def test_bad_news_does_not_get_better_by_getting_old() -> None:
+    shown = report(Health.UNHEALTHY).as_of(NOW + timedelta(seconds=1))
+    assert (shown.verdict.health, shown.reason) == (Health.UNHEALTHY, "Why")
+    assert shown.message == "why A check is overdue; none has ended yet."

@@ -1,0 +1,51 @@
+"""Logs: one JSON object a line for machines, text for people."""
+
+import json
+import subprocess
+import sys
+
+import pytest
+
+PROGRAM = """
+import logging, structlog
+from controller.runtime.log_format import LogFormat
+from controller.runtime.logs import configure_logs
+configure_logs(LogFormat({format!r}), {level!r})
+log = structlog.get_logger("ours")
+log.debug("whispered")
+log.info("said", database="perses", count=3)
+logging.getLogger("kopf.objects").info("kopf's own story")
+logging.getLogger("kopf.objects").warning("kopf's warning")
+try:
+    raise ValueError("inner")
+except ValueError:
+    log.exception("failed")
+"""
+
+
+def logged(log_format: str, level: str = "info") -> str:
+    program = PROGRAM.format(format=log_format, level=level)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout == "", "logs go to stderr"
+    return done.stderr
+
+
+def test_json_is_one_object_a_line_with_named_fields() -> None:
+    records = [json.loads(line) for line in logged("json").splitlines()]
+    said = records[0]
+    assert said.pop("time").endswith("Z")
+    assert said == {"level": "info", "message": "said", "database": "perses", "count": 3}
+    assert [r["message"] for r in records] == ["said", "kopf's warning", "failed"]
+    assert "ValueError: inner" in records[-1]["exception"]
+
+
+def test_text_has_no_colours_where_nobody_looks() -> None:
+    text = logged("text")
+    assert "said" in text
+    assert "database=perses" in text
+    assert "\033" not in text
+
+
+@pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False)])
+def test_the_level_decides_what_is_heard(level: str, heard: bool) -> None:
+    assert ("whispered" in logged("json", level)) is heard
