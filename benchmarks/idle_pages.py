@@ -8,7 +8,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 
 from benchmarks.beside import in_another_process
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.logs import configure_logs
@@ -27,28 +27,28 @@ def idle_pages(databases: int) -> AbstractContextManager[int]:
 @asynccontextmanager
 async def _pages(databases: int) -> AsyncIterator[int]:
     configure_logs(LogFormat.JSON, "warning")
-    board = Board()
+    store = ReportStore()
     for number in range(databases):
-        _check(board, number)
+        _check(store, number)
     async with (
-        serving(application(board, lambda: None, version="1"), "127.0.0.1", 0) as port,
+        serving(application(store, lambda: None, version="1"), "127.0.0.1", 0) as port,
         asyncio.TaskGroup() as group,
     ):
         keep_latency_low()
-        checking = group.create_task(_check_in_turn(board, databases))
+        checking = group.create_task(_check_in_turn(store, databases))
         yield port
         checking.cancel()
 
 
-async def _check_in_turn(board: Board, databases: int) -> None:
+async def _check_in_turn(store: ReportStore, databases: int) -> None:
     for number in itertools.cycle(range(databases)):
         await asyncio.sleep(CHECK_SECONDS / databases)
-        _check(board, number)
+        _check(store, number)
 
 
-def _check(board: Board, number: int) -> None:
+def _check(store: ReportStore, number: int) -> None:
     """What the operator would put there after it looked at one that is down."""
     found = report(DOWN)
     assert found.sample is not None
     sample = replace(found.sample, taken_at=datetime.now(UTC))
-    board.put(("team-a", f"hung-{number}"), replace(found, sample=sample))
+    store.put(("team-a", f"hung-{number}"), replace(found, sample=sample))

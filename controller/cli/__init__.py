@@ -18,7 +18,7 @@ INTERRUPTED = 128 + signal.SIGINT
 _COMMANDS = {
     "migrate": ("controller.cli.migrate:command", "Brings a database to a version, and says where it stands."),
     "templates": ("controller.cli.templates.commands:command", "Seeds the system templates, and shows how they stand."),
-    "serve": ("controller.cli.serve:command", "Watches one database from beside its backend."),
+    "serve": ("controller.cli.serve:command", "Watches one database from open_connection its backend."),
     "health": ("controller.cli.health:command", "Checks one database once."),
     "operator": ("controller.cli.operator:command", "Reconciles every DashboardDatabase of the cluster."),
 }

@@ -18,7 +18,7 @@ from controller.runtime.log_format import LogFormat
 F = TypeVar("F", bound=Callable[..., Any])
 
 
-class Duration(click.ParamType[float]):
+class DurationType(click.ParamType[float]):
     """Seconds, written as Go does: 500ms, 15s, 1h30m."""
 
     name = "duration"
@@ -40,7 +40,7 @@ class Address:
     port: int
 
 
-class Listen(click.ParamType[Address]):
+class AddressType(click.ParamType[Address]):
     """HOST:PORT."""
 
     name = "host:port"
@@ -60,7 +60,7 @@ def listen_option(function: F) -> F:
     """`--listen`."""
     return click.option(
         "--listen",
-        type=Listen(),
+        type=AddressType(),
         default="0.0.0.0:8080",
         show_default=True,
         metavar="HOST:PORT",
@@ -123,7 +123,7 @@ def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
     sys.exit(error.exit_code)
 
 
-def told(text: str, **fields: Any) -> None:
+def print_progress(text: str, **fields: Any) -> None:
     """One line of progress on stderr, for people or as a log record, as `--log-format` and `--log-level` ask for."""
     meta = click.get_current_context().meta
     if meta["log_format"] == LogFormat.JSON:

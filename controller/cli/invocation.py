@@ -10,14 +10,14 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from controller.cli import interrupts
-from controller.cli.common import Duration, database_options, fail, logging_options
+from controller.cli.common import DurationType, database_options, fail, logging_options
 from controller.config.environment import database_settings
 from controller.config.tls_files import with_tls_files
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import DashdbError
 from controller.migrate.files.folder import Migrations, packaged_folder, read_folder
-from controller.migrate.run.blockers import Beside
+from controller.migrate.run.blockers import OpenConnection
 from controller.runtime.log_format import LogFormat
 
 T = TypeVar("T")
@@ -42,7 +42,7 @@ class OnDatabase:
         return with_tls_files(settings.target, settings.tls_files)
 
     @property
-    def beside(self) -> Beside:
+    def open_connection(self) -> OpenConnection:
         """Opens one more connection."""
         return partial(connected, self.target)
 
@@ -92,7 +92,7 @@ def path_option(function: Callable[..., None]) -> Callable[..., None]:
     )(function)
 
 
-def on_database(function: Callable[..., None]) -> Callable[..., None]:
+def database_command_options(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `OnDatabase` and hands them over as one; errors of ours end the program."""
 
     @_database_and_schema
@@ -103,13 +103,13 @@ def on_database(function: Callable[..., None]) -> Callable[..., None]:
     return command
 
 
-def shared(function: Callable[..., None]) -> Callable[..., None]:
+def migration_options(function: Callable[..., None]) -> Callable[..., None]:
     """Adds the options of `Invocation` and hands them over as one; errors of ours end the program."""
 
     @path_option
     @click.option(
         "--lock-timeout",
-        type=Duration(),
+        type=DurationType(),
         default="15s",
         show_default=True,
         help="How long to wait for another runner to finish.",

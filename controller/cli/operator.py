@@ -48,7 +48,7 @@ async def _run(settings: OperatorSettings, listen: Address) -> None:
     stop = StopSignal()
     stop.install()
     operator = Operator()
-    app = application(operator.board, operator.not_ready, version=__version__)
+    app = application(operator.store, operator.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
         keep_latency_low()
         await operator.run(settings, stop)

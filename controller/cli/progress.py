@@ -5,7 +5,7 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
-from controller.cli.common import told
+from controller.cli.common import print_progress
 from controller.migrate.plan.make_plan import Direction, Step
 from controller.migrate.sql.lexer import Statement
 
@@ -70,7 +70,7 @@ class Reporter:
         if self._bar is not None:
             self._bar.console.print(text, markup=False)
         else:
-            told(text, **fields)
+            print_progress(text, **fields)
 
 
 def _bar() -> "Progress":

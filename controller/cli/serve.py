@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.common import Address, Duration, database_options, listen_option, logging_options
+from controller.cli.common import Address, DurationType, database_options, listen_option, logging_options
 from controller.cli.invocation import path_option
 from controller.config.environment import DatabaseSettings, database_settings
 from controller.config.tls_files import with_tls_files
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.migrate.files.source import MigrationSource
 from controller.migrate.run.attempt import RunSettings
 from controller.runtime.gc_tuning import keep_latency_low
@@ -32,7 +32,7 @@ from controller.web.server import application, serving
 @click.option("--schema", metavar="NAME", help="Schema to work in; default: the first of the search_path.")
 @click.option(
     "--lock-timeout",
-    type=Duration(),
+    type=DurationType(),
     default="15s",
     show_default=True,
     help="How long to wait for another runner to finish; then it is tried again.",
@@ -71,9 +71,9 @@ def command(
 async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> None:
     stop = StopSignal()
     stop.install()
-    board = Board()
-    sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, board)
-    app = application(board, sidecar.not_ready, version=__version__)
+    store = ReportStore()
+    sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, store)
+    app = application(store, sidecar.not_ready, version=__version__)
     async with serving(app, listen.host, listen.port):
         keep_latency_low()
         await sidecar.run(stop)

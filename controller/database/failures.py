@@ -76,11 +76,13 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
     if isinstance(error, DashdbError):
         return error
     if isinstance(error, LoginEnded):
-        return DatabaseUnavailable(f"{target.place}: {error.message}", reason=error.reason, recovery=error.recovery)
+        return DatabaseUnavailable(
+            f"{target.description}: {error.message}", reason=error.reason, recovery=error.recovery
+        )
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
         return _from_server(error, target)  # PostgresConnectionError is the driver's own, whatever its name
     reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)
-    return DatabaseUnavailable(f"{target.place}: {text}", reason=reason, recovery=recovery)
+    return DatabaseUnavailable(f"{target.description}: {text}", reason=reason, recovery=recovery)
 
 
 def condition_name(error: asyncpg.PostgresError) -> str:
@@ -96,7 +98,7 @@ def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
     message = text.format(user=target.user, place_database=f'database "{target.database}"', plain=plain)
     code = error.sqlstate if known else condition_name(error)
-    return DatabaseUnavailable(f"{target.place}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
+    return DatabaseUnavailable(f"{target.description}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
 
 
 def _from_network(error: BaseException, target: Target, limit: float) -> tuple[str, Recovery, str]:

@@ -41,7 +41,7 @@ def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int)
     return hashlib.pbkdf2_hmac(digest, password, salt, iterations)
 
 
-class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
+class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
     """asyncpg's protocol, which sees a login message by message, and everything else at a bearable speed."""
 
     def __init__(self, addr: Any, connected: asyncio.Future[Any], params: Any, record_class: Any, loop: Any) -> None:
@@ -151,5 +151,5 @@ class GuardedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
 def install() -> None:
     """Puts the guard into every connection that asyncpg makes in this process; it offers no other way in."""
-    asyncpg.protocol.Protocol = GuardedProtocol
+    asyncpg.protocol.Protocol = HardenedProtocol
     asyncpg.protocol.protocol.hashlib = SimpleNamespace(md5=hashlib.md5, pbkdf2_hmac=_salted_password)

@@ -53,6 +53,6 @@ class Target:
     application_name: str = "dashdb"
 
     @property
-    def place(self) -> str:
+    def description(self) -> str:
         """Host, port and database as a person would say them; safe to print."""
         return f'database "{self.database}" at {self.host}:{self.port}'

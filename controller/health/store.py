@@ -52,7 +52,7 @@ class Report:
         )
 
 
-class Board:
+class ReportStore:
     """Reports by database."""
 
     def __init__(self) -> None:

@@ -5,11 +5,11 @@ from typing import Any
 import kopf
 
 from controller.operator.credentials import kopf_connection
-from controller.operator.supervisor import Fleet
+from controller.operator.supervisor import Supervisor
 from controller.resource import GROUP, PLURAL, VERSION
 
 
-def registry(fleet: Fleet, configuration: Any) -> kopf.OperatorRegistry:
+def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistry:
     """Our handlers. `on.event` and nothing else: no finalizer, no annotations, so that a resource can be deleted
     with the operator gone and a restart writes nothing."""
     handlers = kopf.OperatorRegistry()
@@ -22,9 +22,9 @@ def registry(fleet: Fleet, configuration: Any) -> kopf.OperatorRegistry:
     async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         plain = _plain(body)
         if type == "DELETED":
-            fleet.forget(plain)
+            supervisor.forget(plain)
         else:
-            fleet.observe(plain)
+            supervisor.observe(plain)
 
     return handlers
 

@@ -14,12 +14,12 @@ import structlog
 from pydantic import ValidationError
 
 from controller.health.check import Check, check, due_by
-from controller.health.store import Board, Key, Report
+from controller.health.store import Key, Report, ReportStore
 from controller.health.verdict import Health
 from controller.migrate.files.folder import Migrations
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.secrets import SecretsOfNamespace
-from controller.reconcile.limiter import Slots
+from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Session
 from controller.reconcile.observe import Surroundings, thresholds
 from controller.reconcile.outcome import Event, in_progress, invalid_spec
@@ -50,18 +50,18 @@ class ResourceLoop:
         body: dict[str, Any],
         *,
         client: Client,
-        board: Board,
+        store: ReportStore,
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
-        slots: Slots,
+        limiter: Limiter,
     ) -> None:
         self.body = body
         self.key: Key = (body["metadata"]["namespace"], body["metadata"]["name"])
         self.client = client
-        self.board = board
+        self.store = store
         self.session = Session()
         self.secrets = SecretsOfNamespace(client, self.key[0])
-        self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]), slots)
+        self.around = Surroundings(self.secrets, migrations, service_namespace(self.key[0]), limiter)
         self.changed = asyncio.Event()
         self._refreshed_at = -math.inf
 
@@ -109,7 +109,7 @@ class ResourceLoop:
         wanted = Wanted(spec, self.body["metadata"]["generation"], self._status())
         self.secrets.keep(spec.connection.secret_names)
         turn = await self._take(wanted)
-        self.board.put(self.key, _report(turn, spec))
+        self.store.put(self.key, _report(turn, spec))
         await self._write(turn.outcome.status, turn.outcome.events)
         log.debug("turn", ready=turn.outcome.ready, duration_seconds=round(time.monotonic() - started, 3))
         return turn.outcome.wait_seconds, turn.outcome.watch_secrets
@@ -141,8 +141,8 @@ class ResourceLoop:
             work, pool = self.session.work, self.session.pool
             if work is not None and pool is not None:
                 found = await check(pool, thresholds(spec), self.session.verdict)
-                before = self.board.get(self.key, datetime.now(UTC))
-                self.board.put(self.key, _while_migrating(before, found, work.message, _due_by(spec, wait)))
+                before = self.store.get(self.key, datetime.now(UTC))
+                self.store.put(self.key, _while_migrating(before, found, work.message, _due_by(spec, wait)))
 
     async def _announce(self, status: DashboardDatabaseStatus) -> None:
         try:

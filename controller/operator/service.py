@@ -12,14 +12,14 @@ import structlog
 from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.migrate.files.folder import Migrations
 from controller.migrate.files.source import MigrationSource
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster, load_configuration
 from controller.operator.handlers import registry
 from controller.operator.kopf_settings import settings
-from controller.operator.supervisor import Fleet
+from controller.operator.supervisor import Supervisor
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
@@ -47,7 +47,7 @@ class OperatorSettings:
 class Operator:
     """The running operator, as far as its web server has to know it."""
 
-    board: Board = field(default_factory=Board)
+    store: ReportStore = field(default_factory=ReportStore)
     watching: bool = False
 
     def not_ready(self) -> str | None:
@@ -78,22 +78,22 @@ class Operator:
         migrations: Callable[[], Migrations],
         stop: StopSignal,
     ) -> None:
-        fleet = Fleet(
+        supervisor = Supervisor(
             client=client,
-            board=self.board,
+            store=self.store,
             migrations=migrations,
             service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
         )
         await self._until_reachable(client, wanted.namespaces, stop)
         kopf_stop = asyncio.Event()
         async with self._heartbeat(client, wanted.namespaces):
-            kopf_run = _run_kopf(fleet, configuration, wanted.namespaces, stop, kopf_stop)
+            kopf_run = _run_kopf(supervisor, configuration, wanted.namespaces, stop, kopf_stop)
             watching = asyncio.create_task(kopf_run, name="kopf")
             stopping = asyncio.create_task(stop.wait(), name="stop")
             await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
             self.watching = False
             log.info("stopping")
-            await fleet.stop()
+            await supervisor.stop()
             kopf_stop.set()
             stopping.cancel()
             await watching
@@ -137,7 +137,7 @@ class Operator:
 
 
 async def _run_kopf(
-    fleet: Fleet,
+    supervisor: Supervisor,
     configuration: Configuration,
     namespaces: Sequence[str],
     stop: StopSignal,
@@ -146,7 +146,7 @@ async def _run_kopf(
     """kopf inside our loop. It cancels every task that began after it, and takes the signals: we take them back."""
     before = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
-        registry=registry(fleet, configuration),
+        registry=registry(supervisor, configuration),
         settings=settings(),
         standalone=True,
         # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name

@@ -5,11 +5,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from controller.health.store import Board, Key
+from controller.health.store import Key, ReportStore
 from controller.migrate.files.folder import Migrations
 from controller.operator.client import Client
 from controller.operator.resource_loop import ResourceLoop
-from controller.reconcile.limiter import Slots
+from controller.reconcile.limiter import Limiter
 
 STOP_SECONDS = 8.0
 """For turns under way to roll back when the process ends; within the 10 s that a Pod is promised."""
@@ -19,29 +19,29 @@ ACTIONS_AT_ONCE = 4
 
 
 @dataclass(frozen=True, slots=True)
-class _Member:
+class _RunningLoop:
     uid: str
     loop: ResourceLoop
     task: asyncio.Task[None]
 
 
-class Fleet:
+class Supervisor:
     """Starts a loop when a resource appears and ends it when the resource is gone."""
 
     def __init__(
         self,
         *,
         client: Client,
-        board: Board,
+        store: ReportStore,
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
     ) -> None:
         self._client = client
-        self._board = board
+        self._store = store
         self._migrations = migrations
         self._service_namespace = service_namespace
-        self._slots = Slots(ACTIONS_AT_ONCE)
-        self._members: dict[Key, _Member] = {}
+        self._limiter = Limiter(ACTIONS_AT_ONCE)
+        self._running: dict[Key, _RunningLoop] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -50,30 +50,30 @@ class Fleet:
         if self._stopping:
             return
         key, uid = (body["metadata"]["namespace"], body["metadata"]["name"]), body["metadata"]["uid"]
-        member = self._members.get(key)
-        if member is not None and member.uid == uid:
-            member.loop.observe(body)
+        running = self._running.get(key)
+        if running is not None and running.uid == uid:
+            running.loop.observe(body)
             return
-        if member is not None:  # nobody told of its end: it was in a gap of the watch
-            self._let_go(member)
+        if running is not None:  # nobody told of its end: it was in a gap of the watch
+            self._let_go(running)
         loop = ResourceLoop(
             body,
             client=self._client,
-            board=self._board,
+            store=self._store,
             migrations=self._migrations,
             service_namespace=self._service_namespace,
-            slots=self._slots,
+            limiter=self._limiter,
         )
         task = asyncio.create_task(loop.run(), name=f"loop {key}")
-        self._members[key] = member = _Member(uid, loop, task)
+        self._running[key] = running = _RunningLoop(uid, loop, task)
         self._tasks.add(task)
-        task.add_done_callback(lambda _: self._ended(member))
+        task.add_done_callback(lambda _: self._ended(running))
 
     def forget(self, body: dict[str, Any]) -> None:
         """The resource is gone: what runs for it is rolled back, its data stays."""
-        member = self._members.get((body["metadata"]["namespace"], body["metadata"]["name"]))
-        if member is not None and member.uid == body["metadata"]["uid"]:
-            self._let_go(member)
+        running = self._running.get((body["metadata"]["namespace"], body["metadata"]["name"]))
+        if running is not None and running.uid == body["metadata"]["uid"]:
+            self._let_go(running)
 
     async def stop(self) -> None:
         """Ends all loops; turns under way roll back."""
@@ -84,12 +84,12 @@ class Fleet:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
-    def _let_go(self, member: _Member) -> None:
-        del self._members[member.loop.key]
-        self._board.remove(member.loop.key)
-        member.task.cancel()
+    def _let_go(self, running: _RunningLoop) -> None:
+        del self._running[running.loop.key]
+        self._store.remove(running.loop.key)
+        running.task.cancel()
 
-    def _ended(self, member: _Member) -> None:
-        self._tasks.discard(member.task)
-        if self._members.get(member.loop.key) is member:  # it saw by itself that the resource is gone
-            self._let_go(member)
+    def _ended(self, running: _RunningLoop) -> None:
+        self._tasks.discard(running.task)
+        if self._running.get(running.loop.key) is running:  # it saw by itself that the resource is gone
+            self._let_go(running)

@@ -95,7 +95,7 @@ async def _maintain(pool: Pool, audit_retention_days: int | None) -> Done:
     counts = {function: await call(function) for function in _MAINTENANCE}
     if audit_retention_days is not None:
         counts["purge_audit_log"] = await call("purge_audit_log", audit_retention_days)
-    log.info("maintenance done", place=pool.target.place, **counts)
+    log.info("maintenance done", description=pool.target.description, **counts)
     return Done("Maintained", None)
 
 

@@ -59,7 +59,7 @@ def findings(
         return _not_connected(observed.connection_error)
     schema = _schema(spec, observed, error)
     return {
-        ConditionType.CONNECTED: Finding.good("Connected", f"Connected to {observed.place}."),
+        ConditionType.CONNECTED: Finding.good("Connected", f"Connected to {observed.description}."),
         ConditionType.SCHEMA_CURRENT: schema,
         ConditionType.TEMPLATES_SEEDED: _templates(spec, observed, schema, error),
         ConditionType.HEALTHY: _healthy(observed),

@@ -8,7 +8,7 @@ SLOW_SECONDS = 1.0
 """After this an action gives its slot back and goes on without: most of its time it waits for its server."""
 
 
-class Slots:
+class Limiter:
     """A number of places, each held for `SLOW_SECONDS` at most."""
 
     def __init__(self, count: int) -> None:

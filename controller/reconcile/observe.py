@@ -19,7 +19,7 @@ from controller.migrate.files.folder import Migrations
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.data_loss import expected_losses, weigh
 from controller.migrate.plan.make_plan import History, Plan, current_version, make_plan, newest_version
-from controller.reconcile.limiter import Slots
+from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Session
 from controller.reconcile.observed import Observed
 from controller.resource.spec import DashboardDatabaseSpec
@@ -55,7 +55,7 @@ class Surroundings:
     secrets: SecretReader
     migrations: Callable[[], Migrations]
     service_namespace: str | None
-    slots: Slots
+    limiter: Limiter
 
 
 async def reach(spec: DashboardDatabaseSpec, around: Surroundings, session: Session) -> Pool:
@@ -87,7 +87,7 @@ async def look(
             async with pool.connection() as connection:
                 seen = await _check(spec, session, pool, connection)
         except DashdbError as error:
-            return replace(unreachable(error), sample=failed(pool, error), place=pool.target.place)
+            return replace(unreachable(error), sample=failed(pool, error), description=pool.target.description)
     try:
         async with pool.connection() as connection:
             return await _read(seen, spec, around, session, connection)
@@ -128,7 +128,7 @@ async def _check(spec: DashboardDatabaseSpec, session: Session, pool: Pool, conn
     sample, facts = await measure(pool, connection)
     now = datetime.now(UTC)
     verdict = judge(sample, thresholds(spec), session.verdict)
-    seen = Observed(now=now, verdict=verdict, sample=sample, place=pool.target.place, facts=facts)
+    seen = Observed(now=now, verdict=verdict, sample=sample, description=pool.target.description, facts=facts)
     return _as_of(now, seen, spec, session)
 
 
@@ -138,7 +138,7 @@ def _as_of(now: datetime, seen: Observed, spec: DashboardDatabaseSpec, session: 
         now=now,
         verdict=seen.verdict,
         sample=seen.sample,
-        place=seen.place,
+        description=seen.description,
         facts=seen.facts,
         failed_migration=session.failed_migration,
         maintenance_due=session.maintenance.is_due(spec, now),

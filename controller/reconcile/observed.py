@@ -61,7 +61,7 @@ class Observed:
     verdict: Verdict
     sample: Sample | None = None
     connection_error: DashdbError | None = None
-    place: str | None = None
+    description: str | None = None
     facts: ServerFacts | None = None
     history: History | None = None
     plan: Plan | DashdbError | None = None

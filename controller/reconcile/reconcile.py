@@ -85,7 +85,7 @@ class _Course:
                     log.debug("nothing to do", because=action.because)
                     break
                 if number == 0:  # one slot to the end: who has begun gets ready before others begin
-                    await slot.enter_async_context(self.around.slots.one())
+                    await slot.enter_async_context(self.around.limiter.one())
                 error = await self._attempt(action)
                 if error is not None:
                     observed = await self._look()

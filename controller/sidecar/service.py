@@ -12,7 +12,7 @@ from controller.database.pool.values import PoolSettings
 from controller.database.target import Target
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.check import Check, check, due_by
-from controller.health.store import Board, Report
+from controller.health.store import Report, ReportStore
 from controller.health.verdict import Health, Thresholds, Verdict
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.make_plan import current_version, make_plan
@@ -35,18 +35,18 @@ POOL_CLOSE_SECONDS = 1.0
 class Sidecar:
     """One database and its report."""
 
-    def __init__(self, target: Callable[[], Target], pool: PoolSettings, wanted: Wanted, board: Board) -> None:
+    def __init__(self, target: Callable[[], Target], pool: PoolSettings, wanted: Wanted, store: ReportStore) -> None:
         """TARGET is asked anew before each check, since certificates are renewed in place."""
         self._target = target
         self._settings = pool
         self._wanted = wanted
-        self._board = board
+        self._store = store
         self._pool = Pool(target(), pool)
         self._preparation = Preparation(wanted, lambda: self._pool, self._report)
         self._latest: Check | None = None
         self._history_problem: str | None = None
         self._stopping = False
-        board.announce(self._key, self._not_checked())
+        store.announce(self._key, self._not_checked())
 
     def not_ready(self) -> str | None:
         """Why not; None where the database answers and is as it was asked for."""
@@ -77,7 +77,7 @@ class Sidecar:
         return "", self._pool.target.database
 
     def _shown(self) -> Report:
-        [report] = self._board.reports(datetime.now(UTC)).values()
+        [report] = self._store.reports(datetime.now(UTC)).values()
         return report
 
     def _due(self, wait: float) -> datetime:
@@ -134,7 +134,7 @@ class Sidecar:
         if (before.ready, before.reason) != (ready, reason):
             tell = log.info if ready else log.warning
             tell("ready" if ready else "not ready", reason=reason, text=message)
-        self._board.put(
+        self._store.put(
             self._key,
             Report(
                 latest.verdict, latest.sample, ready, reason, message, self._due(CHECK_SECONDS),

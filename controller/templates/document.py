@@ -53,7 +53,7 @@ def _duration(value: str) -> str:
 Name = Annotated[str, AfterValidator(_name)]
 PanelKey = Annotated[str, AfterValidator(_panel_key)]
 VariableName = Annotated[str, AfterValidator(_variable_name)]
-Duration = Annotated[str, AfterValidator(_duration)]
+DurationType = Annotated[str, AfterValidator(_duration)]
 
 
 class Display(Closed):
@@ -142,8 +142,8 @@ class Metadata(Closed):
 
 class DashboardSpec(Closed):
     display: Display
-    duration: Duration
-    refresh_interval: Duration
+    duration: DurationType
+    refresh_interval: DurationType
     variables: tuple[Annotated[ListVariable | TextVariable, Field(discriminator="kind")], ...]
     panels: dict[PanelKey, Panel] = Field(min_length=1)
     layouts: tuple[Grid, ...] = Field(min_length=1)

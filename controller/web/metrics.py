@@ -14,7 +14,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from controller.health.store import Board, Key, Report
+from controller.health.store import Key, Report, ReportStore
 from controller.health.verdict import Health
 
 _LABELS = ("namespace", "name")
@@ -71,29 +71,29 @@ class MetricsPage:
         return b"".join(pieces), content_type
 
 
-class BoardCollector(Collector):
+class ReportCollector(Collector):
     """Series of every database on the board; reads memory only."""
 
-    def __init__(self, board: Board, *, version: str) -> None:
-        self._board = board
+    def __init__(self, store: ReportStore, *, version: str) -> None:
+        self._store = store
         self._version = version
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("dashdb_build_info", "The running release", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
-        reports = self._board.reports(datetime.now(UTC))
+        reports = self._store.reports(datetime.now(UTC))
         yield from _gauges(reports)
         yield from _counters(reports)
 
 
-def registry(board: Board, *, version: str) -> CollectorRegistry:
+def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
     """A registry of its own, with the process's memory and CPU."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(BoardCollector(board, version=version))
+    registry.register(ReportCollector(store, version=version))
     return registry
 
 

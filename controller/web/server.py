@@ -14,7 +14,7 @@ import structlog
 from aiohttp import web
 
 from controller.errors import ConfigurationError
-from controller.health.store import Board, Key, Report
+from controller.health.store import Key, Report, ReportStore
 from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.metrics import MetricsPage, registry
@@ -29,13 +29,13 @@ _NEGOTIATED = {"Vary": "Accept"}
 """Header of an answer that another client would have got in another form."""
 
 
-def application(board: Board, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
+def application(store: ReportStore, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
     """All endpoints over `board`.
 
     Args:
         not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
     """
-    endpoints = _Endpoints(board, not_ready, version)
+    endpoints = _Endpoints(store, not_ready, version)
     app = web.Application(middlewares=[_faults_in_our_log])
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
@@ -89,14 +89,14 @@ async def _faults_in_our_log(
 
 
 class _Endpoints:
-    def __init__(self, board: Board, not_ready: Callable[[], str | None], version: str) -> None:
-        self._board = board
+    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str) -> None:
+        self._store = store
         self._not_ready = not_ready
         self._version = version
-        self._metrics = MetricsPage(registry(board, version=version))
+        self._metrics = MetricsPage(registry(store, version=version))
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._board.reports(datetime.now(UTC))), version=self._version)
+        html = landing_page(answers.overview(self._store.reports(datetime.now(UTC))), version=self._version)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -132,9 +132,9 @@ class _Endpoints:
         """The database that the path names, or all."""
         now = datetime.now(UTC)
         if "name" not in request.match_info:
-            return self._board.reports(now)
+            return self._store.reports(now)
         key = (request.match_info["namespace"], request.match_info["name"])
-        report = self._board.get(key, now)
+        report = self._store.get(key, now)
         if report is None:
             text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been looked at"})
             raise web.HTTPNotFound(text=text, content_type="application/json")

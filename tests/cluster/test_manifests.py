@@ -15,7 +15,7 @@ from controller.cli import root
 from controller.config.environment import database_settings
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Pooler, SslMode
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.resource.crd import custom_resource_definition
 from controller.web.server import application, serving
 from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
@@ -77,7 +77,7 @@ async def test_probes_and_scrapes_ask_for_paths_that_are_served(installation: In
     asked = [installation.container[probe]["httpGet"] for probe in PROBES]
     asked += installation.one("ServiceMonitor")["spec"]["endpoints"]
     assert {item["port"] for item in asked} == {"http"}
-    app = application(Board(), lambda: None, version="1")
+    app = application(ReportStore(), lambda: None, version="1")
     async with serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
         for path in [item["path"] for item in asked]:
             async with session.get(f"http://127.0.0.1:{port}{path}") as answer:

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.store import Board, Report
+from controller.health.store import Report, ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 from controller.web.metrics import registry
 from tests.cluster.manifests_objects import NAME, Installation
@@ -160,7 +160,7 @@ def scraped() -> dict[str, set[str]]:
     pool = PoolStatistics(max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, opened=0, closed={})
     sample = Sample(datetime.now(UTC), pool, response_ms=1.0, server_connections=9, server_connection_limit=100)
     healthy = Verdict(Health.HEALTHY, "Healthy")
-    board = Board()
+    board = ReportStore()
     report = Report(
         healthy, sample, ready=True, reason="Ready", message="", due_by=datetime.max.replace(tzinfo=UTC),
         schema_version=1, pending=0, dirty=False,

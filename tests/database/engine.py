@@ -8,10 +8,10 @@ from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.migrate.history.lock import lock_only
-from controller.migrate.history.read import find_place
+from controller.migrate.history.read import locate_history
 from controller.migrate.plan.make_plan import Plan
 from controller.migrate.run.attempt import RunSettings
-from controller.migrate.run.blockers import Beside
+from controller.migrate.run.blockers import OpenConnection
 from controller.migrate.run.runner import Runner
 from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs
@@ -30,22 +30,22 @@ async def run(
     to: int | None = None,
     settings: RunSettings | None = None,
     progress: Silence | None = None,
-    beside: Beside | None = None,
+    open_connection: OpenConnection | None = None,
 ) -> Plan:
     """Brings the database to version TO of the files in CONTENTS."""
-    runner = Runner(connection, settings or RunSettings(), progress or Silence(), beside or none_left)
+    runner = Runner(connection, settings or RunSettings(), progress or Silence(), open_connection or none_left)
     return await runner.run(pairs(contents), to)
 
 
 async def run_alone(target: Target, contents: dict[str, str], **options: Any) -> Plan:
     """As a program of its own would, over its own connection."""
     async with connected(target) as connection:
-        return await run(connection, contents, beside=partial(connected, target), **options)
+        return await run(connection, contents, open_connection=partial(connected, target), **options)
 
 
 async def take_lock(connection: Connection) -> None:
     """As a runner does, until the end of the transaction that CONNECTION is in."""
-    await connection.execute(lock_only(await find_place(connection, None)))
+    await connection.execute(lock_only(await locate_history(connection, None)))
 
 
 async def tables(connection: Connection) -> list[str]:

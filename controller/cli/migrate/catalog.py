@@ -7,7 +7,7 @@ from dataclasses import asdict
 import click
 
 from controller.cli import interrupts
-from controller.cli.invocation import Invocation, shared
+from controller.cli.invocation import Invocation, migration_options
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.migrate.catalog.drift import Drift, read_drift
@@ -20,7 +20,7 @@ UNTRUE_EXIT_CODE = 1
 
 
 @click.command()
-@shared
+@migration_options
 def drift(invocation: Invocation) -> None:
     """Compares the schema with what it was when its version was applied; exit code 8 where it was changed since.
 
@@ -39,7 +39,7 @@ def drift(invocation: Invocation) -> None:
 
 
 @click.command()
-@shared
+@migration_options
 def verify(invocation: Invocation) -> None:
     """Proves each way back: up, down and up again on a scratch database of the same server, catalogs compared.
 

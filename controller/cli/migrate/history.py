@@ -6,13 +6,13 @@ from typing import Any
 
 import click
 
-from controller.cli.invocation import Invocation, shared
+from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_version
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
 from controller.migrate.files.folder import Migrations
-from controller.migrate.history.editor import Clerk
+from controller.migrate.history.editor import HistoryEditor
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.make_plan import History
 from controller.migrate.run.attempt import RunSettings
@@ -21,7 +21,7 @@ from controller.migrate.run.attempt import RunSettings
 @click.command()
 @click.argument("to", metavar="V", type=click.IntRange(min=0))
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@shared
+@migration_options
 def force(invocation: Invocation, to: int, *, yes: bool) -> None:
     """Records that the database is at version V without running anything, and clears dirty; 0 forgets the history.
 
@@ -37,15 +37,15 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
             click.echo("Nothing was changed.", err=True)
             sys.exit(1)
 
-    async def record(clerk: Clerk, migrations: Migrations) -> None:
-        await clerk.force(migrations, to)
+    async def record(editor: HistoryEditor, migrations: Migrations) -> None:
+        await editor.force(migrations, to)
 
     _record(invocation, record)
 
 
 @click.command()
 @click.argument("to", metavar="V", type=click.IntRange(min=1))
-@shared
+@migration_options
 def baseline(invocation: Invocation, to: int) -> None:
     """Records everything up to V as present, in a database that was made by other means.
 
@@ -54,18 +54,18 @@ def baseline(invocation: Invocation, to: int) -> None:
       dashdb migrate baseline 3
     """
 
-    async def record(clerk: Clerk, migrations: Migrations) -> None:
-        await clerk.baseline(migrations, to)
+    async def record(editor: HistoryEditor, migrations: Migrations) -> None:
+        await editor.baseline(migrations, to)
 
     _record(invocation, record)
 
 
-def _record(invocation: Invocation, record: Callable[[Clerk, Migrations], Coroutine[Any, Any, None]]) -> None:
+def _record(invocation: Invocation, record: Callable[[HistoryEditor, Migrations], Coroutine[Any, Any, None]]) -> None:
     with Reporter(show=not invocation.as_json) as reporter:
 
         async def work(connection: Connection, migrations: Migrations) -> History:
             settings = RunSettings(runner_wait=invocation.lock_timeout, schema=invocation.schema)
-            await record(Clerk(connection, settings, reporter.waiting), migrations)
+            await record(HistoryEditor(connection, settings, reporter.waiting), migrations)
             return await read_history(connection, invocation.schema)
 
         history = invocation.run(work)

@@ -4,20 +4,27 @@ import sys
 
 import click
 
-from controller.cli.invocation import Invocation, shared
+from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_plan, print_status, print_version
 from controller.database.connection import Connection
 from controller.migrate.files.folder import Migrations
 from controller.migrate.files.lint import lint
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.data_loss import Toll, expected_losses, weigh
-from controller.migrate.plan.make_plan import History, Plan, current_version, make_plan, newest_version, spelled_out
+from controller.migrate.plan.make_plan import (
+    History,
+    Plan,
+    current_version,
+    expand_adopted_row,
+    make_plan,
+    newest_version,
+)
 
 PENDING_EXIT_CODE = 8
 
 
 @click.command()
-@shared
+@migration_options
 def version(invocation: Invocation) -> None:
     """Prints the applied version: 1, `1 (dirty)` or none.
 
@@ -34,7 +41,7 @@ def version(invocation: Invocation) -> None:
 
 @click.command()
 @click.option("--exit-code", "pending_exit_code", is_flag=True, help="Exit with 8 where something is pending.")
-@shared
+@migration_options
 def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
     """Shows every version: its state, when it was applied, by whom, and how long it took.
 
@@ -44,7 +51,7 @@ def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
     """
 
     async def work(connection: Connection, migrations: Migrations) -> tuple[Migrations, History]:
-        return migrations, spelled_out(migrations, await read_history(connection, invocation.schema))
+        return migrations, expand_adopted_row(migrations, await read_history(connection, invocation.schema))
 
     migrations, history = invocation.run(work)
     print_status(migrations, history, as_json=invocation.as_json)
@@ -55,7 +62,7 @@ def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
 @click.command()
 @click.argument("target", metavar="[V]", type=click.IntRange(min=0), required=False)
 @click.option("--out-of-order", is_flag=True, help="With files that sort before an applied one.")
-@shared
+@migration_options
 def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> None:
     """Shows what would run to get to version V, or to the newest, and writes nothing.
 

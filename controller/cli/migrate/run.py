@@ -7,9 +7,9 @@ from typing import Any
 
 import click
 
-from controller.cli.common import Duration
+from controller.cli.common import DurationType
 from controller.cli.interrupts import Interrupted
-from controller.cli.invocation import Invocation, Work, shared
+from controller.cli.invocation import Invocation, Work, migration_options
 from controller.cli.migrate.output import print_run
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
@@ -27,19 +27,19 @@ def _running(function: Callable[..., None]) -> Callable[..., None]:
 
     @click.option(
         "--table-lock-timeout",
-        type=Duration(),
+        type=DurationType(),
         default="1s",
         show_default=True,
         help="How long one statement may queue for a table's lock; all others queue behind it meanwhile.",
     )
     @click.option(
         "--table-lock-budget",
-        type=Duration(),
+        type=DurationType(),
         default="1m",
         show_default=True,
         help="For how long a file that ran into that limit is tried again.",
     )
-    @shared
+    @migration_options
     @wraps(function)
     def verb(invocation: Invocation, table_lock_timeout: float, table_lock_budget: float, **rest: Any) -> None:
         settings = RunSettings(
@@ -127,7 +127,7 @@ def _migrate(
 
         async def work(connection: Connection, migrations: Migrations) -> Plan:
             target = await choose(connection, migrations)
-            runner = Runner(connection, settings, reporter, invocation.beside)
+            runner = Runner(connection, settings, reporter, invocation.open_connection)
             return await runner.run(migrations, target, agreed=agreed.sha256 if agreed else None)
 
         try:

@@ -6,7 +6,7 @@ from typing import Any, TypeVar
 
 import click
 
-from controller.cli.invocation import OnDatabase, on_database
+from controller.cli.invocation import OnDatabase, database_command_options
 from controller.cli.templates.output import print_changes, print_results, print_states
 from controller.database.connection import Connection
 from controller.templates.changes import Change, changes
@@ -35,7 +35,7 @@ def command() -> None:
 
 
 @command.command("list")
-@on_database
+@database_command_options
 def list_(invocation: OnDatabase) -> None:
     """Shows each system template: its state, its version in the database and the shipped one.
 
@@ -55,7 +55,7 @@ def list_(invocation: OnDatabase) -> None:
 
 @command.command()
 @click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 where something would change.")
-@on_database
+@database_command_options
 def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
     """Shows what seeding would change, as a unified diff, and writes nothing.
 
@@ -74,7 +74,7 @@ def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
 
 
 @command.command()
-@on_database
+@database_command_options
 def seed(invocation: OnDatabase) -> None:
     """Writes what is missing or outdated; a second run writes nothing.
 

@@ -17,7 +17,7 @@ RESTARTING = frozenset(("ConnectionRefused", "ConnectionLost", "ServerNotReady")
 _NOT_ANSWERED_YET = -math.inf
 
 
-class Dialler:
+class Dialer:
     """Dials one target, and remembers whether it answers."""
 
     def __init__(self, target: Target) -> None:

@@ -16,8 +16,8 @@ from types import TracebackType
 
 from controller.database.connection import CLOSE_TIMEOUT, Connection, close
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, in_our_words
-from controller.database.pool.dialer import Dialler
-from controller.database.pool.pooled_connection import Member
+from controller.database.pool.dialer import Dialer
+from controller.database.pool.pooled_connection import PooledConnection
 from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
@@ -37,11 +37,11 @@ class Pool:
         self.target = target
         self.settings = settings
         self._loop = asyncio.get_running_loop()
-        self._dialler = Dialler(target)
+        self._dialer = Dialer(target)
         self._open = 0  # with those that are being made and ended: the server never sees more
-        self._idle: dict[Member, None] = {}  # in the order in which they came back
-        self._leased: set[Member] = set()
-        self._waiters: dict[asyncio.Future[Member | None], None] = {}  # in the order in which they came
+        self._idle: dict[PooledConnection, None] = {}  # in the order in which they came back
+        self._leased: set[PooledConnection] = set()
+        self._waiters: dict[asyncio.Future[PooledConnection | None], None] = {}  # in the order in which they came
         self._wait_count = 0
         self._wait_seconds = 0.0
         self._opened = 0
@@ -75,61 +75,61 @@ class Pool:
                 waiter.set_exception(self._is_closed())
         if self._sweep_timer is not None:
             self._sweep_timer.cancel()
-        for member in list(self._idle):
-            self._end(member, CloseReason.SHUTDOWN)
+        for pooled in list(self._idle):
+            self._end(pooled, CloseReason.SHUTDOWN)
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 while self._open:
                     self._fewer_open.clear()
                     await self._fewer_open.wait()
-        for member in self._leased:
-            member.connection.terminate()  # whoever holds it is told so by its next statement
+        for pooled in self._leased:
+            pooled.connection.terminate()  # whoever holds it is told so by its next statement
         while self._chores:
             await asyncio.wait(self._chores)
 
-    async def acquire(self) -> Member:
+    async def acquire(self) -> PooledConnection:
         """For `connection`, which gives it back whatever happens."""
         if self._closing:
             raise self._is_closed()
         deadline = self._loop.time() + self.target.connect_timeout
-        member = self._take_idle()
-        if member is None and self._open >= self.settings.max_open:
-            member = await self._wait(deadline)
-        elif member is None:
+        pooled = self._take_idle()
+        if pooled is None and self._open >= self.settings.max_open:
+            pooled = await self._wait(deadline)
+        elif pooled is None:
             self._open += 1
-        if member is None:  # there is room for one more, and it is ours
-            member = await self._dial(deadline)
-        self._leased.add(member)
-        return member
+        if pooled is None:  # there is room for one more, and it is ours
+            pooled = await self._dial(deadline)
+        self._leased.add(pooled)
+        return pooled
 
-    def give_back(self, member: Member, error: BaseException | None) -> None:
+    def give_back(self, pooled: PooledConnection, error: BaseException | None) -> None:
         """Returns at once; a connection in doubt is put in order, or ended, before anybody else gets it."""
-        self._leased.discard(member)
+        self._leased.discard(pooled)
         sound = error is None or (isinstance(error, Exception) and not isinstance(error, BROKEN_CONNECTION))
-        if member.connection.is_closed():
+        if pooled.connection.is_closed():
             self._gone(CloseReason.LOST)
-        elif not sound or member.connection.is_in_transaction():
-            self._do(self._mend(member))
+        elif not sound or pooled.connection.is_in_transaction():
+            self._do(self._mend(pooled))
         else:
-            self._put_back(member)
+            self._put_back(pooled)
 
-    def _take_idle(self) -> Member | None:
+    def _take_idle(self) -> PooledConnection | None:
         """The one used last, which is the likeliest to be alive."""
         while self._idle:
-            member, _ = self._idle.popitem()
-            if not member.usable:
-                member.connection.terminate()
+            pooled, _ = self._idle.popitem()
+            if not pooled.usable:
+                pooled.connection.terminate()
                 self._gone(CloseReason.LOST)
-            elif member.dies_at <= self._loop.time():
-                self._end(member, CloseReason.LIFETIME)
+            elif pooled.dies_at <= self._loop.time():
+                self._end(pooled, CloseReason.LIFETIME)
             else:
-                return member
+                return pooled
         return None
 
-    async def _wait(self, deadline: float) -> Member | None:
+    async def _wait(self, deadline: float) -> PooledConnection | None:
         """What the next to let go hands over: a connection, or (None) room for another one."""
         started = self._loop.time()
-        waiter: asyncio.Future[Member | None] = self._loop.create_future()
+        waiter: asyncio.Future[PooledConnection | None] = self._loop.create_future()
         self._waiters[waiter] = None
         self._wait_count += 1
         timer = self._loop.call_at(deadline, self._refuse, waiter)
@@ -137,8 +137,8 @@ class Pool:
             return await waiter
         except asyncio.CancelledError:
             if waiter.done() and not waiter.cancelled() and waiter.exception() is None:  # too late for us
-                if (member := waiter.result()) is not None:
-                    self._put_back(member)
+                if (pooled := waiter.result()) is not None:
+                    self._put_back(pooled)
                 else:
                     self._make_room()
             raise
@@ -147,42 +147,42 @@ class Pool:
             self._waiters.pop(waiter, None)
             self._wait_seconds += self._loop.time() - started
 
-    def _refuse(self, waiter: asyncio.Future[Member | None]) -> None:
+    def _refuse(self, waiter: asyncio.Future[PooledConnection | None]) -> None:
         if not waiter.done():
-            text = f"{self.target.place}: all {self.settings.max_open} connections of the pool are in use."
+            text = f"{self.target.description}: all {self.settings.max_open} connections of the pool are in use."
             waiter.set_exception(DatabaseUnavailable(text, reason="PoolExhausted"))
 
-    async def _dial(self, deadline: float) -> Member:
+    async def _dial(self, deadline: float) -> PooledConnection:
         try:
-            connection = await self._dialler.dial(deadline)
+            connection = await self._dialer.dial(deadline)
         except BaseException:
             self._make_room()
             raise
         self._opened += 1
         lifetime = self.settings.max_lifetime * (1 - random.uniform(0, LIFETIME_JITTER))  # noqa: S311 - no secret
-        member = Member(connection, self._loop.time() + lifetime)
-        connection.add_termination_listener(lambda _: self._lost_while_idle(member))
+        pooled = PooledConnection(connection, self._loop.time() + lifetime)
+        connection.add_termination_listener(lambda _: self._lost_while_idle(pooled))
         if self._closing:
-            self._end(member, CloseReason.SHUTDOWN)
+            self._end(pooled, CloseReason.SHUTDOWN)
             raise self._is_closed()
-        return member
+        return pooled
 
-    def _put_back(self, member: Member) -> None:
+    def _put_back(self, pooled: PooledConnection) -> None:
         """To whoever waits longest, else among the idle ones."""
         now = self._loop.time()
         if self._closing:
-            self._end(member, CloseReason.SHUTDOWN)
-        elif member.dies_at <= now:
-            self._end(member, CloseReason.LIFETIME)
-        elif not self._hand_over(member):
-            member.idle_since = now
-            self._idle[member] = None
-            self._sweep_at(self._end_of(member, surplus=len(self._idle) > self.settings.max_idle)[0])
+            self._end(pooled, CloseReason.SHUTDOWN)
+        elif pooled.dies_at <= now:
+            self._end(pooled, CloseReason.LIFETIME)
+        elif not self._hand_over(pooled):
+            pooled.idle_since = now
+            self._idle[pooled] = None
+            self._sweep_at(self._end_of(pooled, surplus=len(self._idle) > self.settings.max_idle)[0])
 
-    def _hand_over(self, member: Member | None) -> bool:
+    def _hand_over(self, pooled: PooledConnection | None) -> bool:
         for waiter in self._waiters:
             if not waiter.done():
-                waiter.set_result(member)
+                waiter.set_result(pooled)
                 return True
         return False
 
@@ -196,27 +196,27 @@ class Pool:
         self._closed[reason] += 1
         self._make_room()
 
-    def _lost_while_idle(self, member: Member) -> None:
-        if self._idle.pop(member, member) is None:
+    def _lost_while_idle(self, pooled: PooledConnection) -> None:
+        if self._idle.pop(pooled, pooled) is None:
             self._gone(CloseReason.LOST)
 
-    def _end(self, member: Member, reason: CloseReason) -> None:
+    def _end(self, pooled: PooledConnection, reason: CloseReason) -> None:
         async def end() -> None:
-            await close(member.connection)
+            await close(pooled.connection)
             self._gone(reason)
 
-        self._idle.pop(member, None)
+        self._idle.pop(pooled, None)
         self._do(end())
 
-    async def _mend(self, member: Member) -> None:
+    async def _mend(self, pooled: PooledConnection) -> None:
         """Back to the state of a new connection, within `CLOSE_TIMEOUT`, cancellation of what ran included."""
         try:
-            await member.connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT)
+            await pooled.connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT)
         except DRIVER_ERRORS:
-            member.connection.terminate()
+            pooled.connection.terminate()
             self._gone(CloseReason.LOST)
         else:
-            self._put_back(member)
+            self._put_back(pooled)
 
     def _do(self, chore: Coroutine[None, None, None]) -> None:
         task = self._loop.create_task(chore, name="pool chore")
@@ -234,21 +234,21 @@ class Pool:
         self._sweep_timer = None
         now = self._loop.time()
         surplus = len(self._idle) - self.settings.max_idle
-        for place, member in enumerate(list(self._idle)):
-            at, reason = self._end_of(member, surplus=place < surplus)
+        for description, pooled in enumerate(list(self._idle)):
+            at, reason = self._end_of(pooled, surplus=description < surplus)
             if at <= now:
-                self._end(member, reason)
+                self._end(pooled, reason)
             else:
                 self._sweep_at(at)
 
-    def _end_of(self, member: Member, *, surplus: bool) -> tuple[float, CloseReason]:
+    def _end_of(self, pooled: PooledConnection, *, surplus: bool) -> tuple[float, CloseReason]:
         """When an idle connection ends if nobody wants it, and why."""
-        idle_end = (member.idle_since + self.settings.max_idle_time, CloseReason.IDLE_TIME)
-        surplus_end = (member.idle_since + SURPLUS_SECONDS if surplus else math.inf, CloseReason.IDLE)
-        return min((member.dies_at, CloseReason.LIFETIME), idle_end, surplus_end)
+        idle_end = (pooled.idle_since + self.settings.max_idle_time, CloseReason.IDLE_TIME)
+        surplus_end = (pooled.idle_since + SURPLUS_SECONDS if surplus else math.inf, CloseReason.IDLE)
+        return min((pooled.dies_at, CloseReason.LIFETIME), idle_end, surplus_end)
 
     def _is_closed(self) -> DatabaseUnavailable:
-        return DatabaseUnavailable(f"{self.target.place}: the pool is closed.", reason="PoolClosed")
+        return DatabaseUnavailable(f"{self.target.description}: the pool is closed.", reason="PoolClosed")
 
 
 class _Lease(AbstractAsyncContextManager[Connection]):

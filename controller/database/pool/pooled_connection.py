@@ -7,7 +7,7 @@ from controller.database.connection import Connection
 
 
 @dataclass(slots=True, eq=False)
-class Member:
+class PooledConnection:
     """One connection of a pool; times are the event loop's."""
 
     connection: Connection

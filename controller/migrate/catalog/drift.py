@@ -6,7 +6,7 @@ from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Difference, differences
 from controller.migrate.catalog.snapshot import read_live, read_recorded
-from controller.migrate.history.read import find_place
+from controller.migrate.history.read import locate_history
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +25,8 @@ async def read_drift(connection: Connection, schema: str | None = None) -> Drift
             (CatalogOutdated): a release that records nothing has migrated since.
         DatabaseUnavailable: there is no such schema.
     """
-    place = await find_place(connection, schema)
-    wanted, found = await read_recorded(connection, place.schema), await read_live(connection, place.schema)
+    location = await locate_history(connection, schema)
+    wanted, found = await read_recorded(connection, location.schema), await read_live(connection, location.schema)
     if wanted.version != found.version:
         raise DashdbError(
             f"The catalog was recorded at version {wanted.version}, and the database is at version {found.version}: "

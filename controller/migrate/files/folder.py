@@ -14,7 +14,7 @@ from operator import attrgetter
 from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
-from controller.migrate.sql.lexer import Statements, place_of, split
+from controller.migrate.sql.lexer import Statements, line_and_column, split
 from controller.migrate.sql.statements import concurrent_index, runs_alone
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
@@ -76,8 +76,8 @@ class Script:
             words = statement.words
             if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
                 raise MigrationFileError(
-                    f"{self.name}:{statement.place}: {words[0]} inside a migration. The engine begins and ends the "
-                    "transactions; remove it."
+                    f"{self.name}:{statement.line_and_column}: {words[0]} inside a migration. The engine begins and "
+                    "ends the transactions; remove it."
                 )
             concurrent_index(statement, file=self.name)
         return statements
@@ -195,10 +195,11 @@ def _decode(name: str, data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig")  # the first byte at fault; those before it are good
-        place = place_of(before, len(before))
-        raise MigrationFileError(f"{name}:{place}: not UTF-8. Save the file as UTF-8.") from None
+        raise MigrationFileError(
+            f"{name}:{line_and_column(before, len(before))}: not UTF-8. Save the file as UTF-8."
+        ) from None
     if (nul := text.find("\0")) >= 0:
-        raise MigrationFileError(f"{name}:{place_of(text, nul)}: a NUL byte. Save the file as UTF-8.")
+        raise MigrationFileError(f"{name}:{line_and_column(text, nul)}: a NUL byte. Save the file as UTF-8.")
     return text
 
 

@@ -10,21 +10,21 @@ from controller.database.connection import Connection
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.folder import Migration, Migrations
-from controller.migrate.history import write as records
+from controller.migrate.history import write
 from controller.migrate.history.golang_migrate import lock_ids
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
-from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, patiently
-from controller.migrate.history.read import Place, find_place, read_history_at
+from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, retry_while_locked
+from controller.migrate.history.read import HistoryLocation, locate_history, read_history_at
 from controller.migrate.plan.make_plan import History, Origin, newest_version
 from controller.migrate.run.attempt import BEGIN, NO_LOCK, RunSettings, limits, roll_back
-from controller.migrate.run.blockers import Beside
+from controller.migrate.run.blockers import OpenConnection
 
 Waiting = Callable[[str, str], None]
 """Is told what waits, and for whom."""
 
 
 @dataclass(frozen=True, slots=True)
-class Clerk:
+class HistoryEditor:
     """Writes what somebody says of a database.
 
     Attributes:
@@ -43,15 +43,15 @@ class Clerk:
             HistoryMismatch: there is a history already.
         """
         _check_known(migrations, version, smallest=1)
-        place = await find_place(self.connection, self.settings.schema)
-        if place.has_history:
+        location = await locate_history(self.connection, self.settings.schema)
+        if location.has_history:
             raise HistoryMismatch(
                 "This database has a history already, see dashdb migrate status. To correct it, use dashdb migrate "
                 "force VERSION.",
                 reason="HistoryExists",
             )
         present = [m for m in migrations if m.version <= version]
-        await self._write(place, _present(place, present, Origin.BASELINE), empty_guard(place), left=version)
+        await self._write(location, _present(location, present, Origin.BASELINE), empty_guard(location), left=version)
 
     async def force(self, migrations: Migrations, version: int) -> None:
         """Records that the database is at `version`, and nothing is half done; 0 forgets the whole history.
@@ -60,26 +60,28 @@ class Clerk:
             ConfigurationError: no file has that version.
         """
         _check_known(migrations, version, smallest=0)
-        place = await find_place(self.connection, self.settings.schema)
-        history = await read_history_at(self.connection, place) if place.has_history else ()
-        if version == 0 and not place.has_history and not place.has_golang_migrate:
+        location = await locate_history(self.connection, self.settings.schema)
+        history = await read_history_at(self.connection, location) if location.has_history else ()
+        if version == 0 and not location.has_history and not location.has_golang_migrate:
             return
         good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
         present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
-        text = _present(place, present, Origin.FORCE) + records.write_absent_above(place, version)
-        await self._write(place, text, lock_only(place), left=version)
+        text = _present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
+        await self._write(location, text, lock_only(location), left=version)
 
-    async def adopt(self, migrations: Migrations, place: Place, history: History) -> None:
+    async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
         """Records what golang-migrate applied; its runners are to be kept out meanwhile, see `kept_out`."""
         version = history[0].version
         present = [m for m in migrations if m.version <= version]
-        await self._write(place, _present(place, present, Origin.GOLANG_MIGRATE), empty_guard(place), left=version)
+        await self._write(
+            location, _present(location, present, Origin.GOLANG_MIGRATE), empty_guard(location), left=version
+        )
 
-    async def _write(self, place: Place, text: str, guard: str, *, left: int) -> None:
+    async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
         """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
-        gone = not left and not place.keeps_history
-        closing = records.drop_table(place) if gone else record_statements(place.schema)
-        whole = BEGIN + limits(self.connection, self.settings) + guard + records.create_table(place)
+        gone = not left and not location.keeps_history
+        closing = write.drop_table(location) if gone else record_statements(location.schema)
+        whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
 
         async def attempt(_: int) -> None:
             try:
@@ -87,7 +89,7 @@ class Clerk:
             except asyncpg.PostgresError as error:
                 await roll_back(self.connection)
                 if error.sqlstate == LOCKED:
-                    raise LockedByRunner(await describe_holder(self.connection, place)) from None
+                    raise LockedByRunner(await describe_holder(self.connection, location)) from None
                 if error.sqlstate == MOVED:
                     raise MigrationLocked(
                         "Another runner has begun a history in the meantime. Look at dashdb migrate status.",
@@ -100,18 +102,22 @@ class Clerk:
         def waiting(who: str) -> None:
             self.waiting("the history", who)
 
-        await patiently(attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written.")
+        await retry_while_locked(
+            attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written."
+        )
 
 
 @asynccontextmanager
-async def kept_out(beside: Beside, place: Place, settings: RunSettings, waiting: Waiting) -> AsyncIterator[None]:
+async def lock_out_golang_migrate(
+    open_connection: OpenConnection, location: HistoryLocation, settings: RunSettings, waiting: Waiting
+) -> AsyncIterator[None]:
     """No runner of golang-migrate begins for the time of a `with`: its two locks are held, over a second connection.
 
     Raises:
         MigrationLocked: one is at work, and stayed so until the deadline.
     """
-    async with beside() as connection:
-        ids = lock_ids(await connection.fetchval("SELECT current_database()"), place.schema)
+    async with open_connection() as connection:
+        ids = lock_ids(await connection.fetchval("SELECT current_database()"), location.schema)
 
         async def attempt(_: int) -> None:
             await connection.execute(BEGIN + limits(connection, settings))
@@ -123,14 +129,16 @@ async def kept_out(beside: Beside, place: Place, settings: RunSettings, waiting:
             waiting("taking over from golang-migrate", who)
 
         try:
-            await patiently(attempt, settings, tell, given_up="Gave up waiting for {who}. Nothing was applied.")
+            await retry_while_locked(
+                attempt, settings, tell, given_up="Gave up waiting for {who}. Nothing was applied."
+            )
             yield
         finally:
             await roll_back(connection)
 
 
-def _present(place: Place, present: Iterable[Migration], origin: Origin) -> str:
-    return "".join(records.write_present(place, migration, origin) for migration in present)
+def _present(location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:
+    return "".join(write.write_present(location, migration, origin) for migration in present)
 
 
 def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:

@@ -9,7 +9,7 @@ PostgreSQL cannot see that deadlock (golang-migrate #960).
 import hashlib
 
 from controller.database.connection import Connection
-from controller.migrate.history.read import Place
+from controller.migrate.history.read import HistoryLocation
 from controller.migrate.plan.make_plan import Direction, Step
 from controller.migrate.sql.quoting import literal
 
@@ -40,63 +40,63 @@ SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS pro
 """
 
 
-def guard(place: Place, step: Step, expected: int) -> str:
+def guard(location: HistoryLocation, step: Step, expected: int) -> str:
     """SQL that takes the lock until the end of the transaction, and fails where there is nothing to do for us.
 
     Args:
         expected: the version at which the database has to be.
     """
-    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_xact_lock")
+    return _guard(location, _moved(location, step, expected), take="pg_try_advisory_xact_lock")
 
 
-def guard_behind(place: Place, expected: int) -> str:
+def guard_behind(location: HistoryLocation, expected: int) -> str:
     """As `guard`, for a step that is sent with the one before it: it reads the end of the history, and not all of it.
 
     Not for a step upwards that comes late, to a version below `expected`. What another runner left half done further
     down, in the moment between the two, is seen with the next message.
     """
-    last = f"FROM {place.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
+    last = f"FROM {location.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
     moved = f"(SELECT version = {expected} AND direction = 'up' AND error IS NULL {last}) IS NOT TRUE"
-    return _guard(place, moved, take="pg_try_advisory_xact_lock")
+    return _guard(location, moved, take="pg_try_advisory_xact_lock")
 
 
-def empty_guard(place: Place) -> str:
+def empty_guard(location: HistoryLocation) -> str:
     """As `guard`, for what may be done only as long as there is no history."""
-    return _guard(place, f"to_regclass({literal(place.table)}) IS NOT NULL", take="pg_try_advisory_xact_lock")
+    return _guard(location, f"to_regclass({literal(location.table)}) IS NOT NULL", take="pg_try_advisory_xact_lock")
 
 
-def session_guard(place: Place, step: Step, expected: int) -> str:
+def session_guard(location: HistoryLocation, step: Step, expected: int) -> str:
     """As `guard`, until the end of the session, or pg_advisory_unlock_all()."""
-    return _guard(place, _moved(place, step, expected), take="pg_try_advisory_lock")
+    return _guard(location, _moved(location, step, expected), take="pg_try_advisory_lock")
 
 
-def lock_only(place: Place) -> str:
+def lock_only(location: HistoryLocation) -> str:
     """SQL that takes the lock until the end of the transaction, wherever the database is."""
-    return _guard(place, "false", take="pg_try_advisory_xact_lock")
+    return _guard(location, "false", take="pg_try_advisory_xact_lock")
 
 
-async def describe_holder(connection: Connection, place: Place) -> str:
+async def describe_holder(connection: Connection, location: HistoryLocation) -> str:
     """Who holds the lock and since when, in words for a person that stay the same while they hold it."""
-    row = await connection.fetchrow(_HOLDER, lock_key(place))
+    row = await connection.fetchrow(_HOLDER, lock_key(location))
     if row is None:
         return "another runner"
     return f"{row['program']} from {row['address']} (backend {row['pid']}, since {row['since']})"
 
 
-def lock_key(place: Place) -> int:
+def lock_key(location: HistoryLocation) -> int:
     """The same for every runner on one schema; the database is part of every advisory lock already."""
-    digest = hashlib.sha256(f"dashdb migrate {place.schema}".encode()).digest()
+    digest = hashlib.sha256(f"dashdb migrate {location.schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
 
-def _guard(place: Place, moved: str, *, take: str) -> str:
-    return _GUARD.format(take=take, key=lock_key(place), moved=moved, locked=LOCKED, moved_code=MOVED)
+def _guard(location: HistoryLocation, moved: str, *, take: str) -> str:
+    return _GUARD.format(take=take, key=lock_key(location), moved=moved, locked=LOCKED, moved_code=MOVED)
 
 
-def _moved(place: Place, step: Step, expected: int) -> str:
+def _moved(location: HistoryLocation, step: Step, expected: int) -> str:
     """True where the database is not as the plan found it, as a condition in SQL."""
-    table = place.table
-    if not place.has_history:
+    table = location.table
+    if not location.has_history:
         return f"to_regclass({literal(table)}) IS NOT NULL"
     highest = f"SELECT version FROM {table} WHERE (direction = 'up') = (error IS NULL) ORDER BY version DESC LIMIT 1"
     conditions = [f"coalesce(({highest}), 0) <> {expected}"]

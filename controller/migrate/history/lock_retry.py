@@ -23,7 +23,7 @@ class LockedByTable(Exception):
     """Another session's lock outlasted the lock timeout; the text says whose."""
 
 
-async def patiently(
+async def retry_while_locked(
     attempt: Callable[[int], Awaitable[T]], settings: RunSettings, waiting: Callable[[str], None], *, given_up: str
 ) -> T:
     """What `attempt` returns, tried again while it raises `LockedByRunner` or `LockedByTable`.

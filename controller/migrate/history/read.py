@@ -10,7 +10,7 @@ from controller.migrate.history.golang_migrate import history_of
 from controller.migrate.plan.make_plan import Direction, History, HistoryRow, Origin
 from controller.migrate.sql.quoting import identifier
 
-_PLACE = """
+_LOCATE = """
 SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
        to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
   FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
@@ -30,7 +30,7 @@ _ORIGINS = {origin.value: origin for origin in Origin}
 
 
 @dataclass(frozen=True, slots=True)
-class Place:
+class HistoryLocation:
     """The schema that is migrated, and what of the history is in it.
 
     Attributes:
@@ -58,7 +58,7 @@ def table_in(schema: str) -> str:
     return f"{identifier(schema)}.schema_version"
 
 
-async def find_place(connection: Connection, schema: str | None) -> Place:
+async def locate_history(connection: Connection, schema: str | None) -> HistoryLocation:
     """Where the history is, or will be.
 
     Args:
@@ -67,9 +67,9 @@ async def find_place(connection: Connection, schema: str | None) -> Place:
     Raises:
         DatabaseUnavailable: there is no such schema.
     """
-    row = await connection.fetchrow(_PLACE, schema)
+    row = await connection.fetchrow(_LOCATE, schema)
     if row["schema"] is not None:
-        return Place(**dict(row))
+        return HistoryLocation(**dict(row))
     if schema is not None:
         raise DatabaseUnavailable(
             f'There is no schema "{schema}" in this database. CREATE SCHEMA {identifier(schema)}, or correct the name.',
@@ -93,21 +93,21 @@ async def read_history(connection: Connection, schema: str | None = None) -> His
         HistoryMismatch: the schema holds a table of that name that is not ours.
         DatabaseUnavailable: there is no schema to look in.
     """
-    return await read_history_at(connection, await find_place(connection, schema))
+    return await read_history_at(connection, await locate_history(connection, schema))
 
 
-async def read_history_at(connection: Connection, place: Place) -> History:
+async def read_history_at(connection: Connection, location: HistoryLocation) -> History:
     """As `read_history`, for a place that is known already."""
-    if not place.has_history:
-        return await history_of(connection, place.schema) if place.has_golang_migrate else ()
+    if not location.has_history:
+        return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:
-        rows = await connection.fetch(_READ.format(table=place.table))
+        rows = await connection.fetch(_READ.format(table=location.table))
     except asyncpg.UndefinedTableError:
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
         raise HistoryMismatch(
-            f"The table schema_version in schema {place.schema} was made by another program. Use a schema of its own "
-            "for the dashboards, or rename that table.",
+            f"The table schema_version in schema {location.schema} was made by another program. Use a schema of its "
+            "own for the dashboards, or rename that table.",
             reason="HistoryTableForeign",
         ) from None
     return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)

@@ -4,7 +4,7 @@ import socket
 
 from controller import __version__
 from controller.migrate.files.folder import Migration
-from controller.migrate.history.read import Place
+from controller.migrate.history.read import HistoryLocation
 from controller.migrate.plan.make_plan import Direction, Origin, Step
 from controller.migrate.sql.quoting import literal
 
@@ -59,13 +59,13 @@ HOST = socket.gethostname()
 ENGINE_VERSION = __version__
 
 
-def create_table(place: Place) -> str:
+def create_table(location: HistoryLocation) -> str:
     """The table; empty where it is there already."""
-    return "" if place.has_history else _CREATE.format(table=place.table)
+    return "" if location.has_history else _CREATE.format(table=location.table)
 
 
 def write_step(
-    place: Place, step: Step, *, retries: int, duration_ms: int | None = None, since: int | None = None
+    location: HistoryLocation, step: Step, *, retries: int, duration_ms: int | None = None, since: int | None = None
 ) -> str:
     """`step` is done.
 
@@ -73,61 +73,63 @@ def write_step(
         duration_ms: None for the time since the transaction began.
         since: the version of the step before it in the same message; the time counts from there.
     """
-    began = _BEGIN if since is None else f"(SELECT applied_at FROM {place.table} WHERE version = {since})"
+    began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.table} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
     values = _values(step.migration, step.direction, Origin.RUN, duration=duration, retries=retries)
-    return _WRITE.format(table=place.table, values=values)
+    return _WRITE.format(table=location.table, values=values)
 
 
-def write_present(place: Place, migration: Migration, origin: Origin) -> str:
+def write_present(location: HistoryLocation, migration: Migration, origin: Origin) -> str:
     """Somebody says that `migration` is applied; nothing was run."""
     values = _values(migration, Direction.UP, origin, duration="0", retries=0)
-    return _WRITE.format(table=place.table, values=values)
+    return _WRITE.format(table=location.table, values=values)
 
 
-def begin_journal(place: Place, step: Step, *, done: int, done_sha256: str, error: str, retries: int) -> str:
+def begin_journal(
+    location: HistoryLocation, step: Step, *, done: int, done_sha256: str, error: str, retries: int
+) -> str:
     """`step` has run `done` statements of its file, and stands before the next one.
 
     Args:
         error: where it stands, for whoever reads this after the process was killed.
     """
     if step.direction is Direction.DOWN:  # who applied it, and when, stays until it is gone
-        return advance_journal(place, step, done=done, done_sha256=done_sha256, error=error)
+        return advance_journal(location, step, done=done, done_sha256=done_sha256, error=error)
     values = _values(
         step.migration, Direction.UP, Origin.RUN, duration="0", retries=retries,
         half=f"{done}, {literal(error)}", half_sha256=literal(done_sha256),
     )  # fmt: skip
-    return _WRITE.format(table=place.table, values=values)
+    return _WRITE.format(table=location.table, values=values)
 
 
-def advance_journal(place: Place, step: Step, *, done: int, done_sha256: str, error: str) -> str:
+def advance_journal(location: HistoryLocation, step: Step, *, done: int, done_sha256: str, error: str) -> str:
     return (
-        f"UPDATE {place.table} SET direction = {literal(step.direction)}, statements_done = {done}, "
+        f"UPDATE {location.table} SET direction = {literal(step.direction)}, statements_done = {done}, "
         f"done_sha256 = {literal(done_sha256)}, error = {literal(error)} WHERE version = {step.migration.version};\n"
     )
 
 
-def undo_journal(place: Place, step: Step) -> str:
+def undo_journal(location: HistoryLocation, step: Step) -> str:
     """Nothing of `step` has been done after all."""
     if step.direction is Direction.UP:
-        return f"DELETE FROM {place.table} WHERE version = {step.migration.version};\n"
+        return f"DELETE FROM {location.table} WHERE version = {step.migration.version};\n"
     return (
-        f"UPDATE {place.table} SET direction = 'up', statements_done = NULL, done_sha256 = NULL, error = NULL "
+        f"UPDATE {location.table} SET direction = 'up', statements_done = NULL, done_sha256 = NULL, error = NULL "
         f"WHERE version = {step.migration.version};\n"
     )
 
 
-def write_absent_above(place: Place, version: int) -> str:
+def write_absent_above(location: HistoryLocation, version: int) -> str:
     """Somebody says that nothing above `version` is applied."""
     return (
-        f"UPDATE {place.table} SET direction = 'down', origin = 'force', statements_done = NULL, done_sha256 = NULL, "
-        f"error = NULL WHERE version > {version} AND (direction = 'up' OR error IS NOT NULL);\n"
+        f"UPDATE {location.table} SET direction = 'down', origin = 'force', statements_done = NULL, "
+        f"done_sha256 = NULL, error = NULL WHERE version > {version} AND (direction = 'up' OR error IS NOT NULL);\n"
     )
 
 
-def drop_table(place: Place) -> str:
+def drop_table(location: HistoryLocation) -> str:
     """With the last version the history goes: an empty schema is empty."""
-    return f"DROP TABLE {place.table};\n"
+    return f"DROP TABLE {location.table};\n"
 
 
 def _values(

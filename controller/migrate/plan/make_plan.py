@@ -209,7 +209,7 @@ def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
     return True, tuple(row._replace(version=m.version, sha256=m.up.sha256) for m in present)
 
 
-def spelled_out(migrations: Migrations, history: History) -> History:
+def expand_adopted_row(migrations: Migrations, history: History) -> History:
     """`history`; where that is golang-migrate's single row, with one for each file that it stands for."""
     if not awaits_adoption(history):
         return history

@@ -7,7 +7,7 @@ import asyncpg
 
 from controller.database.connection import Connection
 from controller.database.failures import DRIVER_ERRORS
-from controller.migrate.history.read import Place
+from controller.migrate.history.read import HistoryLocation
 from controller.migrate.plan.make_plan import Step
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.quoting import identifier
@@ -61,7 +61,7 @@ class Progress(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class FileRun:
+class MigrationAttempt:
     """One try of one file.
 
     Attributes:
@@ -75,7 +75,7 @@ class FileRun:
     connection: Connection
     settings: RunSettings
     progress: Progress
-    place: Place
+    location: HistoryLocation
     step: Step
     expected: int
     leads_to: int

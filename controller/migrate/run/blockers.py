@@ -11,9 +11,9 @@ from controller.database.connection import Connection
 from controller.database.failures import DRIVER_ERRORS
 from controller.errors import DashdbError
 from controller.migrate.history.lock import HOLDS_LOCK, lock_key
-from controller.migrate.history.read import Place
+from controller.migrate.history.read import HistoryLocation
 
-Beside: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
+OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 """Opens another connection to the same database."""
 
 LONGEST_INTERVAL = 0.5
@@ -35,21 +35,27 @@ SELECT DISTINCT ON (b.pid) b.pid, coalesce(nullif(b.application_name, ''), 'unkn
 """
 
 
-class Watch:
+class BlockerMonitor:
     """Looks, while a run goes on, whether somebody stands in its way.
 
     `blocked_by` is what was seen last, in words; None for nobody, and where no second connection is to be had.
     """
 
-    def __init__(self, beside: Beside, place: Place, lock_timeout_ms: int, tell: Callable[[str], None]) -> None:
-        self._beside = beside
-        self._key = lock_key(place)
+    def __init__(
+        self,
+        open_connection: OpenConnection,
+        location: HistoryLocation,
+        lock_timeout_ms: int,
+        tell: Callable[[str], None],
+    ) -> None:
+        self._beside = open_connection
+        self._key = lock_key(location)
         self._interval = min(LONGEST_INTERVAL, lock_timeout_ms / 1000 / 2)
         self._tell = tell
         self._task: asyncio.Task[None] | None = None
         self.blocked_by: str | None = None
 
-    async def __aenter__(self) -> "Watch":
+    async def __aenter__(self) -> "BlockerMonitor":
         self._task = asyncio.create_task(self._look_around(), name="watch for blockers")
         return self
 

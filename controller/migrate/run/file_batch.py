@@ -18,9 +18,9 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.database.failures import ends_connection
 from controller.migrate.plan.make_plan import Direction
-from controller.migrate.run.attempt import NO_LIMIT, NO_LOCK, FileRun, roll_back
+from controller.migrate.run.attempt import NO_LIMIT, NO_LOCK, MigrationAttempt, roll_back
 from controller.migrate.run.in_transaction import ending, opening
-from controller.migrate.run.statement_batch import LARGEST_BATCH, batches
+from controller.migrate.run.statement_batch import LARGEST_STATEMENT_BATCH, statement_batches
 
 MOST_FILES = 32
 """Above this there is little to win, and progress should move."""
@@ -34,14 +34,14 @@ _ASK = f"ROLLBACK; DO $$ BEGIN RAISE EXCEPTION USING DETAIL = coalesce(current_s
 
 
 @dataclass(frozen=True)
-class Bundle:
+class FileBatch:
     """Runs that follow each other: one, or several short ones.
 
     Attributes:
         token: by which the session's notes of this bundle are known.
     """
 
-    runs: tuple[FileRun, ...]
+    runs: tuple[MigrationAttempt, ...]
     token: str = field(default_factory=lambda: secrets.token_hex(8))
 
     @property
@@ -59,31 +59,31 @@ class Bundle:
         others = (replace(run, behind=before.step.migration.version) for before, run in pairwise(self.runs))
         return "".join(self._whole(run, done) for done, run in enumerate([self.runs[0], *others], start=1))
 
-    def _whole(self, run: FileRun, done: int) -> str:
+    def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
         return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, last_words=note)}\n"
 
 
-def bundles(runs: Iterable[FileRun]) -> Iterator[Bundle]:
+def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:
     """All runs in order, short ones together; decides, and sends nothing."""
-    together: list[FileRun] = []
+    together: list[MigrationAttempt] = []
     length = 0
     for run in runs:
         more = _length(run)
         short = more <= LONGEST and _is_short(run)
         if together and (not short or length + more > LONGEST or len(together) == MOST_FILES):
-            yield Bundle(tuple(together))
+            yield FileBatch(tuple(together))
             together, length = [], 0
         if short:
             together.append(run)
             length += more
         else:
-            yield Bundle((run,))
+            yield FileBatch((run,))
     if together:
-        yield Bundle(tuple(together))
+        yield FileBatch(tuple(together))
 
 
-async def run_bundle(bundle: Bundle, following: Bundle | None) -> tuple[FileRun, ...]:
+async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
     """Applies or reverts the files; returns those that are still to be done.
 
     They are as they were; the first of them, run by itself, tells what stopped it.
@@ -91,29 +91,31 @@ async def run_bundle(bundle: Bundle, following: Bundle | None) -> tuple[FileRun,
     Args:
         following: to be made ready while the server is at work.
     """
-    connection, started = bundle.runs[0].connection, time.monotonic()
-    message, loop = bundle.message, asyncio.get_running_loop()
+    connection, started = file_batch.runs[0].connection, time.monotonic()
+    message, loop = file_batch.message, asyncio.get_running_loop()
     others_follow = following is not None and not following.single
     if others_follow:
         loop.call_soon(getattr, following, "message")
-    done, retries = len(bundle.runs), 0
+    done, retries = len(file_batch.runs), 0
     try:
         await connection.execute(message, timeout=NO_LIMIT)
     except asyncpg.PostgresError as error:
         if ends_connection(error):
             raise
-        done, retries = await _done_before(connection, bundle.token), int(isinstance(error, NO_LOCK))
+        done, retries = await _done_before(connection, file_batch.token), int(isinstance(error, NO_LOCK))
     finally:
         await roll_back(connection)
     seconds = (time.monotonic() - started) / max(1, done)
-    if others_follow and done == len(bundle.runs):  # told while the server is at work on them
-        loop.call_soon(_tell, bundle.runs, seconds)
+    if others_follow and done == len(file_batch.runs):  # told while the server is at work on them
+        loop.call_soon(_tell, file_batch.runs, seconds)
     else:
-        _tell(bundle.runs[:done], seconds)
-    return tuple(replace(run, retries=retries) for run in bundle.runs[done : done + 1]) + bundle.runs[done + 1 :]
+        _tell(file_batch.runs[:done], seconds)
+    return (
+        tuple(replace(run, retries=retries) for run in file_batch.runs[done : done + 1]) + file_batch.runs[done + 1 :]
+    )
 
 
-def _tell(done: Iterable[FileRun], seconds: float) -> None:
+def _tell(done: Iterable[MigrationAttempt], seconds: float) -> None:
     for run in done:
         run.progress.started(run.step)
         run.progress.finished(run.step, seconds)
@@ -132,14 +134,14 @@ async def _done_before(connection: Connection, token: str) -> int:
     raise AssertionError("unreachable: it raises what it is asked for")
 
 
-def _is_short(run: FileRun) -> bool:
+def _is_short(run: MigrationAttempt) -> bool:
     """Nothing in it may take long. One that comes late is none: `guard_behind` cannot tell that another applied it."""
     step = run.step
     late = step.direction is Direction.UP and step.migration.version < run.expected
-    if late or not step.script.transactional or len(step.script.statements) > LARGEST_BATCH:
+    if late or not step.script.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:
         return False
-    return all(batch.quick for batch in batches(step.script))
+    return all(batch.quick for batch in statement_batches(step.script))
 
 
-def _length(run: FileRun) -> int:
+def _length(run: MigrationAttempt) -> int:
     return len(run.step.migration.up.text) + len(run.step.migration.down.text)

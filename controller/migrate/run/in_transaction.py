@@ -8,12 +8,12 @@ import asyncpg
 from controller.database.failures import ends_connection
 from controller.errors import MigrationFailed
 from controller.migrate.catalog.snapshot import record_statements
-from controller.migrate.history import write as records
+from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_behind
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, FileRun, roll_back
-from controller.migrate.run.sql_error import NOTHING_APPLIED, explain, explain_deferred
-from controller.migrate.run.statement_batch import Batch, batches
+from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, MigrationAttempt, roll_back
+from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error
+from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 
 # The last commit of a run waits for the disk, and with it all before it. A server that crashes in between may lose the
 # last files, each as a whole with its history row, and the next run applies them again.
@@ -29,7 +29,7 @@ class _Moved(Exception):
     """Another runner took the database elsewhere."""
 
 
-async def run_in_transaction(run: FileRun) -> bool:
+async def run_in_transaction(run: MigrationAttempt) -> bool:
     """Applies or reverts the file; False where the database is no longer where the plan found it.
 
     Raises:
@@ -45,31 +45,31 @@ async def run_in_transaction(run: FileRun) -> bool:
         return False
 
 
-def opening(run: FileRun) -> str:
+def opening(run: MigrationAttempt) -> str:
     """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
     first = run.behind is None
-    guarded = guard(run.place, run.step, run.expected) if first else guard_behind(run.place, run.expected)
-    return BEGIN + run.limits() + guarded + records.create_table(run.place)
+    guarded = guard(run.location, run.step, run.expected) if first else guard_behind(run.location, run.expected)
+    return BEGIN + run.limits() + guarded + write.create_table(run.location)
 
 
-def ending(run: FileRun, *, last_words: str = "") -> str:
+def ending(run: MigrationAttempt, *, last_words: str = "") -> str:
     """SQL that checks what COMMIT would check, writes the history and, after `last_words`, ends the transaction."""
     return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{last_words}COMMIT;"
 
 
-def closing(run: FileRun, *, duration_ms: int | None = None) -> str:
+def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
     """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
     text = RESET + run.limits()  # a RESET takes our limits too
-    if run.leads_to == 0 and not run.place.keeps_history:
-        return text + records.drop_table(run.place)
-    text += records.write_step(run.place, run.step, retries=run.retries, duration_ms=duration_ms, since=run.behind)
-    return text + (record_statements(run.place.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
+    if run.leads_to == 0 and not run.location.keeps_history:
+        return text + write.drop_table(run.location)
+    text += write.write_step(run.location, run.step, retries=run.retries, duration_ms=duration_ms, since=run.behind)
+    return text + (record_statements(run.location.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
 
 
 class _Transaction:
     """One try. `one_by_one`: what could travel together does not, so that every refusal has its place."""
 
-    def __init__(self, run: FileRun, *, one_by_one: bool) -> None:
+    def __init__(self, run: MigrationAttempt, *, one_by_one: bool) -> None:
         self.file = run
         self.one_by_one = one_by_one
         self.connection = run.connection
@@ -86,7 +86,7 @@ class _Transaction:
 
     async def _send(self, before: str, ending: str) -> None:
         """`before` and `ending` travel with the first and the last batch, where these may not take long."""
-        todo = batches(self.file.step.script, one_by_one=self.one_by_one)
+        todo = statement_batches(self.file.step.script, one_by_one=self.one_by_one)
         batch = next(todo, None)
         while batch is not None:
             following = next(todo, None)
@@ -116,13 +116,13 @@ class _Transaction:
             if isinstance(error, NO_LOCK) or ends_connection(error):
                 await self._explain(error, 0, None, travels=True)
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
-                raise MigrationFailed(explain_deferred(step, error) + NOTHING_APPLIED) from None
+                raise MigrationFailed(format_deferred_error(step, error) + NOTHING_APPLIED) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by itself: this transaction holds the runners' lock
                 text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
                 raise MigrationFailed(text + NOTHING_APPLIED) from None
             raise
 
-    async def _execute(self, before: str, batch: Batch | None = None, after: str = "") -> None:
+    async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:
         text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
         try:
             await self.connection.execute(text, timeout=NO_LIMIT)
@@ -130,7 +130,7 @@ class _Transaction:
             await self._explain(error, len(before), batch, travels=bool(before or after))
 
     async def _explain(
-        self, error: asyncpg.PostgresError, offset: int, batch: Batch | None, *, travels: bool
+        self, error: asyncpg.PostgresError, offset: int, batch: StatementBatch | None, *, travels: bool
     ) -> NoReturn:
         """Raises what `error` means.
 
@@ -142,7 +142,7 @@ class _Transaction:
             raise _Moved from None
         if error.sqlstate == LOCKED:
             await roll_back(self.connection)
-            raise LockedByRunner(await describe_holder(self.connection, self.file.place)) from None
+            raise LockedByRunner(await describe_holder(self.connection, self.file.location)) from None
         if isinstance(error, NO_LOCK):
             if batch is not None and (travels or len(batch.statements) > 1):
                 raise _Unlocated from None
@@ -159,4 +159,4 @@ class _Transaction:
         if statement is None:
             raise _Unlocated from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
-        raise MigrationFailed(explain(self.file.step, statement, at, error) + NOTHING_APPLIED) from None
+        raise MigrationFailed(format_sql_error(self.file.step, statement, at, error) + NOTHING_APPLIED) from None

@@ -8,13 +8,13 @@ from functools import partial
 from controller.database.connection import Connection
 from controller.errors import MigrationLocked
 from controller.migrate.files.folder import Migrations
-from controller.migrate.history.editor import Clerk, kept_out
-from controller.migrate.history.lock_retry import LockedByTable, patiently
-from controller.migrate.history.read import Place, find_place, read_history_at
+from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
+from controller.migrate.history.lock_retry import LockedByTable, retry_while_locked
+from controller.migrate.history.read import HistoryLocation, locate_history, read_history_at
 from controller.migrate.plan.make_plan import Direction, History, Plan, Step, awaits_adoption, make_plan
-from controller.migrate.run.attempt import FileRun, Progress, RunSettings
-from controller.migrate.run.blockers import Beside, Watch
-from controller.migrate.run.file_batch import Bundle, bundles, run_bundle
+from controller.migrate.run.attempt import MigrationAttempt, Progress, RunSettings
+from controller.migrate.run.blockers import BlockerMonitor, OpenConnection
+from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
 from controller.migrate.run.in_transaction import run_in_transaction
 from controller.migrate.run.without_transaction import refuse_pooler, run_stepwise
 
@@ -30,7 +30,7 @@ class Runner:
     connection: Connection
     settings: RunSettings
     progress: Progress
-    beside: Beside
+    open_connection: OpenConnection
 
     async def run(self, migrations: Migrations, target: int | None, *, agreed: str | None = None) -> Plan:
         """Brings the database to `target` (None: the newest).
@@ -50,75 +50,83 @@ class Runner:
             and what `make_plan` raises.
         """
         async with AsyncExitStack() as stack:
-            place, history = await self._read()
+            location, history = await self._read()
             if awaits_adoption(history):
-                await stack.enter_async_context(kept_out(self.beside, place, self.settings, self.progress.waiting))
-                place, history = await self._read()  # they may have been at work until now: half way, it looks dirty
+                await stack.enter_async_context(
+                    lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
+                )
+                location, history = await self._read()  # they may have been at work until now: half way, it looks dirty
             plan = self._plan(migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)
             _read_all(plan)
             if plan.adopts:
-                clerk = Clerk(self.connection, self.settings, self.progress.waiting)
-                await clerk.adopt(migrations, place, history)
-                place, _ = await self._read()
-            return await self._carry_out(place, plan, migrations, target)
+                editor = HistoryEditor(self.connection, self.settings, self.progress.waiting)
+                await editor.adopt(migrations, location, history)
+                location, _ = await self._read()
+            return await self._carry_out(location, plan, migrations, target)
 
-    async def _carry_out(self, place: Place, first: Plan, migrations: Migrations, target: int | None) -> Plan:
+    async def _carry_out(
+        self, location: HistoryLocation, first: Plan, migrations: Migrations, target: int | None
+    ) -> Plan:
         done: list[Step] = []
         plan = first
         while plan.steps:
-            done += await self._run_steps(place, plan)
-            place, history = await self._read()
+            done += await self._run_steps(location, plan)
+            location, history = await self._read()
             plan = self._plan(migrations, history, target)
             if not _is_rest_of(first, plan):
                 break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
 
-    async def _read(self) -> tuple[Place, History]:
-        place = await find_place(self.connection, self.settings.schema)
-        return place, await read_history_at(self.connection, place)
+    async def _read(self) -> tuple[HistoryLocation, History]:
+        location = await locate_history(self.connection, self.settings.schema)
+        return location, await read_history_at(self.connection, location)
 
     def _plan(self, migrations: Migrations, history: History, target: int | None) -> Plan:
         return make_plan(migrations, history, target, out_of_order=self.settings.out_of_order)
 
-    async def _run_steps(self, place: Place, plan: Plan) -> list[Step]:
+    async def _run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
         """The steps that were ours to run: another runner may be faster, then it is to be looked again."""
         alone = next((step for step in plan.steps if not step.script.transactional), None)
         if alone is not None:  # told before the files in front of it are applied
             await refuse_pooler(self.connection, alone)
         done: list[Step] = []
-        ahead = [*bundles(self._file_runs(place, plan))]
-        for bundle, following in zip(ahead, [*ahead[1:], None], strict=True):
-            rest = bundle.runs if bundle.single else await self._run_bundle(bundle, following)
-            done += [run.step for run in bundle.runs[: len(bundle.runs) - len(rest)]]
+        ahead = [*file_batches(self._attempts(location, plan))]
+        for file_batch, following in zip(ahead, [*ahead[1:], None], strict=True):
+            rest = file_batch.runs if file_batch.single else await self._run_file_batch(file_batch, following)
+            done += [run.step for run in file_batch.runs[: len(file_batch.runs) - len(rest)]]
             for run in rest:
                 if not await self._run_step(run):
                     return done
                 done.append(run.step)
         return done
 
-    def _file_runs(self, place: Place, plan: Plan) -> Iterator[FileRun]:
+    def _attempts(self, location: HistoryLocation, plan: Plan) -> Iterator[MigrationAttempt]:
         """What each step finds, and what it leads to, if the ones before it do what they are to do."""
         expected = plan.current
         for step, following in zip(plan.steps, [*plan.steps[1:], None], strict=True):
             leads_to, last = _version_after(step, following, plan, expected), following is None
-            yield FileRun(self.connection, self.settings, self.progress, place, step, expected, leads_to, last)
-            expected, place = leads_to, replace(place, has_history=leads_to > 0 or place.keeps_history)
+            yield MigrationAttempt(
+                self.connection, self.settings, self.progress, location, step, expected, leads_to, last
+            )
+            expected, location = leads_to, replace(location, has_history=leads_to > 0 or location.keeps_history)
 
-    async def _run_bundle(self, bundle: Bundle, following: Bundle | None) -> tuple[FileRun, ...]:
+    async def _run_file_batch(self, file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
         """Those of its runs that are still to be done, one by one."""
-        async with self._watch(bundle.runs[0].place, bundle.label):
-            return await run_bundle(bundle, following)
+        async with self._watch(file_batch.runs[0].location, file_batch.label):
+            return await run_file_batch(file_batch, following)
 
-    def _watch(self, place: Place, label: str) -> Watch:
-        return Watch(self.beside, place, self.settings.lock_timeout_ms, partial(self.progress.waiting, label))
+    def _watch(self, location: HistoryLocation, label: str) -> BlockerMonitor:
+        return BlockerMonitor(
+            self.open_connection, location, self.settings.lock_timeout_ms, partial(self.progress.waiting, label)
+        )
 
-    async def _run_step(self, run: FileRun) -> bool:
+    async def _run_step(self, run: MigrationAttempt) -> bool:
         """Runs one file, as often as patience lasts; False where the database is no longer where it has to be."""
 
         async def attempt(retries: int) -> bool:
-            async with self._watch(run.place, run.step.label) as watch:
+            async with self._watch(run.location, run.step.label) as watch:
                 try:
                     apply = run_in_transaction if run.step.script.transactional else run_stepwise
                     return await apply(replace(run, retries=run.retries + retries))
@@ -128,7 +136,7 @@ class Runner:
         stays = "Nothing of it was applied." if run.step.script.transactional else "What it has done stays."
         given_up = f"{run.step.label}: gave up waiting for {{who}}. {stays}"
         waiting = partial(self.progress.waiting, run.step.label)
-        return await patiently(attempt, self.settings, waiting, given_up=given_up)
+        return await retry_while_locked(attempt, self.settings, waiting, given_up=given_up)
 
 
 def _overtaken(version: int) -> MigrationLocked:

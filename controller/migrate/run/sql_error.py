@@ -15,7 +15,7 @@ _HINTS = {
 }
 
 
-def explain(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:
+def format_sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:
     """Why `statement` was refused.
 
     Args:
@@ -33,7 +33,7 @@ def explain(step: Step, statement: Statement, offset: int, error: asyncpg.Postgr
     )
 
 
-def explain_deferred(step: Step, error: asyncpg.PostgresError) -> str:
+def format_deferred_error(step: Step, error: asyncpg.PostgresError) -> str:
     """Why the file was refused at its end, by a constraint or a trigger that waits until then."""
     return (
         f"{step.label}: at its end, PostgreSQL refused a deferred constraint or trigger with SQLSTATE "

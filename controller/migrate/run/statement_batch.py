@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from controller.migrate.files.folder import Script
 from controller.migrate.sql.lexer import Statement
 
-LARGEST_BATCH = 64
+LARGEST_STATEMENT_BATCH = 64
 """Statements; above this there is little to win, and progress should move."""
 
 _QUICK = {"COMMENT", "DROP", "GRANT", "REVOKE"}
@@ -23,7 +23,7 @@ _INDEX = re.compile(rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+[^\s(]+\s+ON\s+{_NAME}", r
 
 
 @dataclass(frozen=True, slots=True)
-class Batch:
+class StatementBatch:
     """Statements that follow each other in a file.
 
     Attributes:
@@ -54,22 +54,22 @@ class Batch:
         return next((s for s in reversed(self.statements) if s.offset <= offset), None)
 
 
-def batches(script: Script, *, one_by_one: bool = False) -> Iterator[Batch]:
+def statement_batches(script: Script, *, one_by_one: bool = False) -> Iterator[StatementBatch]:
     """The statements of `script` in order; singly where `one_by_one` is asked for."""
     made: set[str] = set()
     together: list[Statement] = []
     number = 1
     for statement in script.statements:
         quick = not one_by_one and _only_writes_the_catalog(statement, made)
-        if together and (not quick or len(together) == LARGEST_BATCH):
-            yield Batch(number, tuple(together), quick=True)
+        if together and (not quick or len(together) == LARGEST_STATEMENT_BATCH):
+            yield StatementBatch(number, tuple(together), quick=True)
             number, together = number + len(together), []
         together.append(statement)
         if not quick:
-            yield Batch(number, tuple(together), quick=False)
+            yield StatementBatch(number, tuple(together), quick=False)
             number, together = number + 1, []
     if together:
-        yield Batch(number, tuple(together), quick=True)
+        yield StatementBatch(number, tuple(together), quick=True)
 
 
 def _only_writes_the_catalog(statement: Statement, made: set[str]) -> bool:

@@ -16,14 +16,22 @@ import asyncpg
 from controller.database.connection import Connection, behind_pooler
 from controller.database.failures import DRIVER_ERRORS, ends_connection
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
-from controller.migrate.history import write as records
+from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.plan.make_plan import Step, half_way
 from controller.migrate.run import concurrent_index as index
-from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT, FileRun, roll_back
+from controller.migrate.run.attempt import (
+    BEGIN,
+    NO_LIMIT,
+    NO_LOCK,
+    RESET,
+    ROLLBACK_TIMEOUT,
+    MigrationAttempt,
+    roll_back,
+)
 from controller.migrate.run.in_transaction import closing
-from controller.migrate.run.sql_error import NOTHING_APPLIED, explain
+from controller.migrate.run.sql_error import NOTHING_APPLIED, format_sql_error
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, waits_for_others
 
@@ -35,7 +43,7 @@ _INTERRUPTED = ": interrupted"
 _AS_OURSELVES = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
 
 
-async def run_stepwise(run: FileRun) -> bool:
+async def run_stepwise(run: MigrationAttempt) -> bool:
     """Applies or reverts the file from `run.step.resume_at` on; False where the database has moved.
 
     Raises:
@@ -53,13 +61,13 @@ async def run_stepwise(run: FileRun) -> bool:
         await _leave(run)
 
 
-async def _begin(run: FileRun) -> bool:
+async def _begin(run: MigrationAttempt) -> bool:
     """Takes the lock for the session."""
     try:
-        await run.connection.execute(session_guard(run.place, run.step, run.expected))
+        await run.connection.execute(session_guard(run.location, run.step, run.expected))
     except asyncpg.PostgresError as error:
         if error.sqlstate == LOCKED:
-            raise LockedByRunner(await describe_holder(run.connection, run.place)) from None
+            raise LockedByRunner(await describe_holder(run.connection, run.location)) from None
         if error.sqlstate == MOVED or isinstance(error, asyncpg.UndefinedTableError):
             return False
         raise
@@ -80,7 +88,7 @@ async def refuse_pooler(connection: Connection, step: Step) -> None:
         )
 
 
-async def _leave(run: FileRun) -> None:
+async def _leave(run: MigrationAttempt) -> None:
     """The session as it was, without the lock; a connection that does not manage that is closed, which does it too."""
     await roll_back(run.connection)
     if run.connection.is_closed():
@@ -100,7 +108,7 @@ class _Stand(TypedDict):
 class _Journal:
     """Where the file stands, in memory and in the database."""
 
-    def __init__(self, run: FileRun) -> None:
+    def __init__(self, run: MigrationAttempt) -> None:
         self.file = run
         self.connection = run.connection
         self.script = run.step.script
@@ -119,21 +127,21 @@ class _Journal:
                 run.progress.statement(run.step, number, statement)
                 await self._advance(statement)
             milliseconds = round((time.monotonic() - started) * 1000)
-            ending = lock_only(run.place) + closing(run, duration_ms=milliseconds)  # RESET takes the session's lock
+            ending = lock_only(run.location) + closing(run, duration_ms=milliseconds)  # RESET takes the session's lock
             await self._write(run.limits() + ending)
         except asyncio.CancelledError:
-            self._tell_what_is_left()
+            self._report_half_done()
             raise
         run.progress.finished(run.step, time.monotonic() - started)
 
     async def _begin(self) -> None:
         run = self.file
         if run.step.resume_at is not None:
-            told = f"SELECT error FROM {run.place.table} WHERE version = $1"
+            told = f"SELECT error FROM {run.location.table} WHERE version = $1"
             error = await self.connection.fetchval(told, run.step.migration.version)
             self.interrupted = str(error).endswith(_INTERRUPTED)
-        begin = records.begin_journal(run.place, run.step, **self._stand(), retries=run.retries)
-        await self._write(records.create_table(run.place) + begin)
+        begin = write.begin_journal(run.location, run.step, **self._stand(), retries=run.retries)
+        await self._write(write.create_table(run.location) + begin)
 
     async def _write(self, text: str) -> None:
         """Changes the history, by itself; where the file stands in memory stays as it is."""
@@ -143,7 +151,7 @@ class _Journal:
             await roll_back(self.connection)
             raise LockedByTable(HISTORY_LOCK) from None
 
-    def _tell_what_is_left(self) -> None:
+    def _report_half_done(self) -> None:
         statements = self.script.statements
         if statements:  # at the end, where only the history is to be written, the last one stands for it
             number = min(self.done + 1, len(statements))
@@ -154,7 +162,7 @@ class _Journal:
         alone = runs_alone(statement) or may_commit(statement)
         before, self.done = self.done, self.done + 1
         self.digest.update(statement.normalised)
-        entry = records.advance_journal(self.file.place, self.file.step, **self._stand())
+        entry = write.advance_journal(self.file.location, self.file.step, **self._stand())
         opening = "" if alone else BEGIN + self.file.limits()
         try:
             if alone:
@@ -191,7 +199,7 @@ class _Journal:
         """`ours`: characters of our own before the statement."""
         position = int(error.position or 0) - ours
         inside = 0 < position <= len(statement.text) + 1  # one behind: the end of input
-        return explain(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
+        return format_sql_error(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
 
     async def _refusal(self, why: str, done: int, *, alone: bool) -> DashdbError:
         """The error for people, after it has been written down."""
@@ -204,13 +212,13 @@ class _Journal:
     async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
         """Writes where the file stands; nothing where nothing of it is in the database."""
         await roll_back(self.connection)
-        place, step = self.file.place, self.file.step
+        location, step = self.file.location, self.file.step
         if done or alone:
             digest = self.script.digest_of_first(done)
             where = self._where(done, why)
-            entry = records.advance_journal(place, step, done=done, done_sha256=digest, error=where)
+            entry = write.advance_journal(location, step, done=done, done_sha256=digest, error=where)
         else:
-            entry = records.undo_journal(place, step) if place.has_history else records.drop_table(place)
+            entry = write.undo_journal(location, step) if location.has_history else write.drop_table(location)
         await self._write(self.file.limits() + entry)
 
     def _stand(self) -> _Stand:
@@ -220,5 +228,5 @@ class _Journal:
         statements = self.script.statements
         if done == len(statements):
             return f"the end of {self.script.name}{_INTERRUPTED}"
-        place = f"{self.script.name}:{statements[done].line}"
-        return f"statement {done + 1} of {len(statements)}: {why or place + _INTERRUPTED}"
+        location = f"{self.script.name}:{statements[done].line}"
+        return f"statement {done + 1} of {len(statements)}: {why or location + _INTERRUPTED}"

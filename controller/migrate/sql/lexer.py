@@ -48,9 +48,9 @@ class Statement:
         return tokens.first_words(self.source, self.offset, self.end)
 
     @property
-    def place(self) -> str:
+    def line_and_column(self) -> str:
         """`line:column` of its first character, both counted from 1."""
-        return place_of(self.source, self.offset)
+        return line_and_column(self.source, self.offset)
 
     @property
     def normalised(self) -> bytes:
@@ -102,7 +102,7 @@ def split(sql: str, *, file: str) -> Statements:
     return _Splitter(sql, file).statements()
 
 
-def place_of(text: str, offset: int) -> str:
+def line_and_column(text: str, offset: int) -> str:
     """`line:column` of a character, both counted from 1; columns in characters."""
     return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
 
@@ -241,4 +241,4 @@ class _Splitter:
         return end
 
     def _error(self, offset: int, problem: str) -> MigrationFileError:
-        return MigrationFileError(f"{self.file}:{place_of(self.sql, offset)}: {problem}.")
+        return MigrationFileError(f"{self.file}:{line_and_column(self.sql, offset)}: {problem}.")

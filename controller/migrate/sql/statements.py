@@ -77,8 +77,8 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
     match = _CREATE_INDEX.match(statement.text)
     if match is None:
         raise MigrationFileError(
-            f"{file}:{statement.place}: an index that is made CONCURRENTLY needs a name: CREATE INDEX CONCURRENTLY "
-            "name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
+            f"{file}:{statement.line_and_column}: an index that is made CONCURRENTLY needs a name: CREATE INDEX "
+            "CONCURRENTLY name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
         )
     return ConcurrentIndex(match["name"], match["table"])
 

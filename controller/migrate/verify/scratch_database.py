@@ -58,7 +58,7 @@ async def _create(connection: Connection, target: Target, name: str) -> None:
         await connection.execute(_quoted("CREATE DATABASE {database} TEMPLATE template0", database=name))
     except asyncpg.InsufficientPrivilegeError:
         raise ConfigurationError(
-            f"{target.place}: this needs a scratch database on the same server, and user {target.user!r} may not "
+            f"{target.description}: this needs a scratch database on the same server, and user {target.user!r} may not "
             f"create one. Say ALTER ROLE {identifier(target.user)} CREATEDB, or give the URL of another server, such "
             "as a test's.",
             reason="ScratchForbidden",
@@ -69,8 +69,8 @@ async def _refuse_pooler(connection: Connection, target: Target) -> None:
     """A pooler knows the databases of its configuration, and not one that was made a moment ago."""
     if target.pooler is not Pooler.NONE or await behind_pooler(connection):
         raise ConfigurationError(
-            f"{target.place}: a pooler stands before this server, and cannot lead to a scratch database. Give the "
-            "address of the server itself.",
+            f"{target.description}: a pooler stands before this server, and cannot lead to a scratch database. Give "
+            "the address of the server itself.",
             reason="PoolerInTheWay",
         )
 
@@ -90,7 +90,7 @@ async def _drop(target: Target, name: str) -> None:
                     await connection.execute(statement)
     except tenacity.RetryError:
         raise DatabaseUnavailable(
-            f"{target.place}: the scratch database could not be dropped. Once the server is back: {statement};",
+            f"{target.description}: the scratch database could not be dropped. Once the server is back: {statement};",
             reason="ScratchNotDropped",
         ) from None
 

@@ -11,7 +11,7 @@ from controller.database.target import Target
 from controller.migrate.catalog.differences import Catalog, Difference, differences
 from controller.migrate.catalog.snapshot import read_live
 from controller.migrate.files.folder import Migration, Migrations
-from controller.migrate.history.read import find_place
+from controller.migrate.history.read import locate_history
 from controller.migrate.run.attempt import Progress, RunSettings
 from controller.migrate.run.runner import Runner
 from controller.migrate.verify.scratch_database import scratch_database
@@ -60,11 +60,11 @@ async def verify(
 
 
 async def _check_until_untrue(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
-    place = await find_place(runner.connection, runner.settings.schema)
+    location = await locate_history(runner.connection, runner.settings.schema)
 
     async def catalog_at(version: int) -> Catalog:
         await runner.run(migrations, version)
-        return await read_live(runner.connection, place.schema)
+        return await read_live(runner.connection, location.schema)
 
     version = migrations[start - 1].version if start else 0
     before = await catalog_at(version)

@@ -38,7 +38,7 @@ def tls_target(tls_postgres: PostgresServer) -> Target:
 async def test_a_wrong_password(target: Target) -> None:
     message = await refusal(replace(target, password="wr0ng"), "AuthenticationFailed")
     assert target.user in message
-    assert target.place in message
+    assert target.description in message
 
 
 async def test_a_user_that_does_not_exist_is_not_told_from_a_wrong_password(target: Target) -> None:

@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying
 
 from controller.database.auth_messages import MOST_ITERATIONS
 from controller.database.connection import connected
-from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, GuardedProtocol
+from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
@@ -145,16 +145,16 @@ async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else
 async def test_a_flood_gets_its_share_of_our_time_and_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     spent = 0.0
-    pass_on = GuardedProtocol._pass_on
+    pass_on = HardenedProtocol._pass_on
 
-    def counting(self: GuardedProtocol, data: bytes) -> None:
+    def counting(self: HardenedProtocol, data: bytes) -> None:
         nonlocal spent
         sizes.append(len(data))
         began = time.thread_time()
         pass_on(self, data)
         spent += time.thread_time() - began
 
-    monkeypatch.setattr(GuardedProtocol, "_pass_on", counting)
+    monkeypatch.setattr(HardenedProtocol, "_pass_on", counting)
     monkeypatch.setattr("controller.database.hardened_protocol.ANSWER_SECONDS", 0.05)
     await refused(hostile.talks_after_login)
     assert max(sizes) == PIECE
@@ -207,7 +207,7 @@ async def test_a_failure_leaves_nothing_of_its_login_to_the_garbage_collector(sc
     """Hundreds that fail all the time would make it stop the process for a third of a second each minute."""
 
     def failures() -> list[object]:
-        kinds = GuardedProtocol | AsyncRetrying | DatabaseUnavailable
+        kinds = HardenedProtocol | AsyncRetrying | DatabaseUnavailable
         return [each for each in gc.get_objects() if isinstance(each, kinds)]
 
     gc.collect()

@@ -12,7 +12,7 @@ from controller.database.pool.values import PoolSettings
 from controller.database.secret import SecretData
 from controller.database.target import Target
 from controller.migrate.files.folder import Migrations
-from controller.reconcile.limiter import Slots
+from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Session
 from controller.reconcile.observe import FRESH, Surroundings, look
 from controller.reconcile.observed import Observed
@@ -43,7 +43,7 @@ class Onlooker:
         def migrations() -> Migrations:
             return pairs(files)
 
-        around = Surroundings(NoSecrets(), migrations, None, Slots(1))
+        around = Surroundings(NoSecrets(), migrations, None, Limiter(1))
         return await look(wanted or spec(), around, self.session, self.pool, before=before)
 
     def make_comparison_due(self) -> None:

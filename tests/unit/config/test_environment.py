@@ -147,4 +147,4 @@ def test_variables_that_are_empty_are_not_set() -> None:
 
 def test_a_target_never_shows_its_password() -> None:
     assert SECRET not in repr(read(LEAST))
-    assert SECRET not in read(LEAST).target.place
+    assert SECRET not in read(LEAST).target.description

@@ -41,7 +41,7 @@ def told(environment: dict[str, str], url: str | None) -> str:
     except ConfigurationError as error:
         return error.message
     assert isinstance(found, DatabaseSettings)
-    assert len(found.target.place.splitlines()) == 1
+    assert len(found.target.description.splitlines()) == 1
     return ""
 
 

@@ -3,7 +3,7 @@
 from datetime import UTC, datetime, timedelta
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.store import Board, Report
+from controller.health.store import Report, ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
@@ -19,28 +19,28 @@ def report(health: Health = Health.HEALTHY, sample: Sample | None = None) -> Rep
 
 
 def test_looks_are_counted_by_how_they_ended() -> None:
-    board = Board()
+    store = ReportStore()
     for health in (Health.HEALTHY, Health.UNHEALTHY, Health.UNHEALTHY):
-        board.put(("a", "one"), report(health))
-    latest = board.get(("a", "one"), NOW)
+        store.put(("a", "one"), report(health))
+    latest = store.get(("a", "one"), NOW)
     assert latest is not None
     assert (latest.succeeded, latest.failed) == (1, 2)
 
 
 def test_what_is_removed_leaves_nothing_behind() -> None:
-    board = Board()
-    board.put(("a", "one"), report(Health.UNHEALTHY))
-    board.remove(("a", "one"))
-    board.remove(("a", "one"))
-    assert board.reports(NOW) == {}
-    assert board.get(("a", "one"), NOW) is None
+    store = ReportStore()
+    store.put(("a", "one"), report(Health.UNHEALTHY))
+    store.remove(("a", "one"))
+    store.remove(("a", "one"))
+    assert store.reports(NOW) == {}
+    assert store.get(("a", "one"), NOW) is None
 
 
 def test_reports_come_in_the_order_of_their_names() -> None:
-    board = Board()
+    store = ReportStore()
     for key in (("b", "x"), ("a", "z"), ("a", "y")):
-        board.put(key, report())
-    assert list(board.reports(NOW)) == [("a", "y"), ("a", "z"), ("b", "x")]
+        store.put(key, report())
+    assert list(store.reports(NOW)) == [("a", "y"), ("a", "z"), ("b", "x")]
 
 
 def test_a_report_holds_until_the_next_one_is_due() -> None:

@@ -7,10 +7,10 @@ from typing import Any, cast
 
 import pytest
 
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.operator.client import Client
 from controller.operator.resource_loop import ResourceLoop
-from controller.operator.supervisor import Fleet
+from controller.operator.supervisor import Supervisor
 
 KEY = ("team-a", "perses")
 
@@ -54,14 +54,14 @@ def api() -> ApiServer:
 
 
 @pytest.fixture
-def board() -> Board:
-    return Board()
+def store() -> ReportStore:
+    return ReportStore()
 
 
 @pytest.fixture
-async def fleet(api: ApiServer, board: Board) -> AsyncIterator[Fleet]:
-    made = Fleet(
-        client=cast("Client", api), board=board, migrations=lambda: (), service_namespace=lambda namespace: namespace
+async def supervisor(api: ApiServer, store: ReportStore) -> AsyncIterator[Supervisor]:
+    made = Supervisor(
+        client=cast("Client", api), store=store, migrations=lambda: (), service_namespace=lambda namespace: namespace
     )
     yield made
     await made.stop()
@@ -77,63 +77,63 @@ def loops() -> list[str]:
     return [task.get_name() for task in asyncio.all_tasks() if task.get_name().startswith("loop ")]
 
 
-async def test_a_resource_that_is_gone_is_forgotten(fleet: Fleet, board: Board) -> None:
-    fleet.observe(body())
+async def test_a_resource_that_is_gone_is_forgotten(supervisor: Supervisor, store: ReportStore) -> None:
+    supervisor.observe(body())
     await settled()
-    assert board.get(KEY, datetime.now(UTC)) is not None
-    fleet.forget(body())
+    assert store.get(KEY, datetime.now(UTC)) is not None
+    supervisor.forget(body())
     await settled()
-    assert board.get(KEY, datetime.now(UTC)) is None
+    assert store.get(KEY, datetime.now(UTC)) is None
     assert loops() == []
 
 
 async def test_a_resource_made_again_in_a_gap_of_the_watch_takes_the_place_of_the_old(
-    fleet: Fleet, board: Board, api: ApiServer
+    supervisor: Supervisor, store: ReportStore, api: ApiServer
 ) -> None:
-    fleet.observe(body("1"))
+    supervisor.observe(body("1"))
     await settled()
     api.resource = body("2", version=9)
-    fleet.observe(api.resource)
+    supervisor.observe(api.resource)
     await settled()
     assert len(loops()) == 1
-    assert board.get(KEY, datetime.now(UTC)) is not None
+    assert store.get(KEY, datetime.now(UTC)) is not None
     assert api.written == ["1", "2"]
-    fleet.forget(body("1"))  # told late
+    supervisor.forget(body("1"))  # told late
     await settled()
-    assert board.get(KEY, datetime.now(UTC)) is not None
+    assert store.get(KEY, datetime.now(UTC)) is not None
 
 
-async def test_nothing_is_begun_once_it_stops(fleet: Fleet, board: Board) -> None:
-    fleet.observe(body())
+async def test_nothing_is_begun_once_it_stops(supervisor: Supervisor, store: ReportStore) -> None:
+    supervisor.observe(body())
     await settled()
-    await fleet.stop()
-    fleet.observe(body(version=5, generation=2))
-    fleet.observe(body("2", version=7))
+    await supervisor.stop()
+    supervisor.observe(body(version=5, generation=2))
+    supervisor.observe(body("2", version=7))
     await settled()
     assert loops() == []
 
 
 async def test_news_that_our_own_write_has_overtaken_is_no_reason_to_tell_it_again(
-    fleet: Fleet, api: ApiServer
+    supervisor: Supervisor, api: ApiServer
 ) -> None:
     first = body(version=1)
     api.resource = body(version=7, generation=2)
-    fleet.observe(first)
+    supervisor.observe(first)
     await settled()
     assert api.events == ["SecretNotFound"]
-    fleet.observe(first)  # the watch lags behind what our write was answered
+    supervisor.observe(first)  # the watch lags behind what our write was answered
     await settled()
     assert (api.events, len(api.written)) == (["SecretNotFound"], 2), "one write for each generation"
 
 
 async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
-    fleet: Fleet, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+    supervisor: Supervisor, api: ApiServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def broken(*_: Any) -> None:
         raise ValueError("h0rse")
 
     monkeypatch.setattr(api, "post_event", broken)
-    fleet.observe(body())
+    supervisor.observe(body())
     await settled()
     assert len(loops()) == 1
 
@@ -142,10 +142,10 @@ def test_a_loop_keeps_the_newest_it_knows() -> None:
     loop = ResourceLoop(
         body(version=10),
         client=cast("Client", ApiServer()),
-        board=Board(),
+        store=ReportStore(),
         migrations=lambda: (),
         service_namespace=lambda namespace: namespace,
-        slots=cast("Any", None),
+        limiter=cast("Any", None),
     )
     loop.observe(body(version=9, generation=1))
     assert loop.body["metadata"]["resourceVersion"] == "10"

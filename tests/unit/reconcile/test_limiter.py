@@ -4,26 +4,26 @@ import asyncio
 
 import pytest
 
-from controller.reconcile import limiter as slots
-from controller.reconcile.limiter import Slots
+from controller.reconcile import limiter
+from controller.reconcile.limiter import Limiter
 
 
 class Action:
     """Something that runs in a slot until it is let go."""
 
-    def __init__(self, places: Slots) -> None:
+    def __init__(self, places: Limiter) -> None:
         self.entered = asyncio.Event()
         self.let_go = asyncio.Event()
         self.task = asyncio.create_task(self._run(places))
 
-    async def _run(self, places: Slots) -> None:
+    async def _run(self, places: Limiter) -> None:
         async with places.one():
             self.entered.set()
             await self.let_go.wait()
 
 
 async def test_no_more_than_the_places_run_at_once() -> None:
-    places = Slots(2)
+    places = Limiter(2)
     actions = [Action(places) for _ in range(3)]
     async with asyncio.timeout(5):
         await asyncio.gather(actions[0].entered.wait(), actions[1].entered.wait())
@@ -36,8 +36,8 @@ async def test_no_more_than_the_places_run_at_once() -> None:
 
 
 async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(slots, "SLOW_SECONDS", 0.01)
-    places = Slots(1)
+    monkeypatch.setattr(limiter, "SLOW_SECONDS", 0.01)
+    places = Limiter(1)
     slow, next_one = Action(places), Action(places)
     async with asyncio.timeout(5):
         await next_one.entered.wait()
@@ -49,8 +49,8 @@ async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.Mon
 
 @pytest.mark.parametrize("slow_seconds", [0.0, 60.0])
 async def test_each_place_is_given_back_once(monkeypatch: pytest.MonkeyPatch, slow_seconds: float) -> None:
-    monkeypatch.setattr(slots, "SLOW_SECONDS", slow_seconds)
-    places = Slots(1)
+    monkeypatch.setattr(limiter, "SLOW_SECONDS", slow_seconds)
+    places = Limiter(1)
     async with asyncio.timeout(5):
         for _ in range(3):
             async with places.one():
@@ -66,7 +66,7 @@ async def test_each_place_is_given_back_once(monkeypatch: pytest.MonkeyPatch, sl
 
 
 async def test_a_cancelled_action_gives_its_place_back() -> None:
-    places = Slots(1)
+    places = Limiter(1)
     cancelled = Action(places)
     async with asyncio.timeout(5):
         await cancelled.entered.wait()

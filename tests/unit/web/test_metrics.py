@@ -7,21 +7,21 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.exposition import choose_encoder
 
-from controller.health.store import Board
-from controller.web.metrics import BoardCollector, MetricsPage, registry
+from controller.health.store import ReportStore
+from controller.web.metrics import MetricsPage, ReportCollector, registry
 from tests.support.binaries import promtool
 from tests.unit.web.reports import DOWN, report
 
 
-def scrape(board: Board) -> str:
-    return generate_latest(registry(board, version="0.1.0")).decode()
+def scrape(store: ReportStore) -> str:
+    return generate_latest(registry(store, version="0.1.0")).decode()
 
 
-def board_with(*names: str) -> Board:
-    board = Board()
+def board_with(*names: str) -> ReportStore:
+    store = ReportStore()
     for name in names:
-        board.put(("team-a", name), report())
-    return board
+        store.put(("team-a", name), report())
+    return store
 
 
 def test_each_database_has_its_series() -> None:
@@ -37,32 +37,32 @@ def test_each_database_has_its_series() -> None:
 
 
 def test_a_database_that_is_down_has_no_response_time() -> None:
-    board = Board()
-    board.put(("team-a", "one"), report(DOWN))
-    text = scrape(board)
+    store = ReportStore()
+    store.put(("team-a", "one"), report(DOWN))
+    text = scrape(store)
     assert 'dashdb_database_up{name="one",namespace="team-a"} 0.0' in text
     assert "dashdb_database_response_seconds{" not in text
 
 
 def test_a_database_that_is_gone_leaves_no_series() -> None:
-    board = board_with("one", "two")
-    board.remove(("team-a", "one"))
-    assert 'name="one"' not in scrape(board)
+    store = board_with("one", "two")
+    store.remove(("team-a", "one"))
+    assert 'name="one"' not in scrape(store)
 
 
 @pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8"])
 def test_what_has_not_changed_since_the_last_scrape_reads_as_the_library_writes_it(accept: str) -> None:
-    board = board_with("one", "two")
+    store = board_with("one", "two")
     ours = CollectorRegistry()
-    ours.register(BoardCollector(board, version="0.1.0"))
+    ours.register(ReportCollector(store, version="0.1.0"))
     page = MetricsPage(ours)
     encoder, content_type = choose_encoder(accept)
     changes: list[Callable[[], None]] = [
         lambda: None,
-        lambda: board.put(("team-a", "two"), report(DOWN)),
-        lambda: board.remove(("team-a", "one")),
-        lambda: board.remove(("team-a", "two")),
-        lambda: board.put(("team-a", "one"), report()),
+        lambda: store.put(("team-a", "two"), report(DOWN)),
+        lambda: store.remove(("team-a", "one")),
+        lambda: store.remove(("team-a", "two")),
+        lambda: store.put(("team-a", "one"), report()),
     ]
     for change in changes:
         change()

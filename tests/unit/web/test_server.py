@@ -10,9 +10,9 @@ import pytest
 from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
-from controller.health.store import Board
+from controller.health.store import ReportStore
 from controller.web import answers
-from controller.web.metrics import BoardCollector
+from controller.web.metrics import ReportCollector
 from controller.web.server import application, serving
 from tests.unit.web.reports import DOWN, report
 
@@ -20,8 +20,8 @@ from tests.unit.web.reports import DOWN, report
 class Served:
     """A server on a free port, and a client of it."""
 
-    def __init__(self, board: Board, client: aiohttp.ClientSession, port: int) -> None:
-        self.board = board
+    def __init__(self, store: ReportStore, client: aiohttp.ClientSession, port: int) -> None:
+        self.store = store
         self.not_ready: str | None = None
         self.port = port
         self._client = client
@@ -35,28 +35,28 @@ class Served:
 @pytest.fixture
 async def served() -> AsyncIterator[Served]:
     async with aiohttp.ClientSession() as client:
-        it = Served(Board(), client, 0)
-        async with serving(application(it.board, lambda: it.not_ready, version="0.1.0"), "127.0.0.1", 0) as port:
+        it = Served(ReportStore(), client, 0)
+        async with serving(application(it.store, lambda: it.not_ready, version="0.1.0"), "127.0.0.1", 0) as port:
             it.port = port
             yield it
 
 
 async def test_live_never_depends_on_anything(served: Served) -> None:
-    served.board.put(("team-a", "perses"), report(DOWN))
+    served.store.put(("team-a", "perses"), report(DOWN))
     served.not_ready = "nothing works"
     assert await served.get("/live") == (200, "application/json", '{"alive": true}')
 
 
 async def test_ready_follows_the_watch_and_not_the_databases(served: Served) -> None:
-    served.board.put(("team-a", "perses"), report(DOWN))
+    served.store.put(("team-a", "perses"), report(DOWN))
     assert await served.get("/ready") == (200, "application/json", '{"ready": true}')
     served.not_ready = "not watching"
     assert await served.get("/ready") == (503, "application/json", '{"ready": false, "reason": "not watching"}')
 
 
 async def test_each_database_has_its_own_answers(served: Served) -> None:
-    served.board.put(("team-a", "good"), report())
-    served.board.put(("team-a", "bad"), report(DOWN))
+    served.store.put(("team-a", "good"), report())
+    served.store.put(("team-a", "bad"), report(DOWN))
     for path in ("/ready", "/api/v1/health"):
         assert (await served.get(f"{path}/team-a/good"))[0] == 200
         assert (await served.get(f"{path}/team-a/bad"))[0] == 503
@@ -65,11 +65,11 @@ async def test_each_database_has_its_own_answers(served: Served) -> None:
 
 
 async def test_health_comes_as_plain_json_and_as_health_json(served: Served) -> None:
-    served.board.put(("team-a", "good"), report())
+    served.store.put(("team-a", "good"), report())
     assert (await served.get("/api/v1/health"))[1] == "application/json"
     status, kind, body = await served.get("/api/v1/health", Accept="application/health+json")
     assert (status, kind, json.loads(body)["status"]) == (200, "application/health+json", "pass")
-    served.board.put(("team-a", "bad"), report(DOWN))
+    served.store.put(("team-a", "bad"), report(DOWN))
     status, _, body = await served.get("/api/v1/health/team-a/bad", Accept="application/health+json")
     assert (status, json.loads(body)["status"]) == (503, "fail")
 
@@ -100,12 +100,12 @@ async def test_metrics_of_a_version_that_is_none_come_as_text(served: Served, ki
 async def test_live_answers_while_metrics_are_written(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, answered = threading.Event(), threading.Event()
 
-    def slow(_: BoardCollector) -> Iterator[Metric]:
+    def slow(_: ReportCollector) -> Iterator[Metric]:
         begun.set()
         assert answered.wait(10)
         return iter(())
 
-    monkeypatch.setattr(BoardCollector, "collect", slow)
+    monkeypatch.setattr(ReportCollector, "collect", slow)
     metrics = asyncio.create_task(served.get("/metrics"))
     assert await asyncio.to_thread(begun.wait, 10)
     assert (await served.get("/live"))[0] == 200
@@ -114,7 +114,7 @@ async def test_live_answers_while_metrics_are_written(served: Served, monkeypatc
 
 
 async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Served) -> None:
-    served.board.put(("team-a", "perses"), report(DOWN, message="<script>alert(1)</script>"))
+    served.store.put(("team-a", "perses"), report(DOWN, message="<script>alert(1)</script>"))
     status, kind, html = await served.get("/")
     assert (status, kind) == (200, "text/html")
     assert "team-a/perses" in html
@@ -124,13 +124,13 @@ async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Se
 @pytest.mark.parametrize("host", ["a..b", "h" * 300, "\udcff"])
 async def test_a_host_that_no_resolver_is_asked_for_is_one_clear_error(host: str) -> None:
     with pytest.raises(ConfigurationError, match="no name that a host can have"):
-        async with serving(application(Board(), lambda: None, version="0.1.0"), host, 0):
+        async with serving(application(ReportStore(), lambda: None, version="0.1.0"), host, 0):
             pass
 
 
 async def test_a_taken_address_is_one_clear_error(served: Served) -> None:
     with pytest.raises(ConfigurationError, match=f"on 127.0.0.1:{served.port}: Address already in use. Choose another"):
-        async with serving(application(Board(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
+        async with serving(application(ReportStore(), lambda: None, version="0.1.0"), "127.0.0.1", served.port):
             pass
 
 

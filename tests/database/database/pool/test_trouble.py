@@ -11,7 +11,7 @@ import pytest
 
 from controller.database.connection import connected
 from controller.database.pool.pool import Pool
-from controller.database.pool.pooled_connection import Member
+from controller.database.pool.pooled_connection import PooledConnection
 from controller.database.pool.values import CloseReason
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
@@ -102,12 +102,12 @@ async def test_one_that_was_lost_unnoticed_is_replaced_before_anything_is_sent(
 async def test_no_step_of_the_event_loop_sees_a_lost_one_as_usable(request: pytest.FixtureRequest, kind: str) -> None:
     server: PostgresServer = request.getfixturevalue(kind)
     async with connected(target_to(server.create_database())) as connection:
-        member = Member(connection, dies_at=math.inf)
-        assert member.usable
+        pooled = PooledConnection(connection, dies_at=math.inf)
+        assert pooled.usable
         server.psql(server.superuser, sql=f"SELECT pg_terminate_backend({await pid(connection)}, 5000)")
         seen = []
         while not connection.is_closed():
-            seen.append(member.usable)
+            seen.append(pooled.usable)
             await asyncio.sleep(0)
         assert set(seen) == {False}
 

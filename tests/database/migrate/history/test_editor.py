@@ -14,7 +14,7 @@ from controller.errors import (
     MigrationLocked,
     SchemaDirty,
 )
-from controller.migrate.history.editor import Clerk
+from controller.migrate.history.editor import HistoryEditor
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.make_plan import Origin
 from controller.migrate.run.attempt import RunSettings
@@ -29,8 +29,8 @@ EDITED = {**THREE, "V2_t2.up.sql": "CREATE TABLE t2 (edited int)"}
 DIRTY = {**THREE, "V2_t2.up.sql": "-- dashdb:no-transaction\nCREATE TABLE t2 ();\nSELECT nothing"}
 
 
-def clerk(connection: Connection, settings: RunSettings | None = None) -> Clerk:
-    return Clerk(connection, settings or RunSettings(), lambda _what, _who: None)
+def editor(connection: Connection, settings: RunSettings | None = None) -> HistoryEditor:
+    return HistoryEditor(connection, settings or RunSettings(), lambda _what, _who: None)
 
 
 async def applied(connection: Connection) -> dict[int, Origin]:
@@ -40,7 +40,7 @@ async def applied(connection: Connection) -> dict[int, Origin]:
 
 async def test_a_baseline_runs_nothing_and_later_files_are_applied(connection: Connection) -> None:
     await connection.execute("CREATE TABLE t1 (); CREATE TABLE t2 ()")
-    await clerk(connection).baseline(pairs(THREE), 2)
+    await editor(connection).baseline(pairs(THREE), 2)
     assert await applied(connection) == {1: Origin.BASELINE, 2: Origin.BASELINE}
     done = await run(connection, THREE)
     assert [s.migration.version for s in done.steps] == [3]
@@ -52,7 +52,7 @@ async def test_a_baseline_runs_nothing_and_later_files_are_applied(connection: C
 async def test_a_database_with_a_history_gets_no_baseline(connection: Connection) -> None:
     await run(connection, THREE, 1)
     with pytest.raises(HistoryMismatch, match="dashdb migrate force") as caught:
-        await clerk(connection).baseline(pairs(THREE), 2)
+        await editor(connection).baseline(pairs(THREE), 2)
     assert caught.value.reason == "HistoryExists"
     assert await applied(connection) == {1: Origin.RUN}
 
@@ -60,13 +60,13 @@ async def test_a_database_with_a_history_gets_no_baseline(connection: Connection
 async def test_a_first_file_that_was_refused_does_not_stand_in_the_way_of_a_baseline(connection: Connection) -> None:
     with pytest.raises(MigrationFailed):
         await run(connection, {**THREE, "V1_t1.up.sql": "-- dashdb:no-transaction\nSELECT nothing"})
-    await clerk(connection).baseline(pairs(THREE), 1)
+    await editor(connection).baseline(pairs(THREE), 1)
 
 
 @pytest.mark.parametrize("version", [0, 4, -1])
 async def test_a_baseline_is_a_version_of_the_files(connection: Connection, version: int) -> None:
     with pytest.raises(ConfigurationError, match="does not exist"):
-        await clerk(connection).baseline(pairs(THREE), version)
+        await editor(connection).baseline(pairs(THREE), version)
     assert await tables(connection) == []
 
 
@@ -74,12 +74,12 @@ async def test_a_baseline_is_a_version_of_the_files(connection: Connection, vers
 async def test_a_forced_version_is_one_of_the_files_or_0(connection: Connection, version: int) -> None:
     await run(connection, THREE)
     with pytest.raises(ConfigurationError, match="does not exist"):
-        await clerk(connection).force(pairs(THREE), version)
+        await editor(connection).force(pairs(THREE), version)
 
 
 async def test_force_goes_up_and_keeps_what_is_known_of_the_others(connection: Connection) -> None:
     await run(connection, THREE, 1)
-    await clerk(connection).force(pairs(THREE), 3)
+    await editor(connection).force(pairs(THREE), 3)
     assert await applied(connection) == {1: Origin.RUN, 2: Origin.FORCE, 3: Origin.FORCE}
     assert await tables(connection) == ["schema_version", "t1"]
     assert (await run(connection, THREE)).steps == ()
@@ -87,7 +87,7 @@ async def test_force_goes_up_and_keeps_what_is_known_of_the_others(connection: C
 
 async def test_force_goes_down_and_the_files_above_are_pending_again(connection: Connection) -> None:
     await run(connection, THREE)
-    await clerk(connection).force(pairs(THREE), 1)
+    await editor(connection).force(pairs(THREE), 1)
     assert await history(connection) == [(1, "up"), (2, "down"), (3, "down")]
     await connection.execute("DROP TABLE t2, t3")
     assert len((await run(connection, THREE)).steps) == 2
@@ -95,9 +95,9 @@ async def test_force_goes_down_and_the_files_above_are_pending_again(connection:
 
 async def test_force_0_forgets_the_history_and_nothing_else(connection: Connection) -> None:
     for _ in range(2):
-        await clerk(connection).force(pairs(THREE), 0)
+        await editor(connection).force(pairs(THREE), 0)
     await run(connection, THREE)
-    await clerk(connection).force(pairs(THREE), 0)
+    await editor(connection).force(pairs(THREE), 0)
     assert await tables(connection) == ["t1", "t2", "t3"]
 
 
@@ -105,7 +105,7 @@ async def test_force_0_forgets_the_history_and_nothing_else(connection: Connecti
 async def test_force_clears_dirty_wherever_it_says_the_database_is(connection: Connection, version: int) -> None:
     with pytest.raises(SchemaDirty):
         await run(connection, DIRTY)
-    await clerk(connection).force(pairs(DIRTY), version)
+    await editor(connection).force(pairs(DIRTY), version)
     assert all(row.error is None for row in await read_history(connection))
     assert max(await applied(connection), default=0) == version
 
@@ -114,7 +114,7 @@ async def test_force_takes_an_edited_file_for_the_one_that_was_applied(connectio
     await run(connection, THREE)
     with pytest.raises(HistoryMismatch):
         await run(connection, EDITED)
-    await clerk(connection).force(pairs(EDITED), 3)
+    await editor(connection).force(pairs(EDITED), 3)
     assert (await run(connection, EDITED)).steps == ()
     assert await applied(connection) == {1: Origin.RUN, 2: Origin.FORCE, 3: Origin.RUN}
 
@@ -122,7 +122,7 @@ async def test_force_takes_an_edited_file_for_the_one_that_was_applied(connectio
 @pytest.mark.parametrize("verb", ["baseline", "force"])
 async def test_nothing_is_said_while_a_runner_is_at_work(target: Target, connection: Connection, verb: str) -> None:
     waits: list[str] = []
-    said = Clerk(connection, IMPATIENT, lambda _, who: waits.append(who))
+    said = HistoryEditor(connection, IMPATIENT, lambda _, who: waits.append(who))
     async with connected(target) as runner:
         await runner.execute("BEGIN")
         await take_lock(runner)
@@ -139,7 +139,7 @@ async def test_a_history_that_somebody_locks_is_waited_for(target: Target, conne
     async with connected(target) as other:
         await other.execute("BEGIN; LOCK TABLE schema_version IN SHARE MODE")
         with pytest.raises(MigrationLocked, match="Nothing was written"):
-            await clerk(connection, IMPATIENT).force(pairs(THREE), 2)
+            await editor(connection, IMPATIENT).force(pairs(THREE), 2)
         await other.execute("ROLLBACK")
 
 
@@ -220,8 +220,8 @@ async def test_a_schema_that_is_named_has_a_history_of_its_own(connection: Conne
 
 async def test_force_and_baseline_write_to_the_schema_that_is_named(connection: Connection) -> None:
     await connection.execute('CREATE SCHEMA "of ""team"" a"')
-    await clerk(connection, OTHER).baseline(pairs(WANDERING), 1)
-    await clerk(connection, OTHER).force(pairs(WANDERING), 3)
+    await editor(connection, OTHER).baseline(pairs(WANDERING), 1)
+    await editor(connection, OTHER).force(pairs(WANDERING), 3)
     assert [row.version for row in await read_history(connection, OTHER.schema)] == [1, 2, 3]
     assert await tables(connection) == []
 

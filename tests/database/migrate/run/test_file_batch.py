@@ -11,10 +11,10 @@ from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationLocked
 from controller.migrate.history.lock import LOCKED, MOVED, guard_behind
-from controller.migrate.history.read import find_place
+from controller.migrate.history.read import locate_history
 from controller.migrate.plan.make_plan import Direction, Plan, Step
-from controller.migrate.run.attempt import FileRun, RunSettings
-from controller.migrate.run.file_batch import Bundle, run_bundle
+from controller.migrate.run.attempt import MigrationAttempt, RunSettings
+from controller.migrate.run.file_batch import FileBatch, run_file_batch
 from tests.database.engine import IMPATIENT, history, run, run_alone, tables, take_lock
 from tests.database.silence import Notes
 from tests.database.targets import target_to
@@ -32,16 +32,16 @@ CREATE EVENT TRIGGER slow ON ddl_command_end WHEN TAG IN ('CREATE TABLE', 'DROP 
 """
 
 
-async def bundle_of(connection: Connection, progress: Notes, expected: Iterable[int] = (0, 1, 2, 3)) -> Bundle:
+async def bundle_of(connection: Connection, progress: Notes, expected: Iterable[int] = (0, 1, 2, 3)) -> FileBatch:
     """The four files; EXPECTED is where each of them is to find the database."""
-    place = await find_place(connection, None)
-    return Bundle(
+    location = await locate_history(connection, None)
+    return FileBatch(
         tuple(
-            FileRun(
+            MigrationAttempt(
                 connection,
                 RunSettings(),
                 progress,
-                replace(place, has_history=migration.version > 1),
+                replace(location, has_history=migration.version > 1),
                 Step(migration, Direction.UP),
                 at,
                 migration.version,
@@ -112,8 +112,8 @@ async def test_a_way_back_that_is_refused_leaves_those_behind_it_applied(connect
 
 async def test_only_what_was_ours_counts_where_another_runner_stepped_in_between(connection: Connection) -> None:
     notes = Notes()
-    bundle = await bundle_of(connection, notes, expected=(0, 1, 7, 3))
-    assert [run.step.label for run in await run_bundle(bundle, None)] == NAMES[2:]
+    file_batch = await bundle_of(connection, notes, expected=(0, 1, 7, 3))
+    assert [run.step.label for run in await run_file_batch(file_batch, None)] == NAMES[2:]
     assert await history(connection) == [(1, "up"), (2, "up")]
     assert notes.done == NAMES[:2]
 
@@ -264,12 +264,12 @@ async def test_a_file_behind_another_begins_only_where_that_one_led(
 ) -> None:
     await run(connection, FOUR, 2 if change == "SELECT" else None)
     await connection.execute(change)
-    assert await _refused(connection, guard_behind(await find_place(connection, None), 2)) == sqlstate
+    assert await _refused(connection, guard_behind(await locate_history(connection, None), 2)) == sqlstate
 
 
 async def test_a_file_behind_another_begins_only_with_the_lock(target: Target, connection: Connection) -> None:
     await run(connection, FOUR, 2)
-    behind = guard_behind(await find_place(connection, None), 2)
+    behind = guard_behind(await locate_history(connection, None), 2)
     async with connected(target) as holder:
         await holder.execute("BEGIN")
         await take_lock(holder)

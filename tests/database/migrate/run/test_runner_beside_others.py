@@ -9,9 +9,9 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationLocked
-from controller.migrate.history import write as records
+from controller.migrate.history import write
 from controller.migrate.history.lock import describe_holder
-from controller.migrate.history.read import find_place
+from controller.migrate.history.read import locate_history
 from controller.migrate.plan.make_plan import Direction, Plan, Step
 from controller.migrate.run.attempt import RunSettings
 from controller.migrate.sql.lexer import Statement
@@ -86,12 +86,12 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
         await take_lock(other)
         ours = asyncio.create_task(run(connection, THREE, to, progress=notes))
         await notes.event.wait()
-        place = await find_place(other, None)
-        if not place.has_history:
-            await other.execute(records.create_table(place))
+        location = await locate_history(other, None)
+        if not location.has_history:
+            await other.execute(write.create_table(location))
         for migration in pairs(THREE):
             await other.execute(migration.up.text.replace("TABLE", "TABLE IF NOT EXISTS"))
-            await other.execute(records.write_step(place, Step(migration, Direction.UP), retries=0))
+            await other.execute(write.write_step(location, Step(migration, Direction.UP), retries=0))
         await other.execute("COMMIT")
         return await ours
 
@@ -121,10 +121,10 @@ async def test_a_runner_that_holds_the_lock_too_long_is_named(target: Target, co
             await run(connection, A, settings=IMPATIENT, progress=notes)
         assert f"backend {pid}" in caught.value.message
         assert caught.value.exit_code == 4
-        place = await find_place(connection, None)
-        again = await describe_holder(connection, place)
+        location = await locate_history(connection, None)
+        again = await describe_holder(connection, location)
         await asyncio.sleep(1.1)
-        assert await describe_holder(connection, place) == again, (
+        assert await describe_holder(connection, location) == again, (
             "the words end up in a status that is written when it changes"
         )
         await holder.execute("ROLLBACK")
@@ -154,7 +154,7 @@ async def test_the_lock_of_another_schema_is_another_lock(target: Target, connec
 
 
 async def test_a_holder_that_has_just_gone_is_another_runner(connection: Connection) -> None:
-    assert await describe_holder(connection, await find_place(connection, None)) == "another runner"
+    assert await describe_holder(connection, await locate_history(connection, None)) == "another runner"
 
 
 class _LetGo(Notes):

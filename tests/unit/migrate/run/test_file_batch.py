@@ -2,10 +2,10 @@
 
 from typing import Any, cast
 
-from controller.migrate.history.read import Place
+from controller.migrate.history.read import HistoryLocation
 from controller.migrate.plan.make_plan import Direction, Step
-from controller.migrate.run.attempt import FileRun, RunSettings
-from controller.migrate.run.file_batch import LONGEST, MOST_FILES, bundles
+from controller.migrate.run.attempt import MigrationAttempt, RunSettings
+from controller.migrate.run.file_batch import LONGEST, MOST_FILES, file_batches
 from tests.unit.migrate.folders import pairs
 
 SHORT = "CREATE TABLE t ();"
@@ -15,15 +15,17 @@ def sizes(*texts: str, **expected: int) -> list[int]:
     """Of the bundles of files with these texts, upwards; EXPECTED: at_2=7 lets file 2 find the database at 7."""
     files = pairs({f"V{number}_f.up.sql": text for number, text in enumerate(texts, start=1)})
     runs = [_run(Step(m, Direction.UP), expected.get(f"at_{m.version}", m.version - 1)) for m in files]
-    found = list(bundles(runs))
-    assert [run for bundle in found for run in bundle.runs] == runs, "all of them, in order"
-    return [len(bundle.runs) for bundle in found]
+    found = list(file_batches(runs))
+    assert [run for file_batch in found for run in file_batch.runs] == runs, "all of them, in order"
+    return [len(file_batch.runs) for file_batch in found]
 
 
-def _run(step: Step, expected: int) -> FileRun:
+def _run(step: Step, expected: int) -> MigrationAttempt:
     nowhere = cast("Any", None)
-    place = Place("public", has_history=True, has_golang_migrate=False)
-    return FileRun(nowhere, RunSettings(), nowhere, place, step, expected, step.migration.version, last=False)
+    location = HistoryLocation("public", has_history=True, has_golang_migrate=False)
+    return MigrationAttempt(
+        nowhere, RunSettings(), nowhere, location, step, expected, step.migration.version, last=False
+    )
 
 
 def test_files_that_only_write_the_catalog_travel_together() -> None:
@@ -51,7 +53,11 @@ def test_ways_back_that_only_drop_travel_together_too() -> None:
         | {"V3_f.down.sql": "DELETE FROM t;"}
     )
     runs = [_run(Step(m, Direction.DOWN), m.version) for m in reversed(files)]
-    assert [[run.step.migration.version for run in bundle.runs] for bundle in bundles(runs)] == [[4], [3], [2, 1]]
+    assert [[run.step.migration.version for run in file_batch.runs] for file_batch in file_batches(runs)] == [
+        [4],
+        [3],
+        [2, 1],
+    ]
 
 
 def test_a_bundle_has_an_end() -> None:

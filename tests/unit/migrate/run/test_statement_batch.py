@@ -1,11 +1,11 @@
 """Which statements travel together."""
 
 from controller.migrate.files.folder import Script, packaged_folder, read_folder
-from controller.migrate.run.statement_batch import LARGEST_BATCH, Batch, batches
+from controller.migrate.run.statement_batch import LARGEST_STATEMENT_BATCH, StatementBatch, statement_batches
 
 
-def cut(sql: str, *, one_by_one: bool = False) -> list[Batch]:
-    return list(batches(Script("V001_test.up.sql", sql), one_by_one=one_by_one))
+def cut(sql: str, *, one_by_one: bool = False) -> list[StatementBatch]:
+    return list(statement_batches(Script("V001_test.up.sql", sql), one_by_one=one_by_one))
 
 
 def sizes(sql: str) -> list[int]:
@@ -42,7 +42,7 @@ def test_a_batch_is_the_text_of_the_file() -> None:
 
 
 def test_long_runs_are_cut() -> None:
-    assert sizes("GRANT a TO b;" * (LARGEST_BATCH + 1)) == [LARGEST_BATCH, 1]
+    assert sizes("GRANT a TO b;" * (LARGEST_STATEMENT_BATCH + 1)) == [LARGEST_STATEMENT_BATCH, 1]
 
 
 def test_one_by_one_means_one_by_one() -> None:
@@ -69,6 +69,6 @@ def test_a_statement_without_a_word_goes_alone() -> None:
 
 def test_the_packaged_migration_makes_few_journeys() -> None:
     (first, *_) = read_folder(packaged_folder())
-    batched = list(batches(first.up))
+    batched = list(statement_batches(first.up))
     assert sum(len(batch.statements) for batch in batched) == len(first.up.statements)
     assert len(batched) <= 3

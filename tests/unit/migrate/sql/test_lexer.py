@@ -64,9 +64,9 @@ def test_the_first_words_tell_the_kind_whatever_comments_stand_between() -> None
         ("COPY t FROM STDOUT", "1:1", "COPY FROM STDIN reads"),
     ],
 )
-def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, place: str, told: str) -> None:
+def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, line_and_column: str, told: str) -> None:
     message = refusal(sql)
-    assert message.startswith(f"f.sql:{place}: ")
+    assert message.startswith(f"f.sql:{line_and_column}: ")
     assert told in message
 
 
@@ -104,7 +104,7 @@ def test_words_are_keywords_and_names_and_nothing_out_of_strings(sql: str, words
 
 def test_statements_know_where_they_stand() -> None:
     statements = split("SELECT 1;\n\n  SELECT é; SELECT 3", file="f.sql")
-    assert [each.place for each in statements] == ["1:1", "3:3", "3:13"]
+    assert [each.line_and_column for each in statements] == ["1:1", "3:3", "3:13"]
     assert [each.text for each in statements[1:]] == ["SELECT é", "SELECT 3"]
     assert statements[-1] == list(statements)[2]
     with pytest.raises(IndexError):
