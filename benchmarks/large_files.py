@@ -27,8 +27,8 @@ from benchmarks.migrations import target_to
 from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, connected
 from controller.migrate.files.folder import read_folder
-from controller.migrate.plan.make_plan import Step
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Step
 from controller.migrate.run.runner import Runner
 from controller.migrate.sql.lexer import Statement
 from tests.support.database import Database

@@ -29,7 +29,8 @@ from controller.database.connection import Connection, connected
 from controller.database.target import SslMode, Target
 from controller.migrate.files.source import LOOK_SECONDS, MigrationSource
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import HistoryRow, Plan, make_plan
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import HistoryRow, Plan
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer, clean_environ
 

@@ -13,11 +13,11 @@ from controller.cli import interrupts
 from controller.cli.common import DurationType, database_options, fail, logging_options
 from controller.config.environment import database_settings
 from controller.config.tls_files import with_tls_files
-from controller.database.connection import Connection, connected
+from controller.database.connection import Connection, OpenConnection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import DashdbError
-from controller.migrate.files.folder import Migrations, packaged_folder, read_folder
-from controller.migrate.run.blockers import OpenConnection
+from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.migration import Migrations
 from controller.runtime.log_format import LogFormat
 
 T = TypeVar("T")

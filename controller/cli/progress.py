@@ -6,7 +6,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from controller.cli.common import print_progress
-from controller.migrate.plan.make_plan import Direction, Step
+from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.lexer import Statement
 
 if TYPE_CHECKING:

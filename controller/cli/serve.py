@@ -15,7 +15,7 @@ from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 from controller.health.store import ReportStore
 from controller.migrate.files.source import MigrationSource
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal

@@ -1,8 +1,8 @@
 """One connection: dialled, logged in, bounded in time."""
 
 import socket
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
@@ -14,6 +14,8 @@ from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 
 Connection: TypeAlias = asyncpg.Connection
+OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
+"""Opens another connection to the same database."""
 
 guard.install()
 

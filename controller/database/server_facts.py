@@ -1,10 +1,11 @@
-"""What a server says about itself, in one query that any role may run."""
+"""Facts that a server tells of itself, by one query that any role may run. Pure."""
 
-from controller.database.connection import Connection
-from controller.database.pool.values import ServerFacts
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
 
 # Rows of pg_stat_activity are visible to every role, their statements are not; sessions of clients have a database.
-_FACTS = """
+SERVER_FACTS_QUERY = """
 WITH sessions AS (
     SELECT count(*) FILTER (WHERE usename = current_user) AS role,
            count(*) FILTER (WHERE datname = current_database())     AS database,
@@ -27,9 +28,25 @@ SELECT current_setting('server_version') AS version,
 """
 
 
-async def read_facts(connection: Connection) -> ServerFacts:
-    """Asks the server once."""
-    row = await connection.fetchrow(_FACTS)
+@dataclass(frozen=True, slots=True)
+class ServerFacts:
+    """One look at the server.
+
+    Attributes:
+        identity: system identifier of the cluster and oid of the database; another one is another database.
+        read_only: a standby, or a server that was told to refuse writes.
+        connections, connection_limit: of the role, the database or the server: whichever is nearest its limit.
+    """
+
+    version: str
+    identity: str
+    read_only: bool
+    connections: int
+    connection_limit: int
+
+
+def parse_server_facts(row: Mapping[str, Any]) -> ServerFacts:
+    """Return the facts in the one row of `SERVER_FACTS_QUERY`."""
     pairs = [(row[f"{scope}_used"], row[f"{scope}_limit"]) for scope in ("role", "database", "server")]
     used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
     return ServerFacts(row["version"].split()[0], row["identity"], row["read_only"], used, limit)

@@ -10,9 +10,8 @@ from typing import TypeVar
 
 from tenacity import AsyncRetrying, retry_if_exception, stop_after_attempt, wait_random_exponential
 
-from controller.database.connection import CLOSE_TIMEOUT, Connection
+from controller.database.connection import CLOSE_TIMEOUT, Connection, OpenConnection
 from controller.database.failures import DRIVER_ERRORS, SERIALIZATION_FAILURE
-from controller.database.pool.pool import Pool
 from controller.errors import DashdbError, DatabaseUnavailable
 
 T = TypeVar("T")
@@ -44,7 +43,7 @@ async def transaction(
     try:
         yield
     except BaseException:
-        await _roll_back(connection)
+        await roll_back(connection, in_doubt=True)
         raise
     if await connection.execute("COMMIT") != "COMMIT":
         raise DatabaseUnavailable(
@@ -53,7 +52,7 @@ async def transaction(
 
 
 async def transact(
-    pool: Pool,
+    open_connection: OpenConnection,
     work: Callable[[Connection], Awaitable[T]],
     isolation: Isolation = Isolation.READ_COMMITTED,
     *,
@@ -68,7 +67,7 @@ async def transact(
     """
 
     async def once() -> T:
-        async with pool.connection() as connection, transaction(connection, isolation, read_only=read_only):
+        async with open_connection() as connection, transaction(connection, isolation, read_only=read_only):
             return await work(connection)
 
     retrying = AsyncRetrying(
@@ -85,10 +84,17 @@ def _lost_to_another(error: BaseException) -> bool:
     return isinstance(error, DashdbError) and error.reason == SERIALIZATION_FAILURE
 
 
-async def _roll_back(connection: Connection) -> None:
-    if connection.is_closed():
+async def roll_back(connection: Connection, *, seconds: float = CLOSE_TIMEOUT, in_doubt: bool = False) -> None:
+    """End the open transaction, or terminate a connection that cannot do so in time.
+
+    Args:
+        seconds: for the ROLLBACK and the cancellation of the statement before it.
+        in_doubt: a statement was cancelled or broke, so that the driver may not know of a transaction; one round trip
+            even where none is open.
+    """
+    if connection.is_closed() or not (in_doubt or connection.is_in_transaction()):
         return
     try:
-        await connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT)
+        await connection.execute("ROLLBACK", timeout=seconds)
     except DRIVER_ERRORS:
         connection.terminate()

@@ -6,8 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
-from controller.database.pool.values import ServerFacts
-from controller.database.server_facts import read_facts
+from controller.database.server_facts import SERVER_FACTS_QUERY, ServerFacts, parse_server_facts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Thresholds, Verdict, judge
 
@@ -63,6 +62,11 @@ async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFac
         read_only=facts.read_only,
     )
     return sample, facts
+
+
+async def read_facts(connection: Connection) -> ServerFacts:
+    """Ask the server for its facts; one round trip."""
+    return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
 
 
 def failed(pool: Pool, error: DashdbError) -> Sample:

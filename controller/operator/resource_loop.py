@@ -16,7 +16,7 @@ from pydantic import ValidationError
 from controller.health.check import Check, check, due_by
 from controller.health.store import Key, Report, ReportStore
 from controller.health.verdict import Health
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.secrets import SecretsOfNamespace
 from controller.reconcile.limiter import Limiter

@@ -13,7 +13,7 @@ from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.migrate.files.source import MigrationSource
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster, load_configuration

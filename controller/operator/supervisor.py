@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.health.store import Key, ReportStore
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.operator.client import Client
 from controller.operator.resource_loop import ResourceLoop
 from controller.reconcile.limiter import Limiter

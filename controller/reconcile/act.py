@@ -7,9 +7,9 @@ import structlog
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
 from controller.database.transaction import transact
-from controller.migrate.files.folder import Migrations
-from controller.migrate.plan.make_plan import Plan, Step
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.files.migration import Migrations
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Plan, Step
 from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.run.runner import Runner
 from controller.migrate.sql.lexer import Statement
@@ -90,7 +90,7 @@ async def _maintain(pool: Pool, audit_retention_days: int | None) -> Done:
             count: int = await connection.fetchval(f"SELECT {function}({parameters})", *arguments)
             return count
 
-        return await transact(pool, once, tries=MAINTENANCE_TRIES)
+        return await transact(pool.connection, once, tries=MAINTENANCE_TRIES)
 
     counts = {function: await call(function) for function in _MAINTENANCE}
     if audit_retention_days is not None:

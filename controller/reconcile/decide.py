@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from controller.health.verdict import Health
-from controller.migrate.plan.make_plan import Plan
+from controller.migrate.plan.model import Plan
 from controller.reconcile.observed import Observed
 from controller.resource.spec import DashboardDatabaseSpec, SchemaPolicy, SeedPolicy
 from controller.templates.merge import TemplateAction

@@ -15,10 +15,11 @@ from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailab
 from controller.health.check import failed, measure
 from controller.health.verdict import Thresholds, Verdict, judge
 from controller.migrate.catalog.drift import read_drift
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.data_loss import expected_losses, weigh
-from controller.migrate.plan.make_plan import History, Plan, current_version, make_plan, newest_version
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import History, Plan, current_version, newest_version
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Session
 from controller.reconcile.observed import Observed

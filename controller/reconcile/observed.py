@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 from datetime import datetime
 
-from controller.database.pool.values import ServerFacts
+from controller.database.server_facts import ServerFacts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Verdict
-from controller.migrate.plan.make_plan import History, Plan
+from controller.migrate.plan.model import History, Plan
 from controller.templates.merge import TemplateDecision
 
 

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from controller.errors import DashdbError, MigrationLocked, Recovery
-from controller.migrate.plan.make_plan import Plan, current_version
+from controller.migrate.plan.model import Plan, current_version
 from controller.reconcile.findings import Finding, findings
 from controller.reconcile.observed import Observed, Work
 from controller.resource.spec import DashboardDatabaseSpec

@@ -10,9 +10,9 @@ import structlog
 
 from controller.database.pool.pool import Pool
 from controller.errors import DashdbError, InternalError, MigrationLocked
-from controller.migrate.files.folder import Migrations
-from controller.migrate.plan.make_plan import Plan
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.files.migration import Migrations
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Plan
 from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)

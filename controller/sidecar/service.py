@@ -15,7 +15,8 @@ from controller.health.check import Check, check, due_by
 from controller.health.store import Report, ReportStore
 from controller.health.verdict import Health, Thresholds, Verdict
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import current_version, make_plan
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import current_version
 from controller.runtime.logs import log_fault
 from controller.runtime.signals import StopSignal
 from controller.sidecar.preparation import Preparation, Wanted

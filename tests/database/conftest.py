@@ -9,7 +9,7 @@ import pytest_asyncio
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.migrate.files.folder import packaged_folder, read_folder
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
 from controller.migrate.run.runner import Runner
 from tests.database.engine import none_left
 from tests.database.silence import Silence

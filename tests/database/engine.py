@@ -4,14 +4,13 @@ from contextlib import AbstractAsyncContextManager
 from functools import partial
 from typing import Any
 
-from controller.database.connection import Connection, connected
+from controller.database.connection import Connection, OpenConnection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
+from controller.migrate.history.location import locate_history
 from controller.migrate.history.lock import lock_only
-from controller.migrate.history.read import locate_history
-from controller.migrate.plan.make_plan import Plan
-from controller.migrate.run.attempt import RunSettings
-from controller.migrate.run.blockers import OpenConnection
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
 from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs

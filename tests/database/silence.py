@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from controller.migrate.plan.make_plan import Step
+from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 
 

@@ -11,7 +11,7 @@ from controller.cli.invocation import Invocation, migration_options
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.migrate.catalog.drift import Drift, read_drift
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.migrate.verify.verify import Check
 from controller.migrate.verify.verify import verify as prove
 

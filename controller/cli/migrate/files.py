@@ -14,9 +14,10 @@ from controller.cli.common import fail, logging_options
 from controller.cli.invocation import path_option
 from controller.errors import ConfigurationError, DashdbError
 from controller.migrate.files.create import create as create_pair
-from controller.migrate.files.folder import Script, is_packaged, read_folder, read_script
+from controller.migrate.files.folder import is_packaged, read_folder, read_script
 from controller.migrate.files.lint import Finding, Level
 from controller.migrate.files.lint import lint as find
+from controller.migrate.files.migration import Script
 from controller.runtime.log_format import LogFormat
 
 FINDINGS_EXIT_CODE = 1

@@ -11,11 +11,12 @@ from controller.cli.migrate.output import print_version
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
-from controller.migrate.files.folder import Migrations
+from controller.migrate.catalog.snapshot import record_statements
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import History
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import History
 
 
 @click.command()
@@ -65,7 +66,7 @@ def _record(invocation: Invocation, record: Callable[[HistoryEditor, Migrations]
 
         async def work(connection: Connection, migrations: Migrations) -> History:
             settings = RunSettings(runner_wait=invocation.lock_timeout, schema=invocation.schema)
-            await record(HistoryEditor(connection, settings, reporter.waiting), migrations)
+            await record(HistoryEditor(connection, settings, reporter.waiting, record_statements), migrations)
             return await read_history(connection, invocation.schema)
 
         history = invocation.run(work)

@@ -7,18 +7,12 @@ import click
 from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_plan, print_status, print_version
 from controller.database.connection import Connection
-from controller.migrate.files.folder import Migrations
 from controller.migrate.files.lint import lint
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.data_loss import Toll, expected_losses, weigh
-from controller.migrate.plan.make_plan import (
-    History,
-    Plan,
-    current_version,
-    expand_adopted_row,
-    make_plan,
-    newest_version,
-)
+from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
+from controller.migrate.plan.model import History, Plan, current_version, newest_version
 
 PENDING_EXIT_CODE = 8
 

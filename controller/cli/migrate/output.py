@@ -6,8 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from controller.migrate.files.folder import Migration, Migrations
-from controller.migrate.plan.make_plan import Direction, History, HistoryRow, Origin, Plan, Step, current_version
+from controller.migrate.files.migration import Migration, Migrations
+from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
 
 if TYPE_CHECKING:  # loaded by the one verb that needs them
     from controller.migrate.files.lint import Finding

@@ -14,11 +14,12 @@ from controller.cli.migrate.output import print_run
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
+from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.data_loss import Toll, expected_losses, weigh
-from controller.migrate.plan.make_plan import Plan, make_plan
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
 
 

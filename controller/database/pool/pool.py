@@ -14,12 +14,13 @@ from collections.abc import Coroutine
 from contextlib import AbstractAsyncContextManager, suppress
 from types import TracebackType
 
-from controller.database.connection import CLOSE_TIMEOUT, Connection, close
+from controller.database.connection import Connection, close
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, in_our_words
 from controller.database.pool.dialer import Dialer
 from controller.database.pool.pooled_connection import PooledConnection
 from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
 from controller.database.target import Target
+from controller.database.transaction import roll_back
 from controller.errors import DatabaseUnavailable
 
 LIFETIME_JITTER = 0.1
@@ -210,10 +211,8 @@ class Pool:
 
     async def _mend(self, pooled: PooledConnection) -> None:
         """Back to the state of a new connection, within `CLOSE_TIMEOUT`, cancellation of what ran included."""
-        try:
-            await pooled.connection.execute("ROLLBACK", timeout=CLOSE_TIMEOUT)
-        except DRIVER_ERRORS:
-            pooled.connection.terminate()
+        await roll_back(pooled.connection, in_doubt=True)
+        if pooled.connection.is_closed():
             self._gone(CloseReason.LOST)
         else:
             self._put_back(pooled)

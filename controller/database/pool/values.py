@@ -43,20 +43,3 @@ class PoolStatistics:
     wait_seconds: float
     opened: int
     closed: dict[CloseReason, int]
-
-
-@dataclass(frozen=True, slots=True)
-class ServerFacts:
-    """One look at the server.
-
-    Attributes:
-        identity: system identifier of the cluster and oid of the database; another one is another database.
-        read_only: a standby, or a server that was told to refuse writes.
-        connections, connection_limit: of the role, the database or the server: whichever is nearest its limit.
-    """
-
-    version: str
-    identity: str
-    read_only: bool
-    connections: int
-    connection_limit: int

@@ -10,8 +10,9 @@ from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
-from controller.migrate.history.read import read_history, table_in
-from controller.migrate.plan.make_plan import current_version
+from controller.migrate.history.location import table_in
+from controller.migrate.history.read import read_history
+from controller.migrate.plan.model import current_version
 from controller.migrate.sql.quoting import literal
 
 _RECORD = """

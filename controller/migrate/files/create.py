@@ -42,10 +42,8 @@ def create(folder: Path, name: str) -> tuple[Path, Path]:
             stem = f"{next_number([path.name for path in sql_files(folder)], datetime.now(UTC))}_{name}"
             return _write_pair(folder / f"{stem}.up.sql", folder / f"{stem}.down.sql", name)
     except OSError as error:
-        line_and_column, why = error.filename or folder, os.strerror(error.errno or 0)
-        raise ConfigurationError(
-            f"{line_and_column}: no file can be made there ({why}). Give another folder (--path)."
-        ) from None
+        path, why = error.filename or folder, os.strerror(error.errno or 0)
+        raise ConfigurationError(f"{path}: no file can be made there ({why}). Give another folder (--path).") from None
 
 
 def next_number(names: list[str], now: datetime) -> str:

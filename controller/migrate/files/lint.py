@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from controller.errors import ConfigurationError, InternalError, MigrationFileError
-from controller.migrate.files.folder import Script
+from controller.migrate.files.migration import Script
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import may_commit, runs_alone
 

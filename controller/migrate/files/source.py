@@ -4,7 +4,8 @@ import os
 import time
 from pathlib import Path
 
-from controller.migrate.files.folder import Migrations, is_migration_name, read_folder
+from controller.migrate.files.folder import is_migration_name, read_folder
+from controller.migrate.files.migration import Migrations
 
 LOOK_SECONDS = 5.0
 """Between two looks at every file of the folder. A file that comes, goes or is replaced, as in a mounted ConfigMap,

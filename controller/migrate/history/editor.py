@@ -6,18 +6,18 @@ from dataclasses import dataclass
 
 import asyncpg
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, OpenConnection
+from controller.database.transaction import roll_back
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
-from controller.migrate.catalog.snapshot import record_statements
-from controller.migrate.files.folder import Migration, Migrations
+from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history import write
 from controller.migrate.history.golang_migrate import lock_ids
+from controller.migrate.history.location import HistoryLocation, locate_history
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, retry_while_locked
-from controller.migrate.history.read import HistoryLocation, locate_history, read_history_at
-from controller.migrate.plan.make_plan import History, Origin, newest_version
-from controller.migrate.run.attempt import BEGIN, NO_LOCK, RunSettings, limits, roll_back
-from controller.migrate.run.blockers import OpenConnection
+from controller.migrate.history.read import read_history_at
+from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT, RunSettings, limits
+from controller.migrate.plan.model import History, Origin, newest_version
 
 Waiting = Callable[[str, str], None]
 """Is told what waits, and for whom."""
@@ -29,11 +29,13 @@ class HistoryEditor:
 
     Attributes:
         waiting: is told who stands in the way.
+        record_catalog: SQL that records the catalog of a schema, given its name.
     """
 
     connection: Connection
     settings: RunSettings
     waiting: Waiting
+    record_catalog: Callable[[str], str]
 
     async def baseline(self, migrations: Migrations, version: int) -> None:
         """Records everything up to `version` as present, in a database without a history.
@@ -80,14 +82,14 @@ class HistoryEditor:
     async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
         """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
         gone = not left and not location.keeps_history
-        closing = write.drop_table(location) if gone else record_statements(location.schema)
+        closing = write.drop_table(location) if gone else self.record_catalog(location.schema)
         whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
 
         async def attempt(_: int) -> None:
             try:
                 await self.connection.execute(whole + text + closing + "COMMIT;")
             except asyncpg.PostgresError as error:
-                await roll_back(self.connection)
+                await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
                 if error.sqlstate == LOCKED:
                     raise LockedByRunner(await describe_holder(self.connection, location)) from None
                 if error.sqlstate == MOVED:
@@ -122,7 +124,7 @@ async def lock_out_golang_migrate(
         async def attempt(_: int) -> None:
             await connection.execute(BEGIN + limits(connection, settings))
             if not all([await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", each) for each in ids]):
-                await roll_back(connection)
+                await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
                 raise LockedByRunner("golang-migrate, which is at work on this database")
 
         def tell(who: str) -> None:
@@ -134,7 +136,7 @@ async def lock_out_golang_migrate(
             )
             yield
         finally:
-            await roll_back(connection)
+            await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
 
 
 def _present(location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:

@@ -11,7 +11,7 @@ import asyncpg
 
 from controller.database.connection import Connection
 from controller.errors import HistoryMismatch
-from controller.migrate.plan.make_plan import Direction, History, HistoryRow, Origin
+from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
 from controller.migrate.sql.quoting import identifier
 
 _SALT = 1486364155

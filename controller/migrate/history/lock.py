@@ -9,8 +9,8 @@ PostgreSQL cannot see that deadlock (golang-migrate #960).
 import hashlib
 
 from controller.database.connection import Connection
-from controller.migrate.history.read import HistoryLocation
-from controller.migrate.plan.make_plan import Direction, Step
+from controller.migrate.history.location import HistoryLocation
+from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.quoting import literal
 
 LOCKED, MOVED = "ZD001", "ZD002"

@@ -6,7 +6,7 @@ from typing import TypeVar
 import tenacity
 
 from controller.errors import MigrationLocked
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
 
 T = TypeVar("T")
 

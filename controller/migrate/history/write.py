@@ -3,9 +3,9 @@
 import socket
 
 from controller import __version__
-from controller.migrate.files.folder import Migration
-from controller.migrate.history.read import HistoryLocation
-from controller.migrate.plan.make_plan import Direction, Origin, Step
+from controller.migrate.files.migration import Migration
+from controller.migrate.history.location import HistoryLocation
+from controller.migrate.plan.model import Direction, Origin, Step
 from controller.migrate.sql.quoting import literal
 
 # Short columns first: `SELECT * FROM schema_version` is what people type.

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import asyncpg
 
 from controller.database.connection import Connection
-from controller.migrate.plan.make_plan import Direction, Step
+from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.quoting import identifier
 

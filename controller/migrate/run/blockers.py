@@ -2,19 +2,15 @@
 
 import asyncio
 from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, suppress
-from typing import TypeAlias
+from contextlib import suppress
 
 import asyncpg
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, OpenConnection
 from controller.database.failures import DRIVER_ERRORS
 from controller.errors import DashdbError
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import HOLDS_LOCK, lock_key
-from controller.migrate.history.read import HistoryLocation
-
-OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Opens another connection to the same database."""
 
 LONGEST_INTERVAL = 0.5
 """Seconds between two looks; shorter where a statement waits for less than that before it gives up."""

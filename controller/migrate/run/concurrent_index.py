@@ -6,7 +6,7 @@ takes it for done. https://www.postgresql.org/docs/current/sql-createindex.html#
 
 from controller.database.connection import Connection
 from controller.errors import MigrationFailed
-from controller.migrate.run.attempt import NO_LIMIT
+from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
 # An index lives in the schema of its table. The names are parsed by PostgreSQL itself: quotes, case, search_path.

@@ -17,8 +17,10 @@ import asyncpg
 
 from controller.database.connection import Connection
 from controller.database.failures import ends_connection
-from controller.migrate.plan.make_plan import Direction
-from controller.migrate.run.attempt import NO_LIMIT, NO_LOCK, MigrationAttempt, roll_back
+from controller.database.transaction import roll_back
+from controller.migrate.history.session import NO_LIMIT, NO_LOCK, ROLLBACK_TIMEOUT
+from controller.migrate.plan.model import Direction
+from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import ending, opening
 from controller.migrate.run.statement_batch import LARGEST_STATEMENT_BATCH, statement_batches
 
@@ -104,7 +106,7 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
             raise
         done, retries = await _done_before(connection, file_batch.token), int(isinstance(error, NO_LOCK))
     finally:
-        await roll_back(connection)
+        await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
     seconds = (time.monotonic() - started) / max(1, done)
     if others_follow and done == len(file_batch.runs):  # told while the server is at work on them
         loop.call_soon(_tell, file_batch.runs, seconds)

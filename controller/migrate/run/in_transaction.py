@@ -6,12 +6,14 @@ from typing import NoReturn
 import asyncpg
 
 from controller.database.failures import ends_connection
+from controller.database.transaction import roll_back
 from controller.errors import MigrationFailed
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_behind
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.run.attempt import BEGIN, NO_LIMIT, NO_LOCK, RESET, MigrationAttempt, roll_back
+from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 
@@ -80,7 +82,7 @@ class _Transaction:
         try:
             await self._send(opening(run), ending(run))
         finally:
-            await roll_back(self.connection)
+            await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
         run.progress.finished(run.step, time.monotonic() - started)
         return True
 
@@ -141,7 +143,7 @@ class _Transaction:
         if error.sqlstate == MOVED:
             raise _Moved from None
         if error.sqlstate == LOCKED:
-            await roll_back(self.connection)
+            await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByRunner(await describe_holder(self.connection, self.file.location)) from None
         if isinstance(error, NO_LOCK):
             if batch is not None and (travels or len(batch.statements) > 1):

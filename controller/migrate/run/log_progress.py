@@ -4,7 +4,7 @@ import time
 
 import structlog
 
-from controller.migrate.plan.make_plan import Step
+from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 
 log = structlog.get_logger(__name__)

@@ -5,15 +5,19 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, OpenConnection
 from controller.errors import MigrationLocked
-from controller.migrate.files.folder import Migrations
+from controller.migrate.catalog.snapshot import record_statements
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
+from controller.migrate.history.location import HistoryLocation, locate_history
 from controller.migrate.history.lock_retry import LockedByTable, retry_while_locked
-from controller.migrate.history.read import HistoryLocation, locate_history, read_history_at
-from controller.migrate.plan.make_plan import Direction, History, Plan, Step, awaits_adoption, make_plan
-from controller.migrate.run.attempt import MigrationAttempt, Progress, RunSettings
-from controller.migrate.run.blockers import BlockerMonitor, OpenConnection
+from controller.migrate.history.read import read_history_at
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.make_plan import awaits_adoption, make_plan
+from controller.migrate.plan.model import Direction, History, Plan, Step
+from controller.migrate.run.attempt import MigrationAttempt, Progress
+from controller.migrate.run.blockers import BlockerMonitor
 from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
 from controller.migrate.run.in_transaction import run_in_transaction
 from controller.migrate.run.without_transaction import refuse_pooler, run_stepwise
@@ -61,7 +65,7 @@ class Runner:
                 raise _overtaken(plan.current)
             _read_all(plan)
             if plan.adopts:
-                editor = HistoryEditor(self.connection, self.settings, self.progress.waiting)
+                editor = HistoryEditor(self.connection, self.settings, self.progress.waiting, record_statements)
                 await editor.adopt(migrations, location, history)
                 location, _ = await self._read()
             return await self._carry_out(location, plan, migrations, target)

@@ -3,7 +3,7 @@
 import asyncpg
 
 from controller.database.failures import condition_name
-from controller.migrate.plan.make_plan import Step
+from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 
 NOTHING_APPLIED = " -- Nothing of this file was applied; mend it and run again."

@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.migrate.files.folder import Script
+from controller.migrate.files.migration import Script
 from controller.migrate.sql.lexer import Statement
 
 LARGEST_STATEMENT_BATCH = 64

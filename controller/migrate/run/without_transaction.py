@@ -15,21 +15,16 @@ import asyncpg
 
 from controller.database.connection import Connection, behind_pooler
 from controller.database.failures import DRIVER_ERRORS, ends_connection
+from controller.database.transaction import roll_back
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.plan.make_plan import Step, half_way
+from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.plan.make_plan import half_way
+from controller.migrate.plan.model import Step
 from controller.migrate.run import concurrent_index as index
-from controller.migrate.run.attempt import (
-    BEGIN,
-    NO_LIMIT,
-    NO_LOCK,
-    RESET,
-    ROLLBACK_TIMEOUT,
-    MigrationAttempt,
-    roll_back,
-)
+from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import closing
 from controller.migrate.run.sql_error import NOTHING_APPLIED, format_sql_error
 from controller.migrate.sql.lexer import Statement
@@ -90,7 +85,7 @@ async def refuse_pooler(connection: Connection, step: Step) -> None:
 
 async def _leave(run: MigrationAttempt) -> None:
     """The session as it was, without the lock; a connection that does not manage that is closed, which does it too."""
-    await roll_back(run.connection)
+    await roll_back(run.connection, seconds=ROLLBACK_TIMEOUT)
     if run.connection.is_closed():
         return
     try:
@@ -148,7 +143,7 @@ class _Journal:
         try:
             await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
         except NO_LOCK:
-            await roll_back(self.connection)
+            await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByTable(HISTORY_LOCK) from None
 
     def _report_half_done(self) -> None:
@@ -211,7 +206,7 @@ class _Journal:
 
     async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
         """Writes where the file stands; nothing where nothing of it is in the database."""
-        await roll_back(self.connection)
+        await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
         location, step = self.file.location, self.file.step
         if done or alone:
             digest = self.script.digest_of_first(done)

@@ -37,7 +37,7 @@ async def take(connection: Connection, number: int = 1) -> int:
 
 
 async def test_what_was_done_is_committed_at_the_end(pool: Pool) -> None:
-    assert await transact(pool, take) == 1
+    assert await transact(pool.connection, take) == 1
     assert await amounts(pool) == [90, 100]
 
 
@@ -48,7 +48,7 @@ async def test_whatever_is_raised_rolls_back_before_it_is_seen(pool: Pool, error
         raise error
 
     with pytest.raises(type(error)):
-        await transact(pool, fails)
+        await transact(pool.connection, fails)
     assert await amounts(pool) == [100, 100]
     assert pool.statistics.closed == {}
 
@@ -63,7 +63,7 @@ async def test_an_error_that_was_passed_over_does_not_look_like_a_commit(pool: P
         return 1
 
     with pytest.raises(DatabaseUnavailable) as caught:
-        await transact(pool, careless)
+        await transact(pool.connection, careless)
     assert caught.value.reason == "TransactionAborted"
     assert await amounts(pool) == [100, 100]
 
@@ -80,7 +80,7 @@ async def test_it_is_as_isolated_and_as_read_only_as_was_said(
     async with pool.connection() as connection:
         await connection.execute("SET default_transaction_isolation = 'repeatable read'")
         await connection.execute("SET default_transaction_read_only = on")
-    assert await transact(pool, asked, isolation, read_only=read_only) == (
+    assert await transact(pool.connection, asked, isolation, read_only=read_only) == (
         isolation.lower(),
         "on" if read_only else "off",
     )
@@ -99,7 +99,7 @@ def transfer(pool: Pool, *, tries: int) -> tuple[Callable[[], Awaitable[int]], l
             await both_have_read.wait()
         return await take(connection, number)
 
-    return lambda: transact(pool, work, Isolation.SERIALIZABLE, tries=tries), begun
+    return lambda: transact(pool.connection, work, Isolation.SERIALIZABLE, tries=tries), begun
 
 
 async def test_one_that_gave_way_to_another_is_done_again(pool: Pool) -> None:
@@ -126,7 +126,7 @@ async def test_other_errors_are_not_tried_again(pool: Pool) -> None:
         await connection.execute("SELECT 1 / 0")
 
     with pytest.raises(DatabaseUnavailable, match="22012"):
-        await transact(pool, fails, tries=5)
+        await transact(pool.connection, fails, tries=5)
     assert tries == 1
 
 
@@ -145,7 +145,7 @@ async def test_on_a_server_that_hangs_it_ends_and_nothing_of_it_stays() -> None:
 
             try:
                 with pytest.raises(DatabaseUnavailable, match="No answer within 1 s"):
-                    await transact(pool, hang)
+                    await transact(pool.connection, hang)
                 await eventually(lambda: pool.statistics.open == 0)
             finally:
                 server.thaw()

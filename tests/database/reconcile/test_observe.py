@@ -11,7 +11,7 @@ from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.secret import SecretData
 from controller.database.target import Target
-from controller.migrate.files.folder import Migrations
+from controller.migrate.files.migration import Migrations
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Session
 from controller.reconcile.observe import FRESH, Surroundings, look

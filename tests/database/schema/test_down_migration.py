@@ -8,8 +8,9 @@ import pytest_asyncio
 
 from controller.database.connection import Connection, connected
 from controller.errors import MigrationFailed
-from controller.migrate.files.folder import Migrations, packaged_folder, read_folder
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.migration import Migrations
+from controller.migrate.history.session import RunSettings
 from controller.migrate.run.runner import Runner
 from tests.database.catalog import snapshot
 from tests.database.engine import none_left

@@ -40,8 +40,8 @@ def test_its_options_are_read() -> None:
 @pytest.mark.parametrize(
     ("place", "host", "port"), [("[::1]:6432", "::1", 6432), ("DB:1", "db", 1), ("db:", "db", 5432)]
 )
-def test_host_and_port_are_read(description: str, host: str, port: int) -> None:
-    found = parse_database_url(f"postgres://ann@{description}/perses")
+def test_host_and_port_are_read(place: str, host: str, port: int) -> None:
+    found = parse_database_url(f"postgres://ann@{place}/perses")
     assert (found.host, found.port, found.password) == (host, port, "")
 
 

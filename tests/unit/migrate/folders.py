@@ -1,6 +1,7 @@
 """Migrations for tests, written as a map of file name to text."""
 
-from controller.migrate.files.folder import Migrations, parse
+from controller.migrate.files.folder import parse
+from controller.migrate.files.migration import Migrations
 
 
 def migrations(*names: str, **texts: str) -> Migrations:

@@ -3,10 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from controller.database.pool.values import ServerFacts
+from controller.database.server_facts import ServerFacts
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.folder import parse
-from controller.migrate.plan.make_plan import Direction, HistoryRow, Origin, make_plan
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import Direction, HistoryRow, Origin
 from controller.reconcile.observed import Observed
 from controller.resource.spec import DashboardDatabaseSpec
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState

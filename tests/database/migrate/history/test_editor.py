@@ -14,10 +14,11 @@ from controller.errors import (
     MigrationLocked,
     SchemaDirty,
 )
+from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history.editor import HistoryEditor
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import Origin
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Origin
 from tests.database.engine import IMPATIENT, history, run, tables, take_lock
 from tests.database.programs import dashdb_here, write_migrations
 from tests.support.database import Database
@@ -30,7 +31,7 @@ DIRTY = {**THREE, "V2_t2.up.sql": "-- dashdb:no-transaction\nCREATE TABLE t2 ();
 
 
 def editor(connection: Connection, settings: RunSettings | None = None) -> HistoryEditor:
-    return HistoryEditor(connection, settings or RunSettings(), lambda _what, _who: None)
+    return HistoryEditor(connection, settings or RunSettings(), lambda _what, _who: None, record_statements)
 
 
 async def applied(connection: Connection) -> dict[int, Origin]:
@@ -122,7 +123,7 @@ async def test_force_takes_an_edited_file_for_the_one_that_was_applied(connectio
 @pytest.mark.parametrize("verb", ["baseline", "force"])
 async def test_nothing_is_said_while_a_runner_is_at_work(target: Target, connection: Connection, verb: str) -> None:
     waits: list[str] = []
-    said = HistoryEditor(connection, IMPATIENT, lambda _, who: waits.append(who))
+    said = HistoryEditor(connection, IMPATIENT, lambda _, who: waits.append(who), record_statements)
     async with connected(target) as runner:
         await runner.execute("BEGIN")
         await take_lock(runner)

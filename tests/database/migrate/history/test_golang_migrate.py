@@ -16,8 +16,8 @@ from controller.database.target import Target
 from controller.errors import HistoryMismatch, MigrationLocked, SchemaDirty
 from controller.migrate.history.golang_migrate import lock_ids
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import Origin
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Origin
 from tests.database.engine import IMPATIENT, run_alone, tables
 from tests.database.programs import dashdb_here, write_migrations
 from tests.database.silence import Notes

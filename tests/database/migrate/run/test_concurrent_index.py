@@ -9,7 +9,7 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationFileError, SchemaDirty
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
 from tests.database.engine import history, run, run_alone, tables
 from tests.database.silence import Notes
 

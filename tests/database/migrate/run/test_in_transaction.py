@@ -8,9 +8,9 @@ import pytest
 from controller.database.connection import Connection
 from controller.errors import HistoryMismatch, MigrationFailed, MigrationFileError
 from controller.migrate.history.read import read_history
+from controller.migrate.history.session import RunSettings
 from controller.migrate.history.write import ENGINE_VERSION
-from controller.migrate.plan.make_plan import Direction
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.plan.model import Direction
 from tests.database.engine import history, run, tables
 from tests.database.silence import Notes
 from tests.support.database import Database

@@ -10,10 +10,10 @@ from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationLocked
 from controller.migrate.history import write
+from controller.migrate.history.location import locate_history
 from controller.migrate.history.lock import describe_holder
-from controller.migrate.history.read import locate_history
-from controller.migrate.plan.make_plan import Direction, Plan, Step
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Direction, Plan, Step
 from controller.migrate.sql.lexer import Statement
 from tests.database.engine import IMPATIENT, history, run, run_alone, tables, take_lock
 from tests.database.silence import Notes

@@ -13,7 +13,7 @@ import pytest
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
 from tests.database.engine import run, run_alone
 from tests.database.silence import Notes
 from tests.database.targets import role, target_to

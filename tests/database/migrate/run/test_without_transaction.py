@@ -9,8 +9,8 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
-from controller.migrate.plan.make_plan import Step
-from controller.migrate.run.attempt import RunSettings
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 from tests.database.engine import IMPATIENT, history, run, run_alone, tables
 from tests.database.silence import Notes

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ConfigurationError, MigrationFileError
-from controller.migrate.files.folder import Script, is_packaged, packaged_folder, parse, read_folder, read_script
+from controller.migrate.files.folder import is_packaged, packaged_folder, parse, read_folder, read_script
+from controller.migrate.files.migration import Script
 from tests.unit.migrate.folders import migrations
 
 

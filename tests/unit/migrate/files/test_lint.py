@@ -6,8 +6,9 @@ import pytest
 
 from controller.errors import ConfigurationError, InternalError
 from controller.migrate.files import lint as linter
-from controller.migrate.files.folder import Script, packaged_folder, read_folder
+from controller.migrate.files.folder import packaged_folder, read_folder
 from controller.migrate.files.lint import Level, lint
+from controller.migrate.files.migration import Script
 
 UP, DOWN = "V001_a.up.sql", "V001_a.down.sql"
 CONCURRENTLY = "CREATE INDEX CONCURRENTLY IF NOT EXISTS i ON a (b);"

@@ -3,7 +3,7 @@
 import pytest
 
 from controller.migrate.plan.data_loss import MOST_COUNTED, Loss, Toll, expected_losses
-from controller.migrate.plan.make_plan import Direction, Step
+from controller.migrate.plan.model import Direction, Step
 from tests.unit.migrate.folders import migrations
 
 

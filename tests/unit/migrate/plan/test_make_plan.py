@@ -7,17 +7,9 @@ from typing import Any
 import pytest
 
 from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
-from controller.migrate.files.folder import Migrations
-from controller.migrate.plan.make_plan import (
-    Direction,
-    History,
-    HistoryRow,
-    Origin,
-    Plan,
-    current_version,
-    make_plan,
-    newest_version,
-)
+from controller.migrate.files.migration import Migrations
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, current_version, newest_version
 from tests.unit.migrate.folders import migrations
 
 FILES = migrations("V1_a", "V2_b", "V3_c", "V4_d")

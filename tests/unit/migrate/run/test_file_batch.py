@@ -2,9 +2,10 @@
 
 from typing import Any, cast
 
-from controller.migrate.history.read import HistoryLocation
-from controller.migrate.plan.make_plan import Direction, Step
-from controller.migrate.run.attempt import MigrationAttempt, RunSettings
+from controller.migrate.history.location import HistoryLocation
+from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import Direction, Step
+from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.file_batch import LONGEST, MOST_FILES, file_batches
 from tests.unit.migrate.folders import pairs
 

@@ -1,6 +1,7 @@
 """Which statements travel together."""
 
-from controller.migrate.files.folder import Script, packaged_folder, read_folder
+from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.migration import Script
 from controller.migrate.run.statement_batch import LARGEST_STATEMENT_BATCH, StatementBatch, statement_batches
 
 
