@@ -43,7 +43,7 @@ async def test_a_run_that_is_cancelled_leaves_nothing_and_a_usable_connection(
 async def test_a_server_that_does_not_answer_does_not_hold_up_the_end(
     postgres15: PostgresServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("controller.migrate.run.attempt.ROLLBACK_TIMEOUT", 0.3)
+    monkeypatch.setattr("controller.migrate.run.in_transaction.ROLLBACK_TIMEOUT", 0.3)
     target = target_to(postgres15.create_database())
     async with connected(target) as connection, connected(target) as observer:
         task = asyncio.create_task(run(connection, ASLEEP))

@@ -64,9 +64,9 @@ def test_the_first_words_tell_the_kind_whatever_comments_stand_between() -> None
         ("COPY t FROM STDOUT", "1:1", "COPY FROM STDIN reads"),
     ],
 )
-def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, line_and_column: str, told: str) -> None:
+def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, place: str, told: str) -> None:
     message = refusal(sql)
-    assert message.startswith(f"f.sql:{line_and_column}: ")
+    assert message.startswith(f"f.sql:{place}: ")
     assert told in message
 
 
