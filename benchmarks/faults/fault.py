@@ -12,8 +12,8 @@ from benchmarks.leftovers import left_over, open_sockets
 from controller.database.connection import CLOSE_TIMEOUT
 from controller.database.pool.pool import Pool
 from controller.database.target import Target
+from controller.desired import Thresholds
 from controller.health.check import check
-from controller.health.verdict import Thresholds
 
 TICK_SECONDS = 0.005
 LENIENT = Thresholds(utilization_percent=100, response_ms=math.inf)

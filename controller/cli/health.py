@@ -14,10 +14,11 @@ from controller.config.environment import DatabaseSettings, database_settings
 from controller.config.tls_files import with_tls_files
 from controller.database.pool.pool import Pool
 from controller.database.target import Pooler
+from controller.desired import Thresholds
 from controller.errors import ConfigurationError
-from controller.health.check import Check, check
-from controller.health.store import Report
-from controller.health.verdict import Health, Thresholds
+from controller.health.check import CheckResult, check
+from controller.health.report import Report
+from controller.health.verdict import Health
 from controller.runtime.log_format import LogFormat
 from controller.web import answers
 
@@ -49,9 +50,9 @@ def command(database_url: str | None, pooler: Pooler) -> None:
         sys.exit(UNHEALTHY_EXIT_CODE)
 
 
-async def _check(settings: DatabaseSettings) -> Check:
+async def _check(settings: DatabaseSettings) -> CheckResult:
     pool = Pool(with_tls_files(settings.target, settings.tls_files), settings.pool)
     try:
-        return await check(pool, Thresholds(), None, pool_alone=True)
+        return await check(pool, Thresholds(), None)
     finally:
         await pool.close()

@@ -2,6 +2,8 @@
 
 import asyncio
 import os
+from collections.abc import Callable
+from datetime import UTC, datetime
 from pathlib import Path
 
 import click
@@ -9,18 +11,18 @@ import click
 from controller import __version__
 from controller.cli.common import Address, DurationType, database_options, listen_option, logging_options
 from controller.cli.invocation import path_option
-from controller.config.environment import DatabaseSettings, database_settings
+from controller.config.environment import DatabaseSettings, database_settings, to_desired
 from controller.config.tls_files import with_tls_files
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
+from controller.desired import Desired
+from controller.health.report import STARTING, Report
 from controller.health.store import ReportStore
+from controller.health.verdict import Health, Verdict
 from controller.migrate.files.source import MigrationSource
-from controller.migrate.history.session import RunSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
-from controller.sidecar.preparation import Wanted
-from controller.sidecar.service import Sidecar
 from controller.web.server import application, serving
 
 
@@ -60,25 +62,43 @@ def command(
       DB_HOST=127.0.0.1 DB_NAME=perses DB_USER=perses DB_PASSWORD=... dashdb serve --migrate --seed
     """
     settings = database_settings(os.environ, url=database_url, pooler=pooler)
-    tls_context(_target(settings))  # a certificate that cannot be used is said now, and not as a failed check
+    target = _target(settings)
+    tls_context(target)  # a certificate that cannot be used is said now, and not as a failed check
     source = MigrationSource(path)
     if migrate:
         source.read()
-    wanted = Wanted(source.read, RunSettings(runner_wait=lock_timeout, schema=schema), migrate, seed)
-    asyncio.run(_run(settings, wanted, listen))
+    desired = to_desired(settings, target, migrate=migrate, seed=seed, schema=schema, runner_wait=lock_timeout)
+    asyncio.run(_run(desired, lambda: _target(settings), source, listen))
 
 
-async def _run(settings: DatabaseSettings, wanted: Wanted, listen: Address) -> None:
+async def _run(desired: Desired, read_target: Callable[[], Target], source: MigrationSource, listen: Address) -> None:
     stop = StopSignal()
     stop.install()
-    store = ReportStore()
-    sidecar = Sidecar(lambda: _target(settings), settings.pool, wanted, store)
-    app = application(store, sidecar.not_ready, version=__version__)
-    async with serving(app, listen.host, listen.port):
+    store, key = ReportStore(), ("", read_target().database)
+    store.announce(key, _starting())
+
+    def not_ready() -> str | None:
+        if stop.is_set():
+            return "Stopping: it was told to."
+        report = store.get(key, datetime.now(UTC))
+        return None if report is None or report.ready else f"{report.reason}: {report.message}"
+
+    async with serving(application(store, not_ready, version=__version__), listen.host, listen.port):
+        # /live answers before the engine is loaded.
+        from controller.sidecar.service import SidecarAdapter, run_sidecar  # noqa: PLC0415
+
         keep_latency_low()
-        await sidecar.run(stop)
+        adapter = SidecarAdapter(desired, read_target)
+        await run_sidecar(adapter, key=key, store=store, migrations=source.read, stop=stop)
+
+
+def _starting() -> Report:
+    """Return what is said of a database that was not observed yet: nothing vouches for it."""
+    text = "The database was not checked yet."
+    verdict = Verdict(Health.UNHEALTHY, STARTING, text)
+    return Report(verdict, None, ready=False, reason=STARTING, message=text, due_by=datetime.max.replace(tzinfo=UTC))
 
 
 def _target(settings: DatabaseSettings) -> Target:
-    """Read anew each time: certificates are renewed in place."""
+    """Read the target anew: certificates are renewed in place."""
     return with_tls_files(settings.target, settings.tls_files)

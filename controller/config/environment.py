@@ -9,9 +9,15 @@ from controller.config.durations import parse_duration
 from controller.database import fields
 from controller.database.pool.values import PoolSettings
 from controller.database.target import Pooler, Target
+from controller.desired import Desired, DesiredSchema, Maintenance, SchemaPolicy
 from controller.errors import ConfigurationError
 
 T = TypeVar("T")
+
+SIDECAR_INTERVAL_SECONDS = 10.0
+"""Between two observations of a database that is ready, as between two probes of Kubernetes."""
+SIDECAR_RETRY_SECONDS = 2.0
+"""The most between two of one that is not ready: a backend waits for it."""
 
 _MOST_CONNECTIONS = 10000
 _CONNECTION_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE")
@@ -70,6 +76,30 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
         query_timeout=read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
     )
     return DatabaseSettings(target, _pool(read), tls_files)
+
+
+def to_desired(
+    settings: DatabaseSettings, target: Target, *, migrate: bool, seed: bool, schema: str | None, runner_wait: float
+) -> Desired:
+    """Return the desired state that the options of `dashdb serve` ask for.
+
+    Args:
+        target: of `settings`, with the files read.
+        migrate: to the newest migration, and keep up maintenance; otherwise the schema is only reported.
+        seed: keep the system templates up to date.
+        schema: to work in; None for the first of the search_path.
+        runner_wait: seconds to wait for another runner.
+    """
+    policy = SchemaPolicy.AUTOMATIC if migrate else SchemaPolicy.REPORT
+    return Desired(
+        target=target,
+        pool=settings.pool,
+        schema=DesiredSchema(policy=policy, name=schema, runner_wait=runner_wait),
+        seed_templates=seed,
+        maintenance=Maintenance(enabled=migrate),
+        interval_seconds=SIDECAR_INTERVAL_SECONDS,
+        longest_retry_seconds=SIDECAR_RETRY_SECONDS,
+    )
 
 
 class _Reader:

@@ -1,4 +1,4 @@
-"""One check of one database."""
+"""One check of one database: does it answer, how fast, and what does it say of itself."""
 
 import time
 from dataclasses import dataclass, replace
@@ -7,13 +7,15 @@ from datetime import UTC, datetime, timedelta
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
 from controller.database.server_facts import SERVER_FACTS_QUERY, ServerFacts, parse_server_facts
+from controller.database.target import Pooler
+from controller.desired import Thresholds
 from controller.errors import DashdbError
-from controller.health.verdict import Sample, Thresholds, Verdict, judge
+from controller.health.verdict import Sample, Verdict, judge
 
 
 @dataclass(frozen=True, slots=True)
-class Check:
-    """What came of a check.
+class CheckResult:
+    """Result of one check.
 
     Attributes:
         facts: None where there was no answer.
@@ -25,28 +27,22 @@ class Check:
 
 
 def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> datetime:
-    """By when a check that begins in `wait` seconds is over, whatever the server does."""
+    """Return when a check that begins in `wait` seconds is over, whatever the server does."""
     return datetime.now(UTC) + timedelta(seconds=wait + connect_timeout + 2 * query_timeout)
 
 
-async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None, *, pool_alone: bool = False) -> Check:
-    """Checks over one of the pool's connections; see `due_by` for how long that takes at most.
-
-    Args:
-        pool_alone: how full the server is does not count: in the sidecar its own pool is what is asked about.
-    """
+async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None) -> CheckResult:
+    """Check the database over one of the pool's connections; `due_by` says how long that takes at most."""
     try:
         async with pool.connection() as connection:
             sample, facts = await measure(pool, connection)
     except DashdbError as error:
-        sample, facts = failed(pool, error), None
-    if pool_alone:
-        sample = replace(sample, server_connections=None, server_connection_limit=None)
-    return Check(sample, judge(sample, thresholds, previous), facts)
+        sample, facts = failed_sample(pool, error), None
+    return CheckResult(sample, judge(sample, thresholds, previous), facts)
 
 
 async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFacts]:
-    """Asks the server on a connection that is open already, so that a login does not count as its answer."""
+    """Measure one round trip on an open connection, so that a login does not count, and ask for the server's facts."""
     started = time.perf_counter()
     await connection.fetchval("SELECT 1")
     response_ms = (time.perf_counter() - started) * 1000
@@ -54,14 +50,19 @@ async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFac
     found = pool.statistics
     sample = Sample(
         taken_at=datetime.now(UTC),
-        # Our own is free again in a moment: a pool of one connection is not full because somebody looks.
+        # Our own is free again in a moment: a pool of one connection is not full because it is being checked.
         pool=replace(found, in_use=found.in_use - 1, idle=found.idle + 1),
         response_ms=response_ms,
-        server_connections=facts.connections,
+        server_connections=max(0, facts.connections - _own_connections(pool)),
         server_connection_limit=facts.connection_limit,
         read_only=facts.read_only,
     )
     return sample, facts
+
+
+def _own_connections(pool: Pool) -> int:
+    """Return how many of the server's connections are the pool's; a pooler shares them with others."""
+    return pool.statistics.open if pool.target.pooler is Pooler.NONE else 0
 
 
 async def read_facts(connection: Connection) -> ServerFacts:
@@ -69,6 +70,6 @@ async def read_facts(connection: Connection) -> ServerFacts:
     return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
 
 
-def failed(pool: Pool, error: DashdbError) -> Sample:
-    """The sample that stands for no answer."""
+def failed_sample(pool: Pool, error: DashdbError) -> Sample:
+    """Return the sample that stands for no answer."""
     return Sample(taken_at=datetime.now(UTC), pool=pool.statistics, reason=error.reason, error=error.message)

@@ -1,55 +1,9 @@
-"""The latest results, in memory: a thousand scrapes cost the databases nothing."""
+"""Reports of all databases, in memory: a thousand scrapes cost the databases nothing."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import datetime
-from typing import TypeAlias
 
-from controller.health.verdict import Health, Sample, Verdict
-
-Key: TypeAlias = tuple[str, str]
-"""Namespace and name of the resource; the sidecar has no namespace, and its database's name."""
-
-
-@dataclass(frozen=True, slots=True)
-class Report:
-    """The latest that is known of one database.
-
-    Attributes:
-        sample: None where not even its address is known.
-        ready: connected, migrated, seeded and not unhealthy; `reason` and `message` say why not.
-        due_by: when the next look should be over, UTC; a report that is older is stale.
-        schema_version: applied version; None where it was not seen.
-        pending: migrations that wait; None where it was not seen.
-        dirty: a file without a transaction stopped half-way; None where it was not seen.
-        templates: system templates by state; empty where they were not seen.
-        succeeded, failed: looks since this process began, by whether they ended in ready.
-    """
-
-    verdict: Verdict
-    sample: Sample | None
-    ready: bool
-    reason: str
-    message: str
-    due_by: datetime
-    schema_version: int | None = None
-    pending: int | None = None
-    dirty: bool | None = None
-    templates: Mapping[str, int] = field(default_factory=dict)
-    succeeded: int = 0
-    failed: int = 0
-
-    def as_of(self, now: datetime) -> "Report":
-        """The report as it may be shown at `now`: what is stale says so, and vouches for nothing."""
-        if now <= self.due_by:
-            return self
-        ended = "none has ended yet" if self.sample is None else f"the last one ended at {self.sample.taken_at:%FT%TZ}"
-        message = f"A check is overdue; {ended}."
-        if self.verdict.health is Health.UNHEALTHY:  # bad news does not get better by getting old
-            return replace(self, message=f"{self.message} {message}")
-        return replace(
-            self, verdict=Verdict(Health.DEGRADED, "Stale", message), ready=False, reason="Stale", message=message
-        )
+from controller.health.report import Key, Report
 
 
 class ReportStore:

@@ -6,6 +6,7 @@ from enum import StrEnum
 from typing import Self
 
 from controller.database.pool.values import PoolStatistics
+from controller.desired import Thresholds
 from controller.errors import DashdbError
 
 
@@ -13,14 +14,6 @@ class Health(StrEnum):
     HEALTHY = "healthy"
     DEGRADED = "degraded"
     UNHEALTHY = "unhealthy"
-
-
-@dataclass(frozen=True, slots=True)
-class Thresholds:
-    """Above which a database that answers is degraded."""
-
-    utilization_percent: float = 80.0
-    response_ms: float = 100.0
 
 
 RECOVERY = 0.9
@@ -35,7 +28,8 @@ class Sample:
         taken_at: when it ended, UTC.
         response_ms: of one round trip on an open connection, milliseconds; None where there was no answer.
         pool: the program's own connections.
-        server_connections, server_connection_limit: what the role, the database or the server has and allows.
+        server_connections, server_connection_limit: connections in use, without the pool's own, and allowed: of the
+            role, the database or the server, whichever is nearest its limit.
         reason, error: why there was no answer, in our words.
     """
 

@@ -1,8 +1,12 @@
-"""The migration engine: one, for the operator, the sidecar and the commands.
+"""The migration engine, for the operator, the sidecar and the commands: a straight stack of packages.
 
-reading     files, lexer and tokens, statements, batches; source reads a folder again when it changes; create, lint
-deciding    plan (pure), losses; history is what was applied, adoption what golang-migrate says was
-running     runner, patience and watch around file_run: transaction, or stepwise with concurrent_index; lock, refusal
-writing     records and presence: the table schema_version; quoting
-comparing   catalog, catalog_query, differences; drift, and verify in a scratch database
+Each imports only from those below it:
+
+verify   proves each down migration on a scratch database
+run      runs files: in a transaction, without one, several in one message
+catalog  what a schema holds: read, recorded when a version is applied, compared
+history  the table schema_version: where it is, what it says, how it is changed
+plan     which files run, in which order, and what data they may lose (pure)
+files    migration files: reading, creating, linting
+sql      SQL as text: statements, what they do, quoting (pure)
 """

@@ -1,10 +1,13 @@
-"""The kopf edge: what Kubernetes tells us goes in, what a turn says goes out.
+"""The operator: custom resources to desired states, and results to status, events and endpoints.
 
-client     the few calls to the API server that kopf does not make for us
-login      the way to the API server, for kopf and for the client
-tuning     kopf's settings, each with its reason
-handlers   what kopf calls
-resource_loop   one resource: when to look, one turn, write
-fleet      all resources
-service    starts and stops the whole
+handlers       what kopf calls
+kopf_settings  kopf's settings, each with its reason
+resource       one resource, parsed once
+adapter        one resource for the reconcile loop
+status         findings to conditions and events (pure)
+supervisor     all resources: one loop for each
+secrets        the Secrets that a resource names
+client         the few calls to the API server that kopf does not make for us
+credentials    the way to the API server, for kopf and for the client
+service        starts and stops the whole
 """

@@ -17,7 +17,8 @@ from kubernetes.aio.config import ConfigException
 
 from controller.database.secret import SecretData
 from controller.errors import DashdbError
-from controller.reconcile.outcome import Event
+from controller.operator.resource import Resource
+from controller.reconcile.act import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0
@@ -67,9 +68,10 @@ class Client:
         data = {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
         return str(body["metadata"]["resourceVersion"]), data
 
-    async def read_resource(self, namespace: str, name: str) -> dict[str, Any] | None:
-        """One DashboardDatabase as it is now; None where it is gone."""
-        return await self._get(f"{_collection(namespace)}/{name}")
+    async def read_resource(self, namespace: str, name: str) -> Resource | None:
+        """Return one DashboardDatabase as it is now; None where it is gone."""
+        body = await self._get(f"{_collection(namespace)}/{name}")
+        return None if body is None else Resource.parse(body)
 
     async def ping(self, namespace: str | None) -> None:
         """Lists one resource at most.
@@ -80,31 +82,31 @@ class Client:
         if await self._call("GET", f"{_collection(namespace)}?limit=1") is None:
             raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
 
-    async def write_status(self, namespace: str, name: str, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
-        """Replaces the status; the resource as it is then, or None where it is gone, or another one of its name."""
+    async def write_status(self, resource: Resource, status: dict[str, Any]) -> Resource | None:
+        """Replace the status; return the resource as it is then, or None where it is gone, or another of its name."""
         patch: list[dict[str, Any]] = [
-            {"op": "test", "path": "/metadata/uid", "value": uid},
+            {"op": "test", "path": "/metadata/uid", "value": resource.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
-        path = f"{_collection(namespace)}/{name}/status"
+        path = f"{_collection(resource.namespace)}/{resource.name}/status"
         try:
-            return await self._call("PATCH", path, patch, content_type="application/json-patch+json")
+            body = await self._call("PATCH", path, patch, content_type="application/json-patch+json")
         except ApiUnavailable as error:
             if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
-            found = await self.read_resource(namespace, name)
-            if found is not None and found["metadata"]["uid"] == uid:
+            found = await self.read_resource(*resource.key)
+            if found is not None and found.uid == resource.uid:
                 raise
             return None
+        return None if body is None else Resource.parse(body)
 
-    async def post_event(self, resource: dict[str, Any], event: Event) -> None:
-        """Shows `event` in `kubectl describe` of `resource`."""
-        metadata = resource["metadata"]
+    async def post_event(self, resource: Resource, event: Event) -> None:
+        """Show `event` in `kubectl describe` of `resource`."""
         now = datetime.now(UTC)
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{metadata['name']}-", "namespace": metadata["namespace"]},
+            "metadata": {"generateName": f"{resource.name}-", "namespace": resource.namespace},
             "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,
@@ -115,12 +117,12 @@ class Client:
             "regarding": {
                 "apiVersion": f"{GROUP}/{VERSION}",
                 "kind": KIND,
-                "name": metadata["name"],
-                "namespace": metadata["namespace"],
-                "uid": metadata["uid"],
+                "name": resource.name,
+                "namespace": resource.namespace,
+                "uid": resource.uid,
             },
         }
-        await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{metadata['namespace']}/events", body)
+        await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{resource.namespace}/events", body)
 
     async def _get(self, path: str) -> dict[str, Any] | None:
         return await self._call("GET", path, seconds=READ_SECONDS)

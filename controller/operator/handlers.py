@@ -5,6 +5,7 @@ from typing import Any
 import kopf
 
 from controller.operator.credentials import kopf_connection
+from controller.operator.resource import Resource
 from controller.operator.supervisor import Supervisor
 from controller.resource import GROUP, PLURAL, VERSION
 
@@ -20,11 +21,11 @@ def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistr
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers, id="resource")
     async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
-        plain = _plain(body)
+        parsed = Resource.parse(_plain(body))
         if type == "DELETED":
-            supervisor.forget(plain)
+            supervisor.forget(parsed)
         else:
-            supervisor.observe(plain)
+            supervisor.observe(parsed)
 
     return handlers
 

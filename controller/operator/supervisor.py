@@ -1,32 +1,37 @@
-"""All resources of this process: one loop each."""
+"""All resources of this process: one reconcile loop for each."""
 
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
 
-from controller.health.store import Key, ReportStore
+import structlog
+
+from controller.health.report import Key
+from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
+from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import Client
-from controller.operator.resource_loop import ResourceLoop
+from controller.operator.resource import Resource
 from controller.reconcile.limiter import Limiter
+from controller.reconcile.loop import ReconcileLoop
 
 STOP_SECONDS = 8.0
-"""For turns under way to roll back when the process ends; within the 10 s that a Pod is promised."""
+"""For reconciles under way to roll back when the process ends; within the 10 s that a Pod is promised."""
 
 ACTIONS_AT_ONCE = 4
 """Resources on which something is being done; a hundred at once on one server would hinder each other."""
 
 
 @dataclass(frozen=True, slots=True)
-class _RunningLoop:
+class _Running:
     uid: str
-    loop: ResourceLoop
+    adapter: ResourceAdapter
+    loop: ReconcileLoop
     task: asyncio.Task[None]
 
 
 class Supervisor:
-    """Starts a loop when a resource appears and ends it when the resource is gone."""
+    """Starts a loop when a resource appears, and ends it when the resource is gone."""
 
     def __init__(
         self,
@@ -41,42 +46,30 @@ class Supervisor:
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._limiter = Limiter(ACTIONS_AT_ONCE)
-        self._running: dict[Key, _RunningLoop] = {}
+        self._running: dict[Key, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
-    def observe(self, body: dict[str, Any]) -> None:
-        """Takes up one resource as the watch shows it."""
+    def observe(self, resource: Resource) -> None:
+        """Take up one resource as the watch shows it."""
         if self._stopping:
             return
-        key, uid = (body["metadata"]["namespace"], body["metadata"]["name"]), body["metadata"]["uid"]
-        running = self._running.get(key)
-        if running is not None and running.uid == uid:
-            running.loop.observe(body)
+        running = self._running.get(resource.key)
+        if running is not None and running.uid == resource.uid:
+            running.adapter.observe(resource)
             return
         if running is not None:  # nobody told of its end: it was in a gap of the watch
-            self._let_go(running)
-        loop = ResourceLoop(
-            body,
-            client=self._client,
-            store=self._store,
-            migrations=self._migrations,
-            service_namespace=self._service_namespace,
-            limiter=self._limiter,
-        )
-        task = asyncio.create_task(loop.run(), name=f"loop {key}")
-        self._running[key] = running = _RunningLoop(uid, loop, task)
-        self._tasks.add(task)
-        task.add_done_callback(lambda _: self._ended(running))
+            self._end(running)
+        self._start(resource)
 
-    def forget(self, body: dict[str, Any]) -> None:
-        """The resource is gone: what runs for it is rolled back, its data stays."""
-        running = self._running.get((body["metadata"]["namespace"], body["metadata"]["name"]))
-        if running is not None and running.uid == body["metadata"]["uid"]:
-            self._let_go(running)
+    def forget(self, resource: Resource) -> None:
+        """End the loop of a resource that is gone: what runs for it is rolled back, its data stays."""
+        running = self._running.get(resource.key)
+        if running is not None and running.uid == resource.uid:
+            self._end(running)
 
     async def stop(self) -> None:
-        """Ends all loops; turns under way roll back."""
+        """End all loops; reconciles under way roll back."""
         self._stopping = True
         tasks = set(self._tasks)
         for task in tasks:
@@ -84,12 +77,34 @@ class Supervisor:
         if tasks:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
-    def _let_go(self, running: _RunningLoop) -> None:
+    def _start(self, resource: Resource) -> None:
+        namespace, changed = self._service_namespace(resource.namespace), asyncio.Event()
+        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace, changed=changed)
+        loop = ReconcileLoop(
+            adapter,
+            key=resource.key,
+            store=self._store,
+            migrations=self._migrations,
+            limiter=self._limiter,
+            changed=changed,
+        )
+        task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
+        self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)
+        self._tasks.add(task)
+        task.add_done_callback(lambda _: self._ended(running))
+
+    def _end(self, running: _Running) -> None:
         del self._running[running.loop.key]
         self._store.remove(running.loop.key)
         running.task.cancel()
 
-    def _ended(self, running: _RunningLoop) -> None:
+    def _ended(self, running: _Running) -> None:
         self._tasks.discard(running.task)
         if self._running.get(running.loop.key) is running:  # it saw by itself that the resource is gone
-            self._let_go(running)
+            self._end(running)
+
+
+async def _run(loop: ReconcileLoop) -> None:
+    namespace, name = loop.key
+    structlog.contextvars.bind_contextvars(namespace=namespace, name=name)
+    await loop.run()

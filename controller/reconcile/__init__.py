@@ -1,10 +1,12 @@
-"""One turn: gather, decide, act, and say what came of it.
+"""The reconciler: brings one database to its desired state, and says how it stands.
 
 observed   everything that a decision may see, frozen
-gather     the edge that looks: Secrets, server, history, templates
-decide     what to do next, and why (pure)
-act        does one thing
-outcome    what it all means: status, events, when to look again (pure)
-session    what is remembered between two turns of one resource
-turn       the four in order
+observe    reads it from the database, and changes nothing
+memory     what one reconcile leaves for the next (pure)
+decide     what to do next, or what blocks it (pure)
+act        performs one action
+findings   what was seen, as answers to a person's questions (pure)
+reconcile  these in order, until nothing is left to do
+limiter    few actions at once
+loop       one database: the clock, the pool, and the adapter of whoever asked for it
 """

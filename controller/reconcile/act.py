@@ -1,5 +1,6 @@
-"""Performs one action; a second run of the same finds nothing to do."""
+"""Perform one action; a second run of the same finds nothing to do."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import structlog
@@ -7,6 +8,7 @@ import structlog
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
 from controller.database.transaction import transact
+from controller.desired import Desired
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan, Step
@@ -14,10 +16,8 @@ from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.run.runner import Runner
 from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
-from controller.reconcile.memory import Session
-from controller.reconcile.observed import Work
 from controller.templates.merge import TemplateAction
-from controller.templates.seeding import seed
+from controller.templates.seeding import in_schema, seed
 from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
@@ -28,93 +28,115 @@ MAINTENANCE_TRIES = 3
 
 
 @dataclass(frozen=True, slots=True)
-class Done:
-    """What an action changed, for an event.
+class Event:
+    """Something that happened, for whoever follows the database.
 
     Attributes:
         reason: CamelCase, stable.
-        message: names what was changed; None where nothing was.
     """
 
     reason: str
-    message: str | None
+    message: str
+    warning: bool = False
 
 
-async def act(action: Action, pool: Pool, session: Session, migrations: Migrations, lock_timeout_ms: int) -> Done:
-    """Does what was decided.
+@dataclass(frozen=True, slots=True)
+class MigrationProgress:
+    """What a running migration is doing, in words.
+
+    Attributes:
+        since: when this try of its file began; seconds of the monotonic clock.
+        waits: for a lock that another session holds.
+    """
+
+    message: str
+    since: float
+    waits: bool = False
+
+
+OnProgress = Callable[[MigrationProgress], None]
+"""Is called while a migration runs, at each statement and each wait; returns at once."""
+
+
+async def act(
+    action: Action, desired: Desired, pool: Pool, migrations: Callable[[], Migrations], on_progress: OnProgress
+) -> Event | None:
+    """Perform `action`; return what it changed, None where there was nothing to change.
 
     Raises:
-        DashdbError: it did not succeed; nothing of it is half done.
+        DashdbError: it did not succeed; nothing of it is half done, unless the error says that the schema is dirty.
     """
     match action:
         case Migrate():
-            return await _migrate(pool, session, migrations, action, RunSettings(lock_timeout_ms=lock_timeout_ms))
+            return await _migrate(action, desired, pool, migrations(), on_progress)
         case Seed():
-            return await _seed(pool)
+            return await _seed(desired, pool)
         case Maintain(retention):
-            return await _maintain(pool, retention)
+            await _maintain(desired, pool, retention)
+            return None
 
 
 async def _migrate(
-    pool: Pool, session: Session, migrations: Migrations, wanted: Migrate, settings: RunSettings
-) -> Done:
-    try:
-        async with pool.connection() as connection:
-            runner = Runner(connection, settings, _Tell(session), pool.connection)
-            agreed = wanted.plan.sha256 if wanted.approved else None
-            carried_out = await runner.run(migrations, wanted.plan.target, agreed=agreed)
-    finally:
-        session.work = None
-    return Done("SchemaMigrated", _what_was_done(carried_out))
+    action: Migrate, desired: Desired, pool: Pool, migrations: Migrations, on_progress: OnProgress
+) -> Event | None:
+    wanted = desired.schema
+    settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
+    async with pool.connection() as connection:
+        runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection)
+        agreed = action.plan.sha256 if action.approved else None
+        done = await runner.run(migrations, action.plan.target, agreed=agreed)
+    message = _describe(done)
+    return Event("SchemaMigrated", message) if message else None
 
 
-def _what_was_done(plan: Plan) -> str | None:
+def _describe(plan: Plan) -> str:
+    """Return what a run did, in words; empty where another runner had done it all."""
     verb = "Reverted" if plan.reverts else "Applied"
     done = [f"{verb} {', '.join(step.label for step in plan.steps)}"] if plan.steps else []
     if plan.adopts:
         done.insert(0, f"Took over from golang-migrate at version {plan.current}")
-    return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else None
+    return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else ""
 
 
-async def _seed(pool: Pool) -> Done:
-    async with pool.connection() as connection:
+async def _seed(desired: Desired, pool: Pool) -> Event | None:
+    async with pool.connection() as connection, in_schema(connection, desired.schema.name):
         results = await seed(connection, shipped_templates())
-    written = [r.template_id for r in results if r.performed is not TemplateAction.NONE]
-    return Done("TemplatesWritten", f"Wrote {', '.join(written)}." if written else None)
+    written = [each.template_id for each in results if each.performed is not TemplateAction.NONE]
+    return Event("TemplatesWritten", f"Wrote {', '.join(written)}.") if written else None
 
 
-async def _maintain(pool: Pool, audit_retention_days: int | None) -> Done:
+async def _maintain(desired: Desired, pool: Pool, audit_retention_days: int | None) -> None:
     async def call(function: str, *arguments: int) -> int:
         async def once(connection: Connection) -> int:
             parameters = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
-            count: int = await connection.fetchval(f"SELECT {function}({parameters})", *arguments)
-            return count
+            async with in_schema(connection, desired.schema.name):
+                count: int = await connection.fetchval(f"SELECT {function}({parameters})", *arguments)
+                return count
 
         return await transact(pool.connection, once, tries=MAINTENANCE_TRIES)
 
     counts = {function: await call(function) for function in _MAINTENANCE}
     if audit_retention_days is not None:
         counts["purge_audit_log"] = await call("purge_audit_log", audit_retention_days)
-    log.info("maintenance done", description=pool.target.description, **counts)
-    return Done("Maintained", None)
+    log.info("maintenance done", database=pool.target.description, **counts)
 
 
-class _Tell(LoggedProgress):
-    """Keeps in the session what the migration is doing, and logs it."""
+class _ReportedProgress(LoggedProgress):
+    """Progress of the engine, logged and handed on."""
 
-    def __init__(self, session: Session) -> None:
+    def __init__(self, on_progress: OnProgress) -> None:
         super().__init__()
-        self.session = session
+        self._on_progress = on_progress
 
     def started(self, step: Step) -> None:
         super().started(step)
-        self.session.work = Work(f"Running {step.label}.", self.since)
+        self._on_progress(MigrationProgress(f"Running {step.label}.", self.since))
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         total = len(step.script.statements)
         message = f"Running {step.label}, statement {number} of {total}, line {statement.line}."
-        self.session.work = Work(message, self.since)
+        self._on_progress(MigrationProgress(message, self.since))
 
     def waiting(self, what: str, why: str) -> None:
         super().waiting(what, why)
-        self.session.work = Work(f"{what} waits for {why}.", self.since, waits=True)
+        self._on_progress(MigrationProgress(f"{what} waits for {why}.", self.since, waits=True))

@@ -1,13 +1,17 @@
-"""What to do next with one database: a chain of checks, the first that has something to say wins. Pure."""
+"""What to do next with one database, and if nothing, why not. Pure.
 
-from collections.abc import Callable
+Policy, failed tries and `suspend` are judged here and nowhere else: the findings that people read render the answers.
+"""
+
 from dataclasses import dataclass
 
+from controller.desired import Desired, SchemaPolicy
+from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
 from controller.migrate.plan.model import Plan
-from controller.reconcile.observed import Observed
-from controller.resource.spec import DashboardDatabaseSpec, SchemaPolicy, SeedPolicy
-from controller.templates.merge import TemplateAction
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed, ObservedSchema
+from controller.templates.merge import TemplateAction, TemplateDecision
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,81 +19,174 @@ class Migrate:
     """Carry out `plan`.
 
     Attributes:
-        approved: by a person, who has seen this very plan: another one is not to be begun in its place.
+        approved: a person approved this very plan, so that another one is not to be begun in its place.
     """
 
     plan: Plan
     approved: bool
 
+    @property
+    def key(self) -> str:
+        """Identity for the memory of failures: `<kind> <what>`."""
+        return f"migrate {self.plan.sha256}"
+
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """Write the system templates that are missing or outdated."""
+    """Write the system templates that are missing or outdated.
+
+    Attributes:
+        names: of those templates.
+    """
+
+    names: tuple[str, ...]
+
+    @property
+    def key(self) -> str:
+        """Identity for the memory of failures: `<kind> <what>`."""
+        return f"seed {','.join(self.names)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Maintain:
-    """Expired tokens, usage counts, old audit rows."""
+    """Remove expired tokens and old audit rows, and count how often templates are used."""
 
     audit_retention_days: int | None
+
+    @property
+    def key(self) -> str:
+        """Identity for the memory of failures: `<kind> <what>`."""
+        return "maintain"
 
 
 Action = Migrate | Seed | Maintain
 
 
 @dataclass(frozen=True, slots=True)
-class Nothing:
-    """No more to do in this turn.
+class Blocked:
+    """Something is to be done, and may not or cannot be.
 
     Attributes:
-        because: for the log.
+        reason: CamelCase, stable.
+        message: why, and what to do about it.
+        recovery: what has to happen before it can go on.
     """
-
-    because: str
-
-
-Check = Callable[[DashboardDatabaseSpec, Observed], Action | Nothing | None]
-
-
-def decide(spec: DashboardDatabaseSpec, observed: Observed) -> Action | Nothing:
-    """The next action, or why there is none."""
-    for check in _CHECKS:
-        if (answer := check(spec, observed)) is not None:
-            return answer
-    return Nothing("everything is as wanted")
-
-
-@dataclass(frozen=True, slots=True)
-class Refusal:
-    """Why a plan may not run; reason and message end up in the condition SchemaCurrent."""
 
     reason: str
     message: str
+    recovery: Recovery
+
+    @classmethod
+    def by(cls, error: DashdbError) -> "Blocked":
+        """Return the answer for an error that stands in the way."""
+        return cls(error.reason, error.message, error.recovery)
 
 
-def refusal(spec: DashboardDatabaseSpec, plan: Plan) -> Refusal | None:
-    """What the policy has against `plan`; None where it may run."""
-    schema = spec.schema_
-    if spec.suspend:
-        return Refusal("Suspended", f"{_pending(plan)}; spec.suspend is true, so nothing is changed.")
-    if schema.policy is SchemaPolicy.AUTOMATIC:
-        if plan.reverts:
-            return Refusal(
-                "DowngradeRefused",
-                f"The database is at version {plan.current}, targetVersion is {plan.target}. Going back loses data "
-                "and needs policy: Manual with an approved plan; or raise targetVersion.",
-            )
+def decide(desired: Desired, observed: Observed, memory: Memory) -> Action | Blocked | None:
+    """Return the next action, or what blocks the first thing to do; None where everything is as wanted."""
+    if observed.connection_error is not None:
+        return Blocked.by(observed.connection_error)
+    if observed.verdict.health is Health.UNHEALTHY:
+        return Blocked(observed.verdict.reason, observed.verdict.warning or "", Recovery.TRANSIENT)
+    schema = decide_schema(desired, observed, memory)
+    if schema is not None:
+        return schema
+    templates = decide_templates(desired, observed, memory)
+    if isinstance(templates, Seed):
+        return templates
+    return decide_maintenance(desired, observed, memory) or templates
+
+
+def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migrate | Blocked | None:
+    """Return what is to be done about the schema; None where it is at the wanted version, or is only reported."""
+    if desired.schema.policy is SchemaPolicy.REPORT:
         return None
-    if schema.approved_plan == plan.sha256:
+    schema = observed.schema
+    if schema is None:
+        return Blocked("NotObserved", "The schema was not looked at.", Recovery.TRANSIENT)
+    if isinstance(schema, DashdbError):
+        return Blocked.by(schema)
+    if isinstance(schema.plan, DashdbError):
+        return Blocked.by(schema.plan)
+    if schema.plan.empty:
         return None
-    if schema.approved_plan is None:
-        return Refusal(
+    if (refused := _refused_by_policy(desired, schema, schema.plan)) is not None:
+        return refused
+    action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
+    failed = memory.waits(action.key, observed.now)
+    return action if failed is None else Blocked.by(failed.error)
+
+
+def decide_templates(desired: Desired, observed: Observed, memory: Memory) -> Seed | Blocked | None:
+    """Return what is to be done about the system templates; None where they are in place, or not ours to write."""
+    if not desired.seed_templates:
+        return None
+    if isinstance(observed.templates, DashdbError):
+        return Blocked.by(observed.templates)
+    if observed.templates is None:
+        return Blocked(
+            "TableMissing",
+            "The migrations made no table dashboard_template. Add it, or set spec.templates.seed to Disabled.",
+            Recovery.STALLED,
+        )
+    names = _to_be_written(observed.templates)
+    if not names:
+        return None
+    if desired.suspend:
+        text = f"To be written: {', '.join(names)}; spec.suspend is true, so nothing is changed."
+        return Blocked("Suspended", text, Recovery.STALLED)
+    action = Seed(names)
+    failed = memory.waits(action.key, observed.now)
+    return action if failed is None else Blocked.by(failed.error)
+
+
+def decide_maintenance(desired: Desired, observed: Observed, memory: Memory) -> Maintain | None:
+    """Return a round of maintenance where one is due and its tables are there."""
+    due = memory.maintenance_due is not None and observed.now >= memory.maintenance_due
+    if desired.suspend or not desired.maintenance.enabled or not due or not isinstance(observed.templates, tuple):
+        return None
+    return Maintain(desired.maintenance.audit_retention_days)
+
+
+def _to_be_written(templates: tuple[TemplateDecision, ...]) -> tuple[str, ...]:
+    return tuple(each.template_id for each in templates if each.action is not TemplateAction.NONE)
+
+
+def _refused_by_policy(desired: Desired, schema: ObservedSchema, plan: Plan) -> Blocked | None:
+    """Return why `plan` may not run; None where it may."""
+    refused = _policy_answer(desired, plan)
+    if refused is None or not schema.losses:
+        return refused
+    lost = f"{refused.message} It would take with it: {listed(schema.losses)}."
+    return Blocked(refused.reason, lost, refused.recovery)
+
+
+def _policy_answer(desired: Desired, plan: Plan) -> Blocked | None:
+    if desired.suspend:
+        return _stalled("Suspended", f"{_pending(plan)}; spec.suspend is true, so nothing is changed.")
+    if desired.schema.policy is SchemaPolicy.AUTOMATIC:
+        if not plan.reverts:
+            return None
+        return _stalled(
+            "DowngradeRefused",
+            f"The database is at version {plan.current}, targetVersion is {plan.target}. Going back loses data "
+            "and needs policy: Manual with an approved plan; or raise targetVersion.",
+        )
+    approved = desired.schema.approved_plan
+    if approved == plan.sha256:
+        return None
+    if approved is None:
+        return _stalled(
             "ApprovalRequired", f"{_pending(plan)}. To run it, set spec.schema.approvedPlan to {plan.sha256}."
         )
-    return Refusal(
+    return _stalled(
         "ApprovalOutdated",
         f"{_pending(plan)}. The approved plan is another one; look at status.schema.plan and approve {plan.sha256}.",
     )
+
+
+def _stalled(reason: str, message: str) -> Blocked:
+    return Blocked(reason, message, Recovery.STALLED)
 
 
 def _pending(plan: Plan) -> str:
@@ -99,48 +196,11 @@ def _pending(plan: Plan) -> str:
     return f"{count} migration{'' if count == 1 else 's'} from version {plan.current} to {plan.target}"
 
 
-def _needs_connection(_: DashboardDatabaseSpec, observed: Observed) -> Nothing | None:
-    return Nothing("not connected") if observed.connection_error is not None else None
+MOST_LISTED = 10
+"""Names in a message; `dashdb migrate drift` and `plan` list all."""
 
 
-def _needs_writable_server(_: DashboardDatabaseSpec, observed: Observed) -> Nothing | None:
-    return Nothing("the server is not fit for writing") if observed.verdict.health is Health.UNHEALTHY else None
-
-
-def _migrates(spec: DashboardDatabaseSpec, observed: Observed) -> Action | Nothing | None:
-    plan, failed = observed.plan, observed.failed_migration
-    if not isinstance(plan, Plan):
-        return Nothing("the files and the history do not fit together")
-    if plan.empty:
-        return None
-    if refusal(spec, plan) is not None:
-        return Nothing("the policy does not let this plan run")
-    if failed is not None and failed.plan_sha256 == plan.sha256 and observed.now < failed.retry_at:
-        return Nothing("this plan failed a moment ago")
-    return Migrate(plan, approved=spec.schema_.policy is SchemaPolicy.MANUAL)
-
-
-def _needs_permission(spec: DashboardDatabaseSpec, _: Observed) -> Nothing | None:
-    return Nothing("suspended") if spec.suspend else None
-
-
-def _seeds(spec: DashboardDatabaseSpec, observed: Observed) -> Action | None:
-    if spec.templates.seed is SeedPolicy.DISABLED or observed.templates is None:
-        return None
-    return Seed() if any(t.action is not TemplateAction.NONE for t in observed.templates) else None
-
-
-def _maintains(spec: DashboardDatabaseSpec, observed: Observed) -> Action | None:
-    if not observed.maintenance_due or observed.templates is None:
-        return None
-    return Maintain(spec.maintenance.audit_retention_days)
-
-
-_CHECKS: tuple[Check, ...] = (
-    _needs_connection,
-    _needs_writable_server,
-    _migrates,
-    _needs_permission,
-    _seeds,
-    _maintains,
-)
+def listed(names: tuple[str, ...]) -> str:
+    """Return the first names, and how many more there are."""
+    more = len(names) - MOST_LISTED
+    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")

@@ -1,30 +1,40 @@
-"""What was seen, as one finding for each condition. Pure."""
+"""What was seen of one database, as one finding for each aspect that a person would ask about. Pure."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeAlias
 
+from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
-from controller.reconcile.decide import refusal
-from controller.reconcile.observed import Observed
-from controller.resource.spec import DashboardDatabaseSpec, SeedPolicy
-from controller.resource.status import ConditionStatus, ConditionType
-from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
+from controller.reconcile.decide import Blocked, Migrate, Seed, decide_schema, decide_templates, listed
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed, ObservedSchema
+from controller.templates.merge import TemplateDecision, TemplateState
 
-MOST_LISTED = 10
-"""Names in a message; `dashdb migrate drift` and `plan` list all."""
+
+class Aspect(StrEnum):
+    """One question about a database, in the order in which a person would ask."""
+
+    CONNECTED = "Connected"
+    SCHEMA_CURRENT = "SchemaCurrent"
+    TEMPLATES_SEEDED = "TemplatesSeeded"
+    HEALTHY = "Healthy"
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A condition without its bookkeeping.
+    """The answer to one question.
 
     Attributes:
-        message: free of figures that change with every look: status is written only when it changes.
-        recovery: what has to happen, where the status is not as it should be.
-        blocks_ready: Ready cannot be True beside this one.
+        holds: None where it is not known.
+        message: free of figures that change with every observation: a status is written only when it changes.
+        recovery: what has to happen, where it is not as it should be.
+        blocks_ready: the database cannot be ready beside this one.
     """
 
-    status: ConditionStatus
+    holds: bool | None
     reason: str
     message: str
     recovery: Recovery = Recovery.TRANSIENT
@@ -32,127 +42,123 @@ class Finding:
 
     @classmethod
     def good(cls, reason: str, message: str) -> "Finding":
-        return cls(ConditionStatus.TRUE, reason, message)
+        """Return a finding that all is as it should be."""
+        return cls(True, reason, message)
 
     @classmethod
-    def bad(cls, reason: str, message: str, recovery: Recovery = Recovery.WAITING) -> "Finding":
-        return cls(ConditionStatus.FALSE, reason, message, recovery, blocks_ready=True)
-
-    @classmethod
-    def failed(cls, error: DashdbError) -> "Finding":
-        return cls.bad(error.reason, error.message, error.recovery)
+    def bad(cls, reason: str, message: str, recovery: Recovery) -> "Finding":
+        """Return a finding that keeps the database from being ready."""
+        return cls(False, reason, message, recovery, blocks_ready=True)
 
     @classmethod
     def unknown(cls, reason: str, message: str) -> "Finding":
-        return cls(ConditionStatus.UNKNOWN, reason, message, blocks_ready=True)
+        """Return a finding of which nothing is known, which keeps the database from being ready too."""
+        return cls(None, reason, message, blocks_ready=True)
+
+    @classmethod
+    def of(cls, cause: DashdbError | Blocked) -> "Finding":
+        """Return the finding for what stands in the way."""
+        return cls.bad(cause.reason, cause.message, cause.recovery)
 
 
-def findings(
-    spec: DashboardDatabaseSpec, observed: Observed, error: DashdbError | None
-) -> dict[ConditionType, Finding]:
-    """One finding a condition, in the order in which a person would ask; the first that blocks is why not Ready.
+Findings: TypeAlias = Mapping[Aspect, Finding]
 
-    Args:
-        error: of the action that was tried last in this turn.
-    """
+READY = Finding.good("Ready", "Connected, migrated, seeded and healthy.")
+
+
+def find(desired: Desired, observed: Observed, memory: Memory) -> Findings:
+    """Return one finding for each aspect, after everything that can be done now has been done."""
     if observed.connection_error is not None:
         return _not_connected(observed.connection_error)
-    schema = _schema(spec, observed, error)
+    schema = _schema(desired, observed, memory)
     return {
-        ConditionType.CONNECTED: Finding.good("Connected", f"Connected to {observed.description}."),
-        ConditionType.SCHEMA_CURRENT: schema,
-        ConditionType.TEMPLATES_SEEDED: _templates(spec, observed, schema, error),
-        ConditionType.HEALTHY: _healthy(observed),
+        Aspect.CONNECTED: Finding.good("Connected", f"Connected to {observed.database}."),
+        Aspect.SCHEMA_CURRENT: schema,
+        Aspect.TEMPLATES_SEEDED: _templates(desired, observed, memory, schema),
+        Aspect.HEALTHY: _healthy(observed),
     }
 
 
-def _not_connected(error: DashdbError) -> dict[ConditionType, Finding]:
+def summary(findings: Findings) -> Finding:
+    """Return the finding about the database as a whole: ready, or the first that keeps it from being so."""
+    return next((each for each in findings.values() if each.blocks_ready), READY)
+
+
+def _not_connected(error: DashdbError) -> Findings:
     unknown = Finding.unknown("NotConnected", "Not known while there is no connection.")
     return {
-        ConditionType.CONNECTED: Finding.failed(error),
-        ConditionType.SCHEMA_CURRENT: unknown,
-        ConditionType.TEMPLATES_SEEDED: unknown,
-        ConditionType.HEALTHY: Finding.failed(error),
+        Aspect.CONNECTED: Finding.of(error),
+        Aspect.SCHEMA_CURRENT: unknown,
+        Aspect.TEMPLATES_SEEDED: unknown,
+        Aspect.HEALTHY: Finding.of(error),
     }
 
 
-def _schema(spec: DashboardDatabaseSpec, observed: Observed, error: DashdbError | None) -> Finding:
-    plan = observed.plan
-    if plan is None:
-        return Finding.unknown("NotObserved", "The schema was not looked at.")
-    if isinstance(plan, DashdbError):
-        return Finding.failed(plan)
-    if not plan.empty and (refused := refusal(spec, plan)) is not None:
-        lost = f" It would take with it: {_listed(observed.losses)}." if observed.losses else ""
-        return Finding.bad(refused.reason, refused.message + lost, Recovery.STALLED)
-    failed = observed.failed_migration
-    if plan.steps and failed is not None and failed.plan_sha256 == plan.sha256:
-        return Finding.failed(failed.error)
-    if plan.steps and error is not None:
-        return Finding.failed(error)
-    if plan.steps:
-        return Finding.bad("MigrationPending", f"{len(plan.steps)} migrations are pending.", Recovery.TRANSIENT)
-    if observed.schema_ahead:
-        return Finding.good(
-            "SchemaAhead",
-            f"Version {plan.current} was applied by a newer release than this operator; it is left alone.",
-        )
-    if observed.drift:  # it may well be an index that somebody needed: told, and no reason to be not Ready
-        changed = f"Changed by hand since version {plan.current} was applied: {_listed(observed.drift)}."
+def _schema(desired: Desired, observed: Observed, memory: Memory) -> Finding:
+    answer = decide_schema(desired, observed, memory)
+    if isinstance(answer, Blocked):
+        return Finding.unknown(answer.reason, answer.message) if observed.schema is None else Finding.of(answer)
+    if isinstance(answer, Migrate):
+        failed = memory.failure(answer.key)
+        if failed is not None:
+            return Finding.of(failed.error)
+        text = f"{len(answer.plan.steps)} migrations are pending."
+        return Finding.bad("MigrationPending", text, Recovery.TRANSIENT)
+    return _current_schema(desired, observed, memory)
+
+
+def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Finding:
+    """Return the finding about a schema that is at the wanted version, or is only reported."""
+    schema = observed.schema
+    if not isinstance(schema, ObservedSchema):  # only reported: no reason to be not ready
+        reason = "NotObserved" if schema is None else schema.reason
+        return Finding(None, reason, "" if schema is None else schema.message)
+    if isinstance(schema.plan, DashdbError):
+        return Finding(False, schema.plan.reason, schema.plan.message)
+    if not schema.plan.empty and desired.schema.policy is SchemaPolicy.REPORT:
+        return Finding(False, "MigrationPending", f"{len(schema.plan.steps)} migrations are pending.")
+    version = schema.plan.current
+    if schema.ahead:
+        text = f"Version {version} was applied by a newer release than this operator; it is left alone."
+        return Finding.good("SchemaAhead", text)
+    if memory.drift:  # it may well be an index that somebody needed: told, and no reason to be not ready
+        changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)
-    return Finding.good("UpToDate", f"The schema is at version {plan.current}.")
+    return Finding.good("UpToDate", f"The schema is at version {version}.")
 
 
-def _listed(names: tuple[str, ...]) -> str:
-    more = len(names) - MOST_LISTED
-    return ", ".join(names[:MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
-
-
-def _templates(spec: DashboardDatabaseSpec, observed: Observed, schema: Finding, error: DashdbError | None) -> Finding:
-    if spec.templates.seed is SeedPolicy.DISABLED:
+def _templates(desired: Desired, observed: Observed, memory: Memory, schema: Finding) -> Finding:
+    if not desired.seed_templates:
         return Finding.good("SeedingDisabled", "spec.templates.seed is Disabled.")
-    if observed.history is None:
-        return Finding.unknown("NotObserved", "The templates were not looked at.")
-    if observed.templates is None:
-        if schema.blocks_ready:
-            return Finding.unknown("SchemaNotCurrent", "The table of the templates is not there yet.")
-        return Finding.bad(
-            "TableMissing",
-            "The migrations made no table dashboard_template. Add it, or set spec.templates.seed to Disabled.",
-            Recovery.STALLED,
-        )
-    pending = [t for t in observed.templates if t.action is not TemplateAction.NONE]
-    if pending:
-        return _not_seeded(spec, pending, error)
-    return _seeded(observed.templates)
-
-
-def _not_seeded(spec: DashboardDatabaseSpec, pending: list[TemplateDecision], error: DashdbError | None) -> Finding:
-    names = ", ".join(t.template_id for t in pending)
-    if spec.suspend:
-        return Finding.bad(
-            "Suspended",
-            f"To be written: {names}; spec.suspend is true, so nothing is changed.",
-            Recovery.STALLED,
-        )
-    if error is not None:
-        return Finding.failed(error)
-    return Finding.bad("SeedingPending", f"To be written: {names}.", Recovery.TRANSIENT)
+    if observed.templates is None and schema.blocks_ready:
+        return Finding.unknown("SchemaNotCurrent", "The table of the templates is not there yet.")
+    answer = decide_templates(desired, observed, memory)
+    if isinstance(answer, Blocked):
+        return Finding.of(answer)
+    if isinstance(answer, Seed):
+        failed = memory.failure(answer.key)
+        if failed is not None:
+            return Finding.of(failed.error)
+        return Finding.bad("SeedingPending", f"To be written: {', '.join(answer.names)}.", Recovery.TRANSIENT)
+    return _seeded(observed.templates if isinstance(observed.templates, tuple) else ())
 
 
 def _seeded(templates: tuple[TemplateDecision, ...]) -> Finding:
-    conflicts = [t for t in templates if t.state is TemplateState.CONFLICT]
+    unreadable = [each for each in templates if each.state is TemplateState.UNREADABLE]
+    if unreadable:
+        return Finding.bad("TemplateUnreadable", _told(unreadable), Recovery.WAITING)
+    conflicts = [each for each in templates if each.state is TemplateState.CONFLICT]
     if conflicts:
-        return Finding.bad(
-            "TemplateConflict",
-            " ".join(f"{t.template_id}: {t.message}." for t in conflicts),
-            Recovery.WAITING,
-        )
-    customized = [t for t in templates if t.state is TemplateState.CUSTOMIZED]
+        return Finding.bad("TemplateConflict", _told(conflicts), Recovery.WAITING)
+    customized = [each for each in templates if each.state is TemplateState.CUSTOMIZED]
     if customized:
-        rows = ", ".join(f"{t.template_id} (shipped: {t.shipped_version})" for t in customized)
+        rows = ", ".join(f"{each.template_id} (shipped: {each.shipped_version})" for each in customized)
         return Finding.good("Customized", f"Edited by a user and kept: {rows}.")
     return Finding.good("Seeded", f"{len(templates)} system templates are in place.")
+
+
+def _told(templates: list[TemplateDecision]) -> str:
+    return " ".join(f"{each.template_id}: {each.message}." for each in templates)
 
 
 def _healthy(observed: Observed) -> Finding:
@@ -160,7 +166,7 @@ def _healthy(observed: Observed) -> Finding:
     match verdict.health:
         case Health.HEALTHY:
             return Finding.good("Healthy", "The database answers in time.")
-        case Health.DEGRADED:  # still serves: said in its own condition, no reason to be not Ready
-            return Finding(ConditionStatus.FALSE, verdict.reason, verdict.warning or "")
+        case Health.DEGRADED:  # it still serves its users: said here, and no reason to be not ready
+            return Finding(False, verdict.reason, verdict.warning or "")
         case Health.UNHEALTHY:
             return Finding.bad(verdict.reason, verdict.warning or "", Recovery.TRANSIENT)

@@ -1,74 +1,121 @@
-"""What is remembered between two turns of one resource; nothing here is needed to be right, only to be quick."""
+"""What one reconcile leaves for the next. Pure: each function returns a new value.
 
-import random
-from dataclasses import dataclass, field
+Nothing here is needed to be right, only to be quick, and patient with what failed: a process that starts again begins
+with an empty memory.
+"""
+
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from typing import Self
 
-from controller.database.pool.pool import Pool
-from controller.database.pool.values import PoolSettings
-from controller.database.target import Target
+from controller.desired import Desired
+from controller.errors import DashdbError, MigrationFailed, SchemaDirty
 from controller.health.verdict import Verdict
-from controller.reconcile.observed import FailedMigration, Work
-from controller.resource.spec import DashboardDatabaseSpec
+from controller.reconcile.observed import Observed, ObservedSchema, SchemaSummary
+from controller.runtime.backoff import Backoff
 
-FIRST_MIGRATION_RETRY = timedelta(seconds=1)
-LONGEST_MIGRATION_RETRY = timedelta(minutes=5)
-"""Between two tries of a plan that PostgreSQL refuses: a long file that fails at its end must not run for ever."""
-
-
-@dataclass(slots=True)
-class Rhythm:
-    """Something that is done once in a maintenance interval."""
-
-    _due_at: datetime | None = None
-
-    def is_due(self, spec: DashboardDatabaseSpec, now: datetime) -> bool:
-        """The first time at a random moment of an interval, so that a restart is no stampede."""
-        if self._due_at is None:
-            self.done(spec, now, part=random.random())  # noqa: S311 - no secret
-        return self._due_at is not None and now >= self._due_at
-
-    def done(self, spec: DashboardDatabaseSpec, now: datetime, *, part: float = 1.0) -> None:
-        """The next time is `part` of an interval from `now`."""
-        self._due_at = now + timedelta(seconds=spec.maintenance.interval_seconds * part)
+REFUSED_BACKOFF = Backoff(first=1.0, longest=300.0)
+"""Between two tries of a migration that PostgreSQL refuses: a long file that fails at its end must not run for ever."""
+FAILED_BACKOFF = Backoff(first=1.0, longest=30.0)
+"""The same after any other failure, such as another runner's lock: nothing ran, and the cause may end at any moment."""
 
 
-@dataclass(slots=True)
-class Session:
-    """The memory of one resource.
+@dataclass(frozen=True, slots=True)
+class FailedAction:
+    """An action that failed; the same one is not tried again before `retry_at`.
 
     Attributes:
-        pool: to the target of the last turn.
-        verdict: the last one, for its hysteresis.
-        failures: turns in a row that did not end in Ready.
-        work: what the running migration does; None while none runs.
-        drift: what the last comparison found changed, in words.
-        maintenance, comparison: when the next round of maintenance, and of looking for drift, is due.
+        key: what was tried; another key is tried at once.
+        tries: how often in a row.
     """
 
-    pool: Pool | None = None
+    key: str
+    error: DashdbError
+    tries: int
+    retry_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Memory:
+    """The memory of one database.
+
+    Attributes:
+        verdict: the last one, for its hysteresis.
+        failures: reconciles in a row that did not end in ready.
+        failed: actions that failed, one for each kind of action.
+        schema: the last summary that was seen.
+        drift: changes made by hand that the last comparison found, in words.
+        maintenance_due, comparison_due: when the next round is due; None before the first reconcile.
+    """
+
     verdict: Verdict | None = None
     failures: int = 0
-    failed_migration: FailedMigration | None = None
-    work: Work | None = None
+    failed: tuple[FailedAction, ...] = ()
+    schema: SchemaSummary | None = None
     drift: tuple[str, ...] = ()
-    maintenance: Rhythm = field(default_factory=Rhythm)
-    comparison: Rhythm = field(default_factory=Rhythm)
+    maintenance_due: datetime | None = None
+    comparison_due: datetime | None = None
 
-    async def pool_for(self, target: Target, spec: DashboardDatabaseSpec) -> Pool:
-        """The pool to `target`; a new one where a Secret or the resource asks for another connection."""
-        settings = PoolSettings(
-            max_open=spec.pool.max_open_connections,
-            max_idle=spec.pool.max_idle_connections,
-            max_lifetime=spec.pool.max_lifetime_seconds,
-            max_idle_time=spec.pool.max_idle_time_seconds,
+    def scheduled(self, desired: Desired, now: datetime, chance: float) -> Self:
+        """Return a memory in which both rounds have a time.
+
+        Args:
+            chance: at random, from 0 to 1: the part of an interval after which the first rounds are due, so that many
+                databases do not have theirs at the same time after a restart.
+        """
+        first = now + timedelta(seconds=desired.maintenance.interval_seconds * chance)
+        return replace(
+            self,
+            maintenance_due=self.maintenance_due or first,
+            comparison_due=self.comparison_due or first,
         )
-        if self.pool is None or self.pool.target != target or self.pool.settings != settings:
-            await self.close()
-            self.pool = Pool(target, settings)
-        return self.pool
 
-    async def close(self) -> None:
-        if self.pool is not None:
-            await self.pool.close()
-            self.pool = None
+    def observed(self, observed: Observed, desired: Desired) -> Self:
+        """Return the memory after an observation."""
+        after = replace(self, verdict=observed.verdict)
+        if isinstance(observed.schema, ObservedSchema):
+            after = replace(after, schema=observed.schema.summary)
+        if observed.drift is not None:
+            after = replace(after, drift=observed.drift, comparison_due=_next_round(desired, observed.now))
+        return after
+
+    def failure(self, key: str) -> FailedAction | None:
+        """Return what is known of the last try of `key`."""
+        return next((each for each in self.failed if each.key == key), None)
+
+    def waits(self, key: str, now: datetime) -> FailedAction | None:
+        """Return the failure for which `key` is not tried again yet."""
+        failed = self.failure(key)
+        return failed if failed is not None and now < failed.retry_at else None
+
+    def failed_again(self, key: str, error: DashdbError, now: datetime, chance: float) -> Self:
+        """Return the memory after `key` failed; another one of the same kind is forgotten."""
+        before = self.failure(key)
+        tries = before.tries + 1 if before is not None else 1
+        backoff = REFUSED_BACKOFF if isinstance(error, MigrationFailed | SchemaDirty) else FAILED_BACKOFF
+        retry_at = now + timedelta(seconds=backoff.pause(tries - 1, chance))
+        return replace(self.succeeded(key), failed=(*self._others(key), FailedAction(key, error, tries, retry_at)))
+
+    def succeeded(self, key: str) -> Self:
+        """Return the memory without failures of this kind of action."""
+        return replace(self, failed=self._others(key))
+
+    def migrated(self, desired: Desired, now: datetime) -> Self:
+        """Return the memory after a migration, which recorded the catalog anew."""
+        return replace(self, drift=(), comparison_due=_next_round(desired, now))
+
+    def maintained(self, desired: Desired, now: datetime) -> Self:
+        """Return the memory after a round of maintenance, whether it succeeded or not."""
+        return replace(self, maintenance_due=_next_round(desired, now))
+
+    def concluded(self, *, ready: bool) -> Self:
+        """Return the memory after a reconcile."""
+        return replace(self, failures=0 if ready else self.failures + 1)
+
+    def _others(self, key: str) -> tuple[FailedAction, ...]:
+        kind = key.partition(" ")[0]
+        return tuple(each for each in self.failed if each.key.partition(" ")[0] != kind)
+
+
+def _next_round(desired: Desired, now: datetime) -> datetime:
+    return now + timedelta(seconds=desired.maintenance.interval_seconds)

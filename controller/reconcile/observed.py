@@ -1,4 +1,4 @@
-"""Everything that a decision may see, the time included. Pure."""
+"""Everything that a decision may see of one database, the time included. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -6,68 +6,71 @@ from datetime import datetime
 from controller.database.server_facts import ServerFacts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Verdict
-from controller.migrate.plan.model import History, Plan
+from controller.migrate.plan.model import History, Plan, current_version
 from controller.templates.merge import TemplateDecision
 
 
 @dataclass(frozen=True, slots=True)
-class FailedMigration:
-    """A plan that PostgreSQL refused; it is not tried again before `retry_at`, unless it changes.
+class SchemaSummary:
+    """The schema in three values.
 
     Attributes:
-        tries: how often in a row, this plan.
+        version: applied version; 0 is the empty database.
+        pending: migrations that wait; None where no plan could be made.
+        dirty: a file without a transaction stopped half-way.
     """
 
-    plan_sha256: str
-    error: DashdbError
-    tries: int
-    retry_at: datetime
+    version: int
+    pending: int | None
+    dirty: bool
 
 
 @dataclass(frozen=True, slots=True)
-class Work:
-    """What a running migration does, in words.
+class ObservedSchema:
+    """The history that was read, and what follows from it.
 
     Attributes:
-        since: when this try of its file began; seconds of the monotonic clock.
-        waits: for a lock that another session holds.
+        plan: the steps to the wanted version, or why there is no plan.
+        losses: data that the plan would take with it, in words that do not change with every row.
+        ahead: the database is at a version that the files do not know.
     """
 
-    message: str
-    since: float
-    waits: bool = False
+    history: History
+    plan: Plan | DashdbError
+    losses: tuple[str, ...] = ()
+    ahead: bool = False
+
+    @property
+    def summary(self) -> SchemaSummary:
+        return SchemaSummary(
+            version=self.plan.current if isinstance(self.plan, Plan) else current_version(self.history),
+            pending=len(self.plan.steps) if isinstance(self.plan, Plan) else None,
+            dirty=any(row.error is not None for row in self.history),
+        )
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One look at a database.
+    """One observation of a database. Each thing that is observed has an error of its own, in its own place.
 
     Attributes:
         now: when it was taken, UTC.
-        sample: what the verdict was judged on; None where not even an address is known.
+        verdict: judged on `sample`.
+        sample: None where not even an address is known.
         connection_error: why there is no connection; then nothing else of the database is known.
-        place: the database in words; None where not even its address is known.
-        history: None where it could not be read.
-        plan: the way to the wanted version, or why there is none.
-        losses: what data that way would take with it, in words that do not change with every row.
-        schema_ahead: the database is at a version that the files do not know.
-        drift: what was changed by hand since the last migration, in words.
-        failed_migration: what happened to that way before.
-        templates: None where the table is not there, or was not looked at.
-        maintenance_due: it is time for a round of maintenance.
+        database: the database in words; None where not even its address is known.
+        facts: None where the server did not answer.
+        schema: None where it was not looked at.
+        templates: None where there is no table for them, or they were not looked at.
+        drift: changes made by hand since the last migration, in words; None where they were not compared this time.
     """
 
     now: datetime
     verdict: Verdict
     sample: Sample | None = None
     connection_error: DashdbError | None = None
-    description: str | None = None
+    database: str | None = None
     facts: ServerFacts | None = None
-    history: History | None = None
-    plan: Plan | DashdbError | None = None
-    losses: tuple[str, ...] = ()
-    schema_ahead: bool = False
-    drift: tuple[str, ...] = ()
-    failed_migration: FailedMigration | None = None
-    templates: tuple[TemplateDecision, ...] | None = None
-    maintenance_due: bool = False
+    schema: ObservedSchema | DashdbError | None = None
+    templates: tuple[TemplateDecision, ...] | DashdbError | None = None
+    drift: tuple[str, ...] | None = None

@@ -1,144 +1,180 @@
-"""One turn of one resource: gather, decide, act, conclude."""
+"""One reconcile of one database: observe, decide, act, until nothing is left to do."""
 
 import random
+from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 import structlog
 
 from controller.database.pool.pool import Pool
-from controller.errors import ConfigurationError, DashdbError, InternalError, MigrationFailed, SchemaDirty
-from controller.health.verdict import Sample, Verdict
-from controller.reconcile.act import act
-from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, decide
-from controller.reconcile.memory import FIRST_MIGRATION_RETRY, LONGEST_MIGRATION_RETRY, Session
-from controller.reconcile.observe import Surroundings, look, reach, unreachable
-from controller.reconcile.observed import FailedMigration, Observed
-from controller.reconcile.outcome import Event, Outcome, conclude
-from controller.resource.spec import DashboardDatabaseSpec
-from controller.resource.status import DashboardDatabaseStatus
+from controller.desired import Desired
+from controller.errors import DashdbError, InternalError, Recovery
+from controller.migrate.files.migration import Migrations
+from controller.reconcile.act import Event, OnProgress, act
+from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, decide
+from controller.reconcile.findings import READY, Finding, Findings, find, summary
+from controller.reconcile.limiter import Limiter
+from controller.reconcile.memory import Memory
+from controller.reconcile.observe import observe, unreachable
+from controller.reconcile.observed import Observed
+from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
 
 MOST_ACTIONS = 4
-"""In one turn. Migrate, seed and maintain are three; a fourth means that something undoes our work, and can wait."""
+"""In one reconcile. Migrate, seed and maintain are three; a fourth means that something undoes our work, and waits."""
+FIRST_RETRY_SECONDS = 0.5
+"""After a first reconcile that did not end in ready; doubles with each further one."""
+INTERVAL_JITTER = 0.1
+"""Part of an interval that is taken off at random, so that many databases are not observed in step. Never added: the
+interval is a promise."""
 
 
 @dataclass(frozen=True, slots=True)
-class Wanted:
-    """What the resource said when the turn began."""
+class Dependencies:
+    """Everything that a reconcile needs besides the desired state.
 
-    spec: DashboardDatabaseSpec
-    generation: int
-    status: DashboardDatabaseStatus
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """What came of a turn, for the resource and for whoever asks about health."""
-
-    outcome: Outcome
-    verdict: Verdict
-    sample: Sample | None
-
-
-async def take_turn(wanted: Wanted, around: Surroundings, session: Session) -> Turn:
-    """Looks, does what is to be done until nothing is left, and says what came of it.
-
-    A fault of ours is an outcome too: a resource that is no longer looked at must not go on saying Ready.
-
-    Raises:
-        DashdbError: the Secrets could not be read.
+    Attributes:
+        migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
+        limiter: shared by all databases of the process.
+        on_progress: is told what a running migration does.
     """
+
+    migrations: Callable[[], Migrations]
+    limiter: Limiter
+    on_progress: OnProgress
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """Result of one reconcile.
+
+    Attributes:
+        observed: the last observation.
+        summary: whether the database is ready, and if not why.
+        events: what was changed, in order.
+        wait_seconds: until the next reconcile, at the latest.
+        memory: for the next reconcile.
+    """
+
+    observed: Observed
+    findings: Findings
+    summary: Finding
+    events: tuple[Event, ...]
+    wait_seconds: float
+    memory: Memory
+
+    @property
+    def ready(self) -> bool:
+        return self.summary is READY
+
+    @property
+    def watch_inputs(self) -> bool:
+        """True where nothing but a changed input can help, such as a mended Secret: it is worth looking for one.
+
+        A server that does not answer is dialled again soon enough, with what its Secret says then.
+        """
+        error = self.observed.connection_error
+        return error is not None and error.recovery is Recovery.WAITING
+
+
+async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory) -> ReconcileResult:
+    """Bring one database to the desired state, as far as that can be done now.
+
+    A fault of this program is a result too: a database that is no longer observed must not go on being called ready.
+
+    Args:
+        pool: to `desired.target`; None where that is an error.
+    """
+    memory = memory.scheduled(desired, datetime.now(UTC), _chance())
+    events: tuple[Event, ...] = ()
     try:
-        pool = await reach(wanted.spec, around, session)
-        return await _Course(wanted, around, session, pool).run()
-    except ConfigurationError as problem:
-        return _concluded(wanted, session, unreachable(problem), None, [])
-    except DashdbError:
-        raise
-    except Exception as fault:  # noqa: BLE001 - whatever it is, the next turn may do better
+        if pool is None or isinstance(desired.target, DashdbError):
+            error = desired.target if isinstance(desired.target, DashdbError) else InternalError("There is no pool.")
+            observed = unreachable(error)
+        else:
+            observed, memory, events = await _Reconciliation(desired, pool, dependencies, memory).run()
+    except Exception as fault:  # noqa: BLE001 - whatever it is, the next reconcile may do better
         log_fault(fault)
-        ours = InternalError("The operator met a fault of its own, and tries again. Its log says where.")
-        return _concluded(wanted, session, unreachable(ours), None, [])
+        ours = InternalError("This program met a fault of its own, and tries again. Its log says where.")
+        observed = unreachable(ours)
+        memory = memory.observed(observed, desired)
+    return _concluded(desired, observed, memory, events)
 
 
 @dataclass(slots=True)
-class _Course:
-    """The turn of a database that has an address."""
+class _Reconciliation:
+    """A reconcile of a database that has an address."""
 
-    wanted: Wanted
-    around: Surroundings
-    session: Session
+    desired: Desired
     pool: Pool
+    dependencies: Dependencies
+    memory: Memory
     events: list[Event] = field(default_factory=list)
 
-    async def run(self) -> Turn:
-        error: DashdbError | None = None
-        observed = await self._look()
-        async with AsyncExitStack() as slot:
+    async def run(self) -> tuple[Observed, Memory, tuple[Event, ...]]:
+        observed = await self._observe()
+        async with AsyncExitStack() as place:
             for number in range(MOST_ACTIONS):
-                action = decide(self.wanted.spec, observed)
-                if isinstance(action, Nothing):
-                    log.debug("nothing to do", because=action.because)
+                action = decide(self.desired, observed, self.memory)
+                if action is None or isinstance(action, Blocked):
+                    log.debug("nothing to do", reason=action.reason if action else "Done")
                     break
-                if number == 0:  # one slot to the end: who has begun gets ready before others begin
-                    await slot.enter_async_context(self.around.limiter.one())
-                error = await self._attempt(action)
-                if error is not None:
-                    observed = await self._look()
+                if number == 0:  # one place to the end: who has begun gets ready before others begin
+                    await place.enter_async_context(self.dependencies.limiter.one())
+                observed, failed = await self._perform(action, observed)
+                if failed:
                     break
-                observed = await self._look(before=observed)
-        return _concluded(self.wanted, self.session, observed, error, self.events)
+        return observed, self.memory, tuple(self.events)
 
-    async def _look(self, before: Observed | None = None) -> Observed:
-        return await look(self.wanted.spec, self.around, self.session, self.pool, before=before)
+    async def _observe(self, before: Observed | None = None) -> Observed:
+        observed = await observe(self.desired, self.pool, self.dependencies.migrations, self.memory, before=before)
+        self.memory = self.memory.observed(observed, self.desired)
+        return observed
+
+    async def _perform(self, action: Action, before: Observed) -> tuple[Observed, bool]:
+        """Perform `action` and observe what came of it; True where it failed."""
+        error = await self._attempt(action)
+        observed = await self._observe(None if error is not None else before)
+        if isinstance(action, Maintain):
+            self.memory = self.memory.maintained(self.desired, observed.now)
+        elif error is None:
+            self.memory = self.memory.succeeded(action.key)
+        elif observed.connection_error is None:  # else it is the connection that failed
+            self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
+        if isinstance(action, Migrate) and error is None:
+            self.memory = self.memory.migrated(self.desired, observed.now)
+        return observed, error is not None
 
     async def _attempt(self, action: Action) -> DashdbError | None:
-        """Does `action`; the error where it did not succeed."""
-        lock_timeout = self.wanted.spec.schema_.lock_timeout_milliseconds
+        """Perform `action`; return the error where it did not succeed."""
+        name = type(action).__name__
+        migrations, on_progress = self.dependencies.migrations, self.dependencies.on_progress
         try:
-            done = await act(action, self.pool, self.session, self.around.migrations(), lock_timeout)
+            done = await act(action, self.desired, self.pool, migrations, on_progress)
         except DashdbError as error:
-            log.warning("action failed", action=type(action).__name__, reason=error.reason, error=error.message)
-            if isinstance(action, Migrate) and isinstance(error, MigrationFailed | SchemaDirty):
-                self.session.failed_migration = _failed(action, error, self.session.failed_migration)
-            if isinstance(action, Maintain):  # no condition shows it: the database serves its users all the same
+            log.warning("action failed", action=name, reason=error.reason, error=error.message)
+            if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same
                 self.events.append(Event("MaintenanceFailed", error.message, warning=True))
             return error
-        finally:
-            if isinstance(action, Maintain):
-                self.session.maintenance.done(self.wanted.spec, datetime.now(UTC))
-        if isinstance(action, Migrate):
-            self.session.failed_migration = None
-            self.session.drift = ()  # the catalog was recorded anew
-            self.session.comparison.done(self.wanted.spec, datetime.now(UTC))
-        if done.message is not None:
-            log.info("action done", action=type(action).__name__, reason=done.reason, result=done.message)
-            self.events.append(Event(done.reason, done.message))
+        if done is not None:
+            log.info("action done", action=name, reason=done.reason, result=done.message)
+            self.events.append(done)
         return None
 
 
-def _concluded(
-    wanted: Wanted, session: Session, observed: Observed, error: DashdbError | None, events: list[Event]
-) -> Turn:
-    outcome = conclude(
-        wanted.spec,
-        observed,
-        error,
-        generation=wanted.generation,
-        previous=wanted.status,
-        failures=session.failures,
-        jitter=random.random(),  # noqa: S311 - no secret
-    )
-    session.failures = 0 if outcome.ready else session.failures + 1
-    session.verdict = observed.verdict
-    return Turn(replace(outcome, events=(*events, *outcome.events)), observed.verdict, observed.sample)
+def _concluded(desired: Desired, observed: Observed, memory: Memory, events: tuple[Event, ...]) -> ReconcileResult:
+    findings = find(desired, observed, memory)
+    found = summary(findings)
+    ready = found is READY
+    interval = Backoff(desired.interval_seconds, desired.interval_seconds, INTERVAL_JITTER)
+    retry = Backoff(FIRST_RETRY_SECONDS, desired.longest_retry_seconds)
+    wait = (interval if ready else retry).pause(memory.failures, _chance())
+    return ReconcileResult(observed, findings, found, events, wait, memory.concluded(ready=ready))
 
 
-def _failed(action: Migrate, error: DashdbError, before: FailedMigration | None) -> FailedMigration:
-    tries = before.tries + 1 if before is not None and before.plan_sha256 == action.plan.sha256 else 1
-    wait = min(LONGEST_MIGRATION_RETRY, FIRST_MIGRATION_RETRY * 2 ** min(tries - 1, 10))
-    return FailedMigration(action.plan.sha256, error, tries, datetime.now(UTC) + wait)
+def _chance() -> float:
+    return random.random()  # noqa: S311 - no secret

@@ -5,12 +5,15 @@ the API server already; the same model refuses what reaches the operator some ot
 """
 
 from enum import StrEnum
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
 
-from controller.database.target import Pooler, SslMode
+from controller.database.pool.values import PoolSettings
+from controller.database.target import Pooler, SslMode, Target
+from controller.desired import Desired, DesiredSchema, Maintenance, SchemaPolicy, Thresholds
+from controller.errors import ConfigurationError
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:
@@ -20,11 +23,6 @@ def cel(rule: str, message: str) -> dict[str, Any]:
 
 class _Model(BaseModel):
     model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
-
-
-class SchemaPolicy(StrEnum):
-    AUTOMATIC = "Automatic"
-    MANUAL = "Manual"
 
 
 class SeedPolicy(StrEnum):
@@ -113,7 +111,7 @@ class PoolSpec(_Model):
 class SchemaSpec(_Model):
     """Which version the database shall have, and who decides when."""
 
-    policy: SchemaPolicy = Field(
+    policy: Literal[SchemaPolicy.AUTOMATIC, SchemaPolicy.MANUAL] = Field(
         SchemaPolicy.AUTOMATIC,
         description="Automatic: pending migrations run at once, never downwards. Manual: only the plan whose hash is "
         "in approvedPlan runs.",
@@ -186,3 +184,35 @@ class DashboardDatabaseSpec(_Model):
     templates: TemplatesSpec = Field(default_factory=TemplatesSpec)
     health: HealthSpec = Field(default_factory=HealthSpec)
     maintenance: MaintenanceSpec = Field(default_factory=MaintenanceSpec)
+
+
+def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError) -> Desired:
+    """Return the desired state that `spec` asks for.
+
+    Args:
+        target: the database that the Secrets of the resource name, or what is wrong with them.
+    """
+    pool, schema, health, maintenance = spec.pool, spec.schema_, spec.health, spec.maintenance
+    return Desired(
+        target=target,
+        pool=PoolSettings(
+            max_open=pool.max_open_connections,
+            max_idle=pool.max_idle_connections,
+            max_lifetime=pool.max_lifetime_seconds,
+            max_idle_time=pool.max_idle_time_seconds,
+        ),
+        schema=DesiredSchema(
+            policy=schema.policy,
+            target_version=schema.target_version,
+            approved_plan=schema.approved_plan,
+            lock_timeout_ms=schema.lock_timeout_milliseconds,
+        ),
+        seed_templates=spec.templates.seed is SeedPolicy.ENABLED,
+        suspend=spec.suspend,
+        thresholds=Thresholds(health.degraded_utilization_percent, health.slow_response_milliseconds),
+        maintenance=Maintenance(
+            interval_seconds=maintenance.interval_seconds, audit_retention_days=maintenance.audit_retention_days
+        ),
+        interval_seconds=health.interval_seconds,
+        longest_retry_seconds=health.interval_seconds,
+    )

@@ -1,170 +1,96 @@
-"""Checks the database at every interval, and keeps the report that the web server shows."""
+"""The sidecar: one database, reconciled to what the command line asked for, and reported on the endpoints."""
 
 import asyncio
 from collections.abc import Callable
-from datetime import UTC, datetime
-from typing import Any
+from dataclasses import replace
 
 import structlog
 
-from controller.database.pool.pool import Pool
-from controller.database.pool.values import PoolSettings
 from controller.database.target import Target
-from controller.errors import ConfigurationError, DashdbError
-from controller.health.check import Check, check, due_by
-from controller.health.store import Report, ReportStore
-from controller.health.verdict import Health, Thresholds, Verdict
-from controller.migrate.history.read import read_history
-from controller.migrate.plan.make_plan import make_plan
-from controller.migrate.plan.model import current_version
-from controller.runtime.logs import log_fault
+from controller.desired import Desired
+from controller.errors import ConfigurationError
+from controller.health.report import Key
+from controller.health.store import ReportStore
+from controller.migrate.files.migration import Migrations
+from controller.reconcile.act import MigrationProgress
+from controller.reconcile.limiter import Limiter
+from controller.reconcile.loop import ReconcileLoop
+from controller.reconcile.reconcile import ReconcileResult
 from controller.runtime.signals import StopSignal
-from controller.sidecar.preparation import Preparation, Wanted
 
 log = structlog.get_logger(__name__)
 
-CHECK_SECONDS = 10.0
-"""Between two checks, as between two probes of Kubernetes."""
-RETRY_SECONDS = 2.0
-"""The same while it is not ready: a backend waits for it."""
-STOP_SECONDS = 5.0
-"""For a migration under way to roll back; with the pool's close and the web server's within 10 s."""
+STOP_SECONDS = 8.0
+"""For a migration under way to roll back and the pool to close; with the web server's end within 10 s."""
 POOL_CLOSE_SECONDS = 1.0
-"""For connections to come back, when nobody is left who should hold one."""
+"""For connections to come back when the pool is closed: nobody is left who should hold one."""
 
 
-class Sidecar:
-    """One database and its report."""
+class SidecarAdapter:
+    """The database of this process; implements `reconcile.loop.Adapter`."""
 
-    def __init__(self, target: Callable[[], Target], pool: PoolSettings, wanted: Wanted, store: ReportStore) -> None:
-        """TARGET is asked anew before each check, since certificates are renewed in place."""
-        self._target = target
-        self._settings = pool
-        self._wanted = wanted
-        self._store = store
-        self._pool = Pool(target(), pool)
-        self._preparation = Preparation(wanted, lambda: self._pool, self._report)
-        self._latest: Check | None = None
-        self._history_problem: str | None = None
-        self._stopping = False
-        store.announce(self._key, self._not_checked())
+    def __init__(self, desired: Desired, read_target: Callable[[], Target]) -> None:
+        """READ_TARGET is called before each reconcile, since certificates are renewed in place."""
+        self._desired = desired
+        self._read_target = read_target
+        self._logged: dict[str, str] = {}
 
-    def not_ready(self) -> str | None:
-        """Why not; None where the database answers and is as it was asked for."""
-        if self._stopping:
-            return "Stopping: it was told to."
-        report = self._shown()
-        return None if report.ready else f"{report.reason}: {report.message}"
-
-    async def run(self, stop: StopSignal) -> None:
-        """Works until `stop` is set; then what runs is rolled back and the pool is closed, within 10 s."""
-        tasks = {
-            asyncio.create_task(self._watch(), name="watch"),
-            asyncio.create_task(self._preparation.run(), name="preparation"),
-            asyncio.create_task(stop.wait(), name="stop"),
-        }
-        ended, others = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-        self._stopping = True
-        log.info("stopping")
-        for task in others:
-            task.cancel()
-        await asyncio.wait(tasks, timeout=STOP_SECONDS)
-        await self._pool.close(seconds=POOL_CLOSE_SECONDS)
-        for task in ended:
-            task.result()  # only a fault of ours ends one before it is told to
-
-    @property
-    def _key(self) -> tuple[str, str]:
-        return "", self._pool.target.database
-
-    def _shown(self) -> Report:
-        [report] = self._store.reports(datetime.now(UTC)).values()
-        return report
-
-    def _due(self, wait: float) -> datetime:
-        limits = self._pool.target
-        return due_by(wait=wait, connect_timeout=limits.connect_timeout, query_timeout=limits.query_timeout)
-
-    def _not_checked(self) -> Report:
-        """Nothing vouches for a database that was not seen: unhealthy, as it is not ready."""
-        text = "The database was not checked yet."
-        verdict = Verdict(Health.UNHEALTHY, "Starting", text)
-        return Report(verdict, None, ready=False, reason="Starting", message=text, due_by=self._due(0.0))
-
-    async def _watch(self) -> None:
-        while True:
-            try:
-                await self._look()
-            except Exception as fault:  # noqa: BLE001 - the report gets stale and says so; the next look may do better
-                log_fault(fault)
-            await asyncio.sleep(RETRY_SECONDS if self.not_ready() else CHECK_SECONDS)
-
-    async def _look(self) -> None:
-        if not self._preparation.busy:  # closing the pool would cost a long migration all that it has done
-            await self._follow_target()
-        previous = self._latest.verdict if self._latest else None
-        self._latest = await check(self._pool, Thresholds(), previous, pool_alone=True)
-        if self._latest.facts is not None:
-            self._preparation.answered(self._latest.facts.identity)
-        await self._report()
-
-    async def _follow_target(self) -> None:
-        """Another pool where certificates were renewed; what cannot be read for a moment changes nothing."""
+    async def read_desired(self, *, due: bool) -> Desired:  # noqa: ARG002 - variables change only with the process
+        """Return what was asked for; certificates that cannot be read for a moment stay as they were."""
         try:
-            target = self._target()
-        except ConfigurationError as problem:
-            log.warning("going on with the certificates as they were", error=problem.message)
-            return
-        if target != self._pool.target:
-            before, self._pool = self._pool, Pool(target, self._settings)
-            log.info("certificates renewed")
-            await before.close(seconds=POOL_CLOSE_SECONDS)
+            self._desired = replace(self._desired, target=self._read_target())
+        except ConfigurationError as error:
+            log.warning("going on with the certificates as they were", error=error.message)
+        return self._desired
 
-    async def _report(self) -> None:
-        """Puts on the board what is known now."""
-        answers = self._latest is not None and self._latest.facts is not None
-        reached = self._preparation.reached
-        schema = await self._schema() if answers else {}
-        if schema.get("schema_version", reached) < reached:
-            self._preparation.again()
-        latest = self._latest  # only now: a check or a try that has ended meanwhile is not to be undone by this report
-        if latest is None:
-            return
-        ready, reason, message = self._readiness(latest)
-        before = self._shown()
-        if (before.ready, before.reason) != (ready, reason):
-            tell = log.info if ready else log.warning
-            tell("ready" if ready else "not ready", reason=reason, text=message)
-        self._store.put(
-            self._key,
-            Report(
-                latest.verdict, latest.sample, ready, reason, message, self._due(CHECK_SECONDS),
-                templates=self._preparation.templates if answers else {}, **schema,
-            ),
-        )  # fmt: skip
+    async def inputs_changed(self) -> bool:
+        """Return True where a certificate was renewed."""
+        before = self._desired.target
+        return (await self.read_desired(due=True)).target != before
 
-    def _readiness(self, latest: Check) -> tuple[bool, str, str]:
-        if latest.verdict.health is Health.UNHEALTHY:
-            return False, latest.verdict.reason, latest.verdict.warning or ""
-        problem = self._preparation.problem
-        if problem is not None:
-            return False, problem.reason, problem.message
-        if latest.facts is None or self._preparation.done_for != latest.facts.identity:
-            return False, "Preparing", "The database is being migrated or seeded."
-        return True, "Ready", "The database answers."
+    async def report(self, result: ReconcileResult) -> None:
+        """Log what changed: each finding once, and whether the database is ready."""
+        found = {aspect.value: each for aspect, each in result.findings.items()} | {"Ready": result.summary}
+        for aspect, finding in found.items():
+            if self._logged.get(aspect, "") != finding.reason:
+                tell = log.info if finding.holds else log.warning
+                tell(_STATE[finding.holds], aspect=aspect, reason=finding.reason, text=finding.message)
+        self._logged = {aspect: finding.reason for aspect, finding in found.items()}
 
-    async def _schema(self) -> dict[str, Any]:
-        """What the history says; nothing where it cannot be read, which is told once and no reason to be not ready."""
-        try:
-            async with self._pool.connection() as connection:
-                history = await read_history(connection, self._wanted.run.schema)
-            version = current_version(history)
-            plan = make_plan(self._wanted.migrations(), history, None)
-        except DashdbError as problem:
-            if problem.reason != self._history_problem:
-                log.warning("the history was not read", reason=problem.reason, error=problem.message)
-            self._history_problem = problem.reason
-            return {}
-        self._history_problem = None
-        dirty = any(row.error is not None for row in history)
-        return {"schema_version": version, "pending": len(plan.steps), "dirty": dirty}
+    async def report_progress(self, progress: MigrationProgress) -> None:
+        """Show nothing: the engine logs its progress itself."""
+
+    async def reject(self, error: ConfigurationError) -> None:
+        """Never called: what makes no sense ends the program at its start."""
+        raise error
+
+
+_STATE = {True: "as wanted", False: "not as wanted", None: "not known"}
+
+
+async def run_sidecar(
+    adapter: SidecarAdapter,
+    *,
+    key: Key,
+    store: ReportStore,
+    migrations: Callable[[], Migrations],
+    stop: StopSignal,
+) -> None:
+    """Work until `stop` is set; then what runs is rolled back and the pool is closed, within 10 s."""
+    loop = ReconcileLoop(
+        adapter,
+        key=key,
+        store=store,
+        migrations=migrations,
+        limiter=Limiter(1),
+        pool_close_seconds=POOL_CLOSE_SECONDS,
+    )
+    working = asyncio.create_task(loop.run(), name="sidecar")
+    stopping = asyncio.create_task(stop.wait(), name="stop")
+    await asyncio.wait({working, stopping}, return_when=asyncio.FIRST_COMPLETED)
+    log.info("stopping")
+    for task in (working, stopping):
+        task.cancel()
+    await asyncio.wait({working, stopping}, timeout=STOP_SECONDS)
+    if working.done() and not working.cancelled():
+        working.result()  # only a fault of ours ends it before it is told to

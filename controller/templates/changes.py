@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from controller.templates.content import TemplateContent
-from controller.templates.merge import TemplateAction, TemplateDecision, TemplateRow, decide
+from controller.templates.merge import TemplateAction, TemplateDecision, TemplateRow, UnreadableRow, decide
 from controller.templates.shipped import ShippedTemplate
 
 
@@ -27,7 +27,7 @@ class Change:
         return self.decision.action is not TemplateAction.NONE
 
 
-def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> tuple[Change, ...]:
+def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow]) -> tuple[Change, ...]:
     """One for each of `shipped`, in its order; `rows` as for `decide`."""
     known = tuple(rows)
     by_id = {row.id: row for row in known}
@@ -37,8 +37,10 @@ def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> 
     )
 
 
-def _diff(template: ShippedTemplate, row: TemplateRow | None, decision: TemplateDecision) -> tuple[str, ...]:
-    if decision.action is TemplateAction.NONE:
+def _diff(
+    template: ShippedTemplate, row: TemplateRow | UnreadableRow | None, decision: TemplateDecision
+) -> tuple[str, ...]:
+    if decision.action is TemplateAction.NONE or isinstance(row, UnreadableRow):
         return ()
     before = [] if row is None else _lines(row, row.version, row.seeded_sha256)
     after = _lines(template, template.version, template.content_sha256)

@@ -27,6 +27,8 @@ class TemplateState(StrEnum):
     """The row is an untouched older one, or holds what is shipped without a true record of that."""
     CUSTOMIZED = "Customized"
     """A user edited the row. It stays, and lags behind where its version is below the shipped one."""
+    UNREADABLE = "Unreadable"
+    """The row holds JSON that this program cannot read: a number or a nesting beyond its limits. It stays."""
     CONFLICT = "Conflict"
     """Another template has the id or the unique name; a person must give one of the two way."""
 
@@ -50,6 +52,16 @@ class TemplateRow(TemplateContent):
 
 
 @dataclass(frozen=True, kw_only=True)
+class UnreadableRow:
+    """A row of `dashboard_template` whose JSON cannot be read."""
+
+    id: str
+    name: str
+    version: str
+    is_system: bool
+
+
+@dataclass(frozen=True, kw_only=True)
 class TemplateDecision:
     """What to do with one shipped template, and why."""
 
@@ -63,7 +75,9 @@ class TemplateDecision:
     """For people: why, and what to do where a person has to do something."""
 
 
-def decide(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> tuple[TemplateDecision, ...]:
+def decide(
+    shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow]
+) -> tuple[TemplateDecision, ...]:
     """Compare each shipped template with the rows; one decision each, in the order of `shipped`.
 
     `rows` must hold every row with an id or a name of a shipped template; others do no harm.
@@ -74,7 +88,9 @@ def decide(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> t
     return tuple(_decide_one(template, by_id.get(template.id), by_name.get(template.name)) for template in shipped)
 
 
-def _decide_one(template: ShippedTemplate, row: TemplateRow | None, namesake: TemplateRow | None) -> TemplateDecision:
+def _decide_one(
+    template: ShippedTemplate, row: TemplateRow | UnreadableRow | None, namesake: TemplateRow | UnreadableRow | None
+) -> TemplateDecision:
     state, message = _state(template, row)
     action = _ACTIONS.get(state, TemplateAction.NONE)
     if action is not TemplateAction.NONE and namesake is not None and namesake.id != template.id:
@@ -94,7 +110,7 @@ def _decide_one(template: ShippedTemplate, row: TemplateRow | None, namesake: Te
     )
 
 
-def _state(template: ShippedTemplate, row: TemplateRow | None) -> tuple[TemplateState, str]:
+def _state(template: ShippedTemplate, row: TemplateRow | UnreadableRow | None) -> tuple[TemplateState, str]:
     """The state and its reason; the first rule that holds wins."""
     if row is None:
         return TemplateState.MISSING, "there is no such row; it will be inserted"
@@ -102,6 +118,11 @@ def _state(template: ShippedTemplate, row: TemplateRow | None) -> tuple[Template
         return TemplateState.CONFLICT, (
             f'the id "{row.id}" is taken by a custom template (is_system = false), which is never touched; '
             "give that one another id, the next seeding then inserts the system template"
+        )
+    if isinstance(row, UnreadableRow):
+        return TemplateState.UNREADABLE, (
+            "the row holds a number or a nesting of JSON that cannot be read here; it is kept. Correct the row; or, "
+            "for the shipped one, SET LOCAL dashdb.maintenance = 'on' and DELETE the row in the same transaction"
         )
     return _compare(template, row)
 

@@ -21,6 +21,7 @@ from controller.templates.merge import (
     TemplateDecision,
     TemplateRow,
     TemplateState,
+    UnreadableRow,
     decide,
 )
 from controller.templates.shipped import ShippedTemplate, shipped_templates
@@ -72,21 +73,27 @@ class TemplateResult:
 
 @asynccontextmanager
 async def in_schema(connection: asyncpg.Connection, schema: str | None) -> AsyncIterator[None]:
-    """A transaction in which names are looked up in `schema` (None: the search_path as it is).
+    """Look names up in `schema` for the time of a `with`, in a transaction; None leaves the search_path as it is."""
+    if schema is None:
+        yield
+        return
+    async with transaction(connection):  # behind PgBouncer, a setting that outlives it would be another client's
+        await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
+        yield
+
+
+async def require_table(connection: asyncpg.Connection, schema: str | None) -> None:
+    """Raise where there is no table for templates; `schema` is only named in the message.
 
     Raises:
-        TemplateError: TemplateTableMissing, where there is no table for templates.
+        TemplateError: TemplateTableMissing.
     """
-    async with transaction(connection):  # behind PgBouncer, what outlives it would be another client's
-        if schema is not None:
-            await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
-        if not await has_table(connection):
-            where = "" if schema is None else f' in schema "{schema}"'
-            raise TemplateError(
-                f"There is no table dashboard_template{where}. Make it with: dashdb migrate up",
-                reason="TemplateTableMissing",
-            )
-        yield
+    if not await has_table(connection):
+        where = "" if schema is None else f' in schema "{schema}"'
+        raise TemplateError(
+            f"There is no table dashboard_template{where}. Make it with: dashdb migrate up",
+            reason="TemplateTableMissing",
+        )
 
 
 async def has_table(connection: asyncpg.Connection) -> bool:
@@ -96,7 +103,7 @@ async def has_table(connection: asyncpg.Connection) -> bool:
 
 async def read_rows(
     connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate] | None = None
-) -> tuple[TemplateRow, ...]:
+) -> tuple[TemplateRow | UnreadableRow, ...]:
     """The rows that `merge.decide` needs for `shipped` (by default: what this release ships), unlocked."""
     return await _fetch(connection, _READ, shipped_templates() if shipped is None else shipped)
 
@@ -158,7 +165,7 @@ async def _perform(
 
 async def _fetch(
     connection: asyncpg.Connection, query: str, shipped: Sequence[ShippedTemplate]
-) -> tuple[TemplateRow, ...]:
+) -> tuple[TemplateRow | UnreadableRow, ...]:
     records = await connection.fetch(
         query, [template.id for template in shipped], [template.name for template in shipped]
     )
@@ -166,19 +173,22 @@ async def _fetch(
 
 
 @lru_cache(maxsize=32)
-def _row(record: asyncpg.Record) -> TemplateRow:
-    """Kept, with its digest: nearly every row of every database is one of the same four, look after look."""
-    return TemplateRow(
-        id=record["id"],
-        name=record["name"],
-        description=record["description"],
-        category=record["category"],
-        document=parse_json(record["doc"]),
-        variables=parse_json(record["variables"]),
-        version=record["version"],
-        is_system=record["is_system"],
-        seeded_sha256=record["seeded_sha256"],
-    )
+def _row(record: asyncpg.Record) -> TemplateRow | UnreadableRow:
+    """Return the row; cached with its digest, since nearly every row of every database is one of the same four."""
+    identity = {name: record[name] for name in ("id", "name", "version", "is_system")}
+    try:
+        row = TemplateRow(
+            **identity,
+            description=record["description"],
+            category=record["category"],
+            document=parse_json(record["doc"]),
+            variables=parse_json(record["variables"]),
+            seeded_sha256=record["seeded_sha256"],
+        )
+        _ = row.content_sha256
+    except (ValueError, OverflowError, RecursionError):  # PostgreSQL holds larger numbers and deeper JSON than Python
+        return UnreadableRow(**identity)
+    return row
 
 
 def _results(performed: Sequence[TemplateAction], after: Sequence[TemplateDecision]) -> tuple[TemplateResult, ...]:

@@ -5,7 +5,7 @@ from datetime import datetime
 from typing import Any
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.store import Key, Report
+from controller.health.report import Key, Report
 from controller.health.verdict import Health, Sample
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}

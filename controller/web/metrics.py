@@ -14,7 +14,8 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
-from controller.health.store import Key, Report, ReportStore
+from controller.health.report import Key, Report
+from controller.health.store import ReportStore
 from controller.health.verdict import Health
 
 _LABELS = ("namespace", "name")

@@ -14,7 +14,8 @@ import structlog
 from aiohttp import web
 
 from controller.errors import ConfigurationError
-from controller.health.store import Key, Report, ReportStore
+from controller.health.report import Key, Report
+from controller.health.store import ReportStore
 from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.metrics import MetricsPage, registry

@@ -7,25 +7,26 @@ import pytest
 
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import load_configuration
+from controller.operator.resource import Resource
 from tests.support.resources import Namespace, resource
 
 
 async def test_a_status_is_never_written_to_another_resource_of_the_same_name(team: Namespace, account: Path) -> None:
     team.apply(resource("perses", secret_name="perses-db"))
-    uid = team.get("perses")["metadata"]["uid"]
+    gone = Resource.parse(team.get("perses"))
     team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
     client = Client(await load_configuration(account, None), instance="test")
     status: dict[str, Any] = {"observedGeneration": 1}
     try:
-        assert await client.write_status(team.name, "perses", uid, status) is None
+        assert await client.write_status(gone, status) is None
         team.apply(resource("perses", secret_name="perses-db"))
-        assert await client.write_status(team.name, "perses", uid, status) is None
+        assert await client.write_status(gone, status) is None
         assert "status" not in team.get("perses")
-        uid = team.get("perses")["metadata"]["uid"]
-        written = await client.write_status(team.name, "perses", uid, status)
+        there = Resource.parse(team.get("perses"))
+        written = await client.write_status(there, status)
         assert written is not None
-        assert written["status"] == status
+        assert written.status_on_server == status
         with pytest.raises(ApiUnavailable, match="422"):
-            await client.write_status(team.name, "perses", uid, {"observedGeneration": -1})
+            await client.write_status(there, {"observedGeneration": -1})
     finally:
         await client.close()

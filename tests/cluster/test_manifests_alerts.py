@@ -11,7 +11,8 @@ import pytest
 import yaml
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.store import Report, ReportStore
+from controller.health.report import Report
+from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 from controller.web.metrics import registry
 from tests.cluster.manifests_objects import NAME, Installation

@@ -111,10 +111,10 @@ def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
     lock = "BEGIN; LOCK TABLE dashboard_template; SELECT pg_sleep(8);"
     with ThreadPoolExecutor() as beside:
         beside.submit(postgres.psql, database, sql=lock)
-        team.wait_for("perses", "SchemaCurrent", "False", reason="Timeout")
+        team.wait_for("perses", "TemplatesSeeded", "False", reason="Timeout")
         health = operator.get(f"/api/v1/health/{team.name}/perses")
         status = {c["type"]: c["status"] for c in team.get("perses")["status"]["conditions"]}
-    assert (status["Connected"], status["Healthy"]) == ("True", "True")
+    assert (status["Connected"], status["SchemaCurrent"], status["Healthy"]) == ("True", "True", "True")
     assert health[0] == 200
     team.wait_for("perses", "Ready", "True")
     postgres.psql(database, sql="REVOKE ALL ON schema_version FROM CURRENT_USER")
@@ -124,7 +124,9 @@ def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
     team.wait_for("perses", "Ready", "True")
 
 
-def test_a_fault_of_the_operator_is_told_and_passes_with_its_cause(
+@pytest.mark.parametrize("value", ["1e5000", "[" * 3000 + "]" * 3000], ids=["a large number", "deep nesting"])
+def test_a_template_row_that_python_cannot_read_is_that_templates_state_and_passes_with_its_cause(
+    value: str,
     operator: OperatorProcess,
     team: Namespace,
     apply: Callable[..., None],
@@ -133,13 +135,14 @@ def test_a_fault_of_the_operator_is_told_and_passes_with_its_cause(
 ) -> None:
     apply()
     team.wait_for("perses", "Ready", "True")
-    # A number that PostgreSQL holds and Python refuses to read.
-    endless = "UPDATE dashboard_template SET doc = jsonb_set(doc, '{x}', '1e5000') WHERE id = 'template-notebook'"
-    postgres.psql(database, sql=endless)
-    team.wait_for("perses", "Ready", "False", reason="InternalError")
+    beyond = f"UPDATE dashboard_template SET doc = jsonb_set(doc, '{{x}}', '{value}') WHERE id = 'template-notebook'"
+    postgres.psql(database, sql=beyond)
+    ready = team.wait_for("perses", "Ready", "False", reason="TemplateUnreadable")
+    assert ready["message"].startswith("template-notebook: the row holds a number or a nesting of JSON")
     assert operator.get(f"/ready/{team.name}/perses")[0] == 503
-    assert '"fault": "ValueError"' in operator.log
-    assert "5001 digits" not in operator.log, "the text of a fault may repeat what was read"
+    states = {t["name"]: t["state"] for t in team.get("perses")["status"]["templates"]}
+    assert sorted(states.values()) == ["Current", "Current", "Current", "Unreadable"]
+    assert "fault of this program" not in operator.log
     delete = "DELETE FROM dashboard_template WHERE id = 'template-notebook'"
     postgres.psql(database, sql=f"BEGIN; SET LOCAL dashdb.maintenance = 'on'; {delete}; COMMIT;")
     team.wait_for("perses", "Ready", "True")

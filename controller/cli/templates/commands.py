@@ -11,7 +11,7 @@ from controller.cli.templates.output import print_changes, print_results, print_
 from controller.database.connection import Connection
 from controller.templates.changes import Change, changes
 from controller.templates.merge import TemplateDecision, TemplateState, decide
-from controller.templates.seeding import TemplateResult, in_schema, read_rows
+from controller.templates.seeding import TemplateResult, in_schema, read_rows, require_table
 from controller.templates.seeding import seed as write
 from controller.templates.shipped import shipped_templates
 
@@ -103,6 +103,7 @@ def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any
 
     async def there(connection: Connection) -> T:
         async with in_schema(connection, invocation.schema):
+            await require_table(connection, invocation.schema)
             return await work(connection)
 
     return invocation.run_on_database(there)

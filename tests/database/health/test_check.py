@@ -6,11 +6,13 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
+from controller.database.connection import connected
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import Target
+from controller.desired import Thresholds
 from controller.health.check import check
-from controller.health.verdict import Health, Thresholds, Verdict
+from controller.health.verdict import Health, Verdict
 from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.hostile import fails_queries_with, hostile_server, mute_after_login, refuses_with
@@ -52,16 +54,19 @@ async def test_a_pool_that_is_nearly_full_is_degraded(pool: Pool) -> None:
     assert (found.verdict.health, found.verdict.reason) == (Health.DEGRADED, "HighUtilization")
 
 
-async def test_a_server_that_is_nearly_full_is_degraded_unless_the_pool_alone_counts(
+async def test_a_role_that_is_nearly_at_its_limit_is_degraded_and_our_own_connection_does_not_count(
     postgres: PostgresServer, database: Database
 ) -> None:
-    limited = target_to(role(postgres, options="CONNECTION LIMIT 1", database=database))
+    limited = target_to(role(postgres, options="CONNECTION LIMIT 2", database=database))
     pool = Pool(limited, PoolSettings())
     try:
-        assert (await check(pool, Thresholds(), None)).verdict.reason == "HighUtilization"
-        alone = await check(pool, Thresholds(), None, pool_alone=True)
+        alone = await check(pool, Thresholds(), None)
         assert alone.verdict.reason == "Healthy"
-        assert alone.sample.server_connection_limit is None
+        assert (alone.sample.server_connections, alone.sample.server_connection_limit) == (0, 2)
+        async with connected(limited):
+            beside = await check(pool, Thresholds(utilization_percent=49), None)
+        assert beside.verdict.reason == "HighUtilization"
+        assert beside.sample.server_connections == 1
     finally:
         await pool.close()
 

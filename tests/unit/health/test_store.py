@@ -3,7 +3,8 @@
 from datetime import UTC, datetime, timedelta
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.store import Report, ReportStore
+from controller.health.report import Report
+from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)

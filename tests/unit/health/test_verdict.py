@@ -6,8 +6,9 @@ from typing import Any
 import pytest
 
 from controller.database.pool.values import PoolStatistics
+from controller.desired import Thresholds
 from controller.errors import DatabaseUnavailable
-from controller.health.verdict import RECOVERY, Health, Sample, Thresholds, Verdict, judge
+from controller.health.verdict import RECOVERY, Health, Sample, Verdict, judge
 
 LIMITS = Thresholds(utilization_percent=80, response_ms=100)
 

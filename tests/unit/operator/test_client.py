@@ -12,9 +12,10 @@ from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
 from controller.operator.client import NOTE_BYTES, READ_SECONDS, ApiUnavailable, Client
-from controller.reconcile.outcome import Event
+from controller.operator.resource import Resource
+from controller.reconcile.act import Event
 
-RESOURCE = {"metadata": {"namespace": "team-a", "name": "perses", "uid": "1"}}
+RESOURCE = Resource.parse({"metadata": {"namespace": "team-a", "name": "perses", "uid": "1"}})
 
 
 @asynccontextmanager

@@ -8,43 +8,46 @@ from typing import Any, cast
 import pytest
 
 from controller.health.store import ReportStore
+from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import Client
-from controller.operator.resource_loop import ResourceLoop
+from controller.operator.resource import Resource
 from controller.operator.supervisor import Supervisor
 
 KEY = ("team-a", "perses")
 
 
-def body(uid: str = "1", *, version: int = 1, generation: int = 1) -> dict[str, Any]:
+def resource(
+    uid: str = "1", *, version: int = 1, generation: int = 1, status: dict[str, Any] | None = None, **spec: Any
+) -> Resource:
     metadata = {"namespace": KEY[0], "name": KEY[1], "uid": uid, "resourceVersion": str(version)}
-    spec = {"connection": {"secretRef": {"name": "perses-db"}}, "health": {"intervalSeconds": 3600}}
-    return {"metadata": {**metadata, "generation": generation}, "spec": spec}
+    wanted = {"connection": {"secretRef": {"name": "perses-db"}}, "health": {"intervalSeconds": 3600}, **spec}
+    body = {"metadata": {**metadata, "generation": generation}, "spec": wanted, "status": status}
+    return Resource.parse(body)
 
 
 class ApiServer:
     """Holds one resource and no Secret."""
 
     def __init__(self) -> None:
-        self.resource = body()
+        self.resource = resource()
         self.written: list[str] = []
         self.events: list[str] = []
 
     async def read_secret(self, *_: str) -> None:
         return None
 
-    async def read_resource(self, *_: str) -> dict[str, Any]:
+    async def read_resource(self, *_: str) -> Resource:
         return self.resource
 
-    async def write_status(self, namespace: str, name: str, uid: str, status: dict[str, Any]) -> dict[str, Any] | None:
-        if uid != self.resource["metadata"]["uid"]:
+    async def write_status(self, known: Resource, status: dict[str, Any]) -> Resource | None:
+        if known.uid != self.resource.uid:
             return None
-        self.written.append(uid)
-        version = str(int(self.resource["metadata"]["resourceVersion"]) + 1)
-        metadata = {**self.resource["metadata"], "resourceVersion": version}
-        self.resource = {**self.resource, "metadata": metadata, "status": status}
+        self.written.append(known.uid)
+        version, generation = self.resource.version + 1, self.resource.generation
+        self.resource = resource(known.uid, version=version, generation=generation, status=status)
         return self.resource
 
-    async def post_event(self, _: dict[str, Any], event: Any) -> None:
+    async def post_event(self, _: Resource, event: Any) -> None:
         self.events.append(event.reason)
 
 
@@ -78,10 +81,10 @@ def loops() -> list[str]:
 
 
 async def test_a_resource_that_is_gone_is_forgotten(supervisor: Supervisor, store: ReportStore) -> None:
-    supervisor.observe(body())
+    supervisor.observe(resource())
     await settled()
     assert store.get(KEY, datetime.now(UTC)) is not None
-    supervisor.forget(body())
+    supervisor.forget(resource())
     await settled()
     assert store.get(KEY, datetime.now(UTC)) is None
     assert loops() == []
@@ -90,25 +93,25 @@ async def test_a_resource_that_is_gone_is_forgotten(supervisor: Supervisor, stor
 async def test_a_resource_made_again_in_a_gap_of_the_watch_takes_the_place_of_the_old(
     supervisor: Supervisor, store: ReportStore, api: ApiServer
 ) -> None:
-    supervisor.observe(body("1"))
+    supervisor.observe(resource("1"))
     await settled()
-    api.resource = body("2", version=9)
+    api.resource = resource("2", version=9)
     supervisor.observe(api.resource)
     await settled()
     assert len(loops()) == 1
     assert store.get(KEY, datetime.now(UTC)) is not None
     assert api.written == ["1", "2"]
-    supervisor.forget(body("1"))  # told late
+    supervisor.forget(resource("1"))  # told late
     await settled()
     assert store.get(KEY, datetime.now(UTC)) is not None
 
 
 async def test_nothing_is_begun_once_it_stops(supervisor: Supervisor, store: ReportStore) -> None:
-    supervisor.observe(body())
+    supervisor.observe(resource())
     await settled()
     await supervisor.stop()
-    supervisor.observe(body(version=5, generation=2))
-    supervisor.observe(body("2", version=7))
+    supervisor.observe(resource(version=5, generation=2))
+    supervisor.observe(resource("2", version=7))
     await settled()
     assert loops() == []
 
@@ -116,8 +119,8 @@ async def test_nothing_is_begun_once_it_stops(supervisor: Supervisor, store: Rep
 async def test_news_that_our_own_write_has_overtaken_is_no_reason_to_tell_it_again(
     supervisor: Supervisor, api: ApiServer
 ) -> None:
-    first = body(version=1)
-    api.resource = body(version=7, generation=2)
+    first = resource(version=1)
+    api.resource = resource(version=7, generation=2)
     supervisor.observe(first)
     await settled()
     assert api.events == ["SecretNotFound"]
@@ -133,22 +136,34 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
         raise ValueError("h0rse")
 
     monkeypatch.setattr(api, "post_event", broken)
-    supervisor.observe(body())
+    supervisor.observe(resource())
     await settled()
     assert len(loops()) == 1
 
 
-def test_a_loop_keeps_the_newest_it_knows() -> None:
-    loop = ResourceLoop(
-        body(version=10),
-        client=cast("Client", ApiServer()),
-        store=ReportStore(),
-        migrations=lambda: (),
-        service_namespace=lambda namespace: namespace,
-        limiter=cast("Any", None),
-    )
-    loop.observe(body(version=9, generation=1))
-    assert loop.body["metadata"]["resourceVersion"] == "10"
-    loop.observe(body(version=11, generation=2))
-    assert loop.body["metadata"]["resourceVersion"] == "11"
-    assert loop.changed.is_set()
+def test_an_adapter_keeps_the_newest_it_knows() -> None:
+    changed = asyncio.Event()
+    client = cast("Client", ApiServer())
+    adapter = ResourceAdapter(resource(version=10), client, service_namespace=None, changed=changed)
+    adapter.observe(resource(version=9, generation=2))
+    assert adapter.resource == resource(version=10)
+    adapter.observe(resource(version=11))
+    assert adapter.resource == resource(version=11)
+    assert not changed.is_set(), "only a changed spec is a reason to wake"
+    adapter.observe(resource(version=12, generation=2))
+    assert adapter.resource == resource(version=12, generation=2)
+    assert changed.is_set()
+
+
+async def test_a_spec_that_cannot_be_read_is_told_and_shown(
+    supervisor: Supervisor, store: ReportStore, api: ApiServer
+) -> None:
+    api.resource = resource(pool={"maxOpenConnections": "many"})
+    supervisor.observe(api.resource)
+    await settled()
+    conditions = {c.type: f"{c.status} {c.reason}" for c in api.resource.status.conditions}
+    assert conditions == {"Ready": "False SpecInvalid", "Stalled": "True SpecInvalid"}
+    shown = store.get(KEY, datetime.now(UTC))
+    assert shown is not None
+    assert (shown.ready, shown.reason) == (False, "SpecInvalid")
+    assert shown.message.startswith("spec.pool.maxOpenConnections: ")

@@ -1,15 +1,18 @@
 """Observations to decide about; each test says only what matters to it."""
 
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.database.server_facts import ServerFacts
+from controller.database.target import SslMode, Target
+from controller.desired import Desired, DesiredSchema, SchemaPolicy
+from controller.errors import DashdbError
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.folder import parse
 from controller.migrate.plan.make_plan import make_plan
-from controller.migrate.plan.model import Direction, HistoryRow, Origin
-from controller.reconcile.observed import Observed
-from controller.resource.spec import DashboardDatabaseSpec
+from controller.migrate.plan.model import Direction, HistoryRow, Origin, Plan
+from controller.reconcile.memory import FailedAction, Memory
+from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
@@ -25,9 +28,31 @@ HEALTHY = Verdict(Health.HEALTHY, "Healthy")
 FACTS = ServerFacts("18.1", "7000/5", read_only=False, connections=1, connection_limit=97)
 
 
-def spec(**fields: Any) -> DashboardDatabaseSpec:
-    """A spec with defaults, as the API server would hand it out."""
-    return DashboardDatabaseSpec.model_validate({"connection": {"secretRef": {"name": "perses-db"}}, **fields})
+TARGET = Target("db", 5432, "perses", "ann", "horse", SslMode.VERIFY_FULL)
+MANUAL = SchemaPolicy.MANUAL
+REPORT = SchemaPolicy.REPORT
+
+
+def desired(*, policy: SchemaPolicy = SchemaPolicy.AUTOMATIC, approved: str | None = None, **fields: Any) -> Desired:
+    """A desired state with defaults."""
+    return Desired(target=TARGET, schema=DesiredSchema(policy=policy, approved_plan=approved), **fields)
+
+
+def failed(key: str, error: DashdbError, *, tries: int = 1, seconds: float = 1.0) -> FailedAction:
+    """An action that failed, to be tried again SECONDS after NOW."""
+    return FailedAction(key, error, tries, NOW + timedelta(seconds=seconds))
+
+
+def due(**fields: Any) -> Memory:
+    """A memory in which a round of maintenance is due."""
+    return Memory(maintenance_due=NOW, **fields)
+
+
+def plan_of(seen: Observed) -> Plan:
+    """The plan that was observed."""
+    assert isinstance(seen.schema, ObservedSchema)
+    assert isinstance(seen.schema.plan, Plan)
+    return seen.schema.plan
 
 
 def history(*versions: int) -> tuple[HistoryRow, ...]:
@@ -70,13 +95,16 @@ def template(
 def observed(*applied: int, target: int | None = None, **fields: Any) -> Observed:
     """A database that answers, with the versions APPLIED."""
     rows = history(*applied)
+    schema = {
+        "plan": make_plan(FILES, rows, target),
+        **{name: fields.pop(name) for name in ("plan", "losses", "ahead") if name in fields},
+    }
     known: dict[str, Any] = {
         "now": NOW,
         "verdict": HEALTHY,
-        "place": 'database "perses" at db:5432',
+        "database": 'database "perses" at db:5432',
         "facts": FACTS,
-        "history": rows,
-        "plan": make_plan(FILES, rows, target),
+        "schema": ObservedSchema(rows, **schema),
         "templates": (template(),) if applied else None,
     }
     return Observed(**{**known, **fields})

@@ -1,106 +1,131 @@
-"""What is done next."""
+"""What is done next, or what blocks it."""
 
 from datetime import timedelta
 
 import pytest
 
-from controller.errors import DatabaseUnavailable, HistoryMismatch, MigrationFailed
+from controller.desired import Desired, Maintenance
+from controller.errors import DatabaseUnavailable, HistoryMismatch, MigrationFailed, Recovery
 from controller.health.verdict import Health, Verdict
-from controller.reconcile.decide import Action, Maintain, Migrate, Nothing, Seed, decide, refusal
-from controller.reconcile.observed import FailedMigration, Observed
+from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, Seed, decide, decide_schema
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed
 from controller.templates.merge import TemplateAction, TemplateState
-from tests.unit.reconcile.observations import NOW, observed, spec, template
+from tests.unit.reconcile.observations import MANUAL, NOW, REPORT, desired, due, failed, observed, plan_of, template
 
 MISSING = template(TemplateState.MISSING, TemplateAction.INSERT)
+EMPTY = Memory()
 
 
-def migration_in(action: Action | Nothing) -> list[str]:
+def migration_in(action: Action | Blocked | None) -> list[str]:
     assert isinstance(action, Migrate)
     return [step.label for step in action.plan.steps]
 
 
+def reason_of(answer: Action | Blocked | None) -> str:
+    assert isinstance(answer, Blocked)
+    return answer.reason
+
+
 def test_pending_migrations_come_first() -> None:
-    seen = observed(1, templates=(MISSING,), maintenance_due=True)
-    assert migration_in(decide(spec(), seen)) == ["V002_second.up.sql"]
+    assert migration_in(decide(desired(), observed(1, templates=(MISSING,)), due())) == ["V002_second.up.sql"]
 
 
 def test_then_templates() -> None:
-    assert decide(spec(), observed(1, 2, templates=(MISSING,), maintenance_due=True)) == Seed()
+    assert decide(desired(), observed(1, 2, templates=(MISSING,)), due()) == Seed(("template-notebook",))
 
 
-def test_then_maintenance_with_the_retention_that_the_resource_says() -> None:
-    wanted = spec(maintenance={"auditRetentionDays": 30})
-    assert decide(wanted, observed(1, 2, maintenance_due=True)) == Maintain(30)
+def test_then_maintenance_with_the_retention_that_was_asked_for() -> None:
+    wanted = desired(maintenance=Maintenance(audit_retention_days=30))
+    assert decide(wanted, observed(1, 2), due()) == Maintain(30)
+    assert decide(wanted, observed(1, 2), Memory(maintenance_due=NOW + timedelta(seconds=1))) is None
 
 
 def test_then_nothing() -> None:
-    assert decide(spec(), observed(1, 2)) == Nothing("everything is as wanted")
+    assert decide(desired(), observed(1, 2), EMPTY) is None
 
 
 @pytest.mark.parametrize(
-    ("seen", "because"),
+    ("seen", "reason"),
     [
-        (observed(connection_error=DatabaseUnavailable("down")), "not connected"),
-        (observed(verdict=Verdict(Health.UNHEALTHY, "ReadOnly")), "the server is not fit for writing"),
-        (observed(plan=HistoryMismatch("edited")), "the files and the history do not fit together"),
+        (observed(connection_error=DatabaseUnavailable("down", reason="ConnectionRefused")), "ConnectionRefused"),
+        (observed(verdict=Verdict(Health.UNHEALTHY, "ReadOnly")), "ReadOnly"),
+        (observed(plan=HistoryMismatch("edited")), "HistoryMismatch"),
+        (observed(schema=DatabaseUnavailable("locked", reason="Timeout")), "Timeout"),
+        (observed(schema=None), "NotObserved"),
     ],
 )
-def test_nothing_is_done_on_uncertain_ground(seen: Observed, because: str) -> None:
-    assert decide(spec(), seen) == Nothing(because)
+def test_nothing_is_done_on_uncertain_ground(seen: Observed, reason: str) -> None:
+    assert reason_of(decide(desired(), seen, due())) == reason
 
 
 def test_a_degraded_database_is_still_migrated() -> None:
     slow = Verdict(Health.DEGRADED, "SlowResponse", "slow")
-    assert isinstance(decide(spec(), observed(1, verdict=slow)), Migrate)
+    assert isinstance(decide(desired(), observed(1, verdict=slow), EMPTY), Migrate)
 
 
-def test_a_suspended_resource_is_only_looked_at() -> None:
-    wanted = spec(suspend=True)
-    assert isinstance(decide(wanted, observed(1)), Nothing)
-    assert isinstance(decide(wanted, observed(1, 2, templates=(MISSING,), maintenance_due=True)), Nothing)
+def test_a_suspended_database_is_only_observed() -> None:
+    wanted = desired(suspend=True)
+    assert reason_of(decide(wanted, observed(1), EMPTY)) == "Suspended"
+    assert reason_of(decide(wanted, observed(1, 2, templates=(MISSING,)), due())) == "Suspended"
+    assert decide(wanted, observed(1, 2), due()) is None
 
 
 def test_templates_are_left_alone_where_seeding_is_disabled() -> None:
-    wanted = spec(templates={"seed": "Disabled"})
-    assert isinstance(decide(wanted, observed(1, 2, templates=(MISSING,))), Nothing)
+    assert decide(desired(seed_templates=False), observed(1, 2, templates=(MISSING,)), EMPTY) is None
 
 
-def test_maintenance_needs_the_tables() -> None:
-    assert isinstance(decide(spec(), observed(1, 2, templates=None, maintenance_due=True)), Nothing)
+@pytest.mark.parametrize("templates", [None, DatabaseUnavailable("locked")])
+def test_maintenance_needs_the_tables(templates: object) -> None:
+    assert isinstance(decide(desired(), observed(1, 2, templates=templates), due()), Blocked)
+    assert decide(desired(seed_templates=False), observed(1, 2, templates=templates), due()) is None
+
+
+def test_maintenance_is_done_beside_a_template_in_conflict_and_not_where_it_is_not_wanted() -> None:
+    conflict = observed(1, 2, templates=(template(TemplateState.CONFLICT),))
+    assert isinstance(decide(desired(), conflict, due()), Maintain)
+    assert decide(desired(maintenance=Maintenance(enabled=False)), conflict, due()) is None
 
 
 def test_a_plan_that_failed_is_tried_again_when_its_time_has_come() -> None:
     seen = observed(1)
-    plan = seen.plan
-    assert not isinstance(plan, Exception)
-    assert plan is not None
-    failed = FailedMigration(plan.sha256, MigrationFailed("refused"), 1, NOW + timedelta(seconds=1))
-    assert isinstance(decide(spec(), observed(1, failed_migration=failed)), Nothing)
-    assert isinstance(decide(spec(), observed(1, failed_migration=failed, now=failed.retry_at)), Migrate)
+    key = Migrate(plan_of(seen), approved=False).key
+    known = Memory(failed=(failed(key, MigrationFailed("refused")),))
+    assert decide(desired(), seen, known) == Blocked("MigrationFailed", "refused", Recovery.TRANSIENT)
+    assert isinstance(decide(desired(), observed(1, now=NOW + timedelta(seconds=1)), known), Migrate)
 
 
 def test_a_plan_that_changed_since_it_failed_is_tried_at_once() -> None:
-    failed = FailedMigration("sha256:another", MigrationFailed("refused"), 9, NOW + timedelta(minutes=5))
-    assert isinstance(decide(spec(), observed(1, failed_migration=failed)), Migrate)
+    known = Memory(failed=(failed("migrate sha256:another", MigrationFailed("refused"), tries=9, seconds=300),))
+    assert isinstance(decide(desired(), observed(1), known), Migrate)
+
+
+def test_a_seeding_that_failed_is_tried_again_when_its_time_has_come() -> None:
+    seen = observed(1, 2, templates=(MISSING,))
+    known = Memory(failed=(failed(Seed(("template-notebook",)).key, DatabaseUnavailable("full", reason="DiskFull")),))
+    assert reason_of(decide(desired(), seen, known)) == "DiskFull"
+    later = observed(1, 2, templates=(MISSING,), now=NOW + timedelta(seconds=1))
+    assert isinstance(decide(desired(), later, known), Seed)
 
 
 def test_automatic_never_goes_back() -> None:
-    back = observed(1, 2, target=1)
-    assert isinstance(decide(spec(schema={"targetVersion": 1}), back), Nothing)
+    assert reason_of(decide(desired(), observed(1, 2, target=1), EMPTY)) == "DowngradeRefused"
 
 
 def test_manual_runs_the_approved_plan_and_no_other() -> None:
     seen = observed(1)
-    assert not isinstance(seen.plan, Exception)
-    assert seen.plan is not None
-    unapproved = spec(schema={"policy": "Manual"})
-    outdated = spec(schema={"policy": "Manual", "approvedPlan": "sha256:" + "0" * 64})
-    approved = spec(schema={"policy": "Manual", "approvedPlan": seen.plan.sha256})
-    assert [getattr(refusal(wanted, seen.plan), "reason", None) for wanted in (unapproved, outdated, approved)] == [
-        "ApprovalRequired",
-        "ApprovalOutdated",
-        None,
-    ]
-    assert isinstance(decide(unapproved, seen), Nothing)
-    assert isinstance(decide(outdated, seen), Nothing)
-    assert isinstance(decide(approved, seen), Migrate)
+    unapproved = desired(policy=MANUAL)
+    outdated = desired(policy=MANUAL, approved="sha256:" + "0" * 64)
+    approved = desired(policy=MANUAL, approved=plan_of(seen).sha256)
+    assert reason_of(decide(unapproved, seen, EMPTY)) == "ApprovalRequired"
+    assert reason_of(decide(outdated, seen, EMPTY)) == "ApprovalOutdated"
+    assert decide(approved, seen, EMPTY) == Migrate(plan_of(seen), approved=True)
+
+
+@pytest.mark.parametrize(
+    "seen", [observed(), observed(1), observed(plan=HistoryMismatch("edited")), observed(schema=None)]
+)
+def test_a_schema_that_is_only_reported_is_never_touched_and_blocks_nothing(seen: Observed) -> None:
+    wanted: Desired = desired(policy=REPORT, seed_templates=False)
+    assert decide_schema(wanted, seen, EMPTY) is None
+    assert decide(wanted, seen, EMPTY) is None

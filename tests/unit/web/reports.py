@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from controller.database.pool.values import CloseReason, PoolStatistics
-from controller.health.store import Report
+from controller.health.report import Report
 from controller.health.verdict import Health, Sample, Verdict
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)

@@ -1,0 +1,154 @@
+"""One DashboardDatabase for the reconcile loop: its spec and Secrets come in, its status and events go out."""
+
+import asyncio
+import math
+import time
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+import structlog
+
+from controller.database.secret import NamedSecret, target_from_secrets
+from controller.database.target import Target
+from controller.desired import Desired
+from controller.errors import ConfigurationError
+from controller.operator.client import ApiUnavailable, Client
+from controller.operator.resource import Resource
+from controller.operator.secrets import SecretsOfNamespace
+from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
+from controller.reconcile.act import Event, MigrationProgress
+from controller.reconcile.reconcile import ReconcileResult
+from controller.resource.spec import DashboardDatabaseSpec, to_desired
+from controller.resource.status import DashboardDatabaseStatus
+
+log = structlog.get_logger(__name__)
+
+REFRESH_SECONDS = 30.0
+"""For which the resource as it was read last is believed to be there still: after a gap in the watch nobody tells of a
+deletion (kopf lists again without it)."""
+
+
+class ResourceAdapter:
+    """One resource of the cluster; implements `reconcile.loop.Adapter`.
+
+    Attributes:
+        resource: the newest version that is known; None once it is gone.
+    """
+
+    def __init__(
+        self, resource: Resource, client: Client, *, service_namespace: str | None, changed: asyncio.Event
+    ) -> None:
+        """SERVICE_NAMESPACE: where a host without a dot is a Service; None outside a cluster. CHANGED wakes the loop."""
+        self.resource: Resource | None = resource
+        self._changed = changed
+        self._client = client
+        self._service_namespace = service_namespace
+        self._secrets = SecretsOfNamespace(client, resource.namespace)
+        self._refreshed_at = -math.inf
+
+    def observe(self, news: Resource) -> None:
+        """Take up what the watch says, unless more is known; only a changed spec wakes the loop."""
+        known = self.resource
+        if known is None or news.is_older_than(known):
+            return
+        self.resource = news
+        if news.generation != known.generation or news.deleting:
+            self._changed.set()
+
+    async def read_desired(self, *, due: bool) -> Desired | None:
+        """Return the desired state; None once the resource is gone, or being deleted.
+
+        Raises:
+            ConfigurationError: the spec cannot be read.
+            ApiUnavailable: a Secret that was never seen could not be read.
+        """
+        if due:
+            await self._refresh()
+        resource = self.resource
+        if resource is None or resource.deleting:
+            return None
+        if isinstance(resource.spec, str):
+            raise ConfigurationError(resource.spec, reason="SpecInvalid")
+        self._secrets.keep(resource.spec.connection.secret_names)
+        return to_desired(resource.spec, await self._read_target(resource.spec))
+
+    async def inputs_changed(self) -> bool:
+        """Return True where one of the Secrets is another one now, or the resource is gone."""
+        return self.resource is None or await self._secrets.changed()
+
+    async def report(self, result: ReconcileResult) -> None:
+        """Write the status where it differs, and post what happened."""
+        if self.resource is not None:
+            previous = self.resource.status
+            status = status_of(result, generation=self.resource.generation, previous=previous)
+            await self._write(status, (*result.events, *events_between(previous, status)))
+
+    async def report_progress(self, progress: MigrationProgress) -> None:
+        """Show in the status what a long migration does."""
+        if self.resource is not None:
+            previous, generation = self.resource.status, self.resource.generation
+            await self._write(status_in_progress(previous, progress, generation, datetime.now(UTC)), ())
+
+    async def reject(self, error: ConfigurationError) -> None:
+        """Show in the status that the spec cannot be read."""
+        if self.resource is not None:
+            previous, generation = self.resource.status, self.resource.generation
+            status = status_of_invalid_spec(
+                error.message, generation=generation, previous=previous, now=datetime.now(UTC)
+            )
+            await self._write(status, ())
+
+    async def _refresh(self) -> None:
+        """Read the resource anew where the last time is a while ago."""
+        known = self.resource
+        if known is None or time.monotonic() - self._refreshed_at < REFRESH_SECONDS:
+            return
+        self._refreshed_at = time.monotonic()
+        try:
+            found = await self._client.read_resource(*known.key)
+        except ApiUnavailable as error:
+            log.warning("the resource was not read anew", error=error.message)
+            return  # the database is observed all the same
+        self.resource = found if found is not None and found.uid == known.uid else None
+
+    async def _read_target(self, spec: DashboardDatabaseSpec) -> Target | ConfigurationError:
+        """Return the database that spec and Secrets name, or what is wrong with them."""
+
+        async def named(name: str) -> NamedSecret:
+            return NamedSecret(name, await self._secrets.read(name))
+
+        wanted = spec.connection
+        ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
+        try:
+            return target_from_secrets(
+                await named(wanted.secret_ref.name),
+                ca=(await named(ca.name), ca.key) if ca else None,
+                client_certificate=await named(client.name) if client else None,
+                ssl_mode=wanted.ssl_mode,
+                pooler=wanted.pooler,
+                service_namespace=self._service_namespace,
+                connect_timeout=spec.pool.connect_timeout_seconds,
+                query_timeout=spec.pool.query_timeout_seconds,
+            )
+        except ConfigurationError as error:
+            return error
+
+    async def _write(self, status: DashboardDatabaseStatus, events: Iterable[Event]) -> None:
+        resource = self.resource
+        if resource is None:  # gone while the reconcile ran
+            return
+        wire = status.to_wire()
+        if wire != resource.status_on_server:
+            written = await self._client.write_status(resource, wire)
+            if written is None:
+                self.resource = None
+                self._changed.set()
+                return
+            # A change of the spec that came in between is not lost: its generation is not the one we know.
+            self.observe(written)
+        for event in events:
+            log.info("event", reason=event.reason, text=event.message)
+            try:
+                await self._client.post_event(resource, event)
+            except ApiUnavailable as error:  # the condition says the same; no reconcile is repeated for an event
+                log.warning("event not posted", reason=event.reason, error=error.message)

@@ -1,0 +1,80 @@
+"""One DashboardDatabase as the API server holds it, parsed once into a frozen value."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self
+
+from pydantic import ValidationError
+
+from controller.health.report import Key
+from controller.resource.spec import DashboardDatabaseSpec
+from controller.resource.status import DashboardDatabaseStatus
+
+
+@dataclass(frozen=True, slots=True)
+class Resource:
+    """One version of a resource.
+
+    Attributes:
+        version: its resourceVersion; 0 where the API server names none that is a number.
+        deleting: it is being deleted; nothing is to be done for it any more.
+        spec: what a user wants, or why it cannot be read.
+        status: what was reported last; empty where somebody wrote something else into it.
+        status_on_server: the same as it stands there, to see whether a new one differs.
+    """
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    version: int
+    deleting: bool
+    spec: DashboardDatabaseSpec | str
+    status: DashboardDatabaseStatus
+    status_on_server: Mapping[str, Any]
+
+    @classmethod
+    def parse(cls, body: Mapping[str, Any]) -> Self:
+        """Return the resource in `body`, a JSON object of the API."""
+        metadata = body["metadata"]
+        version = str(metadata.get("resourceVersion", ""))
+        status = body.get("status") or {}
+        return cls(
+            namespace=metadata["namespace"],
+            name=metadata["name"],
+            uid=metadata["uid"],
+            generation=metadata.get("generation", 0),
+            version=int(version) if version.isdecimal() else 0,
+            deleting="deletionTimestamp" in metadata,
+            spec=_parse_spec(body.get("spec", {})),
+            status=_parse_status(status),
+            status_on_server=status,
+        )
+
+    @property
+    def key(self) -> Key:
+        """Namespace and name."""
+        return self.namespace, self.name
+
+    def is_older_than(self, other: "Resource") -> bool:
+        """Return True for news that our own read or write has overtaken: the same event would follow once more.
+
+        Resource versions of one kind can be compared as numbers:
+        https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions.
+        """
+        return 0 < self.version < other.version
+
+
+def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:
+    try:
+        return DashboardDatabaseSpec.model_validate(spec)
+    except ValidationError as error:
+        first = error.errors(include_input=False, include_url=False)[0]
+        return f"spec.{'.'.join(str(part) for part in first['loc'])}: {first['msg']}."
+
+
+def _parse_status(status: Any) -> DashboardDatabaseStatus:
+    try:
+        return DashboardDatabaseStatus.model_validate(status)
+    except ValidationError:
+        return DashboardDatabaseStatus()  # somebody wrote into it; the next write mends it

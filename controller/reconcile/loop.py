@@ -1,0 +1,278 @@
+"""The life of one database in this process: one clock, which wakes for a change, for the next due time, for progress.
+
+The loop knows neither Kubernetes nor environment variables. An `Adapter` brings the desired state and takes the
+results: the operator's reads a custom resource and writes its status, the sidecar's reads variables and keeps a report.
+"""
+
+import asyncio
+import random
+import time
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from typing import Protocol
+
+import structlog
+
+from controller.database.pool.pool import Pool
+from controller.desired import Desired
+from controller.errors import ConfigurationError, DashdbError
+from controller.health.check import CheckResult, check, due_by
+from controller.health.report import STARTING, Key, Report
+from controller.health.store import ReportStore
+from controller.health.verdict import Health, Verdict
+from controller.migrate.files.migration import Migrations
+from controller.reconcile.act import MigrationProgress
+from controller.reconcile.limiter import Limiter
+from controller.reconcile.memory import Memory
+from controller.reconcile.reconcile import Dependencies, ReconcileResult, reconcile
+from controller.runtime.backoff import Backoff
+from controller.runtime.logs import log_fault
+
+log = structlog.get_logger(__name__)
+
+INPUT_POLL_SECONDS = 2.0
+"""Between two looks for a changed input that a database waits for: a mended Secret is taken up within 5 s."""
+PROGRESS_SECONDS = 2.0
+"""A migration that takes longer than this, or waits for a lock, is reported while it runs, this often."""
+SETTLED_SECONDS = 0.5
+"""By which a try outlives the time-out of a lock to be called work and no wait."""
+ADAPTER_BACKOFF = Backoff(first=1.0, longest=15.0)
+"""Between two tries where the adapter itself fails, such as at an API server that is away."""
+REJECTED_SECONDS = 3600.0
+"""Until a desired state that makes no sense is looked at again; a change of it wakes the loop before."""
+POOL_CLOSE_SECONDS = 5.0
+"""For connections in use to come back when a pool is closed."""
+
+
+class Adapter(Protocol):
+    """Whoever asked for the database: where the desired state comes from, and where results go.
+
+    Errors of class DashdbError from any method mean that the asker cannot be reached; the loop tries again.
+    """
+
+    async def read_desired(self, *, due: bool) -> Desired | None:
+        """Return the desired state as it is now; None where nobody asks for this database any more.
+
+        Args:
+            due: the loop woke by itself, and was not told of a change.
+
+        Raises:
+            ConfigurationError: what was asked for makes no sense.
+        """
+        ...
+
+    async def inputs_changed(self) -> bool:
+        """Return True where something that `read_desired` read is another now; asked while nothing else can help."""
+        ...
+
+    async def report(self, result: ReconcileResult) -> None:
+        """Show the result of a reconcile."""
+        ...
+
+    async def report_progress(self, progress: MigrationProgress) -> None:
+        """Show what a long migration is doing."""
+        ...
+
+    async def reject(self, error: ConfigurationError) -> None:
+        """Show that what was asked for makes no sense."""
+        ...
+
+
+class ReconcileLoop:
+    """Reconciles one database until nobody asks for it, or the task is cancelled."""
+
+    def __init__(
+        self,
+        adapter: Adapter,
+        *,
+        key: Key,
+        store: ReportStore,
+        migrations: Callable[[], Migrations],
+        limiter: Limiter,
+        changed: asyncio.Event | None = None,
+        pool_close_seconds: float = POOL_CLOSE_SECONDS,
+    ) -> None:
+        """CHANGED is set by whoever learns of a change: the next reconcile then begins at once."""
+        self.key = key
+        self._adapter = adapter
+        self._store = store
+        self._dependencies = Dependencies(migrations, limiter, self._note_progress)
+        self._pool_close_seconds = pool_close_seconds
+        self._memory = Memory()
+        self._pool: Pool | None = None
+        self._progress: MigrationProgress | None = None
+        self._changed = changed or asyncio.Event()
+
+    async def run(self) -> None:
+        """Reconcile again and again; what runs when the task is cancelled is rolled back."""
+        failures, due = 0, False
+        try:
+            while True:
+                self._changed.clear()
+                wait, watch = ADAPTER_BACKOFF.pause(failures, random.random()), False  # noqa: S311 - no secret
+                try:
+                    desired = await self._adapter.read_desired(due=due)
+                    if desired is None:
+                        return
+                    wait, watch = await self._reconcile(desired)
+                    failures = 0
+                except ConfigurationError as error:
+                    await self._reject(error)
+                    wait, failures = REJECTED_SECONDS, 0
+                except DashdbError as error:
+                    log.warning("not reconciled", reason=error.reason, error=error.message)
+                    failures += 1
+                except Exception as fault:  # noqa: BLE001 - one database's fault is not the end of its loop
+                    log_fault(fault)
+                    wait = ADAPTER_BACKOFF.longest
+                due = await self._wait(wait, watch_inputs=watch)
+        finally:
+            await self._close_pool()
+
+    async def _reject(self, error: ConfigurationError) -> None:
+        due = datetime.now(UTC) + timedelta(seconds=REJECTED_SECONDS)
+        verdict = Verdict.unhealthy(error)
+        report = Report(verdict, None, ready=False, reason=error.reason, message=error.message, due_by=due)
+        self._store.put(self.key, report)
+        try:
+            await self._adapter.reject(error)
+        except DashdbError as unreported:
+            log.warning("not reported", reason=unreported.reason, error=unreported.message)
+
+    async def _reconcile(self, desired: Desired) -> tuple[float, bool]:
+        """Reconcile once; return the seconds to wait, and whether a changed input is worth looking for meanwhile."""
+        started = time.monotonic()
+        pool = await self._pool_for(desired)
+        reconciling = asyncio.create_task(
+            reconcile(desired, pool, self._dependencies, self._memory), name=f"reconcile {self.key}"
+        )
+        try:
+            await self._accompany(reconciling, desired, pool)
+            result = reconciling.result()
+        finally:
+            self._progress = None
+            reconciling.cancel()
+            await asyncio.wait([reconciling])  # what was begun is rolled back before anything else
+        self._memory = result.memory
+        self._store.put(self.key, _report(result, _due_by(desired, result.wait_seconds)))
+        await self._adapter.report(result)
+        log.debug("reconciled", ready=result.ready, duration_seconds=round(time.monotonic() - started, 3))
+        return result.wait_seconds, result.watch_inputs
+
+    async def _accompany(
+        self, reconciling: "asyncio.Task[ReconcileResult]", desired: Desired, pool: Pool | None
+    ) -> None:
+        """Until the reconcile ends: report a long migration, and go on checking the database in which it runs."""
+        check_at = time.monotonic() + PROGRESS_SECONDS
+        checking: asyncio.Task[CheckResult] | None = None
+        try:
+            while not reconciling.done():
+                await asyncio.wait([reconciling], timeout=PROGRESS_SECONDS)
+                progress = self._progress
+                if reconciling.done() or progress is None:
+                    continue
+                if checking is not None and checking.done():
+                    self._store_check(checking.result(), desired, progress)
+                    checking = None
+                if checking is None and pool is not None and time.monotonic() >= check_at:
+                    check_at = time.monotonic() + desired.interval_seconds
+                    checking = asyncio.create_task(check(pool, desired.thresholds, self._memory.verdict))
+                if _is_settled(progress, desired):
+                    await self._report_progress(progress)
+        finally:
+            if checking is not None:
+                checking.cancel()
+                await asyncio.wait([checking])
+
+    async def _report_progress(self, progress: MigrationProgress) -> None:
+        try:
+            await self._adapter.report_progress(progress)
+        except DashdbError as error:  # no reason to roll back hours of work
+            log.warning("progress not shown", error=error.message)
+
+    def _note_progress(self, progress: MigrationProgress) -> None:
+        self._progress = progress
+
+    def _store_check(self, found: CheckResult, desired: Desired, progress: MigrationProgress) -> None:
+        before = self._store.get(self.key, datetime.now(UTC))
+        due = _due_by(desired, desired.interval_seconds)
+        self._store.put(self.key, _while_migrating(before, found, progress.message, due))
+
+    async def _wait(self, seconds: float, *, watch_inputs: bool) -> bool:
+        """Wait for the due time or a change; True where it became due."""
+        due = time.monotonic() + seconds
+        while (left := due - time.monotonic()) > 0:
+            poll = INPUT_POLL_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311 - no secret
+            try:
+                async with asyncio.timeout(min(left, poll) if watch_inputs else left):
+                    await self._changed.wait()
+            except TimeoutError:
+                if not watch_inputs or not await self._inputs_changed():
+                    continue
+            self._memory = replace(self._memory, failures=0)
+            return False
+        return True
+
+    async def _inputs_changed(self) -> bool:
+        try:
+            return await self._adapter.inputs_changed()
+        except DashdbError as error:
+            log.warning("inputs not read anew", error=error.message)
+            return False
+
+    async def _pool_for(self, desired: Desired) -> Pool | None:
+        """Return the pool to the target; a new one where another connection is asked for, and None without a target."""
+        target = desired.target
+        if isinstance(target, DashdbError):
+            await self._close_pool()
+            return None
+        if self._pool is not None and (self._pool.target, self._pool.settings) != (target, desired.pool):
+            log.info("the way to the database changed", database=target.description)
+            await self._close_pool()
+        if self._pool is None:
+            self._pool = Pool(target, desired.pool)
+        return self._pool
+
+    async def _close_pool(self) -> None:
+        if self._pool is not None:
+            closing, self._pool = self._pool, None
+            await closing.close(seconds=self._pool_close_seconds)
+
+
+def _is_settled(progress: MigrationProgress, desired: Desired) -> bool:
+    """Return False for a try that is younger than a lock's time-out: it may be one of many, and give way to a wait."""
+    settled = desired.schema.lock_timeout_ms / 1000 + SETTLED_SECONDS
+    return progress.waits or time.monotonic() - progress.since >= settled
+
+
+def _report(result: ReconcileResult, due: datetime) -> Report:
+    schema, templates = result.memory.schema, result.observed.templates
+    return Report(
+        verdict=result.observed.verdict,
+        sample=result.observed.sample,
+        ready=result.ready,
+        reason=result.summary.reason,
+        message=result.summary.message,
+        due_by=due,
+        schema_version=schema.version if schema else None,
+        pending=schema.pending if schema else None,
+        dirty=schema.dirty if schema else None,
+        templates=Counter(each.state.value for each in templates) if isinstance(templates, tuple) else {},
+    )
+
+
+def _while_migrating(before: Report | None, found: CheckResult, message: str, due: datetime) -> Report:
+    """Return what was known before the migration, with what a check beside it found."""
+    if before is None or before.reason == STARTING:
+        before = Report(found.verdict, None, ready=False, reason="Migrating", message=message, due_by=due)
+    ready = before.ready and found.verdict.health is not Health.UNHEALTHY
+    return replace(before, verdict=found.verdict, sample=found.sample, ready=ready, due_by=due)
+
+
+def _due_by(desired: Desired, wait: float) -> datetime:
+    target = desired.target
+    if isinstance(target, DashdbError):
+        return due_by(wait=wait, connect_timeout=0.0, query_timeout=INPUT_POLL_SECONDS)
+    return due_by(wait=wait, connect_timeout=target.connect_timeout, query_timeout=target.query_timeout)

@@ -1,0 +1,93 @@
+"""How long to wait after a reconcile, when a changed input is looked for, and what a fault of ours becomes."""
+
+import logging
+from dataclasses import replace
+from typing import Any, NoReturn, cast
+
+import pytest
+
+from controller.database.pool.pool import Pool
+from controller.desired import Desired
+from controller.errors import ConfigurationError, DatabaseUnavailable
+from controller.health.verdict import Verdict
+from controller.reconcile import reconcile as module
+from controller.reconcile.limiter import Limiter
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed
+from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, ReconcileResult, reconcile
+from tests.unit.reconcile.observations import NOW, desired, observed
+
+
+def no_progress(_: object) -> None:
+    raise AssertionError("nothing runs")
+
+
+async def concluded(
+    monkeypatch: pytest.MonkeyPatch, seen: Observed, wanted: Desired, *, failures: int = 0, chance: float = 0.0
+) -> ReconcileResult:
+    """The result of a reconcile that observes SEEN."""
+
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return seen
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "_chance", lambda: chance)
+    dependencies = Dependencies(lambda: (), Limiter(1), no_progress)
+    return await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=failures))
+
+
+async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = desired(interval_seconds=30.0)
+    assert (await concluded(monkeypatch, observed(1, 2), wanted)).wait_seconds == 30
+    assert (await concluded(monkeypatch, observed(1, 2), wanted, chance=1.0)).wait_seconds == 27
+
+
+async def test_waits_after_failures_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted, refused = desired(longest_retry_seconds=5.0), observed(1, 2, target=1)
+
+    async def wait(failures: int, chance: float = 0.0) -> float:
+        return (await concluded(monkeypatch, refused, wanted, failures=failures, chance=chance)).wait_seconds
+
+    assert [await wait(failures) for failures in range(6)] == [FIRST_RETRY_SECONDS, 1, 2, 4, 5, 5]
+    assert await wait(10**6) == 5
+    assert [await wait(9, chance) for chance in (0.5, 1.0)] == [3.75, 2.5]
+
+
+async def test_a_success_ends_the_row_of_failures(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert (await concluded(monkeypatch, observed(1, 2, target=1), desired(), failures=3)).memory.failures == 4
+    assert (await concluded(monkeypatch, observed(1, 2), desired(), failures=3)).memory.failures == 0
+
+
+async def test_inputs_are_watched_where_only_a_changed_one_can_help(monkeypatch: pytest.MonkeyPatch) -> None:
+    def unreachable(error: ConfigurationError | DatabaseUnavailable) -> Observed:
+        return Observed(now=NOW, verdict=Verdict.unhealthy(error), connection_error=error)
+
+    missing = unreachable(ConfigurationError("no Secret", reason="SecretNotFound"))
+    refused = unreachable(DatabaseUnavailable("Nothing listens there.", reason="ConnectionRefused"))
+    assert (await concluded(monkeypatch, missing, desired())).watch_inputs
+    assert not (await concluded(monkeypatch, refused, desired())).watch_inputs
+    assert not (await concluded(monkeypatch, observed(1, 2), desired())).watch_inputs
+
+
+async def test_without_an_address_the_reason_is_what_was_wrong_with_the_input() -> None:
+    wanted = replace(desired(), target=ConfigurationError("no Secret", reason="SecretNotFound"))
+    result = await reconcile(wanted, None, Dependencies(lambda: (), Limiter(1), no_progress), Memory())
+    assert (result.ready, result.summary.reason, result.watch_inputs) == (False, "SecretNotFound", True)
+
+
+async def test_a_fault_of_ours_is_a_result_and_its_text_is_not_told(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = "h0rse"
+
+    async def broken(*_: Any, **__: Any) -> NoReturn:
+        raise ValueError(text)
+
+    monkeypatch.setattr(module, "observe", broken)
+    dependencies = Dependencies(lambda: (), Limiter(1), no_progress)
+    with caplog.at_level(logging.DEBUG):
+        result = await reconcile(desired(), cast("Pool", object()), dependencies, Memory())
+    assert (result.ready, result.summary.reason) == (False, "InternalError")
+    said = "".join(capsys.readouterr()) + caplog.text
+    assert "ValueError" in said
+    assert text not in said
