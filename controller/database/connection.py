@@ -7,17 +7,18 @@ from typing import TypeAlias
 
 import asyncpg
 
-from controller.database import hardened_protocol as guard
+from controller.database import hardened_protocol
 from controller.database.auth_messages import LoginEnded
 from controller.database.failures import DRIVER_ERRORS, in_our_words
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
+from controller.errors import InternalError
 
 Connection: TypeAlias = asyncpg.Connection
 OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
 """Opens another connection to the same database."""
 
-guard.install()
+hardened_protocol.install()
 
 CLOSE_TIMEOUT = 2.0
 """Seconds that a polite goodbye may take; a frozen server gets the socket closed instead."""
@@ -59,6 +60,9 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
         # Frames of the login hold its error: a cycle, which only a collection of garbage would end.
         problem = error.with_traceback(None)
     else:
+        if not isinstance(connection._protocol, hardened_protocol.HardenedProtocol):  # asyncpg names it nowhere else
+            connection.terminate()
+            raise InternalError(hardened_protocol.UNPROTECTED)
         _notice_silent_peers(connection, target)
         return connection
     raise in_our_words(problem, target)  # only here: raised above, it would hold on to the driver's error

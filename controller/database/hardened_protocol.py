@@ -14,10 +14,12 @@ from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
 
+import asyncpg.connect_utils
 import asyncpg.protocol
 import asyncpg.protocol.protocol
 
 from controller.database.auth_messages import Challenge, LoginEnded, LoginReader, Message
+from controller.errors import InternalError
 
 PIECE = 32 * 1024
 """Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
@@ -30,6 +32,11 @@ over."""
 
 MOST_FOR_A_PIECE = 0.01
 """Seconds; more than the dearest piece costs. A collection of garbage that falls into it is not the server's."""
+
+UNPROTECTED = (
+    f"asyncpg {asyncpg.__version__} does not use this program's protocol, which protects the process from hostile "
+    "servers. Install a release that pyproject.toml allows."
+)
 
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
 """One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
@@ -150,6 +157,13 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
 
 def install() -> None:
-    """Puts the guard into every connection that asyncpg makes in this process; it offers no other way in."""
+    """Let every connection that asyncpg makes in this process use `HardenedProtocol`; it offers no other way in.
+
+    Raises:
+        InternalError: this release of asyncpg looks for its protocol elsewhere, so that connections would be without
+            protection.
+    """
     asyncpg.protocol.Protocol = HardenedProtocol
+    if getattr(asyncpg.connect_utils.protocol, "Protocol", None) is not HardenedProtocol:
+        raise InternalError(UNPROTECTED)
     asyncpg.protocol.protocol.hashlib = SimpleNamespace(md5=hashlib.md5, pbkdf2_hmac=_salted_password)

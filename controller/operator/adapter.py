@@ -16,8 +16,7 @@ from controller.operator.client import ApiUnavailable, Client
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretsOfNamespace
 from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
-from controller.reconcile.act import Event, MigrationProgress
-from controller.reconcile.reconcile import ReconcileResult
+from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.spec import DashboardDatabaseSpec, to_desired
 from controller.resource.status import DashboardDatabaseStatus
 
@@ -38,7 +37,7 @@ class ResourceAdapter:
     def __init__(
         self, resource: Resource, client: Client, *, service_namespace: str | None, changed: asyncio.Event
     ) -> None:
-        """SERVICE_NAMESPACE: where a host without a dot is a Service; None outside a cluster. CHANGED wakes the loop."""
+        """SERVICE_NAMESPACE: where a host without a dot is a Service; None outside a cluster. CHANGED wakes a loop."""
         self.resource: Resource | None = resource
         self._changed = changed
         self._client = client

@@ -18,7 +18,7 @@ from kubernetes.aio.config import ConfigException
 from controller.database.secret import SecretData
 from controller.errors import DashdbError
 from controller.operator.resource import Resource
-from controller.reconcile.act import Event
+from controller.reconcile.result import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0

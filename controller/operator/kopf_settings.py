@@ -1,22 +1,28 @@
 """kopf's settings, each with its reason."""
 
-import itertools
+from collections.abc import Iterator
+from itertools import count
 
 import kopf
 
+from controller.runtime.backoff import Backoff
+
+API_BACKOFF = Backoff(first=1.0, longest=15.0, jitter=0.0)
+"""Between two tries of kopf to reach the API server."""
+
 
 class _Endless:
-    """1, 2, 3, 5, 8, 13, then 15 s for ever: kopf gives up, and ends the process, where an iterable ends."""
+    """Pauses without an end: kopf gives up, and ends the process, where an iterable ends."""
 
-    def __iter__(self) -> "itertools.chain[int]":
-        return itertools.chain((1, 2, 3, 5, 8, 13), itertools.repeat(15))
+    def __iter__(self) -> Iterator[float]:
+        return (API_BACKOFF.pause(failures, 0.0) for failures in count())
 
 
 def settings() -> kopf.OperatorSettings:
-    """What this operator wants of kopf."""
+    """Return the settings that this operator needs."""
     tuned = kopf.OperatorSettings()
     tuned.peering.standalone = True  # one resource has one loop; who leads is not kopf's business
-    tuned.posting.enabled = False  # events are an outcome of a turn, posted by us with stable reasons
+    tuned.posting.enabled = False  # events belong to the result of a reconcile, posted by us with stable reasons
     tuned.scanning.disabled = True  # looking for new kinds and namespaces would need rights that we do not need
     tuned.watching.server_timeout = 300  # seconds; a watch that is renewed now and then cannot go stale for ever
     tuned.watching.client_timeout = 310

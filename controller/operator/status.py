@@ -4,10 +4,9 @@ from datetime import datetime
 
 from controller.errors import MigrationLocked, Recovery
 from controller.migrate.plan.model import Plan
-from controller.reconcile.act import Event, MigrationProgress
 from controller.reconcile.findings import READY, Finding, Findings
 from controller.reconcile.observed import Observed, ObservedSchema
-from controller.reconcile.reconcile import ReconcileResult
+from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.status import (
     Condition,
     ConditionStatus,

@@ -1,7 +1,6 @@
 """Perform one action; a second run of the same finds nothing to do."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import structlog
 
@@ -16,6 +15,7 @@ from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.run.runner import Runner
 from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
+from controller.reconcile.result import Event, MigrationProgress, OnProgress
 from controller.templates.merge import TemplateAction
 from controller.templates.seeding import in_schema, seed
 from controller.templates.shipped import shipped_templates
@@ -25,37 +25,6 @@ log = structlog.get_logger(__name__)
 _MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats")
 MAINTENANCE_TRIES = 3
 """Of each function, where it and a user's transaction wait for each other."""
-
-
-@dataclass(frozen=True, slots=True)
-class Event:
-    """Something that happened, for whoever follows the database.
-
-    Attributes:
-        reason: CamelCase, stable.
-    """
-
-    reason: str
-    message: str
-    warning: bool = False
-
-
-@dataclass(frozen=True, slots=True)
-class MigrationProgress:
-    """What a running migration is doing, in words.
-
-    Attributes:
-        since: when this try of its file began; seconds of the monotonic clock.
-        waits: for a lock that another session holds.
-    """
-
-    message: str
-    since: float
-    waits: bool = False
-
-
-OnProgress = Callable[[MigrationProgress], None]
-"""Is called while a migration runs, at each statement and each wait; returns at once."""
 
 
 async def act(

@@ -23,10 +23,10 @@ from controller.health.report import STARTING, Key, Report
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.migration import Migrations
-from controller.reconcile.act import MigrationProgress
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
-from controller.reconcile.reconcile import Dependencies, ReconcileResult, reconcile
+from controller.reconcile.reconcile import Dependencies, reconcile
+from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 

@@ -10,15 +10,16 @@ import structlog
 
 from controller.database.pool.pool import Pool
 from controller.desired import Desired
-from controller.errors import DashdbError, InternalError, Recovery
+from controller.errors import DashdbError, InternalError
 from controller.migrate.files.migration import Migrations
-from controller.reconcile.act import Event, OnProgress, act
+from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, decide
-from controller.reconcile.findings import READY, Finding, Findings, find, summary
+from controller.reconcile.findings import READY, find, summary
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import observe, unreachable
 from controller.reconcile.observed import Observed
+from controller.reconcile.result import Event, OnProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 
@@ -46,39 +47,6 @@ class Dependencies:
     migrations: Callable[[], Migrations]
     limiter: Limiter
     on_progress: OnProgress
-
-
-@dataclass(frozen=True, slots=True)
-class ReconcileResult:
-    """Result of one reconcile.
-
-    Attributes:
-        observed: the last observation.
-        summary: whether the database is ready, and if not why.
-        events: what was changed, in order.
-        wait_seconds: until the next reconcile, at the latest.
-        memory: for the next reconcile.
-    """
-
-    observed: Observed
-    findings: Findings
-    summary: Finding
-    events: tuple[Event, ...]
-    wait_seconds: float
-    memory: Memory
-
-    @property
-    def ready(self) -> bool:
-        return self.summary is READY
-
-    @property
-    def watch_inputs(self) -> bool:
-        """True where nothing but a changed input can help, such as a mended Secret: it is worth looking for one.
-
-        A server that does not answer is dialled again soon enough, with what its Secret says then.
-        """
-        error = self.observed.connection_error
-        return error is not None and error.recovery is Recovery.WAITING
 
 
 async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory) -> ReconcileResult:

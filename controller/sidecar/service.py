@@ -12,10 +12,9 @@ from controller.errors import ConfigurationError
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
-from controller.reconcile.act import MigrationProgress
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
-from controller.reconcile.reconcile import ReconcileResult
+from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)

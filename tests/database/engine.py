@@ -7,8 +7,8 @@ from typing import Any
 from controller.database.connection import Connection, OpenConnection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
-from controller.migrate.history.location import locate_history
 from controller.migrate.history.lock import lock_only
+from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner

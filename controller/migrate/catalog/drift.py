@@ -6,7 +6,7 @@ from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Difference, differences
 from controller.migrate.catalog.snapshot import read_live, read_recorded
-from controller.migrate.history.location import locate_history
+from controller.migrate.history.read import locate_history
 
 
 @dataclass(frozen=True, slots=True)

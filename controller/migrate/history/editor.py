@@ -12,10 +12,10 @@ from controller.errors import ConfigurationError, HistoryMismatch, MigrationLock
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history import write
 from controller.migrate.history.golang_migrate import lock_ids
-from controller.migrate.history.location import HistoryLocation, locate_history
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, retry_while_locked
-from controller.migrate.history.read import read_history_at
+from controller.migrate.history.read import locate_history, read_history_at
 from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT, RunSettings, limits
 from controller.migrate.plan.model import History, Origin, newest_version
 
@@ -53,7 +53,9 @@ class HistoryEditor:
                 reason="HistoryExists",
             )
         present = [m for m in migrations if m.version <= version]
-        await self._write(location, _present(location, present, Origin.BASELINE), empty_guard(location), left=version)
+        await self._write(
+            location, self._present(location, present, Origin.BASELINE), empty_guard(location), left=version
+        )
 
     async def force(self, migrations: Migrations, version: int) -> None:
         """Records that the database is at `version`, and nothing is half done; 0 forgets the whole history.
@@ -68,7 +70,7 @@ class HistoryEditor:
             return
         good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
         present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
-        text = _present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
+        text = self._present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
         await self._write(location, text, lock_only(location), left=version)
 
     async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
@@ -76,7 +78,7 @@ class HistoryEditor:
         version = history[0].version
         present = [m for m in migrations if m.version <= version]
         await self._write(
-            location, _present(location, present, Origin.GOLANG_MIGRATE), empty_guard(location), left=version
+            location, self._present(location, present, Origin.GOLANG_MIGRATE), empty_guard(location), left=version
         )
 
     async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
@@ -108,6 +110,10 @@ class HistoryEditor:
             attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written."
         )
 
+    def _present(self, location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:
+        host = self.settings.host
+        return "".join(write.write_present(location, migration, origin, host=host) for migration in present)
+
 
 @asynccontextmanager
 async def lock_out_golang_migrate(
@@ -137,10 +143,6 @@ async def lock_out_golang_migrate(
             yield
         finally:
             await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
-
-
-def _present(location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:
-    return "".join(write.write_present(location, migration, origin) for migration in present)
 
 
 def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:

@@ -3,11 +3,18 @@
 import asyncpg
 
 from controller.database.connection import Connection
-from controller.errors import HistoryMismatch
+from controller.errors import DatabaseUnavailable, HistoryMismatch, Recovery
 from controller.migrate.history.golang_migrate import history_of
-from controller.migrate.history.location import HistoryLocation, locate_history
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
+from controller.migrate.sql.quoting import identifier
 
+_LOCATE = """
+SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
+       to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
+  FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
+                    ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
+"""
 # In the order of HistoryRow's fields.
 _READ = """
 SELECT version, description, sha256, applied_at, applied_by, host, engine_version, duration_ms, retries,
@@ -19,6 +26,32 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ORIGINS = {origin.value: origin for origin in Origin}
 """For thousands of rows: quicker than to call the class."""
+
+
+async def locate_history(connection: Connection, schema: str | None) -> HistoryLocation:
+    """Where the history is, or will be.
+
+    Args:
+        schema: its name; None for the first of the search_path.
+
+    Raises:
+        DatabaseUnavailable: there is no such schema.
+    """
+    row = await connection.fetchrow(_LOCATE, schema)
+    if row["schema"] is not None:
+        return HistoryLocation(**dict(row))
+    if schema is not None:
+        raise DatabaseUnavailable(
+            f'There is no schema "{schema}" in this database. CREATE SCHEMA {identifier(schema)}, or correct the name.',
+            reason="SchemaMissing",
+            recovery=Recovery.WAITING,
+        )
+    raise DatabaseUnavailable(
+        "No schema to create tables in: the search_path of this user names none that exists and is open to it. "
+        "CREATE SCHEMA, or GRANT USAGE, CREATE ON SCHEMA.",
+        reason="SchemaMissing",
+        recovery=Recovery.WAITING,
+    )
 
 
 async def read_history(connection: Connection, schema: str | None = None) -> History:

@@ -1,6 +1,7 @@
 """How a migration session is set up: its limits, its transactions, and how it is left."""
 
-from dataclasses import dataclass
+import socket
+from dataclasses import dataclass, field
 
 import asyncpg
 
@@ -33,6 +34,7 @@ class RunSettings:
         lock_budget: seconds over which a file that ran into that limit is tried again.
         schema: to migrate; None for the first of the search_path.
         out_of_order: apply files that sort before an applied one too, instead of refusing them.
+        host: machine or Pod that runs the files, for the history.
     """
 
     runner_wait: float = 15.0
@@ -40,6 +42,7 @@ class RunSettings:
     lock_budget: float = 60.0
     schema: str | None = None
     out_of_order: bool = False
+    host: str = field(default_factory=socket.gethostname)
 
 
 def limits(

@@ -1,7 +1,5 @@
 """What is written into schema_version, as SQL text that travels with the transaction which it tells of. Pure."""
 
-import socket
-
 from controller import __version__
 from controller.migrate.files.migration import Migration
 from controller.migrate.history.location import HistoryLocation
@@ -55,7 +53,6 @@ _SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
 _BEGIN = "transaction_timestamp()"
 """The time when the message came in, for all transactions in it."""
 
-HOST = socket.gethostname()
 ENGINE_VERSION = __version__
 
 
@@ -65,7 +62,13 @@ def create_table(location: HistoryLocation) -> str:
 
 
 def write_step(
-    location: HistoryLocation, step: Step, *, retries: int, duration_ms: int | None = None, since: int | None = None
+    location: HistoryLocation,
+    step: Step,
+    *,
+    host: str,
+    retries: int,
+    duration_ms: int | None = None,
+    since: int | None = None,
 ) -> str:
     """`step` is done.
 
@@ -75,18 +78,18 @@ def write_step(
     """
     began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.table} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
-    values = _values(step.migration, step.direction, Origin.RUN, duration=duration, retries=retries)
+    values = _values(step.migration, step.direction, Origin.RUN, host=host, duration=duration, retries=retries)
     return _WRITE.format(table=location.table, values=values)
 
 
-def write_present(location: HistoryLocation, migration: Migration, origin: Origin) -> str:
+def write_present(location: HistoryLocation, migration: Migration, origin: Origin, *, host: str) -> str:
     """Somebody says that `migration` is applied; nothing was run."""
-    values = _values(migration, Direction.UP, origin, duration="0", retries=0)
+    values = _values(migration, Direction.UP, origin, host=host, duration="0", retries=0)
     return _WRITE.format(table=location.table, values=values)
 
 
 def begin_journal(
-    location: HistoryLocation, step: Step, *, done: int, done_sha256: str, error: str, retries: int
+    location: HistoryLocation, step: Step, *, host: str, done: int, done_sha256: str, error: str, retries: int
 ) -> str:
     """`step` has run `done` statements of its file, and stands before the next one.
 
@@ -96,7 +99,7 @@ def begin_journal(
     if step.direction is Direction.DOWN:  # who applied it, and when, stays until it is gone
         return advance_journal(location, step, done=done, done_sha256=done_sha256, error=error)
     values = _values(
-        step.migration, Direction.UP, Origin.RUN, duration="0", retries=retries,
+        step.migration, Direction.UP, Origin.RUN, host=host, duration="0", retries=retries,
         half=f"{done}, {literal(error)}", half_sha256=literal(done_sha256),
     )  # fmt: skip
     return _WRITE.format(table=location.table, values=values)
@@ -137,13 +140,14 @@ def _values(
     direction: Direction,
     origin: Origin,
     *,
+    host: str,
     duration: str,
     retries: int,
     half: str = "NULL, NULL",
     half_sha256: str = "NULL",
 ) -> str:
     return (
-        f"({migration.version}, {literal(migration.description)}, {literal(direction)}, {literal(HOST)}, "
+        f"({migration.version}, {literal(migration.description)}, {literal(direction)}, {literal(host)}, "
         f"{literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
         f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text)})"
     )

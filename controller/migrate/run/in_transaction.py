@@ -64,7 +64,14 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
     text = RESET + run.limits()  # a RESET takes our limits too
     if run.leads_to == 0 and not run.location.keeps_history:
         return text + write.drop_table(run.location)
-    text += write.write_step(run.location, run.step, retries=run.retries, duration_ms=duration_ms, since=run.behind)
+    text += write.write_step(
+        run.location,
+        run.step,
+        host=run.settings.host,
+        retries=run.retries,
+        duration_ms=duration_ms,
+        since=run.behind,
+    )
     return text + (record_statements(run.location.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
 
 

@@ -10,9 +10,9 @@ from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
-from controller.migrate.history.location import HistoryLocation, locate_history
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock_retry import LockedByTable, retry_while_locked
-from controller.migrate.history.read import read_history_at
+from controller.migrate.history.read import locate_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.make_plan import awaits_adoption, make_plan
 from controller.migrate.plan.model import Direction, History, Plan, Step

@@ -135,7 +135,8 @@ class _Journal:
             told = f"SELECT error FROM {run.location.table} WHERE version = $1"
             error = await self.connection.fetchval(told, run.step.migration.version)
             self.interrupted = str(error).endswith(_INTERRUPTED)
-        begin = write.begin_journal(run.location, run.step, **self._stand(), retries=run.retries)
+        host, retries = run.settings.host, run.retries
+        begin = write.begin_journal(run.location, run.step, **self._stand(), host=host, retries=retries)
         await self._write(write.create_table(run.location) + begin)
 
     async def _write(self, text: str) -> None:

@@ -11,7 +11,7 @@ from controller.database.target import Target
 from controller.migrate.catalog.differences import Catalog, Difference, differences
 from controller.migrate.catalog.snapshot import read_live
 from controller.migrate.files.migration import Migration, Migrations
-from controller.migrate.history.location import locate_history
+from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.run.attempt import Progress
 from controller.migrate.run.runner import Runner

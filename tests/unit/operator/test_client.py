@@ -13,7 +13,7 @@ from kubernetes.aio.config import ConfigException
 
 from controller.operator.client import NOTE_BYTES, READ_SECONDS, ApiUnavailable, Client
 from controller.operator.resource import Resource
-from controller.reconcile.act import Event
+from controller.reconcile.result import Event
 
 RESOURCE = Resource.parse({"metadata": {"namespace": "team-a", "name": "perses", "uid": "1"}})
 

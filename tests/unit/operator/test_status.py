@@ -10,12 +10,11 @@ from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable, MigrationLocked
 from controller.health.verdict import Health, Verdict
 from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
-from controller.reconcile.act import MigrationProgress
 from controller.reconcile.decide import Migrate
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
-from controller.reconcile.reconcile import ReconcileResult
+from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
 from tests.unit.reconcile.observations import FACTS, MANUAL, NOW, desired, failed, observed, plan_of
 

@@ -14,7 +14,8 @@ from controller.reconcile import reconcile as module
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
-from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, ReconcileResult, reconcile
+from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, reconcile
+from controller.reconcile.result import ReconcileResult
 from tests.unit.reconcile.observations import NOW, desired, observed
 
 

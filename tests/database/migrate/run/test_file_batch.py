@@ -10,8 +10,8 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationLocked
-from controller.migrate.history.location import locate_history
 from controller.migrate.history.lock import LOCKED, MOVED, guard_behind
+from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Direction, Plan, Step
 from controller.migrate.run.attempt import MigrationAttempt

@@ -10,8 +10,8 @@ from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationLocked
 from controller.migrate.history import write
-from controller.migrate.history.location import locate_history
 from controller.migrate.history.lock import describe_holder
+from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Direction, Plan, Step
 from controller.migrate.sql.lexer import Statement
@@ -91,7 +91,7 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
             await other.execute(write.create_table(location))
         for migration in pairs(THREE):
             await other.execute(migration.up.text.replace("TABLE", "TABLE IF NOT EXISTS"))
-            await other.execute(write.write_step(location, Step(migration, Direction.UP), retries=0))
+            await other.execute(write.write_step(location, Step(migration, Direction.UP), host="pod", retries=0))
         await other.execute("COMMIT")
         return await ours
 

@@ -1,0 +1,73 @@
+"""What a reconcile tells whoever asked for the database: its result, events, and progress on the way. Pure."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from controller.errors import Recovery
+from controller.reconcile.findings import READY, Finding, Findings
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """Something that happened, for whoever follows the database.
+
+    Attributes:
+        reason: CamelCase, stable.
+    """
+
+    reason: str
+    message: str
+    warning: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class MigrationProgress:
+    """What a running migration is doing, in words.
+
+    Attributes:
+        since: when this try of its file began; seconds of the monotonic clock.
+        waits: for a lock that another session holds.
+    """
+
+    message: str
+    since: float
+    waits: bool = False
+
+
+OnProgress = Callable[[MigrationProgress], None]
+"""Is called while a migration runs, at each statement and each wait; returns at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class ReconcileResult:
+    """Result of one reconcile.
+
+    Attributes:
+        observed: the last observation.
+        summary: whether the database is ready, and if not why.
+        events: what was changed, in order.
+        wait_seconds: until the next reconcile, at the latest.
+        memory: for the next reconcile.
+    """
+
+    observed: Observed
+    findings: Findings
+    summary: Finding
+    events: tuple[Event, ...]
+    wait_seconds: float
+    memory: Memory
+
+    @property
+    def ready(self) -> bool:
+        return self.summary is READY
+
+    @property
+    def watch_inputs(self) -> bool:
+        """True where nothing but a changed input can help, such as a mended Secret: it is worth looking for one.
+
+        A server that does not answer is dialled again soon enough, with what its Secret says then.
+        """
+        error = self.observed.connection_error
+        return error is not None and error.recovery is Recovery.WAITING
