@@ -23,7 +23,7 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/yamllint --strict crds manifests
+	$(BIN)/yamllint --strict crds manifests .github .pre-commit-config.yaml
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 
