@@ -1,4 +1,4 @@
-"""What can go wrong, as one tree; each class says what it means for the user and for the next try.
+"""Errors of this program, as one tree; each class says what it means for the user and for the next try.
 
     DashdbError
     ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must mend it
@@ -21,7 +21,7 @@ from typing import ClassVar
 
 
 class Recovery(StrEnum):
-    """What has to happen before another try can succeed."""
+    """Needs of another try, to succeed."""
 
     STALLED = "stalled"
     """A person must change the resource or the files; trying again alone cannot help."""

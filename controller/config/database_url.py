@@ -1,4 +1,4 @@
-"""A connection URL as libpq reads it, as frozen values; no I/O. Pure.
+"""Parser of connection URLs as libpq reads them. Pure.
 
 https://www.postgresql.org/docs/current/libpq-connect.html#LIBPQ-CONNSTRING-URIS. Parsed here and not by the driver,
 whose messages quote parts of the password, and which sends options that it does not know to the server.
@@ -38,7 +38,7 @@ class TlsFiles:
 
 @dataclass(frozen=True, slots=True)
 class DatabaseUrl:
-    """What a URL says.
+    """Parts of a connection URL.
 
     Attributes:
         connect_timeout: seconds; None where the URL does not say.
@@ -56,7 +56,7 @@ class DatabaseUrl:
 
 
 def parse_database_url(url: str) -> DatabaseUrl:
-    """What `url` says.
+    """Return the parts of `url`.
 
     Raises:
         ConfigurationError: one line that says what is wrong; of the URL itself it repeats names of options at most.
@@ -87,7 +87,7 @@ def _parse(url: str) -> DatabaseUrl:
 
 
 def _split(url: str) -> SplitResult:
-    """The parts of a URL of which no piece of the password is mistaken for something else.
+    """Split the URL, and refuse one in which a piece of the password could be mistaken for something else.
 
     An unescaped `/`, `?` or `#` in the password ends the part before the `@` too early; the `@` is then seen behind it.
     """
@@ -123,7 +123,7 @@ def _options(query: str) -> dict[str, str]:
 
 
 def _ssl_mode(options: dict[str, str]) -> SslMode:
-    """As libpq: the system's store wants verify-full, and a file makes `require` check against it."""
+    """Return the mode as libpq would: the system's store needs verify-full, a file makes `require` check it."""
     mode = _option(options, "sslmode", fields.ssl_mode)
     if options.get("sslrootcert") == "system":
         if mode not in (None, SslMode.VERIFY_FULL):

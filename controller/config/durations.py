@@ -23,12 +23,12 @@ _LARGEST_FRACTION = 2**63
 
 
 def parse_duration(text: str) -> float:
-    """Seconds that `text` stands for; see `parse_nanoseconds`."""
+    """Return the seconds that `text` stands for; see `parse_nanoseconds`."""
     return parse_nanoseconds(text) / 10**9
 
 
 def parse_nanoseconds(text: str) -> int:
-    """Nanoseconds that `text` stands for; the syntax and the results of Go's time.ParseDuration, without a minus.
+    """Return the nanoseconds that `text` stands for, by the rules of Go's time.ParseDuration, without a minus.
 
     https://pkg.go.dev/time#ParseDuration
 
@@ -48,7 +48,7 @@ def parse_nanoseconds(text: str) -> int:
 
 
 def _part(whole: str, fraction: str, unit: int) -> int:
-    """`1.5` of a unit of so many nanoseconds; the fraction is rounded down as Go does, which is by floating point."""
+    """Return the nanoseconds of one number with its unit; the fraction is rounded down by floating point, as in Go."""
     significant = whole.lstrip("0") or "0"
     if len(significant) > _MOST_DIGITS:  # int() itself refuses thousands of digits
         return _LARGEST + 1

@@ -1,4 +1,4 @@
-"""Every environment variable, typed and frozen; no I/O: the environment comes in as a mapping. Pure."""
+"""Environment variables as typed, frozen settings. Pure: the environment comes in as a mapping."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -27,7 +27,7 @@ _LONGEST_SHOWN = 80
 
 @dataclass(frozen=True, slots=True)
 class DatabaseSettings:
-    """The database of the sidecar and of the command line.
+    """Database of the sidecar and of the command line.
 
     Attributes:
         target: without what stands in `tls_files`; `controller.config.tls_files.with_tls_files` reads them.
@@ -39,7 +39,7 @@ class DatabaseSettings:
 
 
 def database_settings(environment: Mapping[str, str], *, url: str | None, pooler: Pooler) -> DatabaseSettings:
-    """The database that the twelve `DB_*` variables or a URL name; never both.
+    """Return the database that the twelve `DB_*` variables or a URL name; never both.
 
     | variable | default | means |
     |---|---|---|
@@ -103,7 +103,7 @@ def to_desired(
 
 
 class _Reader:
-    """Reads variables; an error shows the value unless it may hold the password, as where a URL was put by mistake."""
+    """Reader of variables; its errors show the value unless that may hold the password, such as a misplaced URL."""
 
     def __init__(self, environment: Mapping[str, str], secret: str) -> None:
         self._environment = environment

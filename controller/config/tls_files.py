@@ -1,4 +1,4 @@
-"""The files that a database URL names, read into the target; the one place where settings touch the disk."""
+"""Reading of the certificate files that a database URL names; the one place where configuration touches the disk."""
 
 import re
 from dataclasses import replace
@@ -15,7 +15,7 @@ _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s.+-----END ", re.DO
 
 
 def with_tls_files(target: Target, files: TlsFiles) -> Target:
-    """`target` with what the files hold now; what it knew before stays where no file is named.
+    """Return `target` with the present content of the files; what it held stays where no file is named.
 
     Raises:
         ConfigurationError: one line that names the option, the path and what is wrong.

@@ -1,1 +1,1 @@
-"""One check, the verdict on it, and where the latest results are kept for whoever asks."""
+"""Health: checking a database, judging the result, and keeping the latest reports for the endpoints."""

@@ -1,4 +1,4 @@
-"""One check of one database: does it answer, how fast, and what does it say of itself."""
+"""A check of one database: does it answer, how fast, and what does it say of itself."""
 
 import time
 from dataclasses import dataclass, replace

@@ -1,4 +1,4 @@
-"""The latest that is known of one database, as the endpoints show it."""
+"""Report of one database, as the endpoints show it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
@@ -16,17 +16,17 @@ STARTING = "Starting"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The latest that is known of one database.
+    """Latest knowledge of one database.
 
     Attributes:
         sample: None where not even its address is known.
         ready: connected, migrated, seeded and not unhealthy; `reason` and `message` say why not.
-        due_by: when the next look should be over, UTC; a report that is older is stale.
+        due_by: when the next check should be over, UTC; a report that is older is stale.
         schema_version: applied version; None where it was not seen.
         pending: migrations that wait; None where it was not seen.
         dirty: a file without a transaction stopped half-way; None where it was not seen.
         templates: system templates by state; empty where they were not seen.
-        succeeded, failed: looks since this process began, by whether they ended in ready.
+        succeeded, failed: reconciles since this process began, by whether they ended in ready.
     """
 
     verdict: Verdict
@@ -43,7 +43,7 @@ class Report:
     failed: int = 0
 
     def as_of(self, now: datetime) -> "Report":
-        """The report as it may be shown at `now`: what is stale says so, and vouches for nothing."""
+        """Return the report as it may be shown at `now`: a stale one says so, and vouches for nothing."""
         if now <= self.due_by:
             return self
         ended = "none has ended yet" if self.sample is None else f"the last one ended at {self.sample.taken_at:%FT%TZ}"

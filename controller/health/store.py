@@ -13,7 +13,7 @@ class ReportStore:
         self._reports: dict[Key, Report] = {}
 
     def put(self, key: Key, report: Report) -> None:
-        """Replaces the report of one database and counts the look."""
+        """Replace the report of one database, and count the reconcile."""
         before = self._reports.get(key)
         self._reports[key] = replace(
             report,
@@ -22,18 +22,18 @@ class ReportStore:
         )
 
     def announce(self, key: Key, report: Report) -> None:
-        """What is to be shown of a database that was not looked at yet; counts nothing."""
+        """Set the report of a database that was not checked yet; counts nothing."""
         self._reports[key] = report
 
     def remove(self, key: Key) -> None:
-        """The database is nobody's business any more; no series of it remains."""
+        """Forget a database; no series of it remains."""
         self._reports.pop(key, None)
 
     def get(self, key: Key, now: datetime) -> Report | None:
-        """The report of one database as it stands at `now`."""
+        """Return the report of one database as it stands at `now`."""
         report = self._reports.get(key)
         return report and report.as_of(now)
 
     def reports(self, now: datetime) -> dict[Key, Report]:
-        """All, in the order of their names, as they stand at `now`; from any thread."""
+        """Return all reports in the order of their names, as they stand at `now`; may be called from any thread."""
         return {key: report.as_of(now) for key, report in sorted(self._reports.copy().items())}

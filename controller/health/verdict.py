@@ -1,4 +1,4 @@
-"""From what a check saw to healthy, degraded or unhealthy. Pure."""
+"""Judgement of a check: healthy, degraded or unhealthy. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -22,7 +22,7 @@ RECOVERY = 0.9
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """What one check saw.
+    """Measurements of one check.
 
     Attributes:
         taken_at: when it ended, UTC.
@@ -53,7 +53,7 @@ class Sample:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What a sample means.
+    """Meaning of a sample.
 
     Attributes:
         reason: CamelCase, stable; `Healthy` where all is well.
@@ -66,12 +66,12 @@ class Verdict:
 
     @classmethod
     def unhealthy(cls, error: DashdbError) -> Self:
-        """No answer, and why."""
+        """Return the verdict on a database that does not answer."""
         return cls(Health.UNHEALTHY, error.reason, error.message)
 
 
 def judge(sample: Sample, thresholds: Thresholds, previous: Verdict | None) -> Verdict:
-    """The verdict on `sample`; `previous` keeps a value near a threshold from flapping."""
+    """Return the verdict on `sample`; `previous` keeps a value near a threshold from flapping."""
     if sample.error is not None:
         return Verdict(Health.UNHEALTHY, sample.reason or "DatabaseUnavailable", sample.error)
     if sample.read_only:

@@ -37,7 +37,10 @@ class ResourceAdapter:
     def __init__(
         self, resource: Resource, client: Client, *, service_namespace: str | None, changed: asyncio.Event
     ) -> None:
-        """SERVICE_NAMESPACE: where a host without a dot is a Service; None outside a cluster. CHANGED wakes a loop."""
+        """Take up RESOURCE; CHANGED wakes its loop.
+
+        A host without a dot is a Service in SERVICE_NAMESPACE; None outside a cluster.
+        """
         self.resource: Resource | None = resource
         self._changed = changed
         self._client = client

@@ -1,4 +1,4 @@
-"""The few calls to the API server that kopf does not make for us, on the official client.
+"""Client for the few calls to the API server that kopf does not make, on the official library.
 
 Its generic call is used instead of its typed classes: those cost 25 MiB of memory for five calls.
 """
@@ -22,9 +22,9 @@ from controller.reconcile.result import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0
-"""For one call; a server that hangs must not hold up a turn for longer than a database may."""
+"""For one call; a server that hangs must not hold up a reconcile for longer than a database may."""
 READ_SECONDS = 2.0
-"""For reading one object: every look begins with it, and goes on with what was read last where there is no answer."""
+"""For reading one object: a reconcile begins with it, and goes on with what was read last where there is no answer."""
 CONNECTIONS = 16
 """To the API server at once: a burst of resources must not open a thousand."""
 NOTE_BYTES = 1024
@@ -33,7 +33,7 @@ REPORTER = f"{GROUP}/operator"
 
 
 class ApiUnavailable(DashdbError):
-    """The API server did not answer, or refused.
+    """Error: the API server did not answer, or refused.
 
     Attributes:
         status: HTTP status; 0 where there was no answer.
@@ -48,7 +48,7 @@ class ApiUnavailable(DashdbError):
 
 
 class Client:
-    """The API server, for one process."""
+    """Client of the API server, for one process."""
 
     def __init__(self, configuration: Configuration, *, instance: str) -> None:
         configuration.connection_pool_maxsize = CONNECTIONS
@@ -61,7 +61,7 @@ class Client:
         await self._api.close()
 
     async def read_secret(self, namespace: str, name: str) -> tuple[str, SecretData] | None:
-        """Resource version and decoded data; None where there is no such Secret."""
+        """Return resource version and decoded data; None where there is no such Secret."""
         body = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if body is None:
             return None
@@ -74,7 +74,7 @@ class Client:
         return None if body is None else Resource.parse(body)
 
     async def ping(self, namespace: str | None) -> None:
-        """Lists one resource at most.
+        """List one resource at most, to see whether the API server answers.
 
         Raises:
             ApiUnavailable: no answer, no right to list, or no such kind (status 404).
@@ -136,7 +136,7 @@ class Client:
         content_type: str = "application/json",
         seconds: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any] | None:
-        """The decoded answer; None for 404.
+        """Return the decoded answer; None for 404.
 
         Raises:
             ApiUnavailable: no answer in time, or any other status than 2xx and 404.

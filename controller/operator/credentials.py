@@ -1,4 +1,4 @@
-"""The way to the API server: the Pod's own account inside a cluster, an explicit kubeconfig outside."""
+"""Credentials for the API server: the Pod's own account inside a cluster, an explicit kubeconfig outside."""
 
 import ssl
 from collections.abc import Callable
@@ -20,7 +20,7 @@ _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace"
 
 
 async def load_configuration(kubeconfig: Path | None, context: str | None) -> Configuration:
-    """Reads the Pod's account, or `kubeconfig` where one is given; never a kubeconfig that nobody named.
+    """Load the Pod's account, or `kubeconfig` where one is given; never a kubeconfig that nobody named.
 
     Raises:
         ConfigurationError: neither is there, or the file cannot be used.
@@ -39,13 +39,13 @@ async def load_configuration(kubeconfig: Path | None, context: str | None) -> Co
                 "This is no Pod with a service account. Outside a cluster, name the cluster: --kubeconfig FILE."
             ) from None
         raise ConfigurationError(f"{kubeconfig}: not a usable kubeconfig ({type(error).__name__}).") from None
-    configuration.retries = 0  # each turn is tried again as a whole
+    configuration.retries = 0  # each reconcile is tried again as a whole
     configuration.disable_strict_ssl_verification = True  # as `_Connection` says, for the client
     return configuration
 
 
 def kopf_connection(configuration: Configuration) -> kopf.ConnectionInfo:
-    """The same way in kopf's terms; made anew at each login, so that a renewed token is taken up."""
+    """Return the same credentials in kopf's terms; made anew at each login, so that a renewed token is used."""
     refresh: Callable[[Configuration], None] | None = configuration.refresh_api_key_hook
     if refresh is not None:
         refresh(configuration)
@@ -63,12 +63,12 @@ def kopf_connection(configuration: Configuration) -> kopf.ConnectionInfo:
 
 class _Connection(kopf.ConnectionInfo):
     def as_ssl_context(self) -> ssl.SSLContext:
-        """Python 3.13 asks for more than RFC 5280's minimum; many a cluster's authority does not have it."""
+        """Return a context without the strict checks of Python 3.13, which many a cluster's authority does not pass."""
         context = super().as_ssl_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
 
 
 def in_cluster() -> bool:
-    """True inside a Pod that has a service account."""
+    """Return True inside a Pod that has a service account."""
     return _NAMESPACE_FILE.is_file()

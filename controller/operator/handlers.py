@@ -1,4 +1,4 @@
-"""What kopf calls. One kind of event, one meaning: look at this resource."""
+"""Handlers that kopf calls. Every event means the same: take up this resource."""
 
 from typing import Any
 
@@ -11,8 +11,11 @@ from controller.resource import GROUP, PLURAL, VERSION
 
 
 def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistry:
-    """Our handlers. `on.event` and nothing else: no finalizer, no annotations, so that a resource can be deleted
-    with the operator gone and a restart writes nothing."""
+    """Return our handlers: `on.event` and nothing else.
+
+    No finalizer and no annotations, so that a resource can be deleted with the operator gone, and a restart writes
+    nothing; see docs/decisions/0001.
+    """
     handlers = kopf.OperatorRegistry()
 
     @kopf.on.login(registry=handlers, id="login")
@@ -31,7 +34,7 @@ def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistr
 
 
 def _plain(value: Any) -> Any:
-    """kopf's read-only views as plain dictionaries and lists."""
+    """Return kopf's read-only views as plain dictionaries and lists."""
     if hasattr(value, "items"):
         return {key: _plain(item) for key, item in value.items()}
     if isinstance(value, list | tuple):

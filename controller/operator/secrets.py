@@ -19,14 +19,14 @@ _Found = tuple[str, SecretData] | None
 
 @dataclass(slots=True)
 class SecretsOfNamespace:
-    """Reads Secrets and remembers what the last turn saw of them."""
+    """Reader of Secrets that remembers what the last reconcile saw of them."""
 
     client: Client
     namespace: str
     _seen: dict[str, _Found] = field(default_factory=dict)
 
     async def read(self, name: str) -> SecretData | None:
-        """The Secret as it is; as it last was while the API server is away, so that databases stay watched."""
+        """Return the Secret as it is; while the API server is away as it was, so that databases stay watched."""
         try:
             self._seen[name] = await self.client.read_secret(self.namespace, name)
         except ApiUnavailable as error:
@@ -37,7 +37,7 @@ class SecretsOfNamespace:
         return found[1] if found else None
 
     async def changed(self) -> bool:
-        """True where a Secret that the last turn looked for is another one now."""
+        """Return True where a Secret that the last reconcile looked for is another one now."""
         for name, seen in self._seen.items():
             found = await self.client.read_secret(self.namespace, name)
             if (found and found[0]) != (seen and seen[0]):
@@ -45,6 +45,6 @@ class SecretsOfNamespace:
         return False
 
     def keep(self, names: set[str]) -> None:
-        """Forgets the Secrets that the resource no longer names."""
+        """Forget the Secrets that the resource no longer names."""
         for name in set(self._seen) - names:
             del self._seen[name]

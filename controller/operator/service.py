@@ -1,4 +1,4 @@
-"""Starts and stops the operator: API client, web server, kopf, loops; in this order, and back."""
+"""Start and end of the operator: API client, kopf, reconcile loops; in this order, and back."""
 
 import asyncio
 import socket
@@ -25,12 +25,12 @@ from controller.runtime.signals import StopSignal
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
-"""Between two looks whether the API server still answers us."""
+"""Between two checks whether the API server still answers us."""
 
 
 @dataclass(frozen=True, slots=True)
 class OperatorSettings:
-    """How the operator was started.
+    """Options of the operator.
 
     Attributes:
         namespaces: to watch; none means all.
@@ -45,17 +45,17 @@ class OperatorSettings:
 
 @dataclass(slots=True)
 class Operator:
-    """The running operator, as far as its web server has to know it."""
+    """Running operator, as its web server sees it."""
 
     store: ReportStore = field(default_factory=ReportStore)
     watching: bool = False
 
     def not_ready(self) -> str | None:
-        """Why it cannot serve; None where it can."""
+        """Return why it cannot serve; None where it can."""
         return None if self.watching else "not watching the cluster yet, or the API server does not answer"
 
     async def run(self, wanted: OperatorSettings, stop: StopSignal) -> None:
-        """Works until `stop` is set.
+        """Work until `stop` is set.
 
         Raises:
             ConfigurationError: no way to the API server, or the CRD is not installed.
@@ -99,7 +99,7 @@ class Operator:
             await watching
 
     async def _until_reachable(self, client: Client, namespaces: Sequence[str], stop: StopSignal) -> None:
-        """Waits for the API server; a missing CRD is a mistake of the installation, said at once."""
+        """Wait for the API server; a missing CRD is a mistake of the installation, reported at once."""
         while not stop.is_set():
             try:
                 await client.ping(namespaces[0] if namespaces else None)
@@ -117,7 +117,7 @@ class Operator:
 
     @asynccontextmanager
     async def _heartbeat(self, client: Client, namespaces: Sequence[str]) -> AsyncIterator[None]:
-        """Keeps `watching` true while the API server answers; readiness follows it."""
+        """Keep `watching` true while the API server answers; readiness follows it."""
 
         async def beat() -> None:
             while True:
@@ -143,7 +143,10 @@ async def _run_kopf(
     stop: StopSignal,
     kopf_stop: asyncio.Event,
 ) -> None:
-    """kopf inside our loop. It cancels every task that began after it, and takes the signals: we take them back."""
+    """Run kopf inside our event loop.
+
+    It cancels every task that began after it, and takes the signals: we take them back.
+    """
     before = asyncio.all_tasks()
     tasks = await kopf.spawn_tasks(
         registry=registry(supervisor, configuration),

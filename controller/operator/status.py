@@ -1,4 +1,4 @@
-"""From findings to the status of a resource, and from its changes to events. The only writer of status. Pure."""
+"""Status of a resource out of findings, and events out of its changes. The only place that makes a status. Pure."""
 
 from datetime import datetime
 

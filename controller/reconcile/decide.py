@@ -1,4 +1,4 @@
-"""What to do next with one database, and if nothing, why not. Pure.
+"""Decision what to do next with one database, and if nothing, why not. Pure.
 
 Policy, failed tries and `suspend` are judged here and nowhere else: the findings that people read render the answers.
 """
@@ -16,7 +16,7 @@ from controller.templates.merge import TemplateAction, TemplateDecision
 
 @dataclass(frozen=True, slots=True)
 class Migrate:
-    """Carry out `plan`.
+    """Action: carry out `plan`.
 
     Attributes:
         approved: a person approved this very plan, so that another one is not to be begun in its place.
@@ -27,13 +27,13 @@ class Migrate:
 
     @property
     def key(self) -> str:
-        """Identity for the memory of failures: `<kind> <what>`."""
+        """Name of the action for the memory of failures: `<kind> <what>`."""
         return f"migrate {self.plan.sha256}"
 
 
 @dataclass(frozen=True, slots=True)
 class Seed:
-    """Write the system templates that are missing or outdated.
+    """Action: write the system templates that are missing or outdated.
 
     Attributes:
         names: of those templates.
@@ -43,19 +43,19 @@ class Seed:
 
     @property
     def key(self) -> str:
-        """Identity for the memory of failures: `<kind> <what>`."""
+        """Name of the action for the memory of failures: `<kind> <what>`."""
         return f"seed {','.join(self.names)}"
 
 
 @dataclass(frozen=True, slots=True)
 class Maintain:
-    """Remove expired tokens and old audit rows, and count how often templates are used."""
+    """Action: remove expired tokens and old audit rows, and count how often templates are used."""
 
     audit_retention_days: int | None
 
     @property
     def key(self) -> str:
-        """Identity for the memory of failures: `<kind> <what>`."""
+        """Name of the action for the memory of failures: `<kind> <what>`."""
         return "maintain"
 
 
@@ -64,7 +64,7 @@ Action = Migrate | Seed | Maintain
 
 @dataclass(frozen=True, slots=True)
 class Blocked:
-    """Something is to be done, and may not or cannot be.
+    """Answer that something is to be done, and may not or cannot be done now.
 
     Attributes:
         reason: CamelCase, stable.

@@ -1,4 +1,4 @@
-"""What was seen of one database, as one finding for each aspect that a person would ask about. Pure."""
+"""Findings about one database: an answer to each question that a person would ask. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from controller.templates.merge import TemplateDecision, TemplateState
 
 
 class Aspect(StrEnum):
-    """One question about a database, in the order in which a person would ask."""
+    """Question about a database; listed in the order in which a person would ask."""
 
     CONNECTED = "Connected"
     SCHEMA_CURRENT = "SchemaCurrent"
@@ -25,7 +25,7 @@ class Aspect(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """The answer to one question.
+    """Answer to one question.
 
     Attributes:
         holds: None where it is not known.

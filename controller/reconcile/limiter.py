@@ -1,4 +1,4 @@
-"""Few actions at once, so that a burst of resources does not drown one server; slow ones do not hold up the rest."""
+"""Limit of actions at once, so that a burst of databases does not drown one server; slow ones do not hold up others."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -9,14 +9,14 @@ SLOW_SECONDS = 1.0
 
 
 class Limiter:
-    """A number of places, each held for `SLOW_SECONDS` at most."""
+    """Limiter with a number of places, each held for `SLOW_SECONDS` at most."""
 
     def __init__(self, count: int) -> None:
         self._places = asyncio.Semaphore(count)
 
     @asynccontextmanager
     async def one(self) -> AsyncIterator[None]:
-        """Waits for a place and holds it for the time of a `with`, or until that takes too long."""
+        """Wait for a place, and hold it for the time of a `with`, or until that takes too long."""
         await self._places.acquire()
         timer = asyncio.get_running_loop().call_later(SLOW_SECONDS, self._places.release)
         try:

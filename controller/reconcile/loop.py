@@ -47,7 +47,7 @@ POOL_CLOSE_SECONDS = 5.0
 
 
 class Adapter(Protocol):
-    """Whoever asked for the database: where the desired state comes from, and where results go.
+    """Connection to whoever asked for the database: the desired state comes from it, and results go to it.
 
     Errors of class DashdbError from any method mean that the asker cannot be reached; the loop tries again.
     """
@@ -64,7 +64,7 @@ class Adapter(Protocol):
         ...
 
     async def inputs_changed(self) -> bool:
-        """Return True where something that `read_desired` read is another now; asked while nothing else can help."""
+        """Return True where an input of `read_desired` is another one now; asked while nothing else can help."""
         ...
 
     async def report(self, result: ReconcileResult) -> None:
@@ -81,7 +81,7 @@ class Adapter(Protocol):
 
 
 class ReconcileLoop:
-    """Reconciles one database until nobody asks for it, or the task is cancelled."""
+    """Loop that reconciles one database until nobody asks for it, or its task is cancelled."""
 
     def __init__(
         self,
@@ -94,7 +94,7 @@ class ReconcileLoop:
         changed: asyncio.Event | None = None,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
-        """CHANGED is set by whoever learns of a change: the next reconcile then begins at once."""
+        """Prepare the loop; CHANGED is set by whoever learns of a change, to begin the next reconcile at once."""
         self.key = key
         self._adapter = adapter
         self._store = store
@@ -164,7 +164,7 @@ class ReconcileLoop:
     async def _accompany(
         self, reconciling: "asyncio.Task[ReconcileResult]", desired: Desired, pool: Pool | None
     ) -> None:
-        """Until the reconcile ends: report a long migration, and go on checking the database in which it runs."""
+        """Report a long migration until it ends, and go on checking the database in which it runs."""
         check_at = time.monotonic() + PROGRESS_SECONDS
         checking: asyncio.Task[CheckResult] | None = None
         try:

@@ -1,4 +1,4 @@
-"""What one reconcile leaves for the next. Pure: each function returns a new value.
+"""Memory that one reconcile leaves for the next. Pure: each method returns a new value.
 
 Nothing here is needed to be right, only to be quick, and patient with what failed: a process that starts again begins
 with an empty memory.
@@ -22,7 +22,7 @@ FAILED_BACKOFF = Backoff(first=1.0, longest=30.0)
 
 @dataclass(frozen=True, slots=True)
 class FailedAction:
-    """An action that failed; the same one is not tried again before `retry_at`.
+    """Failed action; the same one is not tried again before `retry_at`.
 
     Attributes:
         key: what was tried; another key is tried at once.
@@ -37,7 +37,7 @@ class FailedAction:
 
 @dataclass(frozen=True, slots=True)
 class Memory:
-    """The memory of one database.
+    """Memory of one database.
 
     Attributes:
         verdict: the last one, for its hysteresis.

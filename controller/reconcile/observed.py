@@ -1,4 +1,4 @@
-"""Everything that a decision may see of one database, the time included. Pure."""
+"""Observation of one database: everything that a decision may see, the time included. Pure."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -12,7 +12,7 @@ from controller.templates.merge import TemplateDecision
 
 @dataclass(frozen=True, slots=True)
 class SchemaSummary:
-    """The schema in three values.
+    """Schema in three values.
 
     Attributes:
         version: applied version; 0 is the empty database.
@@ -27,7 +27,7 @@ class SchemaSummary:
 
 @dataclass(frozen=True, slots=True)
 class ObservedSchema:
-    """The history that was read, and what follows from it.
+    """History that was read, and what follows from it.
 
     Attributes:
         plan: the steps to the wanted version, or why there is no plan.
@@ -51,7 +51,7 @@ class ObservedSchema:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """One observation of a database. Each thing that is observed has an error of its own, in its own place.
+    """Observation of a database at one moment. Each thing that is observed has an error of its own, in its own place.
 
     Attributes:
         now: when it was taken, UTC.

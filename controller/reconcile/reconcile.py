@@ -1,4 +1,4 @@
-"""One reconcile of one database: observe, decide, act, until nothing is left to do."""
+"""Reconcile of one database: observe, decide, act, until nothing is left to do."""
 
 import random
 from collections.abc import Callable
@@ -36,7 +36,7 @@ interval is a promise."""
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Everything that a reconcile needs besides the desired state.
+    """Needs of a reconcile besides the desired state.
 
     Attributes:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
@@ -75,7 +75,7 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
 
 @dataclass(slots=True)
 class _Reconciliation:
-    """A reconcile of a database that has an address."""
+    """Reconcile of a database that has an address."""
 
     desired: Desired
     pool: Pool

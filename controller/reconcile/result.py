@@ -1,4 +1,4 @@
-"""What a reconcile tells whoever asked for the database: its result, events, and progress on the way. Pure."""
+"""Result of a reconcile for whoever asked for the database, with its events, and progress on the way. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from controller.reconcile.observed import Observed
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Something that happened, for whoever follows the database.
+    """Change that happened, for whoever follows the database.
 
     Attributes:
         reason: CamelCase, stable.
@@ -24,7 +24,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class MigrationProgress:
-    """What a running migration is doing, in words.
+    """Activity of a running migration, in words.
 
     Attributes:
         since: when this try of its file began; seconds of the monotonic clock.

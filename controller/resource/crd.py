@@ -50,7 +50,7 @@ _COLUMNS = [
 
 
 def custom_resource_definition() -> dict[str, Any]:
-    """The whole object, ready for `kubectl apply`."""
+    """Return the whole object, ready for `kubectl apply`."""
     version = {
         "name": VERSION,
         "served": True,
@@ -99,7 +99,7 @@ def _structural(model: type[BaseModel]) -> dict[str, Any]:
 
 
 def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """One node as a structural schema wants it, and everything below it."""
+    """Return one node, and everything below it, as a structural schema."""
     node = _resolved(node, definitions)
     result = _leaf(node)
     if "properties" in node:
@@ -114,7 +114,7 @@ def _convert(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any
 
 
 def _resolved(node: dict[str, Any], definitions: dict[str, Any]) -> dict[str, Any]:
-    """Without references and without null; what stands beside them wins over what they stand for."""
+    """Return the node without references and null; what stands beside a reference wins over what it stands for."""
     if "anyOf" in node:  # pydantic's way to say optional
         inner = next(option for option in node["anyOf"] if option.get("type") != "null")
         beside = {key: value for key, value in node.items() if key not in ("anyOf", "default")}

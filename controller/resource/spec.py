@@ -1,4 +1,4 @@
-"""What a user wants, field by field; the CRD is generated from this module (`make crd`).
+"""Spec of the custom resource, field by field; the CRD is generated from this module (`make crd`).
 
 Field names are Kubernetes' camelCase on the wire and snake_case here. Every bound and every rule is enforced by
 the API server already; the same model refuses what reaches the operator some other way.
@@ -17,7 +17,7 @@ from controller.errors import ConfigurationError
 
 
 def cel(rule: str, message: str) -> dict[str, Any]:
-    """A rule that the API server checks at `kubectl apply`; the message says what to write instead."""
+    """Return a rule that the API server checks at `kubectl apply`; the message says what to write instead."""
     return {"rule": rule, "message": message}
 
 
@@ -56,7 +56,7 @@ class CaSecretReference(SecretReference):
 
 
 class ConnectionSpec(_Model):
-    """Where the database is and how to log in."""
+    """Address of the database, and the Secrets to log in with."""
 
     secret_ref: SecretReference = Field(
         description="Secret with host, port, dbname or database, user or username, and password; optionally sslmode, "
@@ -109,7 +109,7 @@ class PoolSpec(_Model):
 
 
 class SchemaSpec(_Model):
-    """Which version the database shall have, and who decides when."""
+    """Version that the schema is to have, and who decides when."""
 
     policy: Literal[SchemaPolicy.AUTOMATIC, SchemaPolicy.MANUAL] = Field(
         SchemaPolicy.AUTOMATIC,
@@ -148,9 +148,9 @@ class TemplatesSpec(_Model):
 
 
 class HealthSpec(_Model):
-    """How often to look, and what counts as degraded."""
+    """Interval of the checks, and what counts as degraded."""
 
-    interval_seconds: int = Field(30, ge=1, le=3600, description="Time between two looks at the database.")
+    interval_seconds: int = Field(30, ge=1, le=3600, description="Time between two checks of the database.")
     degraded_utilization_percent: int = Field(
         80,
         ge=1,
@@ -175,7 +175,7 @@ class MaintenanceSpec(_Model):
 
 
 class DashboardDatabaseSpec(_Model):
-    """What a user wants of one database."""
+    """Desired state of one database."""
 
     suspend: bool = Field(False, description="True: look and report, change nothing in the database.")
     connection: ConnectionSpec

@@ -1,4 +1,4 @@
-"""What the operator reports, as it stands under `status` of the resource."""
+"""Status of the custom resource, as the operator reports it."""
 
 from enum import StrEnum
 from typing import Annotated, Any
@@ -43,7 +43,7 @@ class Condition(_Model):
 
 
 class PlanStatus(_Model):
-    """What would run next."""
+    """Migrations that would run next."""
 
     hash: str = Field(max_length=71, description="Approve it with spec.schema.approvedPlan under policy Manual.")
     migrations: list[Annotated[str, Field(max_length=512)]] = Field(
@@ -55,7 +55,7 @@ class PlanStatus(_Model):
 
 
 class SchemaStatus(_Model):
-    """Where the schema is and where it is going."""
+    """Present and wanted version of the schema."""
 
     current: int | None = Field(None, description="Applied version; 0 is the empty database.")
     target: int | None = Field(None, description="Version wanted.")
@@ -102,5 +102,5 @@ class DashboardDatabaseStatus(_Model):
         return next((c for c in self.conditions if c.type is wanted), None)
 
     def to_wire(self) -> dict[str, Any]:
-        """As JSON for the API server; what is not known is left out."""
+        """Return the status as JSON for the API server; what is not known is left out."""
         return self.model_dump(mode="json", by_alias=True, exclude_none=True)

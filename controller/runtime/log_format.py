@@ -1,4 +1,4 @@
-"""How logs are written; apart from the code that does, which is slow to load."""
+"""Names of the log formats; apart from the code that writes them, which is slow to load."""
 
 from enum import StrEnum
 

@@ -10,11 +10,11 @@ from structlog.typing import Processor
 from controller.runtime.log_format import LogFormat
 
 _QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
-"""Libraries that log what a turn says better, or whole objects at DEBUG; warnings of theirs are shown."""
+"""Libraries that repeat what this program logs better, or log whole objects at DEBUG; their warnings are shown."""
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
-    """Sets up structlog and the standard library's logging; colours only on a terminal."""
+    """Set up structlog and the standard library's logging; colours only on a terminal."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
         structlog.stdlib.add_log_level,
@@ -53,7 +53,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
 
 
 def log_fault(fault: Exception) -> None:
-    """Where a fault of ours happened and what kind it is; its text may repeat what was read, a password included."""
+    """Log where a fault of this program happened and its kind; never its text, which may repeat a password."""
     at = traceback.format_tb(fault.__traceback__)
     structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
 

@@ -1,4 +1,4 @@
-"""SIGTERM and SIGINT: the first asks the process to end in good order, the second ends it at once.
+"""Handling of SIGTERM and SIGINT: the first asks the process to end in good order, the second ends it at once.
 
 Nothing here counts on what a signal does by default: in a container we are process 1, for which the kernel leaves it
 out. https://man7.org/linux/man-pages/man7/pid_namespaces.7.html
@@ -14,7 +14,7 @@ SIGNALS = (signal.SIGTERM, signal.SIGINT)
 
 
 def end_at_sigterm() -> None:
-    """SIGTERM ends the process with exit code 143 until somebody else takes the signal; for the time of its start."""
+    """Let SIGTERM end the process with exit code 143, until another handler takes its place after the start."""
 
     def end(number: int, _: FrameType | None) -> None:
         sys.exit(128 + number)
@@ -23,13 +23,13 @@ def end_at_sigterm() -> None:
 
 
 class StopSignal:
-    """Set once the process has been asked to stop."""
+    """Event that is set once the process was asked to stop."""
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
 
     def install(self) -> None:
-        """Takes the signals; to be called again after a library has taken them for itself."""
+        """Handle the signals; to be called again after a library has installed handlers of its own."""
         loop = asyncio.get_running_loop()
         for number in SIGNALS:
             loop.add_signal_handler(number, self._received, number)

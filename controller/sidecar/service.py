@@ -29,7 +29,7 @@ class SidecarAdapter:
     """The database of this process; implements `reconcile.loop.Adapter`."""
 
     def __init__(self, desired: Desired, read_target: Callable[[], Target]) -> None:
-        """READ_TARGET is called before each reconcile, since certificates are renewed in place."""
+        """Keep DESIRED; READ_TARGET is called before each reconcile, since certificates are renewed in place."""
         self._desired = desired
         self._read_target = read_target
         self._logged: dict[str, str] = {}

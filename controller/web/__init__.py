@@ -1,1 +1,1 @@
-"""The aiohttp edge: probes, health, metrics; it reads what `health` keeps and asks no database."""
+"""HTTP endpoints: probes, health and metrics. They show the reports that `health` keeps, and ask no database."""

@@ -1,4 +1,4 @@
-"""The JSON of the endpoints, as section 5 of the contract has it. Pure."""
+"""JSON bodies of the endpoints. Pure."""
 
 from collections.abc import Mapping, Sequence
 from datetime import datetime
@@ -14,7 +14,7 @@ _WORST = (Health.UNHEALTHY, Health.DEGRADED, Health.HEALTHY)
 
 
 def health(reports: Sequence[Report], *, now: datetime, version: str) -> dict[str, Any]:
-    """`/api/v1/health` over `reports`: one database, or all of them taken together."""
+    """Return the body of `/api/v1/health`: of one database, or of all taken together."""
     status = _worst(reports)
     worst = next((r for r in reports if r.verdict.health is status), None)
     samples = _samples(reports)
@@ -36,7 +36,7 @@ def health(reports: Sequence[Report], *, now: datetime, version: str) -> dict[st
 
 
 def flat(reports: Sequence[Report]) -> dict[str, Any]:
-    """`/metrics/health`: the same as numbers, for those who scrape JSON; nothing known reads as 0."""
+    """Return the body of `/metrics/health`: the same as flat numbers; what is not known is 0."""
     samples = _samples(reports)
     pools = [s.pool for s in samples]
     return {
@@ -51,7 +51,7 @@ def flat(reports: Sequence[Report]) -> dict[str, Any]:
 
 
 def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dict[str, Any]:
-    """The same as `application/health+json`, one entry a database and measurement.
+    """Return the body of `/api/v1/health` as `application/health+json`: an entry for each database and measurement.
 
     https://datatracker.ietf.org/doc/html/draft-inadarei-api-health-check-06; only there, 503 is the status of `fail`.
     """
@@ -76,12 +76,12 @@ def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dic
 
 
 def ready(report: Report) -> dict[str, Any]:
-    """`/ready` of one database."""
+    """Return the body of `/ready` of one database."""
     return {"ready": True} if report.ready else {"ready": False, "reason": f"{report.reason}: {report.message}"}
 
 
 def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
-    """One line a database for the landing page."""
+    """Return one row for each database, for the landing page."""
     return [
         {
             "database": full_name(key),
@@ -96,7 +96,7 @@ def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
 
 
 def full_name(key: Key) -> str:
-    """`namespace/name`, or the name alone in the sidecar."""
+    """Return `namespace/name`, or the name alone in the sidecar."""
     return "/".join(part for part in key if part)
 
 

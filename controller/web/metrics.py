@@ -1,4 +1,4 @@
-"""What Prometheus scrapes, built anew from the board each time: a database that is gone leaves no series behind.
+"""Metrics for Prometheus, made anew from the reports at each scrape: a database that is gone leaves no series behind.
 
 Names and units: https://prometheus.io/docs/practices/naming/. Pool series follow Go's `go_sql_*`.
 """
@@ -25,7 +25,7 @@ _END = b"# EOF\n"
 
 @dataclass(frozen=True, slots=True)
 class _Family(Collector):
-    """One family as the library's writers take it."""
+    """Collector of one family, as the library's encoders take it."""
 
     metric: Metric
 
@@ -35,7 +35,7 @@ class _Family(Collector):
 
 @dataclass(frozen=True, slots=True)
 class _Written:
-    """A family as it was written last, what it was written of, and in which form."""
+    """Text of a family as it was written last, with its samples and its format."""
 
     content_type: str
     samples: list[Sample]
@@ -43,8 +43,10 @@ class _Written:
 
 
 class MetricsPage:
-    """What `/metrics` answers. Most families of hundreds of databases are as they were when they were asked for last;
-    those are not written again, which is what takes the time. Collectors have to make their samples anew each time.
+    """Page of `/metrics`, which writes a family anew only where its samples changed.
+
+    Most families of hundreds of databases are as they were at the last scrape, and writing is what takes the time.
+    Collectors have to make their samples anew each time.
     """
 
     def __init__(self, registry: CollectorRegistry) -> None:
@@ -52,7 +54,7 @@ class MetricsPage:
         self._written: dict[str, _Written] = {}
 
     def write(self, accept: str) -> tuple[bytes, str]:
-        """The page and its content type: the text format, or OpenMetrics where `accept` asks for that."""
+        """Return the page and its content type: the text format, or OpenMetrics where `accept` asks for that."""
         try:
             encoder, content_type = choose_encoder(accept)
         except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
@@ -73,7 +75,7 @@ class MetricsPage:
 
 
 class ReportCollector(Collector):
-    """Series of every database on the board; reads memory only."""
+    """Collector of the series of all databases; reads memory only."""
 
     def __init__(self, store: ReportStore, *, version: str) -> None:
         self._store = store
@@ -89,7 +91,7 @@ class ReportCollector(Collector):
 
 
 def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
-    """A registry of its own, with the process's memory and CPU."""
+    """Return a registry with the series of the databases and of the process."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
@@ -145,9 +147,9 @@ def _gauges(reports: Mapping[Key, Report]) -> Iterator[Metric]:
 
 
 def _counters(reports: Mapping[Key, Report]) -> Iterator[Metric]:
-    turns = CounterMetricFamily(
+    reconciles = CounterMetricFamily(
         "dashdb_reconcile",
-        "Looks at a database, by whether it was ready after it",
+        "Reconciles of a database, by whether it was ready after it",
         labels=(*_LABELS, "result"),
     )
     waits = CounterMetricFamily("dashdb_pool_wait", "Times that a connection had to be waited for", labels=_LABELS)
@@ -155,8 +157,8 @@ def _counters(reports: Mapping[Key, Report]) -> Iterator[Metric]:
     opened = CounterMetricFamily("dashdb_pool_opened", "Connections opened", labels=_LABELS)
     closed = CounterMetricFamily("dashdb_pool_closed", "Connections closed, by reason", labels=(*_LABELS, "reason"))
     for key, report in reports.items():
-        turns.add_metric((*key, "ready"), report.succeeded)
-        turns.add_metric((*key, "not_ready"), report.failed)
+        reconciles.add_metric((*key, "ready"), report.succeeded)
+        reconciles.add_metric((*key, "not_ready"), report.failed)
         if report.sample is None:
             continue
         waits.add_metric(key, report.sample.pool.wait_count)
@@ -164,4 +166,4 @@ def _counters(reports: Mapping[Key, Report]) -> Iterator[Metric]:
         opened.add_metric(key, report.sample.pool.opened)
         for reason, count in sorted(report.sample.pool.closed.items()):
             closed.add_metric((*key, reason), count)
-    yield from (turns, waits, seconds, opened, closed)
+    yield from (reconciles, waits, seconds, opened, closed)

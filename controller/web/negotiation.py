@@ -1,10 +1,10 @@
-"""Which of two media types a client would rather have (RFC 9110, section 12.5.1). Pure."""
+"""Choice between two media types by the Accept header (RFC 9110, section 12.5.1). Pure."""
 
 HEALTH_JSON = "application/health+json"
 
 
 def wants_health_json(accept: str) -> bool:
-    """True where `Accept` names application/health+json, and nothing that covers plain JSON stands above it.
+    """Return True where `Accept` names application/health+json, and nothing that covers plain JSON weighs more.
 
     Browsers and curl accept everything; they get plain JSON, as the contract has it.
     """
@@ -14,7 +14,7 @@ def wants_health_json(accept: str) -> bool:
 
 
 def _weighed(part: str) -> tuple[str, float]:
-    """A media range and its weight; one that cannot be read weighs nothing."""
+    """Return a media range and its weight; one that cannot be read weighs nothing."""
     kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")

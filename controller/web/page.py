@@ -1,4 +1,4 @@
-"""The landing page: links to the rest, and each database's state at a glance."""
+"""Landing page: links to the other endpoints, and the state of each database at a glance."""
 
 from collections.abc import Sequence
 from html import escape
@@ -14,7 +14,7 @@ _LINKS = ("/live", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 
 
 def landing_page(rows: Sequence[dict[str, str]], *, version: str) -> str:
-    """HTML; `rows` as `answers.overview` makes them."""
+    """Return the page as HTML; `rows` as `answers.overview` makes them."""
     links = " · ".join(f'<a href="{link}">{link}</a>' for link in _LINKS)
     head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
     body = "".join(f"<tr>{''.join(_cell(column, row[column]) for column in _COLUMNS)}</tr>" for row in rows)

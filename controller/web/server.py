@@ -1,4 +1,4 @@
-"""Routes, and a server that listens before anything else works: `/live` must not wait for a database."""
+"""Routes, and a server that listens before anything else is started: `/live` must not wait for a database."""
 
 import asyncio
 import json
@@ -31,7 +31,7 @@ _NEGOTIATED = {"Vary": "Accept"}
 
 
 def application(store: ReportStore, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
-    """All endpoints over `board`.
+    """Return the application with all endpoints.
 
     Args:
         not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
@@ -53,7 +53,7 @@ def application(store: ReportStore, not_ready: Callable[[], str | None], *, vers
 
 @asynccontextmanager
 async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
-    """Listens for the time of a `with`; yields the port, which the system chose where `port` is 0.
+    """Listen for the time of a `with`; yield the port, which the system chooses where `port` is 0.
 
     Raises:
         ConfigurationError: the address cannot be used.
@@ -79,7 +79,7 @@ async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[i
 async def _faults_in_our_log(
     request: web.Request, handler: Callable[[web.Request], Awaitable[web.StreamResponse]]
 ) -> web.StreamResponse:
-    """aiohttp's own log is silent, since it repeats what any client sends that speaks no HTTP."""
+    """Log faults here: aiohttp's own log is silent, since it repeats whatever a client sends that speaks no HTTP."""
     try:
         return await handler(request)
     except web.HTTPException:
@@ -104,7 +104,7 @@ class _Endpoints:
         return _json({"alive": True})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Written in a thread: of hundreds of databases it takes a while, for which `/live` must not wait."""
+        """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait."""
         text, content_type = await asyncio.to_thread(self._metrics.write, _accept(request))
         response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
         response.enable_compression()
@@ -130,7 +130,7 @@ class _Endpoints:
         return _json(answers.flat(list(self._asked(request).values())))
 
     def _asked(self, request: web.Request) -> dict[Key, Report]:
-        """The database that the path names, or all."""
+        """Return the report of the database that the path names, or all reports."""
         now = datetime.now(UTC)
         if "name" not in request.match_info:
             return self._store.reports(now)
@@ -151,7 +151,7 @@ def _why(error: OSError | UnicodeError) -> str:
 
 
 def _accept(request: web.Request) -> str:
-    """All that it would take: a header may come in several lines."""
+    """Return the whole Accept header, which may come in several lines."""
     return ",".join(request.headers.getall("Accept", []))
 
 
