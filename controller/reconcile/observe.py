@@ -15,9 +15,10 @@ from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailab
 from controller.health.check import failed, measure
 from controller.health.verdict import Thresholds, Verdict, judge
 from controller.migrate.catalog.drift import read_drift
+from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.data_loss import expected_losses, weigh
+from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
 from controller.reconcile.limiter import Limiter
@@ -182,7 +183,7 @@ async def _drift(connection: Connection) -> tuple[str, ...]:
 async def _losses(connection: Connection, plan: Plan | DashdbError) -> tuple[str, ...]:
     if not isinstance(plan, Plan) or not plan.reverts:
         return ()
-    return tuple(toll.steady_text for toll in await weigh(connection, expected_losses(plan.steps), None))
+    return tuple(loss.steady_text for loss in await count_rows(connection, expected_losses(plan.steps)))
 
 
 def _plan(spec: DashboardDatabaseSpec, around: Surroundings, history: History) -> tuple[Plan | DashdbError, bool]:

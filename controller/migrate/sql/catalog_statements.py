@@ -9,7 +9,8 @@ _QUICK = ("comment", "grant", "revoke")
 _QUICK_CREATE = ("function", "procedure", "trigger", "type", "domain", "view", "sequence", "extension")
 _QUICK_REPLACE = ("function", "procedure", "trigger", "view", "rule", "aggregate")
 _KEEP_NAMES = ("alter", "analyze", "copy", "delete", "insert", "lock", "set", "truncate", "update")
-"""Statements that make no temporary table themselves."""
+_MAY_BE_TEMPORARY = ("global", "local", "or", "table", "temp", "temporary")
+"""What stands behind CREATE where it makes a temporary table or view, or a table of a kind that is not understood."""
 
 
 class CatalogStatements:
@@ -29,7 +30,7 @@ class CatalogStatements:
         quick = self._is_quick(statement, reader)
         if not quick:
             self._empty.clear()
-            self._search_path_known &= statement.reader().take_any_word(*_KEEP_NAMES)
+            self._search_path_known &= _makes_no_temporary_table(statement.reader())
         return quick
 
     def _is_quick(self, statement: Statement, reader: TokenReader) -> bool:
@@ -70,3 +71,10 @@ class CatalogStatements:
                 return False
         table = reader.take_relation()
         return table is not None and table.name in self._empty
+
+
+def _makes_no_temporary_table(reader: TokenReader) -> bool:
+    """Return whether names without a schema still mean the same: a temporary table would be found before others."""
+    if reader.take_words("create"):
+        return not reader.take_any_word(*_MAY_BE_TEMPORARY)
+    return reader.take_any_word(*_KEEP_NAMES)

@@ -18,6 +18,10 @@ class TokenReader:
         self._position = start
         self._end = end
 
+    def copy(self) -> "TokenReader":
+        """Return another reader at the same place, to look ahead."""
+        return TokenReader(self._source, self._position, self._end)
+
     def peek(self) -> Token | None:
         """Return the next token; None at the end."""
         return token_at(self._source, self._position, self._end)
@@ -86,15 +90,28 @@ class TokenReader:
         return name
 
     def take_relation(self) -> Relation | None:
-        """Take a table as `name`, `name *`, `ONLY name` or `ONLY (name)`."""
+        """Take a table as `name`, `name *`, `ONLY name` or `ONLY (name)`; `ONLY name *` is for PostgreSQL to refuse."""
         only = self.take_words("only")
         parenthesis = only and self.take_operator("(")
         name = self.take_qualified_name()
         if name is None or (parenthesis and not self.take_operator(")")):
             return None
-        if not only:
-            self.take_operator("*")
+        self.take_operator("*")
         return Relation(name, only)
+
+    def take_through_comma(self) -> bool:
+        """Move behind the next comma outside parentheses and brackets, or to the end where there is none."""
+        brackets = 0
+        for token in self.outer_rest():
+            if token.is_operator(",") and not brackets:
+                return True
+            brackets += token.is_operator("[") - token.is_operator("]")
+        return False
+
+    @property
+    def characters_left(self) -> int:
+        """Length of the text behind the last token that was taken."""
+        return self._end - self._position
 
     def rest(self) -> Iterator[Token]:
         """Yield the tokens that are left."""
