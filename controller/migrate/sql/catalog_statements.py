@@ -23,24 +23,26 @@ class CatalogStatements:
     def __init__(self) -> None:
         self._empty: set[QualifiedName] = set()
         self._search_path_known = True
+        """False once there may be a temporary table, which would be found before others of its name."""
 
     def only_writes_catalog(self, statement: Statement) -> bool:
         """Return whether the statement, which comes after all that were asked about before, only writes the catalog."""
         reader = statement.reader()
-        quick = self._is_quick(statement, reader)
-        if not quick:
-            self._empty.clear()
-            self._search_path_known &= _makes_no_temporary_table(statement.reader())
-        return quick
-
-    def _is_quick(self, statement: Statement, reader: TokenReader) -> bool:
         if reader.take_any_word(*_QUICK):
             return True
         if reader.take_words("drop"):
             self._empty.clear()  # the next table of that name on the search path may be another one
             return not reader.take_words("owned") and not runs_alone(statement)
-        if not reader.take_words("create"):
-            return False
+        creates = reader.take_words("create")
+        made = reader.copy()
+        if creates and self._creates_quickly(reader):
+            return True
+        self._empty.clear()
+        temporary = made.take_any_word(*_MAY_BE_TEMPORARY) if creates else not made.take_any_word(*_KEEP_NAMES)
+        self._search_path_known &= not temporary
+        return False
+
+    def _creates_quickly(self, reader: TokenReader) -> bool:
         if reader.take_words("or", "replace"):
             return reader.take_any_word(*_QUICK_REPLACE)
         if reader.take_words("unlogged", "table") or reader.take_words("table"):
@@ -71,10 +73,3 @@ class CatalogStatements:
                 return False
         table = reader.take_relation()
         return table is not None and table.name in self._empty
-
-
-def _makes_no_temporary_table(reader: TokenReader) -> bool:
-    """Return whether names without a schema still mean the same: a temporary table would be found before others."""
-    if reader.take_words("create"):
-        return not reader.take_any_word(*_MAY_BE_TEMPORARY)
-    return reader.take_any_word(*_KEEP_NAMES)

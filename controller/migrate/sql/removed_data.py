@@ -146,6 +146,8 @@ def _alter_table(reader: TokenReader) -> Removal:
 
 def _changes_type(action: TokenReader) -> bool:
     """Return whether ALTER [COLUMN] name [SET DATA] TYPE follows, which converts what the column holds."""
+    if action.take_words("constraint"):
+        return False
     action.take_words("column")
     return action.take() is not None and (action.take_words("type") or action.take_words("set", "data", "type"))
 
@@ -162,7 +164,8 @@ def _insert(reader: TokenReader) -> Removal:
         reader.take()
         reader.take_words("value")
     if reader.characters_left > MOST_READ and reader.take_words("values"):
-        reader.take_group()
+        while reader.take_group() and reader.take_operator(","):
+            pass  # millions of rows perhaps, in which no command can stand
     return Removal(understood=not may_change_data(reader))
 
 

@@ -17,6 +17,7 @@ class TokenReader:
         self._source = source
         self._position = start
         self._end = end
+        self._next: tuple[int, Token | None] | None = None  # the position that was looked at last, and what is there
 
     def copy(self) -> "TokenReader":
         """Return another reader at the same place, to look ahead."""
@@ -24,7 +25,9 @@ class TokenReader:
 
     def peek(self) -> Token | None:
         """Return the next token; None at the end."""
-        return token_at(self._source, self._position, self._end)
+        if self._next is None or self._next[0] != self._position:
+            self._next = self._position, token_at(self._source, self._position, self._end)
+        return self._next[1]
 
     def take(self) -> Token | None:
         """Return the next token and move behind it; None at the end."""
@@ -54,7 +57,10 @@ class TokenReader:
     def take_any_word(self, *words: str) -> bool:
         """Take one keyword where it is one of these, given in lower case."""
         token = self.peek()
-        return token is not None and token.is_word(*words) and self.take_words(token.value)
+        if token is None or not token.is_word(*words):
+            return False
+        self._position = token.end
+        return True
 
     def take_operator(self, operator: str) -> bool:
         """Take an operator or sign where exactly this one follows."""

@@ -54,7 +54,7 @@ class Token(NamedTuple):
 
 _KINDS = (None, None, Kind.STRING, Kind.WORD, Kind.NAME, Kind.NUMBER, Kind.PARAMETER, None, None, Kind.OPERATOR)
 """By the group of `tokens.TOKEN` that matched; None for those that need another look."""
-_UNICODE_NAME, _DOLLAR_TAG, _COMMENT = 1, 7, 8
+_UNICODE_NAME, _CONSTANT, _WORD, _COMMENT = 1, 2, 3, 8
 _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEFAULT_ESCAPE = "\\"
 _NO_ESCAPES = frozenset(string.hexdigits + "+'\"" + tokens.BLANKS)
@@ -62,21 +62,27 @@ _NO_ESCAPES = frozenset(string.hexdigits + "+'\"" + tokens.BLANKS)
 
 def token_at(source: str, position: int, end: int) -> Token | None:
     """Return the first token at or after `position`; None where no more begins before `end`."""
-    while match := tokens.TOKEN.match(source, position, end):
-        group = match.lastindex or 0
-        start, stop = match.span(group)
-        if kind := _KINDS[group]:
-            return Token(kind, _value(kind, source, start, stop), start, stop)
-        if group == _UNICODE_NAME:
-            return _unicode_name(source, start, stop, end)
-        if group == _DOLLAR_TAG:
-            closing = source.find(match[group], stop, end)
-            return None if closing < 0 else Token(Kind.STRING, "", start, closing + stop - start)
-        after = tokens.end_of_comment(source, start)
+    match = _match_at(source, position, end)
+    if match is None:
+        return None
+    group = match.lastindex or 0
+    start, stop = match.span(group)
+    if kind := _KINDS[group]:
+        return Token(kind, _value(kind, source, start, stop), start, stop)
+    if group == _UNICODE_NAME:
+        return _unicode_name(source, start, stop, end)
+    closing = source.find(match[group], stop, end)
+    return None if closing < 0 else Token(Kind.STRING, "", start, closing + stop - start)
+
+
+def _match_at(source: str, position: int, end: int) -> re.Match[str] | None:
+    """Return the match of `tokens.TOKEN` that is no nested comment."""
+    while (match := tokens.TOKEN.match(source, position, end)) and match.lastindex == _COMMENT:
+        after = tokens.end_of_comment(source, match.start(_COMMENT))
         if after is None or after > end:
             return None
         position = after
-    return None
+    return match
 
 
 def group_at(source: str, position: int, end: int) -> Token | None:
@@ -125,14 +131,13 @@ def _value(kind: Kind, source: str, start: int, end: int) -> str:
 
 def _unicode_name(source: str, start: int, stop: int, end: int) -> Token:
     """Return the name U&"...", its UESCAPE included, decoded."""
-    escape = _DEFAULT_ESCAPE
-    keyword = token_at(source, stop, end)
-    said = token_at(source, keyword.end, end) if keyword and keyword.is_word("uescape") else None
-    if said and said.kind is Kind.STRING:
-        escape, stop, quoted = source[said.start : said.end][1:-1], said.end, source[start + 3 : stop - 1]
-    else:
-        quoted = source[start + 3 : stop - 1]
-    return Token(Kind.NAME, decode_unicode_escapes(quoted.replace('""', '"'), escape), start, stop)
+    escape, quoted = _DEFAULT_ESCAPE, source[start + 3 : stop - 1].replace('""', '"')
+    keyword = _match_at(source, stop, end)
+    if keyword and (keyword[_WORD] or "").lower() == "uescape":
+        said = _match_at(source, keyword.end(), end)
+        if said and said[_CONSTANT]:
+            escape, stop = said[_CONSTANT][1:-1], said.end()
+    return Token(Kind.NAME, decode_unicode_escapes(quoted, escape), start, stop)
 
 
 def decode_unicode_escapes(text: str, escape: str = _DEFAULT_ESCAPE) -> str:

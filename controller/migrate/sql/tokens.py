@@ -90,7 +90,7 @@ _CONSTANT = rf"(?: [nNbBxX] | [uU]& )?+ {_STRING} | [eE]{_ESCAPED}(?:{_CONTINUED
 _DIGITS = r"[0-9]++ (?: _[0-9]++ )*+"
 _ANY_NUMBER = rf"0[xXoObB][0-9a-fA-F_]++ | (?: {_DIGITS} (?: \.[0-9_]*+ )?+ | \.[0-9]++ ) (?: [eE][+-]?+[0-9]++ )?+"
 _SIGN = _none_of(_LETTERS + string.digits + BLANKS + "'\"")
-_OPERATOR = rf"(?: [~!@\#^&|`?+*%<>=] | -(?!-) | /(?!\*) )++ | {_SIGN}"
+_OPERATOR = rf":: | (?: [~!@\#^&|`?+*%<>=] | -(?!-) | /(?!\*) )++ | {_SIGN}"
 _DOLLAR_TAG = rf"\$(?:{_START}{_IN_TAG}*+)?\$"
 TOKEN = _compiled(
     rf"(?: {_BLANK_OR_COMMENT} )*+ (?: ([uU]&{_QUOTED_NAME}) | ({_CONSTANT}) | ({_NAME}) | ({_QUOTED_NAME})"
