@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import islice
 
 from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.lexer import Statement
@@ -42,7 +43,7 @@ def expected_losses(steps: Iterable[Step]) -> tuple[DataLoss, ...]:
     found: dict[DataLoss, DataLoss] = {}
     for step in steps:
         if step.direction is Direction.DOWN:
-            for statement in step.script.statements:
+            for statement in islice(step.script.statements, step.resume_at or 0, None):
                 for loss in _losses_of(statement, step.label):
                     _add(found, loss)
     return tuple(found.values())

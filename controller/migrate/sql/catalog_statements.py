@@ -52,10 +52,10 @@ class CatalogStatements:
         return reader.take_any_word(*_QUICK_CREATE)
 
     def _creates_empty_table(self, reader: TokenReader) -> bool:
-        """CREATE TABLE name (columns) without a query; a partition is none, for which rows of others may be read."""
+        """Return whether CREATE TABLE has columns and no query; for a new partition rows of another one may be read."""
         may_exist = reader.take_words("if", "not", "exists")
         table = reader.take_qualified_name()
-        if table is None or table.parts[0] == "pg_temp" or not reader.take_group():
+        if table is None or "pg_temp" in table.parts[:-1] or not reader.take_group():
             return False
         if any(token.is_word("as") for token in reader.outer_rest()):
             return False

@@ -34,20 +34,21 @@ _HARMLESS_FUNCTIONS = _words(
     current_setting currval date_part date_trunc decode dense_rank encode every exp first_value floor format
     format_type gen_random_uuid generate_series generate_subscripts greatest has_schema_privilege has_table_privilege
     initcap json_agg json_array_elements json_build_array json_build_object json_each json_each_text json_object_agg
-    json_object_keys json_strip_nulls json_typeof jsonb_agg jsonb_array_elements jsonb_array_elements_text
-    jsonb_array_length jsonb_build_array jsonb_build_object jsonb_each jsonb_each_text jsonb_insert jsonb_object_agg
-    jsonb_object_keys jsonb_path_query jsonb_set jsonb_strip_nulls jsonb_typeof lag last_value lastval lead least left
-    length ln localtime localtimestamp log lower lpad ltrim make_date make_interval make_time make_timestamp
-    make_timestamptz max md5 min mod mode nextval now ntile nullif num_nonnulls num_nulls obj_description octet_length
-    overlay percentile_cont percentile_disc pg_advisory_lock pg_advisory_unlock pg_advisory_unlock_all
-    pg_advisory_xact_lock pg_backend_pid pg_get_serial_sequence pg_get_userbyid pg_relation_size pg_size_pretty
-    pg_sleep pg_total_relation_size pg_try_advisory_lock pg_try_advisory_xact_lock pg_typeof position power
-    quote_ident quote_literal quote_nullable random rank regexp_match regexp_matches regexp_replace
-    regexp_split_to_array regexp_split_to_table repeat replace reverse right round row_number row_to_json rpad rtrim
-    set_config setval sha224 sha256 sha384 sha512 sign split_part sqrt starts_with statement_timestamp stddev
-    string_agg string_to_array string_to_table strpos substr substring sum timeofday timezone to_char to_date to_hex
-    to_json to_jsonb to_number to_regclass to_regtype to_timestamp transaction_timestamp translate treat trim trunc
-    unnest upper uuid_generate_v4 variance version
+    json_object_keys json_populate_record json_populate_recordset json_strip_nulls json_to_record json_to_recordset
+    json_typeof jsonb_agg jsonb_array_elements jsonb_array_elements_text jsonb_array_length jsonb_build_array
+    jsonb_build_object jsonb_each jsonb_each_text jsonb_insert jsonb_object_agg jsonb_object_keys jsonb_path_query
+    jsonb_populate_record jsonb_populate_recordset jsonb_set jsonb_strip_nulls jsonb_to_record jsonb_to_recordset
+    jsonb_typeof lag last_value lastval lead least left length ln localtime localtimestamp log lower lpad ltrim
+    make_date make_interval make_time make_timestamp make_timestamptz max md5 min mod mode nextval now ntile nullif
+    num_nonnulls num_nulls obj_description octet_length overlay percentile_cont percentile_disc pg_advisory_lock
+    pg_advisory_unlock pg_advisory_unlock_all pg_advisory_xact_lock pg_backend_pid pg_get_serial_sequence
+    pg_get_userbyid pg_relation_size pg_size_pretty pg_sleep pg_total_relation_size pg_try_advisory_lock
+    pg_try_advisory_xact_lock pg_typeof position power quote_ident quote_literal quote_nullable random rank
+    regexp_match regexp_matches regexp_replace regexp_split_to_array regexp_split_to_table repeat replace reverse
+    right round row_number row_to_json rpad rtrim set_config setval sha224 sha256 sha384 sha512 sign split_part sqrt
+    starts_with statement_timestamp stddev string_agg string_to_array string_to_table strpos substr substring sum
+    timeofday timezone to_char to_date to_hex to_json to_jsonb to_number to_regclass to_regtype to_timestamp
+    transaction_timestamp translate treat trim trunc unnest upper uuid_generate_v4 variance version
     """
 )
 """Functions of PostgreSQL that change no table; uuid_generate_v4 is of its extension uuid-ossp."""
@@ -59,11 +60,14 @@ def may_change_data(reader: TokenReader) -> bool:
         return True
     before: Token | None = None
     qualifier: Token | None = None
+    distinct_on = False
     for token in reader.rest():
         qualified = before is not None and before.is_operator(".")
         if not qualified and _is_change(token, before):
             return True
-        if _is_called(token, reader) and not _is_harmless(token, before, qualifier if qualified else None):
+        distinct_on |= token.is_word("on") and before is not None and before.is_word("distinct")
+        called = _is_called(token, reader) and not (before and _precedes_alias(before, distinct_on=distinct_on))
+        if called and not _is_harmless(token, qualifier if qualified else None):
             return True
         qualifier, before = before, token
     return False
@@ -81,10 +85,17 @@ def _is_change(token: Token, before: Token | None) -> bool:
     return token.is_word(*_CHANGES) and not (before and before.is_word("as", *_NAMES_A_LOCK))
 
 
-def _is_harmless(token: Token, before: Token | None, qualifier: Token | None) -> bool:
+def _precedes_alias(before: Token, *, distinct_on: bool) -> bool:
+    """Return whether parentheses behind a name hold the columns of an alias, AS t (a, b), or the length of a type.
+
+    A name behind a closing parenthesis is an alias, too, but for the first column of SELECT DISTINCT ON (a).
+    """
+    behind_group = before.is_operator(")") and not distinct_on
+    return behind_group or before.is_operator("::") or before.is_word(*_BEFORE_ALIAS)
+
+
+def _is_harmless(token: Token, qualifier: Token | None) -> bool:
     """Return whether a parenthesis behind this name calls no function, or one that is known."""
     if qualifier is not None:
         return qualifier.value == "pg_catalog" and token.value in _HARMLESS_FUNCTIONS
-    if before and (before.is_word(*_BEFORE_ALIAS) or before.is_operator(")") or before.is_operator("::")):
-        return True  # the columns of an alias, AS t (a, b), or the length of a type
     return (token.kind is Kind.WORD and token.value in _NO_CALLS) or token.value in _HARMLESS_FUNCTIONS

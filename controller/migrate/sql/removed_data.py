@@ -67,7 +67,10 @@ _OWN_NO_TABLES = _words(
 
 def removed_data(statement: Statement) -> Removal:
     """Return what the statement removes from the tables of a database."""
-    reader = statement.reader()
+    return _read(statement.reader())
+
+
+def _read(reader: TokenReader) -> Removal:
     first = reader.peek()
     if first is None or reader.take_any_word(*_HARMLESS):
         return _NOTHING
@@ -195,13 +198,12 @@ def _copy(reader: TokenReader) -> Removal:
 
 def _explain(reader: TokenReader) -> Removal:
     """EXPLAIN runs its statement only with ANALYZE."""
-    options = reader.copy()
     analyzes = reader.take_words("analyze")
-    if not analyzes and options.take_operator("("):
-        while (token := options.take()) and not token.is_operator(")"):
+    if not analyzes and reader.take_operator("("):
+        while (token := reader.take()) and not token.is_operator(")"):
             analyzes |= token.is_word("analyze")
-        reader = options
-    return Removal(understood=not (analyzes and may_change_data(reader)))
+    reader.take_words("verbose")
+    return _read(reader) if analyzes else _NOTHING
 
 
 def _names(reader: TokenReader) -> Iterator[QualifiedName]:

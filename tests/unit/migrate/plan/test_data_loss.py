@@ -1,4 +1,4 @@
-"""What data a way back takes with it, as its statements say."""
+"""What data a down migration takes with it, as its statements say."""
 
 import pytest
 
@@ -39,11 +39,11 @@ def losses(down: str) -> list[str]:
         ),
     ],
 )
-def test_a_way_back_loses_what_its_statements_name(down: str, expected: list[str]) -> None:
+def test_a_down_migration_loses_what_its_statements_name(down: str, expected: list[str]) -> None:
     assert losses(down) == expected
 
 
-def test_a_way_up_is_not_looked_at() -> None:
+def test_an_up_migration_is_not_looked_at() -> None:
     (migration,) = migrations("V1_a", V1_a_up="DROP TABLE a")
     assert expected_losses([Step(migration, Direction.UP)]) == ()
 
@@ -64,3 +64,10 @@ def test_what_is_not_understood_is_known_by_file_and_line_and_steady() -> None:
         "may lose data: DO ..., line 2",
         "may lose data: DO ..., line 1",
     ]
+
+
+def test_what_an_earlier_run_has_done_is_lost_already() -> None:
+    (migration,) = migrations("V1_a", V1_a_down="-- dashdb:no-transaction\nDROP TABLE a; DROP TABLE b")
+    (loss,) = expected_losses([Step(migration, Direction.DOWN, resume_at=1)])
+    assert isinstance(loss, RemovedData)
+    assert loss.table.sql == "b"

@@ -47,6 +47,7 @@ def named(removal: Removal) -> list[str]:
         ("ALTER TABLE t DETACH PARTITION p", []),
         ("ALTER TABLE ALL IN TABLESPACE a SET TABLESPACE b", []),
         ("ALTER TABLE t RENAME drop TO n", []),
+        ("EXPLAIN (COSTS off, ANALYZE) DELETE FROM ONLY a", ["ONLY a"]),
     ],
 )
 def test_tables_and_columns_are_named(text: str, expected: list[str]) -> None:
@@ -109,6 +110,7 @@ HARMLESS = [
     "TABLE a",
     "(SELECT 1)",
     "SELECT n INTO b FROM a",
+    "SELECT DISTINCT ON (a) b, lower(c) FROM d",
     "INSERT INTO a VALUES (1, now())",
     'INSERT INTO a ("update", delete) VALUES (1, 2) ON CONFLICT (n) DO NOTHING',
     "INSERT INTO app.a AS x (n) OVERRIDING SYSTEM VALUE SELECT n FROM b",
@@ -182,8 +184,10 @@ DOUBTFUL = [
     "CREATE TEMP TABLE a AS EXECUTE p",
     "CREATE MATERIALIZED VIEW v AS SELECT prune()",
     "COPY (DELETE FROM a RETURNING *) TO '/data'",
-    "EXPLAIN ANALYZE DELETE FROM a",
-    "EXPLAIN (VERBOSE, ANALYZE) DELETE FROM a",
+    "EXPLAIN ANALYZE UPDATE a SET n = 1",
+    "EXPLAIN (VERBOSE, ANALYZE) EXECUTE p",
+    "EXPLAIN ANALYZE VERBOSE SELECT prune()",
+    "SELECT DISTINCT ON (a) prune(b) FROM c",
     "1",
 ]
 
