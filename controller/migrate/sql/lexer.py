@@ -178,11 +178,11 @@ class _Splitter:
     def _may_have_body(self, start: int) -> bool:
         if usual := tokens.CREATED.match(self.sql, start):
             return usual[1].lower() in ("function", "procedure")
-        words = first_words(self.sql, start, len(self.sql))
-        if words[:1] != ("CREATE",):
+        reader = TokenReader(self.sql, start, len(self.sql))
+        if not reader.take_words("create"):
             return False
-        what = words[3:] if words[1:3] == ("OR", "REPLACE") else words[1:2]
-        return what in (("FUNCTION",), ("PROCEDURE",))
+        reader.take_words("or", "replace")
+        return reader.take_any_word("function", "procedure")
 
     def _count(self, parentheses: int, position: int) -> tuple[int, int]:
         """How many are open after the ones at `position`, and where these end."""

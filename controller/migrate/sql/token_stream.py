@@ -111,7 +111,11 @@ def first_words(source: str, start: int, end: int, count: int = 4) -> tuple[str,
     """Return the first words in upper case, up to the first constant in quotes; a quoted name counts as `"`."""
     words: list[str] = []
     position = start
-    while len(words) < count and (token := token_at(source, position, end)):
+    while len(words) < count:
+        position = tokens.end_of(tokens.BEFORE_NAME, source, position, end)
+        token = token_at(source, position, end)
+        if token is None:
+            break
         if token.kind in (Kind.STRING, Kind.PARAMETER):
             break
         if token.kind in (Kind.WORD, Kind.NAME):

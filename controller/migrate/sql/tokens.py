@@ -34,6 +34,7 @@ _START = _any_of(_LETTERS)
 _IN_TAG = _any_of(_LETTERS + string.digits)
 _INSIDE = _any_of(_LETTERS + string.digits + "$")
 _NO_OTHER = _LETTERS + "'\"$;()\\/-"
+_NO_NAME = _none_of(_LETTERS + "'\"$;\\/-")
 _NO_KEYWORD = _none_of(_LETTERS + "'\"$()\\/-")
 _NAME = rf"{_START}{_INSIDE}*+"
 _LINE_COMMENT = r"--[^\n\r]*+"
@@ -76,10 +77,11 @@ _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
 GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
 BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
 """What stands between words, and between statements, up to the first comment that is nested or never closed."""
+BEFORE_NAME = _compiled(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+")
 BEFORE_KEYWORD = _compiled(
     rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
 )
-"""As far as no word begins outside parentheses."""
+"""As far as no word begins: anywhere, or outside parentheses."""
 WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
 """A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
 CREATED = _compiled(
