@@ -14,9 +14,10 @@ from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import failed_sample, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.drift import read_drift
+from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.data_loss import expected_losses, weigh
+from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
 from controller.reconcile.memory import Memory
@@ -99,7 +100,7 @@ async def _read_schema(
     plan, ahead = _plan(desired, migrations, history)
     losses: tuple[str, ...] = ()
     if isinstance(plan, Plan) and plan.reverts:
-        counted = await weigh(connection, expected_losses(plan.steps), desired.schema.name)
+        counted = await count_rows(connection, expected_losses(plan.steps), desired.schema.name)
         losses = tuple(each.steady_text for each in counted)
     return ObservedSchema(history, plan, losses, ahead)
 

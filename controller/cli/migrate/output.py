@@ -7,11 +7,12 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from controller.migrate.files.migration import Migration, Migrations
+from controller.migrate.plan.data_loss import PossibleLoss
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
 
 if TYPE_CHECKING:  # loaded by the one verb that needs them
+    from controller.migrate.catalog.row_counts import CountedLoss
     from controller.migrate.files.lint import Finding
-    from controller.migrate.plan.data_loss import Toll
 
 
 def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
@@ -35,7 +36,9 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
         click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
 
 
-def print_plan(plan: Plan, tolls: "tuple[Toll, ...]", findings: "tuple[Finding, ...]", *, as_json: bool) -> None:
+def print_plan(
+    plan: Plan, losses: "tuple[CountedLoss, ...]", findings: "tuple[Finding, ...]", *, as_json: bool
+) -> None:
     """What would run, what would be lost, what squawk says, and the hash by which a plan is approved."""
     if as_json:
         result = {
@@ -45,7 +48,7 @@ def print_plan(plan: Plan, tolls: "tuple[Toll, ...]", findings: "tuple[Finding, 
             "steps": [
                 {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
             ],
-            "losses": [{"table": t.loss.table, "column": t.loss.column, "rows": t.rows} for t in tolls],
+            "losses": [_loss(loss) for loss in losses],
             "findings": [asdict(finding) for finding in findings],
             "hash": plan.sha256,
         }
@@ -58,14 +61,19 @@ def print_plan(plan: Plan, tolls: "tuple[Toll, ...]", findings: "tuple[Finding, 
         how = "" if step.script.transactional else ", statement by statement"
         rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
         click.echo(f"{verb} {step.label}{how}{rest}")
-    for toll in tolls:
-        click.echo(f"loses  {toll.text}")
+    for loss in losses:
+        click.echo(describe_loss(loss, "loses "))
     for finding in findings:
         click.echo(f"lint   {finding}")
     if plan.empty:
         click.echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
         click.echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+
+
+def describe_loss(loss: "CountedLoss", verb: str) -> str:
+    """Return one line about a loss: `verb` with a table and its rows, or a statement and where it stands."""
+    return f"{loss.text} of {loss.file}" if isinstance(loss, PossibleLoss) else f"{verb} {loss.text}"
 
 
 def print_version(history: History, *, as_json: bool) -> None:
@@ -109,6 +117,12 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
 
 def _step(step: Step) -> dict[str, Any]:
     return {"version": step.migration.version, "file": step.label, "direction": step.direction}
+
+
+def _loss(loss: "CountedLoss") -> dict[str, Any]:
+    if isinstance(loss, PossibleLoss):
+        return asdict(loss)
+    return {"table": loss.table, "column": loss.column, "rows": loss.rows}
 
 
 def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:

@@ -10,14 +10,15 @@ import click
 from controller.cli.common import DurationType
 from controller.cli.interrupts import Interrupted
 from controller.cli.invocation import Invocation, Work, migration_options
-from controller.cli.migrate.output import print_run
+from controller.cli.migrate.output import describe_loss, print_run
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
+from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import read_history
 from controller.migrate.history.session import RunSettings
-from controller.migrate.plan.data_loss import Toll, expected_losses, weigh
+from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
@@ -143,14 +144,14 @@ def _migrate_after_asking(
 ) -> None:
     """As `_migrate`; where it goes down, a person has seen the very plan that runs."""
 
-    async def look(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[Toll, ...]]:
+    async def look(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
         target = await choose(connection, migrations)
         whole = make_plan(migrations, await read_history(connection, settings.schema), target)
         losses = () if yes else expected_losses(whole.steps)  # shown to whoever is asked; counting takes its time
-        return whole, await weigh(connection, losses, settings.schema)
+        return whole, await count_rows(connection, losses, settings.schema)
 
-    agreed, tolls = invocation.run(look)
-    if agreed.reverts and not yes and not _confirmed(agreed, tolls):
+    agreed, losses = invocation.run(look)
+    if agreed.reverts and not yes and not _confirmed(agreed, losses):
         click.echo("Nothing was changed.", err=True)
         sys.exit(1)
 
@@ -161,10 +162,10 @@ def _migrate_after_asking(
     _migrate(invocation, settings, same, agreed=agreed if agreed.reverts else None)
 
 
-def _confirmed(plan: Plan, tolls: tuple[Toll, ...]) -> bool:
+def _confirmed(plan: Plan, losses: tuple[CountedLoss, ...]) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError("Reverting loses data and nobody is there to be asked. Add --yes.")
-    for toll in tolls:
-        click.echo(f"  would be lost: {toll.text}", err=True)
+    for loss in losses:
+        click.echo(f"  {describe_loss(loss, 'would be lost:')}", err=True)
     question = f"Go back from version {plan.current} to {plan.target}, and lose the data in between?"
     return click.confirm(question, err=True)

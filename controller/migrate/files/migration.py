@@ -8,9 +8,8 @@ from itertools import islice
 
 from controller.errors import MigrationFileError
 from controller.migrate.sql.lexer import Statements, split
-from controller.migrate.sql.statements import concurrent_index, runs_alone
+from controller.migrate.sql.statements import concurrent_index, runs_alone, transaction_control
 
-_TRANSACTION_CONTROL = {"BEGIN", "START", "COMMIT", "END", "ROLLBACK", "ABORT", "PREPARE TRANSACTION"}
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 
 
@@ -62,10 +61,9 @@ class Script:
         """
         statements = split(self.text, file=self.name)
         for statement in statements:
-            words = statement.words
-            if words and (words[0] in _TRANSACTION_CONTROL or " ".join(words[:2]) in _TRANSACTION_CONTROL):
+            if control := transaction_control(statement):
                 raise MigrationFileError(
-                    f"{self.name}:{statement.line_and_column}: {words[0]} inside a migration. The engine begins and "
+                    f"{self.name}:{statement.line_and_column}: {control} inside a migration. The engine begins and "
                     "ends the transactions; remove it."
                 )
             concurrent_index(statement, file=self.name)

@@ -9,13 +9,13 @@ from controller.errors import MigrationFailed
 from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
-# An index lives in the schema of its table. The names are parsed by PostgreSQL itself: quotes, case, search_path.
+# An index lives in the schema of its table. PostgreSQL itself parses the names: quotes, case, length, search_path.
 _LOOK = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisready AS valid,
        i.indrelid IS NOT DISTINCT FROM t.oid AS on_its_table
   FROM pg_class AS t
   JOIN pg_namespace AS n ON n.oid = t.relnamespace
-  JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = (parse_ident($1))[1]
+  JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = (parse_ident($1))[1]::name
   LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
  WHERE t.oid = to_regclass($2)
 """
@@ -23,13 +23,13 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisre
 
 async def is_whole(connection: Connection, wanted: ConcurrentIndex) -> bool:
     """True where it is there and valid: a build that an earlier run was in the middle of has reached its end."""
-    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
     return row is not None and bool(row["valid"]) and row["on_its_table"]
 
 
 async def drop_invalid(connection: Connection, wanted: ConcurrentIndex) -> None:
     """Away with what an earlier build of the same index left."""
-    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
     if row is not None and row["valid"] is False and row["on_its_table"]:
         await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}", timeout=NO_LIMIT)
 
@@ -43,9 +43,9 @@ async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> 
     Raises:
         MigrationFailed: PostgreSQL reported success, and the index is not there or not valid.
     """
-    row = await connection.fetchrow(_LOOK, wanted.name, wanted.table)
+    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
     if row is None or not row["valid"] or not row["on_its_table"]:
         raise MigrationFailed(
-            f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name} on {wanted.table}: the name "
-            "belongs to something else. Choose another name."
+            f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name.sql} on "
+            f"{wanted.table.sql}: the name belongs to something else. Choose another name."
         )

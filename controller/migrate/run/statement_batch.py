@@ -4,22 +4,15 @@ Statements that only write the catalog take less time than the way to the server
 one. Everything that may touch rows, or wait for them, goes alone, so that progress can name it while it runs.
 """
 
-import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 from controller.migrate.files.migration import Script
+from controller.migrate.sql.catalog_statements import CatalogStatements
 from controller.migrate.sql.lexer import Statement
 
 LARGEST_STATEMENT_BATCH = 64
 """Statements; above this there is little to win, and progress should move."""
-
-_QUICK = {"COMMENT", "DROP", "GRANT", "REVOKE"}
-_QUICK_CREATE = {"FUNCTION", "PROCEDURE", "TRIGGER", "TYPE", "DOMAIN", "VIEW", "SEQUENCE", "EXTENSION", "OR"}
-_NAME = r'(?:ONLY\s+)?(?:IF\s+NOT\s+EXISTS\s+)?(?:\w+\.)?"?(\w+)"?'
-_TABLE = re.compile(rf"CREATE\s+TABLE\s+{_NAME}\s*\(", re.IGNORECASE)
-_AS = re.compile(r"\bAS\b", re.IGNORECASE)
-_INDEX = re.compile(rf"CREATE\s+(?:UNIQUE\s+)?INDEX\s+[^\s(]+\s+ON\s+{_NAME}", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,11 +49,11 @@ class StatementBatch:
 
 def statement_batches(script: Script, *, one_by_one: bool = False) -> Iterator[StatementBatch]:
     """The statements of `script` in order; singly where `one_by_one` is asked for."""
-    made: set[str] = set()
+    catalog = CatalogStatements()
     together: list[Statement] = []
     number = 1
     for statement in script.statements:
-        quick = not one_by_one and _only_writes_the_catalog(statement, made)
+        quick = not one_by_one and catalog.only_writes_catalog(statement)
         if together and (not quick or len(together) == LARGEST_STATEMENT_BATCH):
             yield StatementBatch(number, tuple(together), quick=True)
             number, together = number + len(together), []
@@ -70,15 +63,3 @@ def statement_batches(script: Script, *, one_by_one: bool = False) -> Iterator[S
             number, together = number + 1, []
     if together:
         yield StatementBatch(number, tuple(together), quick=True)
-
-
-def _only_writes_the_catalog(statement: Statement, made: set[str]) -> bool:
-    """True for definitions; for a table's index only where this file makes the table, which is empty then."""
-    whole = statement.source, statement.offset, statement.end  # not its text, which may be as long as the file
-    if table := _TABLE.match(*whole):
-        made.add(table[1].lower())
-        return _AS.search(*whole) is None  # CREATE TABLE a (n) AS SELECT ... takes as long as its query
-    if index := _INDEX.match(*whole):
-        return index[1].lower() in made
-    first, second = (*statement.words, "", "")[:2]
-    return first in _QUICK or (first == "CREATE" and second in _QUICK_CREATE)

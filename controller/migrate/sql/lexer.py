@@ -17,6 +17,8 @@ from typing import overload
 
 from controller.errors import MigrationFileError
 from controller.migrate.sql import tokens
+from controller.migrate.sql.token_reader import TokenReader
+from controller.migrate.sql.token_stream import first_words
 
 
 @dataclass(frozen=True)
@@ -39,13 +41,17 @@ class Statement:
         """Cut out anew each time: it may be as long as the file."""
         return self.source[self.offset : self.end]
 
+    def reader(self) -> TokenReader:
+        """Return a reader of its tokens that stands before the first one."""
+        return TokenReader(self.source, self.offset, self.end)
+
     @cached_property
     def words(self) -> tuple[str, ...]:
         """Its first four words in upper case, comments left out; enough to tell its kind.
 
         A name in double quotes is one of them, as `"`, since it is no keyword. A string ends them.
         """
-        return tokens.first_words(self.source, self.offset, self.end)
+        return first_words(self.source, self.offset, self.end)
 
     @property
     def line_and_column(self) -> str:
@@ -172,11 +178,11 @@ class _Splitter:
     def _may_have_body(self, start: int) -> bool:
         if usual := tokens.CREATED.match(self.sql, start):
             return usual[1].lower() in ("function", "procedure")
-        words = tokens.first_words(self.sql, start, len(self.sql))
-        if words[:1] != ("CREATE",):
+        reader = TokenReader(self.sql, start, len(self.sql))
+        if not reader.take_words("create"):
             return False
-        what = words[3:] if words[1:3] == ("OR", "REPLACE") else words[1:2]
-        return what in (("FUNCTION",), ("PROCEDURE",))
+        reader.take_words("or", "replace")
+        return reader.take_any_word("function", "procedure")
 
     def _count(self, parentheses: int, position: int) -> tuple[int, int]:
         """How many are open after the ones at `position`, and where these end."""

@@ -4,93 +4,156 @@ https://www.postgresql.org/docs/current/sql-commands.html: each page says it whe
 inside a transaction block".
 """
 
-import re
 from dataclasses import dataclass
 
 from controller.errors import MigrationFileError
 from controller.migrate.sql.lexer import Statement
+from controller.migrate.sql.names import QualifiedName
+from controller.migrate.sql.token_reader import TokenReader
+from controller.migrate.sql.token_stream import Token
 
+_FALSE = ("false", "off", "0")
 _ALONE = {
-    ("VACUUM",),
-    ("ALTER", "SYSTEM"),
-    ("CREATE", "DATABASE"),
-    ("DROP", "DATABASE"),
-    ("CREATE", "TABLESPACE"),
-    ("DROP", "TABLESPACE"),
-    ("CREATE", "SUBSCRIPTION"),
-    ("DROP", "SUBSCRIPTION"),
-    ("REINDEX", "DATABASE"),
-    ("REINDEX", "SCHEMA"),
-    ("REINDEX", "SYSTEM"),
-    ("DISCARD", "ALL"),
+    "create": ("database", "tablespace", "subscription"),
+    "drop": ("database", "tablespace", "subscription"),
+    "discard": ("all",),
 }
-_MAY_COMMIT = {"CALL", "DO"}
-_NAME = r'(?:"(?:[^"]|"")+"|[^\W\d][\w$]*)'
-_QUALIFIED = rf"(?:{_NAME}\s*\.\s*)?{_NAME}"
-_GAP = r"(?:\s|--[^\n]*\n|/\*.*?\*/)+"
-_CREATE_INDEX = re.compile(
-    rf"CREATE{_GAP}(?:UNIQUE{_GAP})?INDEX{_GAP}CONCURRENTLY{_GAP}(?:IF{_GAP}NOT{_GAP}EXISTS{_GAP})?"
-    rf"(?!ON\b)(?P<name>{_NAME}){_GAP}ON{_GAP}(?:ONLY{_GAP})?(?P<table>{_QUALIFIED})",
-    re.IGNORECASE | re.DOTALL,
-)
-_DETACH = re.compile(r"\bDETACH\s+PARTITION\b", re.IGNORECASE)
-_CONCURRENTLY = "CONCURRENTLY"
+"""Statements that are known by their first two words."""
+_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
+_MAY_RUN_ALONE = ("vacuum", "alter", "cluster", "reindex", *_ALONE)
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrentIndex:
-    """What CREATE INDEX CONCURRENTLY is to make; both names as they are written, quotes and schema included."""
+    """The index that CREATE INDEX CONCURRENTLY builds, and its table."""
 
-    name: str
-    table: str
+    name: QualifiedName
+    table: QualifiedName
 
 
 def runs_alone(statement: Statement) -> bool:
-    """PostgreSQL refuses it inside a transaction."""
-    words = statement.words
-    if words[:1] in _ALONE or words[:2] in _ALONE or words == ("CLUSTER",):
+    """Return whether PostgreSQL refuses the statement inside a transaction."""
+    reader = statement.reader()
+    first = reader.take()
+    if first is None or not first.is_word(*_MAY_RUN_ALONE):
+        return False
+    if first.is_word("vacuum") or reader.take_any_word(*_ALONE.get(first.value, ())):
         return True
-    if words[:1] == ("ALTER",):
-        return words[1:2] == ("TABLE",) and _detaches_concurrently(statement)
-    return waits_for_others(statement)
+    if first.is_word("alter"):
+        return _alters_alone(reader)
+    if first.is_word("cluster"):
+        return _clusters_all(reader)
+    return (first.is_word("reindex") and _reindexes_all(reader)) or waits_for_others(statement)
+
+
+def transaction_control(statement: Statement) -> str | None:
+    """Return the keyword of a statement that begins or ends a transaction, in upper case; None for any other one."""
+    reader = statement.reader()
+    first = reader.take()
+    if first is None or not first.is_word(*_TRANSACTION_CONTROL):
+        return None
+    return None if first.is_word("prepare") and not reader.take_words("transaction") else first.value.upper()
 
 
 def waits_for_others(statement: Statement) -> bool:
-    """It works beside everybody else and waits for all transactions of before, which may take long and harms nobody."""
-    words = statement.words
-    return _makes_index(words) or words[:3] == ("DROP", "INDEX", "CONCURRENTLY") or _reindexes(words)
+    """Return whether the statement waits for all older transactions and blocks none: CONCURRENTLY on indexes."""
+    reader = statement.reader()
+    if reader.take_words("reindex"):
+        return _reindexes_concurrently(reader)
+    return (_takes_create_index(reader) or reader.take_words("drop", "index")) and reader.take_words("concurrently")
 
 
 def may_commit(statement: Statement) -> bool:
-    """It may hold a COMMIT of its own, so that it has to run alone in a file without a transaction."""
-    return not _MAY_COMMIT.isdisjoint(statement.words[:1])
+    """Return whether the statement may hold a COMMIT, so that it runs alone in a file without a transaction."""
+    return statement.reader().take_any_word("call", "do")
 
 
 def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | None:
-    """The index that `statement` makes; None where it makes none, or not concurrently.
+    """Return the index that the statement builds CONCURRENTLY; None for any other statement.
 
     Raises:
         MigrationFileError: the index has no name, so that nobody could tell it from one that was left half built.
     """
-    if not _makes_index(statement.words):
+    reader = statement.reader()
+    if not (_takes_create_index(reader) and reader.take_words("concurrently")):
         return None
-    match = _CREATE_INDEX.match(statement.text)
-    if match is None:
+    reader.take_words("if", "not", "exists")
+    name = None if reader.take_words("on") else reader.take_name()
+    table = reader.take_relation() if name and reader.take_words("on") else None
+    if name is None or table is None:
         raise MigrationFileError(
             f"{file}:{statement.line_and_column}: an index that is made CONCURRENTLY needs a name: CREATE INDEX "
             "CONCURRENTLY name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
         )
-    return ConcurrentIndex(match["name"], match["table"])
+    return ConcurrentIndex(name, table.name)
 
 
-def _detaches_concurrently(statement: Statement) -> bool:
-    last = statement.source[max(statement.offset, statement.end - len(_CONCURRENTLY)) : statement.end]
-    return last.upper() == _CONCURRENTLY and _DETACH.search(statement.text) is not None
+def _takes_create_index(reader: TokenReader) -> bool:
+    return reader.take_words("create", "index") or reader.take_words("create", "unique", "index")
 
 
-def _makes_index(words: tuple[str, ...]) -> bool:
-    return tuple(word for word in words if word != "UNIQUE")[:3] == ("CREATE", "INDEX", "CONCURRENTLY")
+def _reindexes_concurrently(reader: TokenReader) -> bool:
+    """Return whether CONCURRENTLY stands behind the kind of object, or among the options in parentheses."""
+    if _option(reader, "concurrently"):
+        return True
+    return reader.take() is not None and reader.take_words("concurrently")
 
 
-def _reindexes(words: tuple[str, ...]) -> bool:
-    return words[:1] == ("REINDEX",) and "CONCURRENTLY" in words
+def _reindexes_all(reader: TokenReader) -> bool:
+    _option(reader, "concurrently")
+    return reader.take_any_word("database", "schema", "system")
+
+
+def _clusters_all(reader: TokenReader) -> bool:
+    """Return whether no table is named."""
+    _ = reader.take_words("verbose") or reader.take_group()
+    return reader.at_end
+
+
+def _alters_alone(reader: TokenReader) -> bool:
+    if reader.take_words("table"):
+        return _detaches_concurrently(reader)
+    if reader.take_words("database"):
+        return reader.take_name() is not None and reader.take_words("set", "tablespace")
+    if reader.take_words("subscription"):
+        return _refreshes_subscription(reader)
+    return reader.take_words("system")
+
+
+def _detaches_concurrently(reader: TokenReader) -> bool:
+    reader.take_words("if", "exists")
+    detaches = reader.take_relation() is not None and reader.take_words("detach", "partition")
+    return detaches and reader.take_qualified_name() is not None and reader.take_words("concurrently")
+
+
+def _refreshes_subscription(reader: TokenReader) -> bool:
+    """Return whether tables are copied from the publisher, which each change of the publications does by itself."""
+    if reader.take_name() is None or not reader.take_any_word("refresh", "add", "set", "drop"):
+        return False
+    if not reader.take_words("publication"):
+        return False
+    while reader.take_qualified_name() is not None and reader.take_operator(","):
+        pass
+    reader.take_words("with")
+    return _option(reader, "refresh") is not False
+
+
+def _option(reader: TokenReader, name: str) -> bool | None:
+    """Take the options in parentheses, such as (VERBOSE, CONCURRENTLY off); None where this one is not among them."""
+    if not reader.take_operator("("):
+        return None
+    value, begins, inside = None, True, False
+    for token in reader.rest():
+        if token.is_operator(")"):
+            break
+        if begins:
+            inside = token.is_word(name)
+            value = True if inside else value
+        elif inside and _is_false(reader, token):
+            value = False
+        begins = token.is_operator(",")
+    return value
+
+
+def _is_false(reader: TokenReader, token: Token) -> bool:
+    return reader.text(token).strip("'").lower() in _FALSE

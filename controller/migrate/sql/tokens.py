@@ -8,8 +8,6 @@ Repetition is possessive throughout: no pattern goes back over what it has read.
 import re
 import string
 import sys
-from collections.abc import Iterator
-from itertools import islice
 
 BLANKS = " \t\n\r\f\v"
 _BLANK = r"[ \t\n\r\f\v]"
@@ -83,40 +81,33 @@ BEFORE_NAME = _compiled(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*)
 BEFORE_KEYWORD = _compiled(
     rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
 )
-"""As `BEFORE_NAME`, and over what stands in parentheses."""
+"""As far as no word begins: anywhere, or outside parentheses."""
 WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
 """A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
 CREATED = _compiled(
     rf"(?i:create) {_BLANK}++ (?: (?i:or) {_BLANK}++ (?i:replace) {_BLANK}++ )?+ (?! (?i:or) (?!{_INSIDE}) ) ({_NAME})"
 )
 """What is made, where no comment stands before it: a quick look at what nearly every CREATE is."""
+_CONSTANT = rf"(?: [nNbBxX] | [uU]& )?+ {_STRING} | [eE]{_ESCAPED}(?:{_CONTINUED})*+"
+_DIGITS = r"[0-9]++ (?: _[0-9]++ )*+"
+_ANY_NUMBER = rf"0[xXoObB][0-9a-fA-F_]++ | (?: {_DIGITS} (?: \.[0-9_]*+ )?+ | \.[0-9]++ ) (?: [eE][+-]?+[0-9]++ )?+"
+_SIGN = _none_of(_LETTERS + string.digits + BLANKS + "'\"")
+_OPERATOR = rf":: | (?: [~!@\#^&|`?+*%<>=] | -(?!-) | /(?!\*) )++ | {_SIGN}"
+_DOLLAR_TAG = rf"\$(?:{_START}{_IN_TAG}*+)?\$"
+TOKEN = _compiled(
+    rf"(?: {_BLANK_OR_COMMENT} )*+ (?: ([uU]&{_QUOTED_NAME}) | ({_CONSTANT}) | ({_NAME}) | ({_QUOTED_NAME})"
+    rf"| ({_ANY_NUMBER}) | (\$[0-9]++) | ({_DOLLAR_TAG}) | (/\*) | ({_OPERATOR}) )"
+)
+"""What stands before a token, and the token as one of the groups: 1 name U&"...", 2 constant, 3 word, 4 quoted name,
+5 number, 6 parameter, 7 the opening of a dollar quote, 8 that of a nested comment, 9 operator or sign."""
+GROUPS = _compiled(rf"{_GROUP} (?: (?: {_BLANK_OR_COMMENT} )*+ , (?: {_BLANK_OR_COMMENT} )*+ {_GROUP} )*+")
+WITHIN_GROUP = _compiled(rf"(?: {_INNER} | ; )*+")
+"""As far as no parenthesis opens or closes, no dollar quote and no nested comment begins."""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
-DOLLAR_TAG = re.compile(rf"\$(?:{_START}{_IN_TAG}*+)?\$")
+DOLLAR_TAG = re.compile(_DOLLAR_TAG)
 NAME = re.compile(_NAME)
-QUOTED_NAME = re.compile(_QUOTED_NAME)
 OPENING, CLOSING = re.compile(r"\(++"), re.compile(r"\)++")
 ATOMIC = re.compile(rf"(?i:atomic)(?!{_INSIDE})")
-
-
-def first_words(sql: str, start: int, end: int) -> tuple[str, ...]:
-    """Four at most, in upper case; see `Statement.words`."""
-    return tuple(islice(_names(sql, start, end), 4))
-
-
-def _names(sql: str, start: int, end: int) -> Iterator[str]:
-    """In upper case, up to the first string; `"` for each in double quotes."""
-    position: int | None = start
-    while position is not None and (position := end_of(BEFORE_NAME, sql, position, end)) < end:
-        if match := NAME.match(sql, position, end):
-            yield match.group().upper()
-            position = match.end()
-        elif match := QUOTED_NAME.match(sql, position, end):
-            yield '"'
-            position = match.end()
-        elif sql.startswith("/*", position):
-            position = end_of_comment(sql, position)
-        else:
-            break
 
 
 def end_of_comment(sql: str, start: int) -> int | None:

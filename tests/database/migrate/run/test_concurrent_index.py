@@ -4,14 +4,17 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
+import asyncpg
 import pytest
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationFileError, SchemaDirty
 from controller.migrate.history.session import RunSettings
+from controller.migrate.sql.quoting import identifier
 from tests.database.engine import history, run, run_alone, tables
 from tests.database.silence import Notes
+from tests.support.database import Database
 
 A, B = "V1_make_a.up.sql", "V2_index.up.sql"
 TABLE = {A: "CREATE TABLE a (n int)", "V1_make_a.down.sql": "DROP TABLE a"}
@@ -212,3 +215,28 @@ async def test_the_build_waits_for_an_old_transaction_longer_than_for_a_table(
 async def test_a_refusal_of_a_statement_that_runs_alone_names_its_place(connection: Connection, text: str) -> None:
     with pytest.raises((SchemaDirty, MigrationFailed), match=r"V2_index\.up\.sql:3:"):
         await run(connection, {**TABLE, B: f"SELECT 1;\n\n{text}"})
+
+
+@pytest.mark.parametrize(
+    ("build", "name"),
+    [
+        ("CREATE INDEX CONCURRENTLY a_n -- why\rON a (n)", "a_n"),
+        ("CREATE /* a /* b */ */ INDEX CONCURRENTLY A_N ON public /* x */ . A (n)", "a_n"),
+        ('CREATE INDEX CONCURRENTLY IF NOT EXISTS U&"a_n\\0064" ON U&"!0061" UESCAPE \'!\' (n)', "a_nd"),
+        ("CREATE INDEX CONCURRENTLY a_n$ü ON only_here.public.a (n)", "a_n$ü"),
+        ('CREATE INDEX CONCURRENTLY "a_n ""x"".y" ON ONLY a (n)', 'a_n "x".y'),
+        (f"CREATE INDEX CONCURRENTLY a_n{'x' * 80} ON a (n)", f"a_n{'x' * 60}"),
+    ],
+)
+async def test_a_half_built_index_is_found_however_its_name_is_written(
+    connection: Connection, database: Database, build: str, name: str
+) -> None:
+    build = build.replace("only_here", f'"{database.name}"')
+    await run(connection, TABLE)
+    await connection.execute("INSERT INTO a VALUES (1), (1)")
+    with pytest.raises(asyncpg.UniqueViolationError):
+        await connection.execute(build.replace("INDEX", "UNIQUE INDEX", 1))
+    await run(connection, {**TABLE, B: build})
+    listed = "SELECT relname, indisvalid FROM pg_index JOIN pg_class ON oid = indexrelid WHERE relname LIKE 'a\\_n%'"
+    assert [tuple(row) for row in await connection.fetch(listed)] == [(name, True)]
+    await connection.execute(f"DROP INDEX {identifier(name)}")

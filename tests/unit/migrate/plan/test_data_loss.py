@@ -1,15 +1,20 @@
-"""What data a way back takes with it, as its statements say."""
+"""What data a down migration takes with it, as its statements say."""
 
 import pytest
 
-from controller.migrate.plan.data_loss import MOST_COUNTED, Loss, Toll, expected_losses
+from controller.migrate.catalog.row_counts import TableLoss
+from controller.migrate.plan.data_loss import PossibleLoss, expected_losses
 from controller.migrate.plan.model import Direction, Step
+from controller.migrate.sql.removed_data import RemovedData
 from tests.unit.migrate.folders import migrations
 
 
 def losses(down: str) -> list[str]:
     (migration,) = migrations("V1_a", V1_a_down=down)
-    return [Toll(loss, None).subject for loss in expected_losses([Step(migration, Direction.DOWN)])]
+    return [
+        loss.text if isinstance(loss, PossibleLoss) else TableLoss(loss, None).subject
+        for loss in expected_losses([Step(migration, Direction.DOWN)])
+    ]
 
 
 @pytest.mark.parametrize(
@@ -25,27 +30,44 @@ def losses(down: str) -> list[str]:
         ("ALTER TABLE a DROP CONSTRAINT c, ALTER COLUMN n DROP NOT NULL, ALTER n DROP DEFAULT", []),
         ("DROP TABLE a; DROP TABLE a", ["a"]),
         ("SELECT 'DROP TABLE a'", []),
+        ("DROP TABLE A; DROP TABLE /* x */ a CASCADE", ["A"]),
+        ("DROP INDEX i;\n\nUPDATE a SET n = 'secret';", ["may lose data: UPDATE a SET n = ..., line 3"]),
+        ("TRUNCATE a CASCADE", ["a", "may lose data: TRUNCATE a CASCADE, line 1"]),
+        (
+            "SELECT prune();\nSELECT prune()",
+            ["may lose data: SELECT prune(), line 1", "may lose data: SELECT prune(), line 2"],
+        ),
     ],
 )
-def test_a_way_back_loses_what_its_statements_name(down: str, expected: list[str]) -> None:
+def test_a_down_migration_loses_what_its_statements_name(down: str, expected: list[str]) -> None:
     assert losses(down) == expected
 
 
-def test_a_way_up_is_not_looked_at() -> None:
+def test_an_up_migration_is_not_looked_at() -> None:
     (migration,) = migrations("V1_a", V1_a_up="DROP TABLE a")
     assert expected_losses([Step(migration, Direction.UP)]) == ()
 
 
-@pytest.mark.parametrize(
-    ("rows", "exact", "steady"),
-    [
-        (0, "a.n (0 rows)", "a.n (empty)"),
-        (1, "a.n (1 row)", "a.n (holds data)"),
-        (7, "a.n (7 rows)", "a.n (holds data)"),
-        (MOST_COUNTED + 1, "a.n (more than 10000 rows)", "a.n (holds data)"),
-        (None, "a.n (rows not counted: it is locked, or not ours to read)", "a.n (holds data)"),
-    ],
-)
-def test_a_status_does_not_change_with_every_row(rows: int | None, exact: str, steady: str) -> None:
-    toll = Toll(Loss("a", "n"), rows)
-    assert (toll.text, toll.steady_text) == (exact, steady)
+def test_a_table_with_and_without_its_children_is_one_loss_the_wider_one() -> None:
+    for down in ("TRUNCATE ONLY a; DELETE FROM a", "DELETE FROM a; TRUNCATE ONLY a"):
+        (migration,) = migrations("V1_a", V1_a_down=down)
+        (loss,) = expected_losses([Step(migration, Direction.DOWN)])
+        assert isinstance(loss, RemovedData)
+        assert not loss.only
+
+
+def test_what_is_not_understood_is_known_by_file_and_line_and_steady() -> None:
+    first, second = migrations("V1_a", "V2_b", V1_a_down="DO $$ x $$", V2_b_down="-- why\nDO $$ y $$")
+    found = expected_losses([Step(second, Direction.DOWN), Step(first, Direction.DOWN)])
+    assert found == (PossibleLoss("DO ...", 2, "V2_b.down.sql"), PossibleLoss("DO ...", 1, "V1_a.down.sql"))
+    assert [loss.steady_text for loss in found if isinstance(loss, PossibleLoss)] == [
+        "may lose data: DO ..., line 2",
+        "may lose data: DO ..., line 1",
+    ]
+
+
+def test_what_an_earlier_run_has_done_is_lost_already() -> None:
+    (migration,) = migrations("V1_a", V1_a_down="-- dashdb:no-transaction\nDROP TABLE a; DROP TABLE b")
+    (loss,) = expected_losses([Step(migration, Direction.DOWN, resume_at=1)])
+    assert isinstance(loss, RemovedData)
+    assert loss.table.sql == "b"

@@ -1,0 +1,131 @@
+"""How many rows a plan's down migrations would take with them, looked up within a time of its own."""
+
+import asyncio
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from controller.database.connection import Connection
+from controller.database.failures import DRIVER_ERRORS, ends_connection
+from controller.database.transaction import transaction
+from controller.migrate.plan.data_loss import DataLoss, PossibleLoss
+from controller.migrate.sql.quoting import identifier
+from controller.migrate.sql.removed_data import RemovedData
+
+MOST_COUNTED = 10_000
+"""Rows; above this nobody waits for an exact figure."""
+TIME_LIMIT = 2.0
+"""Seconds for all tables of a plan together."""
+_LOCK_TIMEOUT = 0.5
+"""Seconds that a count may queue for a table's lock."""
+_ANSWER_TIME = 0.1
+"""Seconds by which the server gives up before we do, so that its answer still arrives and the connection is kept."""
+
+# Views and foreign tables are left out: counting them would run code of users, or ask other servers.
+_HOLDS_ROWS = "SELECT relkind IN ('r', 'p') FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)"
+
+
+@dataclass(frozen=True, slots=True)
+class TableLoss:
+    """Data that a down migration names, with the number of rows that it would take with it now.
+
+    Attributes:
+        rows: that hold something, `MOST_COUNTED` + 1 for more than that; None where they were not counted.
+    """
+
+    loss: RemovedData
+    rows: int | None
+
+    @property
+    def table(self) -> str:
+        """Return the table as its file writes it."""
+        return self.loss.table.sql
+
+    @property
+    def column(self) -> str | None:
+        """Return the column as its file writes it; None where rows go."""
+        return self.loss.column.sql if self.loss.column else None
+
+    @property
+    def subject(self) -> str:
+        """Return what goes: a table, or table.column."""
+        return self.table if self.column is None else f"{self.table}.{self.column}"
+
+    @property
+    def text(self) -> str:
+        """Return the loss for people, exact."""
+        if self.rows is None:
+            return f"{self.subject} (rows not counted)"
+        count = f"more than {MOST_COUNTED}" if self.rows > MOST_COUNTED else str(self.rows)
+        return f"{self.subject} ({count} row{'' if self.rows == 1 else 's'})"
+
+    @property
+    def steady_text(self) -> str:
+        """Return the loss for a status, which is not to change with every row."""
+        return f"{self.subject} ({'empty' if self.rows == 0 else 'holds data'})"
+
+
+CountedLoss = TableLoss | PossibleLoss
+
+
+async def count_rows(
+    connection: Connection, losses: Iterable[DataLoss], schema: str | None = None, *, seconds: float = TIME_LIMIT
+) -> tuple[CountedLoss, ...]:
+    """Return the losses in their order, those of tables with their rows; read only, in `seconds` at most.
+
+    A table whose rows cannot be counted, whatever the reason, is one whose rows are not counted.
+
+    Args:
+        schema: in which the files' names are looked up; None for the search_path of the user.
+        seconds: for all of them together; what comes later is not counted.
+
+    Raises:
+        OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the connection broke.
+    """
+    deadline = asyncio.get_running_loop().time() + seconds
+    return tuple(
+        [
+            TableLoss(loss, await _rows(connection, loss, schema, deadline)) if isinstance(loss, RemovedData) else loss
+            for loss in losses
+        ]
+    )
+
+
+async def _rows(connection: Connection, loss: RemovedData, schema: str | None, deadline: float) -> int | None:
+    """Return how many rows hold what is lost; None where that cannot be told."""
+    remaining = deadline - asyncio.get_running_loop().time() - _ANSWER_TIME
+    if remaining <= 0:
+        return None
+    try:
+        async with asyncio.timeout_at(deadline), transaction(connection, read_only=True):
+            await connection.execute(_limits(remaining, schema))
+            if not await connection.fetchval(_HOLDS_ROWS, loss.table.sql):
+                return None
+            rows: int = await connection.fetchval(_count(loss))
+            return rows
+    except DRIVER_ERRORS as error:
+        if connection.is_closed() or (ends_connection(error) and not isinstance(error, TimeoutError)):
+            raise
+        return None
+
+
+def _count(loss: RemovedData) -> str:
+    only = "ONLY " if loss.only else ""
+    # IS NOT NULL is false for a composite value of which one field is NULL.
+    where = f" WHERE {loss.column.sql} IS DISTINCT FROM NULL" if loss.column else ""
+    return f"SELECT count(*) FROM (SELECT FROM {only}{loss.table.sql}{where} LIMIT {MOST_COUNTED + 1}) AS held"
+
+
+def _limits(remaining: float, schema: str | None) -> str:
+    """Return SQL that holds for the transaction; a policy for rows is refused rather than run."""
+    settings = {
+        "statement_timeout": str(_milliseconds(remaining)),
+        "lock_timeout": str(_milliseconds(min(_LOCK_TIMEOUT, remaining))),
+        "row_security": "off",
+    }
+    if schema is not None:
+        settings["search_path"] = identifier(schema)
+    return "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, round(seconds * 1000))
