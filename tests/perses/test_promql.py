@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from controller.templates.shipped import shipped_templates
-from tests.perses.perses import dashboard_of, expressions, filled_in
+from tests.perses.expressions import dashboard_of, expressions, filled_in
 from tests.support.binaries import promtool
 
 CASES = sorted((Path(__file__).parent / "promql").glob("*.yaml"))

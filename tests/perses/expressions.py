@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controller.templates.document import Dashboard, ListVariable
-from controller.templates.parsing import parse_document
-from controller.templates.plugins import PrometheusLabelValuesVariable, PrometheusPromQLVariable
 from controller.templates.shipped import ShippedTemplate
+from tests.perses.document import Dashboard, ListVariable
+from tests.perses.parsing import parse_document
+from tests.perses.plugins import PrometheusLabelValuesVariable, PrometheusPromQLVariable
 
 Choice = str | list[str]
 """What a person chose: `All`, one value, or several."""
