@@ -27,8 +27,8 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 
-unit: $(STAMP) ## The tests that need no server
-	$(BIN)/python -m pytest -q tests/unit
+unit: $(STAMP) ## The tests that need no server, no cluster and no build
+	$(BIN)/python -m pytest -q tests/unit tests/perses
 
 parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus (built once, then cached)
 	@$(BIN)/python -m tests.support.binaries
