@@ -54,7 +54,7 @@ def tour(stage: Stage, folder: Path) -> None:
         with postgresql(stage) as postgres:
             without_a_cluster(stage, postgres, builds, folder)
             if not builds.finished(0):
-                stage.wait_for("kube-apiserver and etcd are built", builds.finished, lambda: builds.progress)
+                stage.wait_for("The cluster's parts", builds.finished, lambda: builds.progress)
             with operator_running(stage, postgres, folder) as shown:
                 for step in STEPS:
                     step(shown)

@@ -74,7 +74,7 @@ class Stage:
         else:
             while not arrived(LINE_EVERY):
                 self.aside(f"{text}: {progress()}")
-        self.console.print(f"   {escape(text)}: [green]done[/], after {time.monotonic() - started:.0f} more seconds")
+        self.console.print(f"   {escape(text)}: [green]done[/], {time.monotonic() - started:.0f} s later")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:
