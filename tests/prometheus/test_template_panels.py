@@ -21,7 +21,7 @@ TEMPLATES = {template.id: template for template in shipped_templates()}
 
 
 def recording_rules(case: dict[str, Any]) -> dict[str, Any]:
-    """All expressions of the template of CASE, as Prometheus gets them."""
+    """Return all expressions of the template of CASE, as Prometheus gets them."""
     dashboard = dashboard_of(TEMPLATES[case["template"]])
     rules = [
         {"record": expression.name, "expr": filled_in(expression.text, dashboard, case["choices"])}
