@@ -11,8 +11,11 @@ from tests.demo.builds import BackgroundBuilds, Part
 from tests.support.go_builds import run_with_progress
 from tests.support.processes import SupportError, wait_until
 
+WAIT = "import signal, time; signal.signal(signal.SIGINT, signal.SIG_DFL); time.sleep(600)"
+"""A shell may have started us with SIGINT ignored, which a compiler would inherit; Go itself sets a handler."""
 PARENT = """
-import subprocess, sys, time
+import signal, subprocess, sys, time
+signal.signal(signal.SIGINT, signal.SIG_DFL)
 child = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
 print(child.pid, file=open(sys.argv[1], "w"), flush=True)
 time.sleep(600)
@@ -36,7 +39,7 @@ def test_parts_that_are_there_are_found_at_once(tmp_path: Path) -> None:
 
 
 def test_a_build_is_told_about_while_it_runs(tmp_path: Path) -> None:
-    with BackgroundBuilds([build(tmp_path, "-c", "import time; time.sleep(600)")]) as builds:
+    with BackgroundBuilds([build(tmp_path, "-c", WAIT)]) as builds:
         assert not builds.finished(0)
         wait_until(lambda: bool(builds.progress), what="it has begun", seconds=10)
         assert builds.progress.startswith("building a thing, ")
