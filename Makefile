@@ -6,7 +6,7 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test check unit parts bench lock crd format clean
+.PHONY: help demo test chaos check unit parts bench lock crd format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -16,7 +16,10 @@ demo: $(STAMP) ## The main job on real parts, as a guided tour
 	@$(BIN)/python -m tests.demo
 
 test: check parts ## Every test and every check
-	$(BIN)/python -m pytest -n 2 -q
+	$(BIN)/python -m pytest -n auto --dist worksteal -q
+
+chaos: parts ## The long form of all tests that repeat: 250 kills, an idle minute, ten times the examples
+	DASHDB_TESTS=long $(BIN)/python -m pytest -n auto --dist worksteal -q -m repeats
 
 check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	$(BIN)/ruff format --check .
@@ -27,8 +30,8 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 
-unit: $(STAMP) ## The tests that need no server
-	$(BIN)/python -m pytest -q tests/unit
+unit: $(STAMP) ## The tests that need no server, no cluster and no build
+	$(BIN)/python -m pytest -q tests/unit tests/perses
 
 parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus (built once, then cached)
 	@$(BIN)/python -m tests.support.binaries

@@ -4,7 +4,9 @@ import asyncio
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from importlib import import_module
 from pathlib import Path
+from types import ModuleType
 
 import click
 
@@ -20,7 +22,7 @@ from controller.health.report import STARTING, Report
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.source import MigrationSource
-from controller.runtime.gc_tuning import keep_latency_low
+from controller.runtime.gc_tuning import keep_latency_low, no_collections
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
 from controller.web.server import application, serving
@@ -84,12 +86,16 @@ async def _run(desired: Desired, read_target: Callable[[], Target], source: Migr
         return None if report is None or report.ready else f"{report.reason}: {report.message}"
 
     async with serving(application(store, not_ready, version=__version__), listen.host, listen.port):
-        # /live answers before the engine is loaded.
-        from controller.sidecar.service import SidecarAdapter, run_sidecar  # noqa: PLC0415
-
+        # The engine is loaded in a thread: /live answers meanwhile.
+        sidecar = await asyncio.to_thread(_load_engine)
         keep_latency_low()
-        adapter = SidecarAdapter(desired, read_target)
-        await run_sidecar(adapter, key=key, store=store, migrations=source.read, stop=stop)
+        adapter = sidecar.SidecarAdapter(desired, read_target)
+        await sidecar.run_sidecar(adapter, key=key, store=store, migrations=source.read, stop=stop)
+
+
+def _load_engine() -> ModuleType:
+    with no_collections():
+        return import_module("controller.sidecar.service")
 
 
 def _starting() -> Report:

@@ -12,7 +12,6 @@ from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan, Step
 from controller.migrate.run.log_progress import LoggedProgress
-from controller.migrate.run.runner import Runner
 from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.result import Event, MigrationProgress, OnProgress
@@ -48,6 +47,9 @@ async def act(
 async def _migrate(
     action: Migrate, desired: Desired, pool: Pool, migrations: Migrations, on_progress: OnProgress
 ) -> Event | None:
+    # Loaded by the first migration: a process that only watches does without it, and its memory.
+    from controller.migrate.run.runner import Runner  # noqa: PLC0415
+
     wanted = desired.schema
     settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
     async with pool.connection() as connection:

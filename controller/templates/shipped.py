@@ -4,10 +4,9 @@ from dataclasses import dataclass
 from enum import StrEnum
 from functools import cache
 from importlib import resources
+from typing import Any
 
 from controller.templates.content import TemplateContent, parse_json
-from controller.templates.document import Dashboard
-from controller.templates.parsing import parse_document
 
 
 class TemplateCategory(StrEnum):
@@ -30,10 +29,10 @@ class ShippedTemplate(TemplateContent):
 
 @cache
 def shipped_templates() -> tuple[ShippedTemplate, ...]:
-    """The four system templates, checked, in the order in which they are shown.
+    """Return the four system templates, in the order in which they are shown.
 
-    Raises:
-        TemplateError: a packaged document is not valid; the tests see to it that no release can be.
+    The documents are constants of a release, so they are read as they are; the tests hold each of them to the
+    models in `tests/perses`.
     """
     return (
         _load("template-model-serving", TemplateCategory.MODEL_SERVING, "1.0.0"),
@@ -44,27 +43,20 @@ def shipped_templates() -> tuple[ShippedTemplate, ...]:
 
 
 def _load(template_id: str, category: TemplateCategory, version: str) -> ShippedTemplate:
-    file = f"{template_id}.json"
-    text = resources.files("controller.templates").joinpath("documents", file).read_text(encoding="utf-8")
-    dashboard = parse_document(file, text)
+    path = resources.files("controller.templates").joinpath("documents", f"{template_id}.json")
+    document = parse_json(path.read_text(encoding="utf-8"))
+    display = document["spec"]["display"]
     return ShippedTemplate(
         id=template_id,
-        name=dashboard.spec.display.name,
-        description=dashboard.spec.display.description,
+        name=display["name"],
+        description=display["description"],
         category=category,
         version=version,
-        document=parse_json(text),
-        variables=_variables(dashboard),
+        document=document,
+        variables=tuple(_form_field(variable["spec"]) for variable in document["spec"]["variables"]),
     )
 
 
-def _variables(dashboard: Dashboard) -> tuple[dict[str, str], ...]:
-    """What a form needs to ask for the variables without reading the document."""
-    return tuple(
-        {
-            "name": variable.spec.name,
-            "label": variable.spec.display.name,
-            "description": variable.spec.display.description,
-        }
-        for variable in dashboard.spec.variables
-    )
+def _form_field(spec: dict[str, Any]) -> dict[str, str]:
+    """Return what a form needs to ask for a variable without reading the document."""
+    return {"name": spec["name"], "label": spec["display"]["name"], "description": spec["display"]["description"]}

@@ -17,16 +17,19 @@ import pytest
 
 from tests.database.programs import DASHDB, environ, write_migrations
 from tests.support.database import Database
+from tests.support.effort import rounds
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until_async
 
-KILLS = 100
-"""Each way; 200 in all."""
+KILLS = rounds(short=15, long=100)
+"""Each way: direct, and through PgBouncer."""
+EARLY = 5
+"""Every so many kills, one may come before a process has done anything."""
 FILES = 100
 MOST_FILES_BETWEEN = 12
 LATEST_SECONDS = 0.8
-"""After its start, for a kill that may come before a process has done anything."""
+"""After its start, for an early kill."""
 
 BEGIN, END = ("INSERT INTO ran VALUES ({n}, " + part + ");\n" for part in ("'begin'", "'end'"))
 TRANSACTIONAL = BEGIN + "CREATE TABLE t{n} (n int);\nSELECT pg_sleep(0.004);\nCREATE INDEX i{n} ON t{n} (n);\n" + END
@@ -118,7 +121,7 @@ def killed(process: "subprocess.Popen[str]", kills: Kills) -> bool:
     """Kills PROCESS at a random moment; False where it had ended by itself, with all that was pending applied."""
     assert process.stderr is not None
     applied = 0
-    if random.random() < 0.2:
+    if kills.hit % EARLY == EARLY - 1:
         time.sleep(random.uniform(0, LATEST_SECONDS))
     else:
         most = random.randint(1, MOST_FILES_BETWEEN)
@@ -166,8 +169,9 @@ async def migrated(postgres: PostgresServer, pooler: PgBouncer | None, folder: P
     postgres.drop_database(database)
 
 
+@pytest.mark.repeats
 @pytest.mark.timeout(600)
-async def test_a_hundred_kills_leave_each_file_applied_once(
+async def test_kills_leave_each_file_applied_once(
     postgres: PostgresServer, pooler: PgBouncer | None, folder: Path
 ) -> None:
     kills = Kills()

@@ -6,27 +6,35 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.effort import rounds
 from tests.support.postgres import PostgresServer
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
 
-KILLS = 50
+KILLS = rounds(short=10, long=50)
 EARLIEST_SECONDS, LATEST_SECONDS = 0.05, 0.5
 """After kubectl began: from before the resource is there until after a first reconcile is over."""
 
 
+def moments() -> list[float]:
+    """Return one random moment in each of KILLS equal parts of the time, in random order: some surely are early."""
+    part = (LATEST_SECONDS - EARLIEST_SECONDS) / KILLS
+    return random.sample([EARLIEST_SECONDS + part * (number + random.random()) for number in range(KILLS)], KILLS)
+
+
+@pytest.mark.repeats
 @pytest.mark.timeout(900)
-def test_fifty_kills_leave_each_version_once_and_four_templates(
+def test_kills_leave_each_version_once_and_four_templates(
     account: Path, team: Namespace, postgres: PostgresServer, tmp_path: Path
 ) -> None:
     operator = OperatorProcess(account, tmp_path / "operator.log", namespace=team.name)
     interrupted = 0
     with operator:
-        for number in range(KILLS):
+        for number, moment in enumerate(moments()):
             name = f"perses-{number}"
             database = postgres.create_database()
             team.apply(secret(name, connection_values(database)))
-            killer = threading.Timer(random.uniform(EARLIEST_SECONDS, LATEST_SECONDS), operator.kill)
+            killer = threading.Timer(moment, operator.kill)
             killer.start()
             team.apply(resource(name, secret_name=name, health={"intervalSeconds": 1}))
             killer.join()

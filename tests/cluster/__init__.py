@@ -1,0 +1,1 @@
+"""The operator and its manifests on a real API server."""

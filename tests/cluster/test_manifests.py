@@ -193,3 +193,11 @@ def test_a_container_of_a_sample_runs_a_command_that_exists(sample: str, command
     assert container["args"][:2] == command
     assert container["image"] == f"{NAME}:{__version__}"
     assert CliRunner().invoke(root, [*container["args"], "--help"]).exit_code == 0
+
+
+def test_the_job_in_the_alerts_is_what_prometheus_operator_calls_the_service(control_plane: ControlPlane) -> None:
+    installation = Installation(control_plane, "manifests")
+    assert "jobLabel" not in installation.one("ServiceMonitor")["spec"]  # then the job is the Service's name
+    rules = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
+    jobs = set(re.findall(r'job="([^"]*)"', rules.read_text()))
+    assert jobs == {installation.one("Service")["metadata"]["name"]}

@@ -1,8 +1,8 @@
 """PostgreSQL, the API server and the operator go away and come back."""
 
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 
+import asyncpg
 import pytest
 
 from tests.support.database import Database
@@ -99,7 +99,7 @@ def test_a_deleted_template_comes_back_and_an_edit_is_kept_and_reported(
     assert states()["template-notebook"] == "Customized"
 
 
-def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
+async def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
     operator: OperatorProcess,
     team: Namespace,
     apply: Callable[..., None],
@@ -108,12 +108,12 @@ def test_a_table_that_somebody_locked_or_closed_is_no_lost_connection(
 ) -> None:
     apply(pool={"queryTimeoutSeconds": 1})
     team.wait_for("perses", "Ready", "True")
-    lock = "BEGIN; LOCK TABLE dashboard_template; SELECT pg_sleep(8);"
-    with ThreadPoolExecutor() as beside:
-        beside.submit(postgres.psql, database, sql=lock)
-        team.wait_for("perses", "TemplatesSeeded", "False", reason="Timeout")
-        health = operator.get(f"/api/v1/health/{team.name}/perses")
-        status = {c["type"]: c["status"] for c in team.get("perses")["status"]["conditions"]}
+    beside = await asyncpg.connect(database.dsn)
+    await beside.execute("BEGIN; LOCK TABLE dashboard_template")
+    team.wait_for("perses", "TemplatesSeeded", "False", reason="Timeout")
+    health = operator.get(f"/api/v1/health/{team.name}/perses")
+    status = {c["type"]: c["status"] for c in team.get("perses")["status"]["conditions"]}
+    await beside.close()
     assert (status["Connected"], status["SchemaCurrent"], status["Healthy"]) == ("True", "True", "True")
     assert health[0] == 200
     team.wait_for("perses", "Ready", "True")

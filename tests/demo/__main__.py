@@ -1,183 +1,79 @@
-"""The tour itself."""
+"""The tour: PostgreSQL alone first, while what the cluster needs is built in the background."""
 
-import json
+import signal
 import sys
 import tempfile
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
+from tests.demo.builds import BackgroundBuilds
+from tests.demo.cluster import STEPS, operator_running
+from tests.demo.engine import beside_a_backend, migrate, seed_templates
 from tests.demo.stage import NotAsPromised, Stage
 from tests.support.binaries import certs_program, etcd, kube_apiserver
-from tests.support.controlplane import ControlPlane
-from tests.support.database import Database
-from tests.support.installation import install_operator
-from tests.support.postgres import PostgresServer, clean_environ
+from tests.support.postgres import PostgresServer
 from tests.support.processes import SupportError
-from tests.support.resources import Namespace, connection_values, resource, secret
-from tests.support.serving import OperatorProcess, ServingProcess
 
-QUICK_START = Path(__file__).parents[1] / "database" / "schema" / "quick-start.sql"
-INTERVAL_SECONDS = 3
-TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
-
-
-class Tour:
-    """What the steps share."""
-
-    def __init__(
-        self, stage: Stage, cluster: ControlPlane, postgres: PostgresServer, operator: OperatorProcess, folder: Path
-    ) -> None:
-        """FOLDER takes logs."""
-        self.stage = stage
-        self.folder = folder
-        self.cluster = cluster
-        self.postgres = postgres
-        self.operator = operator
-        cluster.kubectl("create", "namespace", "team-a")
-        self.team = Namespace(cluster, "team-a")
-        self.database: Database = postgres.create_database("perses")
-
-    def kubectl(self, *words: str) -> str:
-        """Runs and shows a kubectl command in the team's namespace."""
-        answer = self.cluster.kubectl(*words, "-n", self.team.name).stdout
-        self.stage.command(f"kubectl {' '.join(words)} -n {self.team.name}", answer)
-        return answer
-
-    def curl(self, path: str, *, of: ServingProcess | None = None) -> int:
-        """Asks an endpoint, the operator's unless said otherwise, and shows the JSON; the HTTP status."""
-        asked = of or self.operator
-        status, body = asked.get(path)
-        self.stage.command(f"curl -i localhost:{asked.port}{path}")
-        self.stage.answer(f"HTTP {status}\n{json.dumps(json.loads(body), indent=1)}")
-        return status
-
-    def psql(self, statement: str) -> str:
-        answer = self.postgres.psql(self.database, sql=statement)
-        self.stage.command(f'psql perses -c "{statement}"', answer)
-        return answer
-
-
-def apply(tour: Tour) -> None:
-    """The main job: a Secret, a resource, Ready."""
-    tour.stage.heading("A Secret and a DashboardDatabase: that is all a team writes")
-    wanted = resource("perses", secret_name="perses-db", health={"intervalSeconds": INTERVAL_SECONDS})
-    tour.stage.command("cat perses.yaml", json.dumps(wanted["spec"], indent=1))
-    started = time.monotonic()
-    printed = tour.team.apply(secret("perses-db", connection_values(tour.database)), wanted)
-    tour.stage.command("kubectl apply -f perses-db.yaml -f perses.yaml", printed)
-    tour.kubectl("wait", "--for=condition=Ready", "ddb/perses", "--timeout=30s")
-    tour.stage.say(f"Ready {time.monotonic() - started:.1f} s after kubectl apply began.")
-    tour.kubectl("get", "ddb")
-    conditions = "-o=jsonpath={range .status.conditions[*]}{.type}={.status} {.reason}: {.message}{'\\n'}{end}"
-    answer = tour.cluster.kubectl("get", "ddb", "perses", conditions, "-n", tour.team.name).stdout
-    tour.stage.command("kubectl get ddb perses -o jsonpath=... # the conditions", answer)
-    seeded = tour.team.condition("perses", "TemplatesSeeded")
-    tour.stage.check("Connected, SchemaCurrent, TemplatesSeeded, Healthy", seeded["status"] == "True")
-
-
-def look_inside(tour: Tour) -> None:
-    """What is in the database now."""
-    tour.stage.heading("What it did to the database")
-    listed = tour.postgres.psql(tour.database, sql="\\dt")
-    tour.stage.command("psql perses -c '\\dt'", listed)
-    tour.stage.check("six tables", all(f" {table} " in listed for table in TABLES))
-    panels = "(SELECT count(*) FROM jsonb_object_keys(doc->'spec'->'panels')) AS panels"
-    templates = tour.psql(f"SELECT id, category, version, {panels} FROM dashboard_template ORDER BY id")
-    tour.stage.check("four system templates with their panels", templates.count("template-") == 4)
-    tour.psql("SELECT version, description, direction, applied_at, applied_by, duration_ms FROM schema_version")
-    answer = tour.postgres.psql(tour.database, file=QUICK_START)
-    tour.stage.command(f"psql perses -f {QUICK_START.name}   # the users' everyday statements", answer)
-    tour.stage.check("every statement of the quick start runs as written", "My Dashboard" in answer)
-
-
-def ask_the_endpoints(tour: Tour) -> None:
-    """Probes, health, metrics."""
-    tour.stage.heading("Probes, health and metrics")
-    paths = ("/live", "/ready", f"/api/v1/health/{tour.team.name}/perses", "/metrics/health")
-    for path in paths:
-        tour.stage.check(f"{path} answers 200", tour.curl(path) == 200)
-    body = tour.operator.get("/metrics")[1]
-    ours = [line for line in body.splitlines() if line.startswith("dashdb_")]
-    tour.stage.command(f"curl localhost:{tour.operator.port}/metrics | grep ^dashdb_", "\n".join(ours))
-    series = f'dashdb_database_ready{{name="perses",namespace="{tour.team.name}"}} 1.0'
-    tour.stage.check("Prometheus sees the database ready", series in ours)
-
-
-def break_and_mend(tour: Tour) -> None:
-    """3 a.m."""
-    tour.stage.heading("3 a.m.: PostgreSQL goes away, and comes back")
-    tour.stage.say("PostgreSQL is shut down.")
-    tour.postgres.stop("fast")
-    with tour.stage.waiting("The operator notices"):
-        tour.team.wait_for("perses", "Ready", "False", seconds=30)
-    tour.kubectl("get", "ddb", "-o", "wide")
-    tour.stage.check("unhealthy is said with 503", tour.curl(f"/api/v1/health/{tour.team.name}/perses") == 503)
-    tour.stage.check("/live stays 200: no probe kills the operator for it", tour.operator.get("/live")[0] == 200)
-    tour.stage.say("PostgreSQL is started again.")
-    tour.postgres.start()
-    with tour.stage.waiting("The operator heals the resource by itself"):
-        tour.team.wait_for("perses", "Ready", "True", seconds=30)
-    tour.kubectl("get", "ddb")
-    events = "".join(f"{e['type']:8} {e['reason']:18} {e['note']}\n" for e in tour.team.events())
-    tour.stage.command(f"kubectl events -n {tour.team.name}", events)
-    tour.stage.check("the outage is in the events", "ConnectionRefused" in events)
-
-
-def beside_a_backend(tour: Tour) -> None:
-    """The same engine without an operator."""
-    tour.stage.heading("The same as a sidecar: one database, no cluster")
-    database = tour.postgres.create_database("beside")
-    options = ("serve", "--migrate", "--seed")
-    sidecar = ServingProcess(options, tour.folder / "sidecar.log", {**clean_environ(), **database.environ})
-    tour.stage.command(f"DB_HOST=... DB_NAME=beside dashdb {' '.join(options)} --listen 127.0.0.1:{sidecar.port}")
-    with sidecar:
-        tour.stage.check("/ready answers 200", tour.curl("/ready", of=sidecar) == 200)
-        tour.stage.check("/api/v1/health answers 200", tour.curl("/api/v1/health", of=sidecar) == 200)
-        listed = tour.postgres.psql(database, sql="\\dt")
-        tour.stage.check("six tables there too", all(f" {table} " in listed for table in TABLES))
-        tour.stage.check("SIGTERM ends it with exit code 0", sidecar.stop() == 0)
-
-
-def forget(tour: Tour) -> None:
-    """Deleting the resource is no way to lose data."""
-    tour.stage.heading("Deleting the resource keeps the data")
-    tour.kubectl("delete", "ddb", "perses", "--timeout=10s")
-    kept = tour.psql("SELECT count(*) AS dashboards FROM dashboard")
-    tour.stage.check("the dashboard of the quick start is still there", "1" in kept.split())
+CLUSTER_PARTS = (certs_program, etcd, kube_apiserver)
+"""In the order in which they are built."""
+CACHED_SECONDS = 0.5
+"""In which parts that are in the cache have been found."""
 
 
 @contextmanager
-def real_parts(stage: Stage) -> Iterator[Tour]:
-    """PostgreSQL, kube-apiserver with etcd, and the operator with its own account's rights; gone afterwards."""
-    stage.heading("Real parts: PostgreSQL 18, kube-apiserver with etcd, and the operator")
+def postgresql(stage: Stage) -> Iterator[PostgresServer]:
+    """Start a server of the latest major version; gone afterwards."""
+    stage.heading("A real PostgreSQL 18")
     with ExitStack() as stack:
-        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-demo-")))
-        for prepare in (kube_apiserver, etcd, certs_program):
-            prepare()  # builds what is missing, and shows how far it is
         with stage.waiting("PostgreSQL"):
-            postgres = stack.enter_context(PostgresServer(18))
-        with stage.waiting("kube-apiserver with etcd"):
-            cluster = stack.enter_context(ControlPlane())
-        kubeconfig = install_operator(cluster)
-        stage.say("Installed from manifests/: the CRD, the operator's ServiceAccount and its rights.")
-        operator = OperatorProcess(kubeconfig, folder / "operator.log")
-        with stage.waiting("dashdb operator, with the token of its own ServiceAccount"):
-            stack.enter_context(operator)
-        yield Tour(stage, cluster, postgres, operator, folder)
+            server = stack.enter_context(PostgresServer(18))
+        yield server
+
+
+def without_a_cluster(stage: Stage, postgres: PostgresServer, builds: BackgroundBuilds, folder: Path) -> None:
+    """Show all that PostgreSQL alone can show, and between the steps how far the builds are."""
+    database = postgres.create_database("engine")
+    steps: tuple[Callable[[], None], ...] = (
+        lambda: migrate(stage, postgres, database),
+        lambda: seed_templates(stage, database),
+        lambda: beside_a_backend(stage, postgres, folder),
+    )
+    for step in steps:
+        step()
+        if builds.progress:
+            stage.aside(f"in the background: {builds.progress}")
+
+
+def tour(stage: Stage, folder: Path) -> None:
+    """Show everything; FOLDER takes logs."""
+    with BackgroundBuilds(CLUSTER_PARTS) as builds:
+        if not builds.finished(CACHED_SECONDS):
+            stage.say("kube-apiserver and etcd are built in the background (once, some minutes); what needs only")
+            stage.say("PostgreSQL comes first.")
+        with postgresql(stage) as postgres:
+            without_a_cluster(stage, postgres, builds, folder)
+            if not builds.finished(0):
+                stage.wait_for("The cluster's parts", builds.finished, lambda: builds.progress)
+            with operator_running(stage, postgres, folder) as shown:
+                for step in STEPS:
+                    step(shown)
 
 
 def main() -> int:
-    """Exit code 0 if every promise was kept."""
+    """Return exit code 0 if every promise was kept, 130 after a Ctrl-C, 1 otherwise."""
+    signal.signal(signal.SIGTERM, lambda _number, _frame: sys.exit(128 + signal.SIGTERM))
     stage = Stage()
     try:
-        with real_parts(stage) as tour:
-            for step in (apply, look_inside, ask_the_endpoints, break_and_mend, beside_a_backend, forget):
-                step(tour)
+        with tempfile.TemporaryDirectory(prefix="dashdb-demo-") as folder:
+            tour(stage, Path(folder))
     except (NotAsPromised, SupportError) as error:
-        stage.console.print(f"\n[bold red]Not as promised:[/] {error}", markup=True)
+        stage.console.print("\n[bold red]Not as promised:[/]", end=" ")
+        stage.console.print(str(error), markup=False)
         return 1
+    except KeyboardInterrupt:
+        stage.console.print("\nInterrupted; everything is cleaned up.")
+        return 130
     stage.console.print(f"\n[bold green]All of it held[/] in {stage.seconds:.0f} s, and everything is cleaned up.")
     return 0
 

@@ -1,11 +1,13 @@
 """How the tour talks: headings, commands as typed, what they answered, and whether that is what it should be."""
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from rich.console import Console
 from rich.markup import escape
+
+from tests.support.progress import LINE_EVERY
 
 WIDEST = 160
 """Columns of an answer that are shown."""
@@ -54,6 +56,25 @@ class Stage:
         self.console.print(f"   [green]✔ {escape(text)}[/]" if held else f"   [red]✘ {escape(text)}[/]")
         if not held:
             raise NotAsPromised(text)
+
+    def aside(self, text: str) -> None:
+        """Print what goes on beside the tour."""
+        self.console.print(f"   [dim]({escape(text)})[/]")
+
+    def wait_for(self, text: str, arrived: Callable[[float], bool], progress: Callable[[], str]) -> None:
+        """Wait for something that takes minutes: a spinner on a terminal, a line now and then elsewhere.
+
+        ARRIVED waits up to a number of seconds for it; PROGRESS says how far it is.
+        """
+        started = time.monotonic()
+        if self.console.is_terminal:
+            with self.console.status("") as status:
+                while not arrived(1.0):
+                    status.update(f"   {escape(text)}: {escape(progress())}")
+        else:
+            while not arrived(LINE_EVERY):
+                self.aside(f"{text}: {progress()}")
+        self.console.print(f"   {escape(text)}: [green]done[/], {time.monotonic() - started:.0f} s later")
 
     @contextmanager
     def waiting(self, text: str) -> Iterator[None]:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from controller.config.durations import parse_duration, parse_nanoseconds
 from tests.support.binaries import go_durations
+from tests.support.effort import examples
 
 Go: TypeAlias = Callable[[str], int | None]
 
@@ -59,7 +60,7 @@ def ours(text: str) -> int | None:
         return None
 
 
-@settings(max_examples=1500, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(1500), suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(st.one_of(durations, mutated(), pieces, st.text()))
 @example(f"{LONGEST}ns")
 @example(f"{LONGEST + 1}ns")
@@ -103,7 +104,7 @@ def test_a_text_is_as_many_nanoseconds_as_in_go_and_a_minus_is_refused(go: Go, t
 
 
 @given(st.integers(0, LONGEST), st.sampled_from(UNITS))
-@settings(max_examples=300, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=examples(300), suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whole_nanoseconds_in_any_unit_are_as_in_go(go: Go, nanoseconds: int, unit: str) -> None:
     size = parse_nanoseconds(f"1{unit}")
     whole, rest = divmod(nanoseconds, size)

@@ -7,8 +7,7 @@ from typing import Any
 
 import pytest
 
-from controller.errors import TemplateError
-from controller.templates.parsing import parse_document
+from tests.perses.parsing import InvalidDocument, parse_document
 
 NAMESPACE: dict[str, Any] = {
     "kind": "ListVariable",
@@ -98,6 +97,6 @@ def drop(path: str, key: str) -> Change:
 def refusal(change: Change) -> str:
     document = copy.deepcopy(DOCUMENT)
     change(document)
-    with pytest.raises(TemplateError) as caught:
+    with pytest.raises(InvalidDocument) as caught:
         parse_document("up.json", json.dumps(document))
     return str(caught.value)

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from controller.templates.parsing import parse_document
+from tests.perses.parsing import parse_document
 from tests.perses.samples import (
     CHART,
     DOCUMENT,

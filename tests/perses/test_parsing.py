@@ -4,8 +4,7 @@ import json
 
 import pytest
 
-from controller.errors import TemplateError
-from controller.templates.parsing import parse_document
+from tests.perses.parsing import InvalidDocument, parse_document
 from tests.perses.samples import DOCUMENT, put, refusal
 
 
@@ -15,17 +14,17 @@ def test_a_good_document_is_read() -> None:
 
 
 def test_a_key_that_stands_twice_is_refused() -> None:
-    with pytest.raises(TemplateError, match=r'up\.json: .*the key "up" stands twice'):
+    with pytest.raises(InvalidDocument, match=r'up\.json: .*the key "up" stands twice'):
         parse_document("up.json", '{"spec": {"panels": {"up": {}, "up": {}}}}')
 
 
 def test_text_that_is_no_json_is_refused_with_its_place() -> None:
-    with pytest.raises(TemplateError, match=r"up\.json: .*line 1 column 2"):
+    with pytest.raises(InvalidDocument, match=r"up\.json: .*line 1 column 2"):
         parse_document("up.json", "{")
 
 
 def test_a_list_is_no_document() -> None:
-    with pytest.raises(TemplateError, match=r"up\.json: the document: .*not possible"):
+    with pytest.raises(InvalidDocument, match=r"up\.json: the document: .*not possible"):
         parse_document("up.json", "[]")
 
 

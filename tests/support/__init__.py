@@ -1,0 +1,1 @@
+"""Real parts for tests, demo and benchmarks: found or built, started, and ended for certain."""

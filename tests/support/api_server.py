@@ -61,14 +61,21 @@ def api_server_command(folder: Path, port: int, etcd_url: str) -> list[str | Pat
     ]
 
 
-def is_ready(port: int, ca: Path, token: str) -> bool:
-    """Whether /readyz says ok, seen over TLS that is verified."""
+def ask(port: int, ca: Path, token: str, path: str) -> tuple[int, str]:
+    """Return HTTP status and body of PATH, over TLS that is verified. Raises OSError where nothing answers."""
     context = ssl.create_default_context(cafile=str(ca))
     connection = http.client.HTTPSConnection("127.0.0.1", port, timeout=5, context=context)
     try:
-        connection.request("GET", "/readyz", headers={"Authorization": f"Bearer {token}"})
-        return connection.getresponse().status == http.client.OK
-    except OSError:
-        return False
+        connection.request("GET", path, headers={"Authorization": f"Bearer {token}"})
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode()
     finally:
         connection.close()
+
+
+def is_ready(port: int, ca: Path, token: str) -> bool:
+    """Return whether /readyz says ok."""
+    try:
+        return ask(port, ca, token, "/readyz")[0] == http.client.OK
+    except OSError:
+        return False

@@ -35,6 +35,7 @@ from tests.support.go_builds import (
 from tests.support.pgbouncer_parts import pgbouncer
 from tests.support.postgres_parts import client, postgres_bin, wheel_bin
 from tests.support.processes import SupportError
+from tests.support.progress import Watch, show_progress
 
 __all__ = [
     "certs_program",
@@ -67,12 +68,12 @@ def assets(program: str) -> Path | None:
     return found
 
 
-def kube_apiserver() -> Path:
-    return assets("kube-apiserver") or built(API_SERVER)
+def kube_apiserver(watch: Watch = show_progress) -> Path:
+    return assets("kube-apiserver") or built(API_SERVER, watch)
 
 
-def etcd() -> Path:
-    return assets("etcd") or built(ETCD)
+def etcd(watch: Watch = show_progress) -> Path:
+    return assets("etcd") or built(ETCD, watch)
 
 
 def promtool() -> Path:

@@ -7,6 +7,7 @@ Nothing runs Pods, and no controller works: what an owner leaves behind stays, a
 finishes. So a test takes a fresh `namespace()` and leaves it.
 """
 
+import http.client
 import json
 import os
 import secrets
@@ -18,7 +19,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from tests.support.api_server import api_server_command, etcd_command, is_ready
+from tests.support.api_server import api_server_command, ask, etcd_command, is_ready
 from tests.support.binaries import kubectl as kubectl_program
 from tests.support.certificates import issue_certificates
 from tests.support.processes import (
@@ -157,6 +158,20 @@ class ControlPlane:
         if check and done.returncode != 0:
             raise KubectlError(f"kubectl {args[0]} ended with {done.returncode}: {done.stderr or done.stdout}")
         return done
+
+    def read(self, path: str) -> Any:
+        """Return the JSON at PATH, as the administrator: in a tenth of kubectl's time, for what is asked often.
+
+        Raises:
+            SupportError: the API server does not answer, or not with 200; the message has its words.
+        """
+        try:
+            status, body = ask(self.port, self._ca, self._admin_token, path)
+        except OSError as error:
+            raise SupportError(f"GET {path}: {error}") from error
+        if status != http.client.OK:
+            raise SupportError(f"GET {path}: {status} {body}")
+        return json.loads(body)
 
     def namespace(self) -> str:
         """Create a namespace with a random name and return the name."""

@@ -3,20 +3,23 @@
 import hashlib
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
 import time
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from tests.support.cache import appears_whole, cache_folder, locked
 from tests.support.processes import SupportError, tail
-from tests.support.progress import show_progress
+from tests.support.progress import Watch, show_progress
 
 MODULES = Path(__file__).with_name("go")
 KUBERNETES = "v1.37.2"
 OLDEST_GO = (1, 26)
+END_SECONDS = 5.0  # for Go to remove its temporary files, once it is told to end
 
 
 @dataclass(frozen=True)
@@ -49,9 +52,9 @@ GOOSE = GoBuild("goose", ("tests/support/goose",), "20 seconds")
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 
-def certs_program() -> Path:
-    """Our own program that makes certificates (go/certs)."""
-    return built(CERTS)
+def certs_program(watch: Watch = show_progress) -> Path:
+    """Return our own program that makes certificates (go/certs)."""
+    return built(CERTS, watch)
 
 
 def go() -> Path:
@@ -91,8 +94,8 @@ def program_name(build: GoBuild) -> str:
     return "etcd" if name == "server" else name
 
 
-def built(build: GoBuild) -> Path:
-    """The program of BUILD, built now if it is not in the cache; one build at a time on the whole machine."""
+def built(build: GoBuild, watch: Watch = show_progress) -> Path:
+    """Return the program of BUILD, built now if it is not in the cache; one build at a time on the whole machine."""
     folder = build_folder(build)
     program = folder / program_name(build)
     if program.exists():
@@ -100,31 +103,48 @@ def built(build: GoBuild) -> Path:
     with locked("go-build"):
         if not program.exists():
             with appears_whole(folder) as unfinished:
-                _compile(build, unfinished / program.name)
+                _compile(build, unfinished / program.name, watch)
     return program
 
 
-def _compile(build: GoBuild, output: Path) -> None:
+def _compile(build: GoBuild, output: Path, watch: Watch) -> None:
     command = [go(), "build", "-mod=readonly", "-buildvcs=false", "-trimpath", "-p", "2"]
     command += ["-tags", build.tags, "-ldflags", f"-s -w {build.linker_flags}".strip(), "-o", output, *build.packages]
     _require_new_go()
-    run_with_progress([str(part) for part in command], MODULES / build.module, f"building {output.name}", build.usually)
+    words, folder = [str(part) for part in command], MODULES / build.module
+    run_with_progress(words, folder, f"building {output.name}", build.usually, watch)
 
 
-def run_with_progress(command: list[str], folder: Path, what: str, usually: str) -> None:
-    """Run a long command of Go in FOLDER, tell a person how it goes, and raise its output if it fails."""
+def run_with_progress(command: list[str], folder: Path, what: str, usually: str, watch: Watch = show_progress) -> None:
+    """Run a long command of Go in FOLDER, tell a person how it goes, and raise its output if it fails.
+
+    It has a process group of its own, so that all compilers end with us, also at a Ctrl-C.
+    """
     with tempfile.NamedTemporaryFile(prefix="dashdb-build-", suffix=".log") as log:
-        process = subprocess.Popen(command, cwd=folder, env=go_environ(), stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, env=go_environ(), stdin=subprocess.DEVNULL, stdout=log, stderr=log, process_group=0
+        )
         started = time.monotonic()
         try:
-            show_progress(process, what, usually)
+            watch(process, what, usually)
         finally:
-            if process.poll() is None:
-                process.terminate()
-                process.wait()
+            end_group(process)
         if process.returncode != 0:
             seconds = time.monotonic() - started
             raise SupportError(f"{what} failed after {seconds:.0f} s:\n{tail(Path(log.name))}")
+
+
+def end_group(process: "subprocess.Popen[bytes]") -> None:
+    """End PROCESS and all of its group, gently at first; nothing where it has ended."""
+    if process.poll() is not None:
+        return
+    with suppress(ProcessLookupError):
+        os.killpg(process.pid, signal.SIGINT)
+        try:
+            process.wait(END_SECONDS)
+        except subprocess.TimeoutExpired:
+            os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
 
 
 def _require_new_go() -> None:

@@ -26,9 +26,15 @@ PR_SET_CHILD_SUBREAPER = 36
 LIBC = ctypes.CDLL(None)
 
 
-def die_with_keeper() -> None:
-    """In the child before exec: the kernel kills it if the keeper itself is killed."""
+def before_exec() -> None:
+    """Have the kernel kill the server if the keeper itself is killed, and let signals end it.
+
+    A shell starts what it runs in the background with SIGINT and SIGQUIT ignored, and children inherit that: a
+    server that sets no handler of its own would go on, and each stop would wait until it is killed.
+    """
     LIBC.prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    for number in (signal.SIGINT, signal.SIGQUIT):
+        signal.signal(number, signal.SIG_DFL)
 
 
 def children_of(parent: int) -> list[int]:
@@ -63,7 +69,7 @@ def start(uid: int, gid: int, command: list[str]) -> subprocess.Popen[bytes]:
         command,
         stdin=subprocess.DEVNULL,
         stdout=sys.stderr,  # the log; our own standard output tells the process id
-        preexec_fn=die_with_keeper,  # noqa: PLW1509  (this program has one thread)
+        preexec_fn=before_exec,  # noqa: PLW1509  (this program has one thread)
         user=uid if changes_user else None,
         group=gid if changes_user else None,
         extra_groups=[] if changes_user else None,

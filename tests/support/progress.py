@@ -3,9 +3,13 @@
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+
+Watch = Callable[["subprocess.Popen[bytes]", str, str], None]
+"""Waits until a process has ended, and may show how it goes: given what it does and how long that usually takes."""
 
 LINE_EVERY = 15.0  # seconds, where the output is not a terminal
 

@@ -43,7 +43,7 @@ def resource(name: str, *, secret_name: str, **spec: Any) -> dict[str, Any]:
 
 @dataclass(frozen=True)
 class Namespace:
-    """One namespace of a control plane, through kubectl as the administrator."""
+    """One namespace of a control plane, as the administrator: written through kubectl, read directly."""
 
     cluster: ControlPlane
     name: str
@@ -55,8 +55,9 @@ class Namespace:
 
     def get(self, name: str) -> dict[str, Any]:
         """The DashboardDatabase as it is."""
-        text = self.cluster.kubectl("get", "ddb", name, "-n", self.name, "-o", "json").stdout
-        body: dict[str, Any] = json.loads(text)
+        body: dict[str, Any] = self.cluster.read(
+            f"/apis/{API_VERSION}/namespaces/{self.name}/dashboarddatabases/{name}"
+        )
         return body
 
     def condition(self, name: str, kind: str) -> dict[str, str]:
@@ -76,7 +77,7 @@ class Namespace:
             return seen.get("status") == status and reason in (None, seen.get("reason"))
 
         try:
-            wait_until(holds, what=f"{name} is {kind}={status} {reason or ''}", seconds=seconds, interval=0.1)
+            wait_until(holds, what=f"{name} is {kind}={status} {reason or ''}", seconds=seconds, interval=0.05)
         except Exception as error:
             error.add_note(f"last seen: {seen}")
             raise
@@ -95,6 +96,7 @@ class Namespace:
 
     def events(self) -> list[dict[str, Any]]:
         """Events of this namespace, oldest first."""
-        text = self.cluster.kubectl("get", "events.events.k8s.io", "-n", self.name, "-o", "json").stdout
-        items: list[dict[str, Any]] = json.loads(text)["items"]
+        items: list[dict[str, Any]] = self.cluster.read(f"/apis/events.k8s.io/v1/namespaces/{self.name}/events")[
+            "items"
+        ]
         return sorted(items, key=lambda event: str(event["eventTime"]))

@@ -1,0 +1,1 @@
+"""Tests of `tests/support` and of the builds behind the demo."""

@@ -7,7 +7,7 @@ import pytest
 
 from tests.support.binaries import monitoring_crds
 from tests.support.controlplane import ControlPlane, KubectlError
-from tests.support.processes import wait_until
+from tests.support.processes import SupportError, wait_until
 
 
 def creations(cluster: ControlPlane, namespace: str, resource: str, since: datetime | None = None) -> int:
@@ -28,6 +28,13 @@ def test_it_serves_what_was_applied(cluster: ControlPlane) -> None:
     cluster.kubectl("apply", "-f", "-", input=manifest)
     found = cluster.kubectl("get", "configmaps", "-n", namespace, "-o", "name").stdout
     assert "configmap/a\n" in found
+
+
+def test_it_can_be_read_without_kubectl(cluster: ControlPlane) -> None:
+    namespace = cluster.namespace()
+    assert cluster.read(f"/api/v1/namespaces/{namespace}")["metadata"]["name"] == namespace
+    with pytest.raises(SupportError, match=r"404 .*not found"):
+        cluster.read("/api/v1/namespaces/none")
 
 
 def test_its_audit_log_counts_a_write(cluster: ControlPlane) -> None:

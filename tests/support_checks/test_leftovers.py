@@ -10,7 +10,7 @@ import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.postgres import PostgresServer
-from tests.support.processes import wait_until
+from tests.support.processes import KeptProcess, wait_until
 
 ROOT = Path(__file__).parents[2]
 POSTGRES = """
@@ -79,3 +79,15 @@ def test_a_failure_inside_the_with_statement_removes_the_control_plane() -> None
     assert pids
     assert all(gone(pid) for pid in pids)
     assert not cluster.folder.exists()
+
+
+def test_a_server_ends_at_a_signal_that_we_were_started_to_ignore(tmp_path: Path) -> None:
+    """A shell starts what it runs in the background with SIGINT and SIGQUIT ignored."""
+    before = signal.signal(signal.SIGQUIT, signal.SIG_IGN)
+    try:
+        process = KeptProcess(["sleep", "600"], log=tmp_path / "log", folder=tmp_path / "none")
+    finally:
+        signal.signal(signal.SIGQUIT, before)
+    process.send(signal.SIGQUIT)
+    wait_until(lambda: not process.running, what="it has ended", seconds=10)
+    process.stop(signal.SIGKILL)

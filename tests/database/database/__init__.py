@@ -1,0 +1,1 @@
+"""Connections, TLS and transactions with real and with scripted servers."""

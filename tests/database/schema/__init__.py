@@ -1,0 +1,1 @@
+"""The packaged tables, their rules, their indexes and the everyday statements."""

@@ -1,0 +1,1 @@
+"""Seeding of system templates into a real PostgreSQL."""

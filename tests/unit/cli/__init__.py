@@ -1,0 +1,1 @@
+"""Commands before they reach a database."""

@@ -1,0 +1,1 @@
+"""Environment variables, database URLs, certificate files and durations."""

@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from controller.config.environment import DatabaseSettings, database_settings
 from controller.database.target import Pooler
 from controller.errors import ConfigurationError
+from tests.support.effort import examples
 
 DEFAULTS = {
     "DB_HOST": "db.example",
@@ -45,7 +46,7 @@ def told(environment: dict[str, str], url: str | None) -> str:
     return ""
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(st.dictionaries(variables, anything))
 @example({"DB_MAX_OPEN_CONNS": "1"})
 @example({"DB_MAX_OPEN_CONNS": "1", "DB_MAX_IDLE_CONNS": "2"})
@@ -56,7 +57,7 @@ def test_any_environment_is_read_or_refused_in_one_line_that_names_a_variable(en
     assert message.isprintable()
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(passwords, variables, st.text(SPECIAL, max_size=3), st.text(SPECIAL, max_size=3))
 @example("ZQXJ", "DB_HOST", "postgresql://ann:", "@db/perses")
 @example("ZQXJ", "DB_PORT", "", "\n")
@@ -68,7 +69,7 @@ def test_a_password_that_was_put_into_another_variable_is_not_shown(
     assert WORD not in told(environment, None)
 
 
-@settings(max_examples=1000)
+@settings(max_examples=examples(1000))
 @given(passwords, st.sampled_from(["", "?sslmode=require", "?sslmode=prefer", "?nonsense=1"]))
 @example("h@ZQXJ/b", "")
 @example("h@ZQXJ/b?c", "")
@@ -84,14 +85,14 @@ def test_a_password_that_nobody_escaped_is_neither_shown_nor_taken_for_host_or_d
         assert (target.host, target.database, target.user) == ("db.example", "perses", "ann")
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(passwords)
 def test_a_password_that_was_escaped_is_the_password(password: str) -> None:
     url = f"postgresql://ann:{quote(password, safe='')}@db.example/perses"
     assert database_settings({}, url=url, pooler=Pooler.NONE).target.password == password
 
 
-@settings(max_examples=500)
+@settings(max_examples=examples(500))
 @given(
     st.one_of(anything, anything.map("postgresql://".__add__), anything.map("postgresql://ann:h@db/perses?".__add__))
 )

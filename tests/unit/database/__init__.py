@@ -1,0 +1,1 @@
+"""Failures, login messages and Secrets, without a server."""

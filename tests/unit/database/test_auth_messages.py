@@ -7,7 +7,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.database.auth_messages import MOST_ITERATIONS, MOST_LOGIN_BYTES, LoginEnded, LoginReader, Message
-from tests.support.hostile import LOGGED_IN, PLAIN, READY, SASL, SASL_CONTINUE, authentication, message, notice
+from tests.support.protocol_messages import (
+    LOGGED_IN,
+    PLAIN,
+    READY,
+    SASL,
+    SASL_CONTINUE,
+    authentication,
+    message,
+    notice,
+)
 
 SALT = base64.b64encode(b"0123456789abcdef")
 

@@ -1,0 +1,1 @@
+"""The custom resource and its CRD."""

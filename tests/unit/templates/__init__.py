@@ -1,0 +1,1 @@
+"""Content, merge and shipped templates."""

@@ -1,0 +1,1 @@
+"""Endpoints, metrics and content negotiation."""

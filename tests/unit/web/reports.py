@@ -3,9 +3,13 @@
 from datetime import UTC, datetime
 from typing import Any
 
+from prometheus_client import generate_latest
+
 from controller.database.pool.values import CloseReason, PoolStatistics
 from controller.health.report import Report
+from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
+from controller.web.metrics import registry
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 POOL = PoolStatistics(
@@ -44,3 +48,16 @@ def report(verdict: Verdict = HEALTHY, **fields: Any) -> Report:
         "pending": 0,
     }
     return Report(verdict, **{**known, **fields})
+
+
+def store_with(*names: str) -> ReportStore:
+    """Return a store that holds a report of a healthy database for each of NAMES, in `team-a`."""
+    store = ReportStore()
+    for name in names:
+        store.put(("team-a", name), report())
+    return store
+
+
+def scrape(store: ReportStore) -> str:
+    """Return what Prometheus would read, in its text format."""
+    return generate_latest(registry(store, version="0.1.0")).decode()

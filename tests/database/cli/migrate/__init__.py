@@ -1,0 +1,1 @@
+"""`dashdb migrate` against a real PostgreSQL."""

@@ -1,0 +1,1 @@
+"""`dashdb templates` against a real PostgreSQL."""

@@ -1,0 +1,1 @@
+"""The connection pool on a real PostgreSQL, with and without PgBouncer."""

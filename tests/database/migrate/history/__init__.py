@@ -1,0 +1,1 @@
+"""The history table, written by hand and taken over from golang-migrate."""

@@ -1,0 +1,1 @@
+"""Applying and reverting files, alone and beside other sessions."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.chaos.files import COUNT, SHORT, write_hundred
+from tests.database.migrate.run.hundred_files import COUNT, SHORT, write_hundred
 from tests.database.programs import DASHDB, environ
 from tests.support.database import Database
 from tests.support.pgbouncer import PgBouncer

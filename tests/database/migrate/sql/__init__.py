@@ -1,0 +1,1 @@
+"""SQL text, judged by PostgreSQL's own parser."""

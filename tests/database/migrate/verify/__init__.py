@@ -1,0 +1,1 @@
+"""Running every migration up and down in a scratch database."""

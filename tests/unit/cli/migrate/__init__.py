@@ -1,0 +1,1 @@
+"""`dashdb migrate lint` and `create`, which need no database."""

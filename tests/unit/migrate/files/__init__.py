@@ -1,0 +1,1 @@
+"""Migration files: names, checks, creation, rereading."""

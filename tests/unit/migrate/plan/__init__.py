@@ -1,0 +1,1 @@
+"""Plans, and the data that they may lose."""

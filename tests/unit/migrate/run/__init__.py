@@ -1,0 +1,1 @@
+"""Which statements and files go in one round trip."""

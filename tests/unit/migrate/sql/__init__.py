@@ -1,0 +1,1 @@
+"""Lexer and statements, by examples and by properties."""

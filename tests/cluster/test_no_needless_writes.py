@@ -7,12 +7,13 @@ from datetime import UTC, datetime
 import pytest
 
 from tests.support.database import Database
+from tests.support.effort import rounds
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace
 from tests.support.serving import OperatorProcess
 
-IDLE_SECONDS = 60
+IDLE_SECONDS = rounds(short=12, long=60)
 ROWS_OF_A_FIRST_APPLY = 5
 """One of the history, four templates."""
 
@@ -43,8 +44,9 @@ def settled(team: Namespace, postgres: PostgresServer, database: Database) -> in
     return written_rows(postgres, database)
 
 
+@pytest.mark.repeats
 @pytest.mark.timeout(180)
-def test_sixty_seconds_of_idling_write_nothing(
+def test_idling_writes_nothing(
     operator: OperatorProcess,
     team: Namespace,
     apply: Callable[..., None],

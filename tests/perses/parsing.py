@@ -7,32 +7,35 @@ from typing import Any
 from pydantic import ValidationError
 from pydantic_core import ErrorDetails
 
-from controller.errors import TemplateError
-from controller.templates.checks import first_fault
-from controller.templates.document import Dashboard
+from tests.perses.checks import first_fault
+from tests.perses.document import Dashboard
+
+
+class InvalidDocument(ValueError):
+    """A document that breaks a rule; the message says where, what is wrong, and what to write instead."""
 
 
 def parse_document(file: str, text: str) -> Dashboard:
     """Read and check one document; `file` is only named in errors.
 
     Raises:
-        TemplateError: `file: path.in.the.document: what is wrong; what to write instead`, for the first
+        InvalidDocument: `file: path.in.the.document: what is wrong; what to write instead`, for the first
             fault found.
     """
     try:
         raw = json.loads(text, object_pairs_hook=_object_without_duplicates)
     except ValueError as error:
-        raise TemplateError(f"{file}: not JSON that can be used: {error}") from error
+        raise InvalidDocument(f"{file}: not JSON that can be used: {error}") from error
     for path in _nulls(raw):
-        raise TemplateError(f"{file}: {path.removeprefix('.')}: is null; write a value, or remove it")
+        raise InvalidDocument(f"{file}: {path.removeprefix('.')}: is null; write a value, or remove it")
     try:
         dashboard = Dashboard.model_validate_json(text)
     except ValidationError as error:
         details = error.errors(include_url=False)[0]
-        raise TemplateError(f"{file}: {_path(raw, details)}: {_message(details)}") from error
+        raise InvalidDocument(f"{file}: {_path(raw, details)}: {_message(details)}") from error
     fault = first_fault(dashboard)
     if fault is not None:
-        raise TemplateError(f"{file}: {fault.path}: {fault.message}")
+        raise InvalidDocument(f"{file}: {fault.path}: {fault.message}")
     return dashboard
 
 

@@ -10,8 +10,8 @@ from collections.abc import Callable, Iterator
 from itertools import combinations
 from typing import NamedTuple
 
-from controller.templates.document import Dashboard, GridItem, ListVariable, ListVariableSpec, TextVariable
-from controller.templates.plugins import PrometheusLabelValuesVariable, TimeSeriesChart, TimeSeriesChartSpec
+from tests.perses.document import Dashboard, GridItem, ListVariable, ListVariableSpec, TextVariable
+from tests.perses.plugins import PrometheusLabelValuesVariable, TimeSeriesChart, TimeSeriesChartSpec
 
 GRID_COLUMNS = 24
 

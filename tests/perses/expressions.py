@@ -5,10 +5,10 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from controller.templates.document import Dashboard, ListVariable
-from controller.templates.parsing import parse_document
-from controller.templates.plugins import PrometheusLabelValuesVariable, PrometheusPromQLVariable
 from controller.templates.shipped import ShippedTemplate
+from tests.perses.document import Dashboard, ListVariable
+from tests.perses.parsing import parse_document
+from tests.perses.plugins import PrometheusLabelValuesVariable, PrometheusPromQLVariable
 
 Choice = str | list[str]
 """What a person chose: `All`, one value, or several."""
@@ -23,12 +23,12 @@ class Expression:
 
 
 def dashboard_of(template: ShippedTemplate) -> Dashboard:
-    """The document as models."""
+    """Return the document as models."""
     return parse_document(f"{template.id}.json", json.dumps(template.document))
 
 
 def expressions(dashboard: Dashboard) -> list[Expression]:
-    """All PromQL: `<panel>:<number of the query>`, `variable:<name>`, `matcher:<variable>:<number>`."""
+    """Return all PromQL: `<panel>:<number of the query>`, `variable:<name>`, `matcher:<variable>:<number>`."""
     found = [
         Expression(f"{key}:{index}", query.spec.plugin.spec.query)
         for key, panel in dashboard.spec.panels.items()
@@ -48,7 +48,7 @@ def expressions(dashboard: Dashboard) -> list[Expression]:
 
 
 def filled_in(text: str, dashboard: Dashboard, choices: Mapping[str, Choice], *, range_seconds: int = 3600) -> str:
-    """`text` as it is sent: several values as `(a|b)`, All as customAllValue, built-in ones as numbers."""
+    """Return `text` as it is sent: several values as `(a|b)`, All as customAllValue, built-in ones as numbers."""
     values = {
         "__range": f"{range_seconds}s",
         "__range_s": str(range_seconds),

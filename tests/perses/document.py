@@ -11,7 +11,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field, StringConstraints
 
-from controller.templates.plugins import (
+from tests.perses.plugins import (
     Closed,
     PanelPlugin,
     PrometheusTimeSeriesQuery,

@@ -13,7 +13,7 @@ import pytest
 import yaml
 
 from controller.templates.shipped import shipped_templates
-from tests.perses.perses import dashboard_of, expressions, filled_in
+from tests.perses.expressions import dashboard_of, expressions, filled_in
 from tests.support.binaries import promtool
 
 CASES = sorted((Path(__file__).parent / "promql").glob("*.yaml"))
@@ -21,7 +21,7 @@ TEMPLATES = {template.id: template for template in shipped_templates()}
 
 
 def recording_rules(case: dict[str, Any]) -> dict[str, Any]:
-    """All expressions of the template of CASE, as Prometheus gets them."""
+    """Return all expressions of the template of CASE, as Prometheus gets them."""
     dashboard = dashboard_of(TEMPLATES[case["template"]])
     rules = [
         {"record": expression.name, "expr": filled_in(expression.text, dashboard, case["choices"])}
