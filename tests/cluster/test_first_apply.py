@@ -34,7 +34,7 @@ def test_a_fresh_database_becomes_ready(
     assert status["observedGeneration"] == 1
     assert status["schema"] == {"current": 1, "target": 1, "pending": 0, "dirty": False}
     assert [t["state"] for t in status["templates"]] == ["Current"] * 4
-    assert status["server"]["version"].startswith("18.")
+    assert status["server"]["version"].startswith(f"{postgres.release}.")
     listed = postgres.psql(database, args=("-At",), sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     assert sorted(listed.split()) == TABLES
 

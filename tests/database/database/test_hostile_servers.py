@@ -187,7 +187,7 @@ async def test_much_that_was_asked_for_is_read_in_full_again_and_again(target: T
         for _ in range(5):
             text = await connection.fetchval("SELECT repeat('x', 20_000_000)")
             assert len(text) == 20_000_000
-            rows = await connection.fetch("SELECT n FROM generate_series(1, 100_000) AS n")
+            rows = await connection.fetch("SELECT n FROM generate_series(1, 100000) AS n")
             assert [row[0] for row in rows] == list(range(1, 100_001))
 
 
@@ -196,8 +196,8 @@ async def test_passwords_of_any_alphabet_and_any_number_of_rounds_log_in(
     postgres: PostgresServer, target: Target, password: str
 ) -> None:
     for rounds in (4096, 100_000):
-        sql = f"SET scram_iterations = {rounds}; ALTER ROLE {target.user} PASSWORD '{password}'"
-        postgres.psql(postgres.superuser, sql=sql)
+        setting = f"SET scram_iterations = {rounds};" if postgres.release >= 16 else ""
+        postgres.psql(postgres.superuser, sql=f"{setting} ALTER ROLE {target.user} PASSWORD '{password}'")
         async with connected(replace(target, password=password)) as connection:
             assert await connection.fetchval("SELECT 1") == 1
 
