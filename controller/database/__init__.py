@@ -1,1 +1,1 @@
-"""The asyncpg edge: where and how to connect, what the server is, and its errors in our words."""
+"""Connections to PostgreSQL over asyncpg: targets, the pool, TLS, transactions, and errors in our own words."""

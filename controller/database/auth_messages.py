@@ -1,7 +1,7 @@
-"""What a server says until a login is done, read before the driver believes it. Pure.
+"""Messages of a server during the login, checked before they reach the driver. Pure.
 
-A resource can name any host, so whatever answers there may be hostile: it may ask for the password in plain text, for
-so many rounds of hashing that the whole process stands still, or talk without end. Messages:
+A resource can name any host, so the server may be hostile: it may ask for the password in plain text, ask for so many
+rounds of hashing that the whole process stops, or send without end. Messages:
 https://www.postgresql.org/docs/current/protocol-message-formats.html.
 """
 
@@ -14,25 +14,25 @@ from dataclasses import dataclass
 from controller.errors import Recovery
 
 MOST_LOGIN_BYTES = 64 * 1024
-"""Of a whole login; a real one takes about 500 bytes, and a certificate's chain is not part of it."""
+"""Limit of a whole login; a real one takes about 500 bytes. The chain of a certificate is not counted."""
 MOST_ITERATIONS = 1_000_000
-"""Of SCRAM's hash, half a second of one CPU. PostgreSQL's default is 4096, `scram_iterations` may raise it."""
+"""Limit of SCRAM's iterations, half a second of one CPU. PostgreSQL uses 4096, or what `scram_iterations` says."""
 
 _HEADER = struct.Struct("!cI")
 _CODE = struct.Struct("!I")
 _KNOWN_KINDS = frozenset((b"R", b"E", b"N", b"S", b"K", b"Z", b"v"))
-"""Authentication, ErrorResponse, NoticeResponse, ParameterStatus, BackendKeyData, ReadyForQuery,
-NegotiateProtocolVersion: all that a server may say before it is ready."""
+"""All messages that a server may send before it is ready: Authentication, ErrorResponse, NoticeResponse,
+ParameterStatus, BackendKeyData, ReadyForQuery, NegotiateProtocolVersion."""
 _OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12
 _CHALLENGE = re.compile(rb"r=[^,]+,s=([^,]+),i=([0-9]{1,10})(?:,|\Z)")
 _SCRAM = b"SCRAM-SHA-256"
 
 
 class LoginEnded(Exception):
-    """We end the login, whatever the server would say next.
+    """A login that we end because the server broke a rule.
 
     Attributes:
-        reason, recovery, message: as in `errors.DashdbError`, without the place.
+        reason, recovery, message: as in `errors.DashdbError`; the message does not name the server.
     """
 
     def __init__(self, reason: str, recovery: Recovery, message: str) -> None:
@@ -44,10 +44,10 @@ class LoginEnded(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Message:
-    """One message as it came.
+    """One message from the server.
 
     Attributes:
-        raw: with its header.
+        raw: the message with its header.
     """
 
     kind: bytes
@@ -64,14 +64,14 @@ class Message:
 
 @dataclass(frozen=True, slots=True)
 class Challenge:
-    """What SCRAM's hash is to be made of (RFC 5802, section 5.1)."""
+    """Input for SCRAM's password hash (RFC 5802, section 5.1)."""
 
     salt: bytes
     iterations: int
 
 
 class LoginReader:
-    """Cuts what comes into messages, and refuses what no PostgreSQL says."""
+    """Reader that splits received data into messages and refuses any that PostgreSQL would not send."""
 
     def __init__(self, *, plain_password_allowed: bool) -> None:
         self._plain_password_allowed = plain_password_allowed
@@ -79,21 +79,21 @@ class LoginReader:
         self._buffer = b""
 
     def receive(self, data: bytes) -> None:
-        """Keeps what came.
+        """Store received data.
 
         Raises:
-            LoginEnded: it is too much for a login.
+            LoginEnded: the server sent too much for a login.
         """
         self._received += len(data)
         if self._received > MOST_LOGIN_BYTES:
-            raise _not_postgresql("talks without end instead of logging us in")
+            raise _not_postgresql("sends data without end instead of completing the login")
         self._buffer += data
 
     def messages(self) -> Iterator[Message]:
-        """Takes out the messages that are complete by now.
+        """Remove and yield the messages that are complete.
 
         Raises:
-            LoginEnded: it is not to go on.
+            LoginEnded: a message is not one of PostgreSQL's, or asks for a login that we refuse.
         """
         while len(self._buffer) >= _HEADER.size:
             kind, length = _HEADER.unpack_from(self._buffer)
@@ -107,14 +107,14 @@ class LoginReader:
             yield message
 
     def rest(self) -> bytes:
-        """What came behind the last message that was taken out."""
+        """Return the data received after the last message."""
         return self._buffer
 
     def challenge(self, message: Message) -> Challenge | None:
-        """The hash that `message` asks for; None where it asks for none.
+        """Return the hash that `message` asks for; None if it asks for none.
 
         Raises:
-            LoginEnded: it is too costly, or cannot be read.
+            LoginEnded: the hash is too costly, or the message cannot be read.
         """
         if message.kind != b"R" or _code(message) != _SASL_CONTINUE:
             return None
@@ -126,8 +126,8 @@ class LoginReader:
             raise LoginEnded(
                 "LoginTooCostly",
                 Recovery.WAITING,
-                f"The server asks for {iterations} rounds of hashing, {MOST_ITERATIONS} at most are made. Lower "
-                "scram_iterations in the server, and set the password anew.",
+                f"The server asks for {iterations} rounds of hashing; at most {MOST_ITERATIONS} are allowed. Lower "
+                "scram_iterations in the server, and set the password again.",
             )
         try:
             return Challenge(base64.b64decode(found[1]), iterations)
@@ -142,7 +142,7 @@ class LoginReader:
             raise LoginEnded(
                 "PlaintextPasswordRefused",
                 Recovery.WAITING,
-                "The server asks for the password in plain text, and nobody verified who it is. Use sslMode "
+                "The server asks for the password in plain text, and its identity was not verified. Use sslMode "
                 "verify-full, or let the server use scram-sha-256.",
             )
         if code == _SASL and _SCRAM not in message.body[_CODE.size :].split(b"\0"):
@@ -159,12 +159,12 @@ def _code(message: Message) -> int:
 
 
 def _not_postgresql(what: str) -> LoginEnded:
-    return LoginEnded("NotPostgreSQL", Recovery.WAITING, f"What answers there {what}. Correct host and port.")
+    return LoginEnded("NotPostgreSQL", Recovery.WAITING, f"The server at this address {what}. Correct host and port.")
 
 
 def _method_unsupported() -> LoginEnded:
     return LoginEnded(
         "LoginMethodUnsupported",
         Recovery.WAITING,
-        "The server asks for another login than by password. Let it use scram-sha-256 for this user.",
+        "The server asks for a login method other than a password. Let it use scram-sha-256 for this user.",
     )

@@ -1,4 +1,4 @@
-"""One connection: dialled, logged in, bounded in time."""
+"""One connection to a server: opened, logged in and closed within time limits."""
 
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -16,27 +16,27 @@ from controller.errors import InternalError
 
 Connection: TypeAlias = asyncpg.Connection
 OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
-"""Opens another connection to the same database."""
+"""Function that opens another connection to the same database."""
 
 hardened_protocol.install()
 
 CLOSE_TIMEOUT = 2.0
-"""Seconds that a polite goodbye may take; a frozen server gets the socket closed instead."""
+"""Seconds for an orderly close; after that the socket is closed, since the server may be frozen."""
 
 _USER_TIMEOUT_MARGIN = 5
-"""Seconds above the query timeout after which the kernel gives up on a peer that acknowledges nothing."""
+"""Seconds above the query timeout after which the kernel closes a connection whose peer acknowledges nothing."""
 _LONGEST_USER_TIMEOUT = 7 * 24 * 3600
-"""Seconds; the kernel counts milliseconds in 32 bits."""
+"""Limit in seconds, since the kernel counts milliseconds in 32 bits."""
 
 
 async def connect(target: Target, *, seconds: float | None = None) -> Connection:
-    """Dials `target` and logs in.
+    """Open a connection to `target` and log in.
 
     Args:
-        seconds: for all of it; None for the target's connect timeout.
+        seconds: time limit of all steps together; None for the target's connect timeout.
 
     Raises:
-        DatabaseUnavailable, ConfigurationError: with the reason in our words.
+        DatabaseUnavailable, ConfigurationError: the connection failed; see `in_our_words`.
     """
     behind_pooler = target.pooler is Pooler.PGBOUNCER
     try:
@@ -51,25 +51,27 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
             command_timeout=target.query_timeout,
             # PgBouncer before 1.21 mixes up prepared statements of its clients.
             statement_cache_size=0 if behind_pooler else 100,
-            # The only setting that PgBouncer lets a client say at the start.
+            # The only setting that PgBouncer accepts from a client at the start.
             server_settings={"application_name": target.application_name},
         )
-    except UnicodeError:  # such as db..example.org, which no resolver is even asked for
+    except UnicodeError:  # such as db..example.org, which fails before any resolver is asked
         problem: BaseException = socket.gaierror()
     except (*DRIVER_ERRORS, LoginEnded) as error:
-        # Frames of the login hold its error: a cycle, which only a collection of garbage would end.
+        # Frames of the login hold its error: a cycle, which only the garbage collector would free.
         problem = error.with_traceback(None)
     else:
-        if not isinstance(connection._protocol, hardened_protocol.HardenedProtocol):  # asyncpg names it nowhere else
+        if not isinstance(
+            connection._protocol, hardened_protocol.HardenedProtocol
+        ):  # asyncpg offers no public way to it
             connection.terminate()
             raise InternalError(hardened_protocol.UNPROTECTED)
         _notice_silent_peers(connection, target)
         return connection
-    raise in_our_words(problem, target)  # only here: raised above, it would hold on to the driver's error
+    raise in_our_words(problem, target)  # not inside the handler, where it would keep the driver's error as its context
 
 
 async def close(connection: Connection) -> None:
-    """Says goodbye within `CLOSE_TIMEOUT`, else drops the socket; never raises for a broken connection."""
+    """Close the connection within `CLOSE_TIMEOUT`, or drop its socket; never raise for a broken connection."""
     with suppress(*DRIVER_ERRORS):
         await connection.close(timeout=CLOSE_TIMEOUT)
     if not connection.is_closed():
@@ -78,7 +80,7 @@ async def close(connection: Connection) -> None:
 
 @asynccontextmanager
 async def connected(target: Target) -> AsyncIterator[Connection]:
-    """A connection for the time of a `with`; errors of the driver leave it in our words."""
+    """Yield a connection for the duration of a `with`; translate errors of the driver with `in_our_words`."""
     connection = await connect(target)
     try:
         yield connection
@@ -89,12 +91,12 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
 
 
 async def behind_pooler(connection: Connection) -> bool:
-    """True where something answers in PostgreSQL's place: its process is not the one that greeted us."""
+    """Return whether a pooler answers for PostgreSQL: the backend of a query is not the one of the login."""
     return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
 
 
 def _notice_silent_peers(connection: Connection, target: Target) -> None:
-    """Lets the kernel end a connection whose peer vanished without a word (a black hole, a pod that is gone)."""
+    """Let the kernel close a connection whose peer vanished silently, such as a Pod that is gone."""
     transport = connection._transport  # asyncpg offers no public way to its socket
     sock = transport.get_extra_info("socket")
     if sock is None or sock.family not in (socket.AF_INET, socket.AF_INET6):

@@ -1,4 +1,4 @@
-"""What the driver, the network and TLS throw, in our own words; the driver's text is never passed on."""
+"""Translation of errors of the driver, the network and TLS into our own; the driver's text is never shown."""
 
 import re
 import socket
@@ -11,31 +11,34 @@ from controller.database.target import SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, Recovery
 
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
-"""All that asyncpg, the network and TLS raise; a time-out is an OSError since Python 3.11."""
+"""All errors that asyncpg, the network and TLS raise; a timeout is an OSError since Python 3.11."""
 
 BROKEN_CONNECTION = (
     OSError,
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
     asyncpg.PostgresConnectionError,
-    asyncpg.exceptions.OperatorInterventionError,  # 57P01 to 57P03: the server goes down or comes up
+    asyncpg.exceptions.OperatorInterventionError,  # 57P01 to 57P03: the server is shutting down or starting
 )
-"""After one of these the connection is not to be used again."""
+"""Errors after which the connection must not be used again."""
 
 
 def ends_connection(error: BaseException) -> bool:
-    """True for those; a query that was cancelled is of their class (57014 beside 57P01) and ends nothing."""
+    """Return whether the connection is unusable after `error`.
+
+    A cancelled query (57014) is of the same error class as a shutdown (57P01), but does not end the connection.
+    """
     return isinstance(error, BROKEN_CONNECTION) and not isinstance(error, asyncpg.QueryCanceledError)
 
 
 SERIALIZATION_FAILURE = "SerializationFailure"
-"""Reason of what may succeed when it is done once more, from the start of its transaction."""
+"""Reason of an error after which the whole transaction may succeed if it is tried again."""
 
 _WAITING = Recovery.WAITING
 _TRANSIENT = Recovery.TRANSIENT
 
 _POOLER = (
-    "Prepared statements are mixed up: a pooler in transaction mode stands before the server. Say --pooler pgbouncer, "
+    "Prepared statements are mixed up: a pooler in transaction mode is in front of the server. Use --pooler pgbouncer, "
     "or spec.connection.pooler: PgBouncer."
 )
 
@@ -44,8 +47,8 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "28P01": ("AuthenticationFailed", _WAITING, "The server refused the password of user {user!r}."),
     "28000": ("LoginRefused", _WAITING, "The server refuses user {user!r}: no such role, not allowed to log in, or no "
               "pg_hba.conf line for this address{plain}."),
-    "3D000": ("DatabaseNotFound", _WAITING, "The server has no {place_database}. Create it, or correct the name."),
-    "42501": ("PermissionDenied", _WAITING, "User {user!r} may not do this in {place_database}. Let it own the "
+    "3D000": ("DatabaseNotFound", _WAITING, "The server has no {named_database}. Create it, or correct the name."),
+    "42501": ("PermissionDenied", _WAITING, "User {user!r} may not do this in {named_database}. Let it own the "
               "database, or GRANT it CREATE on the database and on its schema."),
     "3F000": ("SchemaMissing", _WAITING, "No schema to create tables in: the search_path of user {user!r} names none "
               "that exists and is open to it."),
@@ -55,23 +58,23 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "57P03": ("ServerNotReady", _TRANSIENT, "The server is starting up, shutting down or recovering."),
     "57P01": ("ConnectionLost", _TRANSIENT, "The server ended the connection."),
     "57P02": ("ConnectionLost", _TRANSIENT, "The server ended the connection after a crash of one of its processes."),
-    "57P04": ("DatabaseNotFound", _WAITING, "The {place_database} was dropped."),
+    "57P04": ("DatabaseNotFound", _WAITING, "The {named_database} was dropped."),
     "42P05": ("PoolerNotDeclared", _WAITING, _POOLER),
     "26000": ("PoolerNotDeclared", _WAITING, _POOLER),
-    "40001": (SERIALIZATION_FAILURE, _TRANSIENT, "Another transaction was in the way. Try again."),
+    "40001": (SERIALIZATION_FAILURE, _TRANSIENT, "The transaction conflicts with another one. Try again."),
     "40P01": (SERIALIZATION_FAILURE, _TRANSIENT, "Another transaction and this one waited for each other. Try again."),
     "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
 }  # fmt: skip
 
 
 def in_our_words(error: BaseException, target: Target, *, limit: float | None = None) -> DashdbError:
-    """The error for people that stands for whatever a connection or a query raised.
+    """Return the error to show to people for any error of a connection or a query.
 
     Args:
-        limit: seconds that were given; the connect timeout unless said otherwise.
+        limit: the time limit in seconds, for the message; None for the connect timeout.
 
     Returns:
-        A `DatabaseUnavailable` with a reason of its own for each cause that a person would treat differently.
+        A `DatabaseUnavailable`, with a separate reason for each cause that a person would treat differently.
     """
     if isinstance(error, DashdbError):
         return error
@@ -80,13 +83,13 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
             f"{target.description}: {error.message}", reason=error.reason, recovery=error.recovery
         )
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
-        return _from_server(error, target)  # PostgresConnectionError is the driver's own, whatever its name
+        return _from_server(error, target)  # PostgresConnectionError comes from the driver, despite its name
     reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)
     return DatabaseUnavailable(f"{target.description}: {text}", reason=reason, recovery=recovery)
 
 
 def condition_name(error: asyncpg.PostgresError) -> str:
-    """SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
+    """Return the SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
     words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", type(error).__name__.removesuffix("Error"))
     name = re.sub(r"^postgres_(.*)", r"\1_error", "_".join(words).lower())  # PostgresSyntaxError
     return f"{error.sqlstate} {name}"
@@ -96,7 +99,7 @@ def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     known = _BY_SQLSTATE.get(error.sqlstate or "")
     reason, recovery, text = known or ("QueryFailed", _TRANSIENT, "The server answered with an error.")
     plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
-    message = text.format(user=target.user, place_database=f'database "{target.database}"', plain=plain)
+    message = text.format(user=target.user, named_database=f'database "{target.database}"', plain=plain)
     code = error.sqlstate if known else condition_name(error)
     return DatabaseUnavailable(f"{target.description}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
 
@@ -119,7 +122,7 @@ def _from_network(error: BaseException, target: Target, limit: float) -> tuple[s
     if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
         return "TLSUnsupported", _WAITING, (
             f"The server does not offer TLS, and sslMode {target.ssl_mode} needs it. Turn TLS on in the server "
-            f"(ssl = on), or say sslMode: disable."
+            f"(ssl = on), or set sslMode: disable."
         )  # fmt: skip
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
         return "NetworkUnreachable", _TRANSIENT, "No route to the host."

@@ -1,7 +1,8 @@
-"""What one field of a connection may hold, wherever a person wrote it; each says what is accepted instead. Pure.
+"""Checks of the single fields of a connection, whatever their source. Pure.
 
-Host, database and user stand in messages. People paste a whole URL where one of its parts belongs, password
-included: it is refused before anything could repeat it.
+Each function returns the value, or raises ValueError with the accepted form. Host, database and user appear in
+messages. People sometimes paste a whole URL, password included, into one of them: it is refused before any message
+could repeat it.
 """
 
 import re
@@ -10,11 +11,11 @@ from collections.abc import Callable
 from controller.database.target import SslMode
 
 _HOST = re.compile(r"[A-Za-z0-9._:%-]{1,255}")
-"""A name or an address."""
+"""Host name or IP address."""
 _FOLDER = re.compile(r"/[A-Za-z0-9._/-]{1,100}")
-"""Of a Unix socket."""
+"""Folder of a Unix socket."""
 _LONGEST_NAME = 255
-"""Characters of a database or user: PostgreSQL takes 63, some poolers put a tenant before the name."""
+"""Limit in characters of a database or user: PostgreSQL takes 63, but some poolers put a tenant before the name."""
 
 
 def host(text: str) -> str:
@@ -24,12 +25,12 @@ def host(text: str) -> str:
 
 
 def host_or_folder(text: str) -> str:
-    """As `host`, or the folder of a Unix socket: for whoever names a server of their own machine."""
+    """Check a host as `host` does, and accept the folder of a Unix socket as well."""
     return text if _FOLDER.fullmatch(text) else host(text)
 
 
 def name(text: str) -> str:
-    """Of a database, a user or an application."""
+    """Check the name of a database, a user or an application."""
     if "://" in text:
         raise ValueError("a URL; give the name alone")
     if len(text) > _LONGEST_NAME or not text.isprintable():
@@ -40,7 +41,7 @@ def name(text: str) -> str:
 
 
 def password(text: str) -> str:
-    """Anything that the protocol can carry."""
+    """Check that the protocol can carry the password."""
     try:
         text.encode()
     except UnicodeEncodeError:

@@ -1,7 +1,8 @@
-"""Stands between the network and asyncpg, so that no server can leak a password, stop the process or fill its memory.
+"""Protection of the process from hostile servers, as a layer between the network and asyncpg.
 
-asyncpg hashes inside the event loop as often as a server asks for, sends a password in plain text to whoever asks,
-and works off all that a server says as fast as it says it.
+asyncpg hashes inside the event loop as often as a server asks for, sends a password in plain text to any server that
+asks, and processes all that a server sends as fast as it arrives. With this protocol no server can steal a password,
+stop the process or fill its memory.
 """
 
 import asyncio
@@ -22,16 +23,16 @@ from controller.database.auth_messages import Challenge, LoginEnded, LoginReader
 from controller.errors import InternalError
 
 PIECE = 32 * 1024
-"""Bytes after which everybody else gets a turn; asyncio reads eight times as many at once, and of the dearest that a
-server can say, notices, those would hold up the process noticeably."""
+"""Bytes passed to asyncpg at once, before other tasks run. asyncio reads eight times as many at once; if those are all
+notices, which take the most CPU time, the process would stop noticeably."""
 ANSWER_SECONDS = 0.1
-"""CPU time that the answer to one query may take at once; what we ask for takes a few milliseconds."""
+"""CPU seconds that the answer to one query may take without a delay; our queries take a few milliseconds."""
 ANSWER_SHARE = 0.01
-"""Of a CPU, for an answer beyond that: an endless one costs little, and fills little memory, until the query's time is
-over."""
+"""Share of one CPU for the rest of a longer answer: an endless one costs little, and fills little memory, until the
+query times out."""
 
 MOST_FOR_A_PIECE = 0.01
-"""Seconds; more than the dearest piece costs. A collection of garbage that falls into it is not the server's."""
+"""Limit in CPU seconds that one piece is charged; none costs as much, but the garbage collector may run meanwhile."""
 
 UNPROTECTED = (
     f"asyncpg {asyncpg.__version__} does not use this program's protocol, which protects the process from hostile "
@@ -39,17 +40,20 @@ UNPROTECTED = (
 )
 
 _hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
-"""One thread: a server that asks for much holds up other logins for half a second, and nothing else at all."""
+"""One thread, so that a server that asks for many rounds delays other logins by half a second, and nothing else."""
 
 
 @lru_cache(maxsize=1024)
 def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
-    """The costly part of a login, the same for each connection of a user (RFC 5802, section 5.1: it may be kept)."""
+    """Return the salted password, which is costly and the same for each connection of a user.
+
+    RFC 5802, section 5.1 allows to cache it.
+    """
     return hashlib.pbkdf2_hmac(digest, password, salt, iterations)
 
 
 class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
-    """asyncpg's protocol, which sees a login message by message, and everything else at a bearable speed."""
+    """Subclass of asyncpg's protocol that checks each login message, and limits the speed of answers."""
 
     def __init__(self, addr: Any, connected: asyncio.Future[Any], params: Any, record_class: Any, loop: Any) -> None:
         super().__init__(addr, connected, params, record_class, loop)
@@ -78,12 +82,12 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def connection_lost(self, exc: Exception | None) -> None:
         rest, self._waiting = self._waiting, b""
-        if rest and not self.is_closed():  # the server said it and closed; over TLS that is known before all is read
+        if rest and not self.is_closed():  # over TLS, a close is known before all data is processed
             self._pass_on(rest)
         super().connection_lost(exc)
 
     def prepare(self, *args: Any, **options: Any) -> Any:
-        """A question as well, though not one of `queries_count`."""
+        """Prepare a statement, and count it as a query, which `queries_count` does not."""
         self._answered = -1
         return super().prepare(*args, **options)
 
@@ -108,9 +112,9 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             self._wire.abort()
 
     def _hash(self, login: LoginReader, challenge: Challenge, message: Message) -> None:
-        """Goes on once the hash is made, in a thread; asyncpg then finds it where it looks for it."""
+        """Compute the hash in a thread, then continue; asyncpg finds the result in the cache of `_salted_password`."""
 
-        def go_on(made: asyncio.Future[bytes]) -> None:
+        def resume(made: asyncio.Future[bytes]) -> None:
             self._hash_is_made = False
             if not made.cancelled() and not self._connected.done():
                 self._pass_on(message.raw)
@@ -120,10 +124,10 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         password = unicodedata.normalize("NFKC", self._password).encode()
         work = partial(_salted_password, "sha256", password, challenge.salt, challenge.iterations)
         self._hash_is_made = True
-        self._event_loop.run_in_executor(_hashing, work).add_done_callback(go_on)
+        self._event_loop.run_in_executor(_hashing, work).add_done_callback(resume)
 
     def _answer(self) -> None:
-        """Hands over one piece of what waits, as soon as that may be; the rest of it has its turn later."""
+        """Pass one piece of the waiting data to asyncpg as soon as the limits allow, and schedule the rest."""
         if self._wire.is_closing():
             return
         now = self._event_loop.time()
@@ -139,7 +143,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             self._wire.resume_reading()
 
     def _hand_over(self, piece: bytes, now: float) -> None:
-        """Takes what `piece` costs off the allowance, and puts the next one off until there is some again."""
+        """Pass on `piece`, charge its CPU time to the allowance, and delay the next one until there is some left."""
         began = time.thread_time()
         self._pass_on(piece)
         spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
@@ -149,19 +153,19 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._next_at = now + max(0.0, -self._allowance / ANSWER_SHARE)
 
     def _pass_on(self, data: bytes) -> None:
-        """Hands over what was received; what asyncpg cannot read ends the connection without a word in the log."""
+        """Pass data to asyncpg; close the connection, without a log record, if asyncpg cannot read it."""
         try:
             super().data_received(data)
-        except Exception:  # noqa: BLE001 - whatever it is, the server caused it, and the text may be its own
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
             self._wire.abort()
 
 
 def install() -> None:
-    """Let every connection that asyncpg makes in this process use `HardenedProtocol`; it offers no other way in.
+    """Make asyncpg use `HardenedProtocol` for every connection of this process; asyncpg has no public option for it.
 
     Raises:
-        InternalError: this release of asyncpg looks for its protocol elsewhere, so that connections would be without
-            protection.
+        InternalError: this release of asyncpg takes its protocol from elsewhere, so connections would not be
+            protected.
     """
     asyncpg.protocol.Protocol = HardenedProtocol
     if getattr(asyncpg.connect_utils.protocol, "Protocol", None) is not HardenedProtocol:

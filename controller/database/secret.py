@@ -1,4 +1,4 @@
-"""From what a Secret holds to a target. Pure; the operator reads the Secrets."""
+"""Conversion of the contents of Secrets to a target. Pure; the operator reads the Secrets."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -40,12 +40,12 @@ def target_from_secrets(
     connect_timeout: float,
     query_timeout: float,
 ) -> Target:
-    """Puts together what the Secrets of one resource say.
+    """Return the target that the Secrets of one resource describe.
 
     Args:
-        ca: the Secret and the key that hold the authority, where it has a Secret of its own.
-        ssl_mode: what the resource says, before what the Secret says, before verify-full.
-        service_namespace: where a host without a dot is a Service; None outside a cluster.
+        ca: the Secret and the key that hold the certificate authority, if it has a Secret of its own.
+        ssl_mode: the mode that the resource sets; None for that of the Secret, and without that verify-full.
+        service_namespace: namespace in which a host without a dot is a Service; None outside a cluster.
 
     Raises:
         ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key.
@@ -56,7 +56,7 @@ def target_from_secrets(
     elif _holds(secret, "tls.crt") and _holds(secret, "tls.key"):
         certificate, key = _text(secret, ("tls.crt",)), _text(secret, ("tls.key",))
     return Target(
-        host=_dialled(_read(secret, _HOST, fields.host), service_namespace),
+        host=_service_host(_read(secret, _HOST, fields.host), service_namespace),
         port=_read(secret, _PORT, fields.port),
         database=_read(secret, _DATABASE, fields.name),
         user=_read(secret, _USER, fields.name),
@@ -81,7 +81,7 @@ def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
 
 
 def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
-    """The first of `keys` that holds something, and what it holds."""
+    """Return the first of `keys` that has a value, and its value as text."""
     if secret.data is None:
         raise ConfigurationError(
             f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
@@ -97,7 +97,7 @@ def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
         text = secret.data[found].decode()
     except UnicodeDecodeError:
         raise _invalid(secret, found, "is not UTF-8 text") from None
-    # Files made with an editor end in a line end that nobody meant; a NUL would end the value inside the protocol.
+    # Editors add a line end to files; a NUL would end the value inside the protocol.
     text = text.rstrip("\r\n")
     if "\0" in text or not text:
         raise _invalid(secret, found, "is empty or holds a NUL byte")
@@ -105,7 +105,7 @@ def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
 
 
 def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T]) -> T:
-    """What the first of `keys` that holds something means; blanks around it are of no use to anybody."""
+    """Return the parsed value of the first of `keys` that has one, without surrounding blanks."""
     key, text = _found(secret, keys)
     try:
         return parse(text.strip())
@@ -117,8 +117,8 @@ def _ssl_mode(secret: NamedSecret) -> SslMode:
     return _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else SslMode.VERIFY_FULL
 
 
-def _dialled(host: str, service_namespace: str | None) -> str:
-    """A host without a dot is a Service beside the resource, not one in the operator's own namespace."""
+def _service_host(host: str, service_namespace: str | None) -> str:
+    """Return the host to connect to; one without a dot is a Service in the namespace of the resource."""
     if service_namespace is None or "." in host or ":" in host:
         return host
     return f"{host}.{service_namespace}.svc"

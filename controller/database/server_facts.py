@@ -1,4 +1,4 @@
-"""Facts that a server tells of itself, by one query that any role may run. Pure."""
+"""Facts about a server, from one query that any role may run. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -30,12 +30,12 @@ SELECT current_setting('server_version') AS version,
 
 @dataclass(frozen=True, slots=True)
 class ServerFacts:
-    """One look at the server.
+    """State of a server and its connections at one moment.
 
     Attributes:
-        identity: system identifier of the cluster and oid of the database; another one is another database.
-        read_only: a standby, or a server that was told to refuse writes.
-        connections, connection_limit: of the role, the database or the server: whichever is nearest its limit.
+        identity: system identifier of the cluster and oid of the database; it differs for another database.
+        read_only: True for a standby, and where default_transaction_read_only is on.
+        connections, connection_limit: those of the role, the database or the server, whichever is closest to its limit.
     """
 
     version: str

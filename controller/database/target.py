@@ -1,14 +1,14 @@
-"""Where and how to connect, as one frozen value; whatever it came from: a Secret, variables or a URL. Pure."""
+"""Parameters of a connection as one frozen value, whether from a Secret, variables or a URL. Pure."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
 
 class SslMode(StrEnum):
-    """How the connection is protected; the meanings are libpq's.
+    """Protection of the connection, with the meanings of libpq.
 
     https://www.postgresql.org/docs/current/libpq-ssl.html#LIBPQ-SSL-PROTECTION. `allow` and `prefer` are left
-    out on purpose: both fall back to plain text without a word.
+    out on purpose: both fall back to plain text silently.
     """
 
     DISABLE = "disable"
@@ -18,22 +18,22 @@ class SslMode(StrEnum):
 
 
 class Pooler(StrEnum):
-    """What stands between us and PostgreSQL."""
+    """Connection pooler in front of PostgreSQL."""
 
     NONE = "None"
     PGBOUNCER = "PgBouncer"
-    """In transaction mode: no state may outlive a transaction, and no prepared statement either."""
+    """PgBouncer in transaction mode: no state or prepared statement lasts longer than a transaction."""
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One database and the way to it.
+    """Database, with the parameters of a connection to it.
 
     Attributes:
         password, client_key_pem: secret; never part of `repr`.
         ca_pem: certificates that may sign the server's, PEM; None means the system's own store.
         client_certificate_pem, client_key_pem: both or neither.
-        connect_timeout: seconds for the whole way to a session that is logged in.
+        connect_timeout: seconds from the start until the session is logged in.
         query_timeout: seconds for one statement; migrations are exempt.
         application_name: shown in pg_stat_activity.
     """
@@ -54,5 +54,5 @@ class Target:
 
     @property
     def description(self) -> str:
-        """Host, port and database as a person would say them; safe to print."""
+        """Database, host and port for messages; safe to print."""
         return f'database "{self.database}" at {self.host}:{self.port}'

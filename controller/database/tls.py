@@ -1,4 +1,4 @@
-"""TLS contexts out of bytes, so that nothing under the user's home or in PG* variables is read by accident."""
+"""TLS contexts from bytes, so that no file in the home folder and no PG* variable is used by accident."""
 
 import ssl
 import tempfile
@@ -9,7 +9,7 @@ from controller.errors import ConfigurationError
 
 
 def tls_context(target: Target) -> ssl.SSLContext | None:
-    """The context that `target.ssl_mode` asks for; None for `disable`.
+    """Return the context that `target.ssl_mode` asks for; None for `disable`.
 
     Raises:
         ConfigurationError: the CA or the client certificate is no usable PEM.
@@ -20,7 +20,7 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = target.ssl_mode is SslMode.VERIFY_FULL
     if target.ssl_mode is SslMode.REQUIRE:
-        context.verify_mode = ssl.CERT_NONE  # what libpq's `require` means: encrypted, to whomever
+        context.verify_mode = ssl.CERT_NONE  # libpq's `require`: encrypted, without a check of the server
     elif target.ca_pem is None:
         context.load_default_certs(ssl.Purpose.SERVER_AUTH)
     else:
@@ -36,22 +36,24 @@ def _load_ca(context: ssl.SSLContext, pem: str) -> None:
         context.load_verify_locations(cadata=pem.encode("ascii", errors="ignore").decode())
     except (ssl.SSLError, ValueError):
         raise ConfigurationError(
-            "The CA certificate is no PEM certificate; give the text from "
+            "The CA certificate is not a PEM certificate; give the text from "
             "-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
             reason="CACertificateInvalid",
         ) from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    # OpenSSL's binding in Python takes a client key from a file only; the folder is ours alone and gone at once.
+    # Python's ssl takes a client key from a file only; the folder is private and deleted at once.
     with tempfile.TemporaryDirectory(prefix="dashdb-tls-") as folder:
         path = Path(folder, "client.pem")
         path.touch(mode=0o600)
         path.write_text(f"{certificate}\n{key}\n", encoding="ascii", errors="replace")
         try:
-            context.load_cert_chain(path, password="")  # else OpenSSL asks the terminal for an encrypted key's
+            context.load_cert_chain(
+                path, password=""
+            )  # without it, OpenSSL asks on the terminal for the password of an encrypted key
         except ssl.SSLError:
             raise ConfigurationError(
-                "The client certificate and its key are no matching pair of PEM texts (tls.crt, tls.key).",
+                "The client certificate and its key are not a matching pair of PEM texts (tls.crt, tls.key).",
                 reason="ClientCertificateInvalid",
             ) from None

@@ -1,6 +1,6 @@
 """Transactions that end in bounded time, whatever the server does.
 
-asyncpg's own waits for the whole query timeout once more to roll back on a server that no longer answers.
+asyncpg's transactions wait a second query timeout for the ROLLBACK if the server no longer answers.
 """
 
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -18,7 +18,10 @@ T = TypeVar("T")
 
 
 class Isolation(StrEnum):
-    """https://www.postgresql.org/docs/current/transaction-iso.html; said each time, whatever the role's default is."""
+    """Isolation level, which each transaction names, since a role may have another default.
+
+    https://www.postgresql.org/docs/current/transaction-iso.html
+    """
 
     READ_COMMITTED = "READ COMMITTED"
     REPEATABLE_READ = "REPEATABLE READ"
@@ -29,12 +32,13 @@ class Isolation(StrEnum):
 async def transaction(
     connection: Connection, isolation: Isolation = Isolation.READ_COMMITTED, *, read_only: bool = False
 ) -> AsyncIterator[None]:
-    """Commits at the end of the `with`; rolls back where that raises, whatever it raises. Inside another one it is
-    part of that.
+    """Run a `with` in a transaction: commit at its end, or roll back if it raises.
+
+    Inside another transaction it is part of that one.
 
     Raises:
-        DatabaseUnavailable: TransactionAborted, where a statement failed and its error was passed over: nothing of
-            the transaction remains.
+        DatabaseUnavailable: TransactionAborted if the error of a failed statement was ignored; the whole transaction
+            was rolled back.
     """
     if connection.is_in_transaction():
         yield
@@ -59,11 +63,11 @@ async def transact(
     read_only: bool = False,
     tries: int = 1,
 ) -> T:
-    """What `work` returns, done in a transaction of its own.
+    """Run `work` in a transaction on a connection of its own, and return its result.
 
     Args:
-        tries: at most; again only where PostgreSQL ended it for the sake of another transaction (SQLSTATE 40001,
-            40P01), and after a moment.
+        tries: largest number of tries; another one follows, after a pause, only if PostgreSQL ended the transaction
+            because of a conflict with another one (SQLSTATE 40001, 40P01).
     """
 
     async def once() -> T:
@@ -71,7 +75,7 @@ async def transact(
             return await work(connection)
 
     retrying = AsyncRetrying(
-        retry=retry_if_exception(_lost_to_another),
+        retry=retry_if_exception(_is_conflict),
         wait=wait_random_exponential(multiplier=0.01, max=1),
         stop=stop_after_attempt(tries),
         reraise=True,
@@ -80,7 +84,7 @@ async def transact(
     return result
 
 
-def _lost_to_another(error: BaseException) -> bool:
+def _is_conflict(error: BaseException) -> bool:
     return isinstance(error, DashdbError) and error.reason == SERIALIZATION_FAILURE
 
 
@@ -88,9 +92,9 @@ async def roll_back(connection: Connection, *, seconds: float = CLOSE_TIMEOUT, i
     """End the open transaction, or terminate a connection that cannot do so in time.
 
     Args:
-        seconds: for the ROLLBACK and the cancellation of the statement before it.
-        in_doubt: a statement was cancelled or broke, so that the driver may not know of a transaction; one round trip
-            even where none is open.
+        seconds: time limit of the ROLLBACK, with the cancellation of the statement before it.
+        in_doubt: a statement was cancelled or failed, so the driver may not know of a transaction. This costs one
+            round trip even if none is open.
     """
     if connection.is_closed() or not (in_doubt or connection.is_in_transaction()):
         return

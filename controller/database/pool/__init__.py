@@ -1,1 +1,1 @@
-"""A pool of connections to one database, with the settings and the statistics of Go's database/sql."""
+"""Pool of connections to one database, with the settings and the statistics of Go's database/sql."""

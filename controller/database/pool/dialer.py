@@ -1,4 +1,4 @@
-"""New connections for a pool: through a restart of the server it is dialled again, and nobody gets an error for it."""
+"""New connections for a pool, tried again while the server restarts, so that a restart causes no error."""
 
 import asyncio
 import math
@@ -10,15 +10,15 @@ from controller.database.target import Target
 from controller.errors import DashdbError
 
 BRIDGE_SECONDS = 2.0
-"""For which a server that has answered before is dialled again and again; a restart takes about 0.2 s."""
+"""Seconds for which connecting to a server that answered before is tried again; a restart takes about 0.2 s."""
 RESTARTING = frozenset(("ConnectionRefused", "ConnectionLost", "ServerNotReady"))
-"""What a server that is restarting answers."""
+"""Reasons of errors while a server restarts."""
 
 _NOT_ANSWERED_YET = -math.inf
 
 
 class Dialer:
-    """Dials one target, and remembers whether it answers."""
+    """Opener of connections to one target, which remembers whether the target answers."""
 
     def __init__(self, target: Target) -> None:
         self._target = target
@@ -26,11 +26,11 @@ class Dialer:
         self._down_since: float | None = _NOT_ANSWERED_YET
 
     async def dial(self, deadline: float) -> Connection:
-        """A connection, by `deadline` on the event loop's clock.
+        """Return a new connection before `deadline`, a time of the event loop's clock.
 
         Raises:
-            DatabaseUnavailable, ConfigurationError: as `connect`. A server that never answered yet, or is down for
-                longer than `BRIDGE_SECONDS`, is dialled once.
+            DatabaseUnavailable, ConfigurationError: see `connect`. There is one try only if the server never answered
+                yet, or is down for longer than `BRIDGE_SECONDS`.
         """
 
         async def once() -> Connection:
@@ -45,8 +45,8 @@ class Dialer:
             wait=wait_random_exponential(multiplier=0.02, max=0.25),
             reraise=True,
         )
-        # tenacity and its last actions hold each other, and so do its frames and the error: only a collection of
-        # garbage would end that.
+        # tenacity and its last actions refer to each other, and so do its frames and the error: without this, only
+        # the garbage collector would free them.
         try:
             connection: Connection = await dialling(once)
         except DashdbError as error:

@@ -1,9 +1,9 @@
-"""A pool with the settings and the numbers of Go's database/sql, on asyncpg's connections.
+"""Pool of asyncpg connections with the settings and the statistics of Go's database/sql.
 
-asyncpg's own pool has no maximum of idle connections, no lifetime, no bounded wait and no statistics; and its
-release waits for a hanging server twice as long as the query was given. Here nothing takes longer than the connect
-timeout to get a connection, the query timeout to answer, and `CLOSE_TIMEOUT` to be got rid of; and what has to be done
-with a connection after its user has let go of it is done behind the user's back.
+asyncpg's own pool has no maximum of idle connections, no lifetime, no bounded wait and no statistics; and its release
+waits for a hanging server for up to two query timeouts. Here getting a connection takes at most the connect timeout, a
+query the query timeout, and closing a connection `CLOSE_TIMEOUT`. The cleanup of a released connection runs in the
+background.
 """
 
 import asyncio
@@ -24,25 +24,25 @@ from controller.database.transaction import roll_back
 from controller.errors import DatabaseUnavailable
 
 LIFETIME_JITTER = 0.1
-"""Part of the lifetime by which each connection's own is shortened at random, so that not all end at once."""
+"""Largest part of the lifetime that is cut off at random, so that connections do not all end at once."""
 SURPLUS_SECONDS = 1.0
-"""For which an idle connection above `max_idle` is kept: between two bursts nobody has to log in anew."""
+"""Seconds for which an idle connection above `max_idle` is kept, so that a second burst needs no new logins."""
 DRAIN_SECONDS = 5.0
-"""For connections in use to come back when the pool is closed."""
+"""Seconds in which connections in use may be returned when the pool is closed."""
 
 
 class Pool:
-    """Connections to one target, made when needed; for one event loop."""
+    """Pool of connections to one target, opened when needed; for one event loop."""
 
     def __init__(self, target: Target, settings: PoolSettings) -> None:
         self.target = target
         self.settings = settings
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(target)
-        self._open = 0  # with those that are being made and ended: the server never sees more
-        self._idle: dict[PooledConnection, None] = {}  # in the order in which they came back
+        self._open = 0  # includes those being opened and closed, so the server never has more
+        self._idle: dict[PooledConnection, None] = {}  # in the order of their return
         self._leased: set[PooledConnection] = set()
-        self._waiters: dict[asyncio.Future[PooledConnection | None], None] = {}  # in the order in which they came
+        self._waiters: dict[asyncio.Future[PooledConnection | None], None] = {}  # in the order of their arrival
         self._wait_count = 0
         self._wait_seconds = 0.0
         self._opened = 0
@@ -61,15 +61,15 @@ class Pool:
         )  # fmt: skip
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """A connection for the time of a `with`, got within the target's connect timeout.
+        """Return a context manager that leases a connection within the target's connect timeout.
 
         Raises:
-            DatabaseUnavailable: none could be had, or the driver failed inside the `with`.
+            DatabaseUnavailable: no connection was available, or the driver failed inside the `with`.
         """
         return _Lease(self)
 
     async def close(self, *, seconds: float = DRAIN_SECONDS) -> None:
-        """Lets nobody in, waits for connections in use, and after `seconds` ends those that are left."""
+        """Refuse new leases, wait for connections in use, and after `seconds` end those that are left."""
         self._closing = True
         for waiter in list(self._waiters):
             if not waiter.done():
@@ -84,12 +84,12 @@ class Pool:
                     self._fewer_open.clear()
                     await self._fewer_open.wait()
         for pooled in self._leased:
-            pooled.connection.terminate()  # whoever holds it is told so by its next statement
+            pooled.connection.terminate()  # the next statement of its user fails
         while self._chores:
             await asyncio.wait(self._chores)
 
     async def acquire(self) -> PooledConnection:
-        """For `connection`, which gives it back whatever happens."""
+        """Return a connection; used by `connection`, which always gives it back."""
         if self._closing:
             raise self._is_closed()
         deadline = self._loop.time() + self.target.connect_timeout
@@ -98,13 +98,13 @@ class Pool:
             pooled = await self._wait(deadline)
         elif pooled is None:
             self._open += 1
-        if pooled is None:  # there is room for one more, and it is ours
+        if pooled is None:  # one more may be opened, and it is already counted
             pooled = await self._dial(deadline)
         self._leased.add(pooled)
         return pooled
 
     def give_back(self, pooled: PooledConnection, error: BaseException | None) -> None:
-        """Returns at once; a connection in doubt is put in order, or ended, before anybody else gets it."""
+        """Return a connection to the pool without waiting; one in doubt is rolled back or ended in the background."""
         self._leased.discard(pooled)
         sound = error is None or (isinstance(error, Exception) and not isinstance(error, BROKEN_CONNECTION))
         if pooled.connection.is_closed():
@@ -115,7 +115,7 @@ class Pool:
             self._put_back(pooled)
 
     def _take_idle(self) -> PooledConnection | None:
-        """The one used last, which is the likeliest to be alive."""
+        """Return the idle connection used last, which is most likely still alive; None if there is none."""
         while self._idle:
             pooled, _ = self._idle.popitem()
             if not pooled.usable:
@@ -128,7 +128,7 @@ class Pool:
         return None
 
     async def _wait(self, deadline: float) -> PooledConnection | None:
-        """What the next to let go hands over: a connection, or (None) room for another one."""
+        """Wait for a released connection; None means that the caller may open one."""
         started = self._loop.time()
         waiter: asyncio.Future[PooledConnection | None] = self._loop.create_future()
         self._waiters[waiter] = None
@@ -137,11 +137,11 @@ class Pool:
         try:
             return await waiter
         except asyncio.CancelledError:
-            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:  # too late for us
+            if waiter.done() and not waiter.cancelled() and waiter.exception() is None:  # handed over too late
                 if (pooled := waiter.result()) is not None:
                     self._put_back(pooled)
                 else:
-                    self._make_room()
+                    self._release_slot()
             raise
         finally:
             timer.cancel()
@@ -157,7 +157,7 @@ class Pool:
         try:
             connection = await self._dialer.dial(deadline)
         except BaseException:
-            self._make_room()
+            self._release_slot()
             raise
         self._opened += 1
         lifetime = self.settings.max_lifetime * (1 - random.uniform(0, LIFETIME_JITTER))  # noqa: S311 - no secret
@@ -169,7 +169,7 @@ class Pool:
         return pooled
 
     def _put_back(self, pooled: PooledConnection) -> None:
-        """To whoever waits longest, else among the idle ones."""
+        """Give the connection to the caller that waits longest, or keep it idle."""
         now = self._loop.time()
         if self._closing:
             self._end(pooled, CloseReason.SHUTDOWN)
@@ -187,15 +187,15 @@ class Pool:
                 return True
         return False
 
-    def _make_room(self) -> None:
-        """One less is open, or a waiter may make one in its place."""
+    def _release_slot(self) -> None:
+        """Let a waiting caller open a connection in place of one that is gone, or count one less."""
         if not self._hand_over(None):
             self._open -= 1
             self._fewer_open.set()
 
     def _gone(self, reason: CloseReason) -> None:
         self._closed[reason] += 1
-        self._make_room()
+        self._release_slot()
 
     def _lost_while_idle(self, pooled: PooledConnection) -> None:
         if self._idle.pop(pooled, pooled) is None:
@@ -210,7 +210,7 @@ class Pool:
         self._do(end())
 
     async def _mend(self, pooled: PooledConnection) -> None:
-        """Back to the state of a new connection, within `CLOSE_TIMEOUT`, cancellation of what ran included."""
+        """Cancel what runs and roll back within `CLOSE_TIMEOUT`, so that the connection is as new, or end it."""
         await roll_back(pooled.connection, in_doubt=True)
         if pooled.connection.is_closed():
             self._gone(CloseReason.LOST)
@@ -229,19 +229,19 @@ class Pool:
             self._sweep_timer = self._loop.call_at(due, self._sweep)
 
     def _sweep(self) -> None:
-        """Ends what was idle, or has lived, for too long, and what is too much; comes again when more is due."""
+        """End idle connections that are surplus or past a limit, and schedule the next sweep."""
         self._sweep_timer = None
         now = self._loop.time()
         surplus = len(self._idle) - self.settings.max_idle
-        for description, pooled in enumerate(list(self._idle)):
-            at, reason = self._end_of(pooled, surplus=description < surplus)
+        for index, pooled in enumerate(list(self._idle)):
+            at, reason = self._end_of(pooled, surplus=index < surplus)
             if at <= now:
                 self._end(pooled, reason)
             else:
                 self._sweep_at(at)
 
     def _end_of(self, pooled: PooledConnection, *, surplus: bool) -> tuple[float, CloseReason]:
-        """When an idle connection ends if nobody wants it, and why."""
+        """Return the time at which an idle connection ends if it is not used, and the reason."""
         idle_end = (pooled.idle_since + self.settings.max_idle_time, CloseReason.IDLE_TIME)
         surplus_end = (pooled.idle_since + SURPLUS_SECONDS if surplus else math.inf, CloseReason.IDLE)
         return min((pooled.dies_at, CloseReason.LIFETIME), idle_end, surplus_end)
@@ -251,20 +251,20 @@ class Pool:
 
 
 class _Lease(AbstractAsyncContextManager[Connection]):
-    """One use of a connection; plainer than a generator, since it stands in the way of every query."""
+    """One use of a connection. Not a generator, which is slower, since every query goes through it."""
 
-    __slots__ = ("_member", "_pool")
+    __slots__ = ("_pool", "_pooled")
 
     def __init__(self, pool: Pool) -> None:
         self._pool = pool
 
     async def __aenter__(self) -> Connection:
-        self._member = await self._pool.acquire()
-        return self._member.connection
+        self._pooled = await self._pool.acquire()
+        return self._pooled.connection
 
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
-        self._pool.give_back(self._member, error)
+        self._pool.give_back(self._pooled, error)
         if isinstance(error, DRIVER_ERRORS):
             raise in_our_words(error, self._pool.target, limit=self._pool.target.query_timeout) from None

@@ -1,4 +1,4 @@
-"""A connection as its pool sees it."""
+"""Connection of a pool, with its times."""
 
 import select
 from dataclasses import dataclass, field
@@ -8,7 +8,7 @@ from controller.database.connection import Connection
 
 @dataclass(slots=True, eq=False)
 class PooledConnection:
-    """One connection of a pool; times are the event loop's."""
+    """Connection of a pool; times are those of the event loop's clock."""
 
     connection: Connection
     dies_at: float
@@ -17,16 +17,16 @@ class PooledConnection:
 
     @property
     def usable(self) -> bool:
-        """False where its end has come, even if the event loop has not got round to telling us yet.
+        """True if the connection is alive; False once it has ended, even before the event loop notices.
 
-        An idle PostgreSQL says nothing: whatever there is to be read is its farewell.
+        An idle PostgreSQL sends nothing: data to be read means that the server ended the session.
         """
         if self.connection.is_closed():
             return False
         sock = self.connection._transport.get_extra_info("socket")  # asyncpg offers no public way to its socket
-        if sock is None or sock.fileno() < 0:  # TLS closes the socket a moment before it tells asyncpg
+        if sock is None or sock.fileno() < 0:  # TLS closes the socket a moment before asyncpg learns of it
             return False
-        if self._poll is None:  # made once, since it is asked before every use
+        if self._poll is None:  # made once, since it is used before every lease
             self._poll = select.poll()
             self._poll.register(sock, select.POLLIN)
         return not self._poll.poll(0)

@@ -1,4 +1,4 @@
-"""What this room tells the others, as frozen values: the pool in numbers, the server in facts. Pure."""
+"""Settings and statistics of a pool, as frozen values. Pure."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -6,7 +6,7 @@ from enum import StrEnum
 
 @dataclass(frozen=True, slots=True)
 class PoolSettings:
-    """Sizes in connections, times in seconds; defaults as the product promises them."""
+    """Limits of a pool: sizes in connections, times in seconds; the defaults are documented ones."""
 
     max_open: int = 50
     max_idle: int = 10
@@ -15,11 +15,11 @@ class PoolSettings:
 
 
 class CloseReason(StrEnum):
-    """Why the pool closed a connection; each one that was ever opened is open, or counted under one of these."""
+    """Reason why the pool closed a connection; each connection ever opened is open, or counted under one reason."""
 
     LIFETIME = "lifetime"
     IDLE = "idle"
-    """More idle connections than `max_idle`."""
+    """There were more idle connections than `max_idle`."""
     IDLE_TIME = "idle_time"
     LOST = "lost"
     SHUTDOWN = "shutdown"
@@ -27,12 +27,13 @@ class CloseReason(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class PoolStatistics:
-    """As database/sql's DBStats; `closed` holds a count for each reason that occurred.
+    """Statistics of a pool, as in DBStats of Go's database/sql.
 
     Attributes:
-        open, in_use: with connections that are being made or ended; `open` is `in_use` and `idle` together.
-        wait_seconds: of all waits for a connection, without the time to make one.
-        opened: connections made since the pool began; each is open still, or counted in `closed`.
+        open, in_use: include connections that are being opened or closed; `open` is the sum of `in_use` and `idle`.
+        wait_seconds: total time of all waits for a connection, without the time to open one.
+        opened: connections opened since the pool was made; each is still open, or counted in `closed`.
+        closed: number of closed connections for each reason that occurred.
     """
 
     max_open: int

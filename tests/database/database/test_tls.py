@@ -72,7 +72,7 @@ def test_a_bundle_may_name_its_authorities_in_any_alphabet(target: Target, ca: s
     "text", ["", "nonsense", "-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "é"]
 )
 def test_an_authority_that_is_none_is_refused(target: Target, text: str) -> None:
-    with pytest.raises(ConfigurationError, match="CA certificate is no PEM certificate") as caught:
+    with pytest.raises(ConfigurationError, match="CA certificate is not a PEM certificate") as caught:
         tls_context(replace(target, ca_pem=text))
     assert caught.value.reason == "CACertificateInvalid"
 
@@ -81,14 +81,14 @@ def test_an_authority_that_is_none_is_refused(target: Target, text: str) -> None
 def test_a_client_key_that_cannot_be_used_is_refused_without_asking_anybody(
     target: Target, certificate: str, key: str
 ) -> None:
-    with pytest.raises(ConfigurationError, match="no matching pair of PEM texts") as caught:
+    with pytest.raises(ConfigurationError, match="not a matching pair of PEM texts") as caught:
         tls_context(replace(target, client_certificate_pem=certificate, client_key_pem=key))
     assert caught.value.reason == "ClientCertificateInvalid"
     assert not key or key not in caught.value.message
 
 
 def test_a_certificate_and_the_key_of_another_are_no_pair(target: Target, certificates: Certificates, ca: str) -> None:
-    with pytest.raises(ConfigurationError, match="no matching pair of PEM texts"):
+    with pytest.raises(ConfigurationError, match="not a matching pair of PEM texts"):
         tls_context(replace(target, client_certificate_pem=ca, client_key_pem=certificates.key.read_text()))
 
 
