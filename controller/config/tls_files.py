@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from controller.config.database_url import TlsFiles
-from controller.database.target import Target
+from controller.database.target import Target, is_encrypted_key
 from controller.errors import ConfigurationError
 
 _LARGEST_FILE = 4 * 1024 * 1024
@@ -33,6 +33,8 @@ def _pem(option: str, path: str | None, kind: re.Pattern[str], wanted: str) -> s
     if path is None:
         return None
     text = _text(option, path)
+    if is_encrypted_key(text):
+        raise _unusable(option, path, "is an encrypted private key; give it without a passphrase")
     if kind.search(text) is None:
         raise _unusable(option, path, f"holds no {wanted} in PEM, which begins with -----BEGIN")
     return text

@@ -121,8 +121,8 @@ def _from_network(error: BaseException, target: Target, limit: float) -> tuple[s
         )
     if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
         return "TLSUnsupported", _WAITING, (
-            f"The server does not offer TLS, and sslMode {target.ssl_mode} needs it. Turn TLS on in the server "
-            f"(ssl = on), or set sslMode: disable."
+            f"The server does not offer TLS, and sslmode {target.ssl_mode} needs it. Turn TLS on in the server "
+            "(ssl = on)."
         )  # fmt: skip
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
         return "NetworkUnreachable", _TRANSIENT, "No route to the host."

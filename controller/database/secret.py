@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from controller.database import fields
-from controller.database.target import Pooler, SslMode, Target
+from controller.database.target import Pooler, SslMode, Target, is_encrypted_key
 from controller.errors import ConfigurationError
 
 SecretData: TypeAlias = Mapping[str, bytes]
@@ -15,6 +15,16 @@ T = TypeVar("T")
 _HOST, _PORT, _PASSWORD = ("host",), ("port",), ("password",)
 _DATABASE, _USER = ("dbname", "database"), ("user", "username")
 _SSL_MODE = ("sslmode",)
+
+
+MOST_BYTES = 4 * 1024
+"""Limit for a value; a password or a token is far shorter."""
+MOST_KEY_BYTES = 32 * 1024
+"""Limit for a client key, and for a client certificate with its chain."""
+MOST_CA_BYTES, MOST_CA_CERTIFICATES = 256 * 1024, 500
+"""Limits for a bundle of authorities; a whole system's store is about as large. OpenSSL reads 1800 in three seconds."""
+_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
+_STRICTNESS = (SslMode.DISABLE, SslMode.REQUIRE, SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,25 +54,26 @@ def target_from_secrets(
 
     Args:
         ca: the Secret and the key that hold the certificate authority, if it has a Secret of its own.
-        ssl_mode: the mode that the resource sets; None for that of the Secret, and without that verify-full.
+        ssl_mode: the mode that the resource asks for, which may only be stricter than that of the Secret; None for that
+            of the Secret, and without that verify-full.
         service_namespace: namespace in which a host without a dot is a Service; None outside a cluster.
 
     Raises:
-        ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key.
+        ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key; or
+            SslModeTooWeak.
     """
     certificate, key = None, None
-    if client_certificate is not None:
-        certificate, key = _text(client_certificate, ("tls.crt",)), _text(client_certificate, ("tls.key",))
-    elif _holds(secret, "tls.crt") and _holds(secret, "tls.key"):
-        certificate, key = _text(secret, ("tls.crt",)), _text(secret, ("tls.key",))
+    client = client_certificate or secret
+    if client_certificate is not None or (_holds(secret, "tls.crt") and _holds(secret, "tls.key")):
+        certificate, key = _text(client, ("tls.crt",), most=MOST_KEY_BYTES), _client_key(client)
     return Target(
         host=_service_host(_read(secret, _HOST, fields.host), service_namespace),
         port=_read(secret, _PORT, fields.port),
         database=_read(secret, _DATABASE, fields.name),
         user=_read(secret, _USER, fields.name),
         password=_text(secret, _PASSWORD),
-        ssl_mode=ssl_mode or _ssl_mode(secret),
-        ca_pem=_text(ca[0], (ca[1],)) if ca else _text(secret, ("ca.crt",)) if _holds(secret, "ca.crt") else None,
+        ssl_mode=_ssl_mode(secret, ssl_mode),
+        ca_pem=_ca(*ca) if ca else _ca(secret, "ca.crt") if _holds(secret, "ca.crt") else None,
         client_certificate_pem=certificate,
         client_key_pem=key,
         pooler=pooler,
@@ -76,12 +87,26 @@ def _holds(secret: NamedSecret, key: str) -> bool:
     return bool(secret.data and secret.data.get(key))
 
 
-def _text(secret: NamedSecret, keys: tuple[str, ...]) -> str:
-    return _found(secret, keys)[1]
+def _text(secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES) -> str:
+    return _found(secret, keys, most=most)[1]
 
 
-def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
-    """Return the first of `keys` that has a value, and its value as text."""
+def _ca(secret: NamedSecret, key: str) -> str:
+    pem = _text(secret, (key,), most=MOST_CA_BYTES)
+    if pem.count(_CERTIFICATE) > MOST_CA_CERTIFICATES:
+        raise _invalid(secret, key, f"holds more than {MOST_CA_CERTIFICATES} certificates; give the one that signs")
+    return pem
+
+
+def _client_key(secret: NamedSecret) -> str:
+    pem = _text(secret, ("tls.key",), most=MOST_KEY_BYTES)
+    if is_encrypted_key(pem):
+        raise _invalid(secret, "tls.key", "is an encrypted private key; give it without a passphrase")
+    return pem
+
+
+def _found(secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES) -> tuple[str, str]:
+    """Return the first of `keys` that has a value, and its value as text of at most `most` bytes."""
     if secret.data is None:
         raise ConfigurationError(
             f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
@@ -93,6 +118,8 @@ def _found(secret: NamedSecret, keys: tuple[str, ...]) -> tuple[str, str]:
         raise ConfigurationError(
             f'Secret "{secret.name}" has no key {wanted}, or nothing in it. Add it.', reason="SecretKeyMissing"
         )
+    if len(secret.data[found]) > most:
+        raise _invalid(secret, found, f"is larger than {most // 1024} KiB")
     try:
         text = secret.data[found].decode()
     except UnicodeDecodeError:
@@ -113,8 +140,24 @@ def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T])
         raise _invalid(secret, key, f"is {error}") from None
 
 
-def _ssl_mode(secret: NamedSecret) -> SslMode:
-    return _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else SslMode.VERIFY_FULL
+def _ssl_mode(secret: NamedSecret, asked: SslMode | None) -> SslMode:
+    """Return the mode of the Secret, or a stricter one that the resource asks for.
+
+    Whoever writes the resource may not be allowed to read the Secret, and must not make the operator send its password
+    in plain text.
+    """
+    written = _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else None
+    if asked is None:
+        return written or SslMode.VERIFY_FULL
+    weakest = written or SslMode.REQUIRE
+    if _STRICTNESS.index(asked) < _STRICTNESS.index(weakest):
+        says = f"says {written}" if written else "has no sslmode"
+        raise ConfigurationError(
+            f'spec.connection.sslMode is {asked}, and Secret "{secret.name}" {says}: a resource may only tighten it. '
+            f"Set sslMode to {weakest} or stricter, or write the sslmode into the Secret.",
+            reason="SslModeTooWeak",
+        )
+    return asked
 
 
 def _service_host(host: str, service_namespace: str | None) -> str:

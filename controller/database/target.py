@@ -56,3 +56,12 @@ class Target:
     def description(self) -> str:
         """Database, host and port for messages; safe to print."""
         return f'database "{self.database}" at {self.host}:{self.port}'
+
+
+def is_encrypted_key(pem: str) -> bool:
+    """Return True for a private key with a passphrase, in PKCS #8 or in OpenSSL's own form.
+
+    Nobody could be asked for the passphrase. A key that somebody else wrote may also name a number of rounds that keeps
+    OpenSSL busy for minutes, and with it the process, before any passphrase is found to be wrong.
+    """
+    return "-----BEGIN ENCRYPTED PRIVATE KEY-----" in pem or "Proc-Type: 4,ENCRYPTED" in pem

@@ -71,8 +71,8 @@ class ConnectionSpec(_Model):
     )
     ssl_mode: SslMode | None = Field(
         None,
-        description="disable, require, verify-ca or verify-full, as in libpq. Default: the Secret's sslmode, else "
-        "verify-full.",
+        description="require, verify-ca or verify-full, as in libpq; may only tighten the Secret's sslmode. Default: "
+        "that, else verify-full.",
     )
     pooler: Pooler = Field(
         Pooler.NONE,

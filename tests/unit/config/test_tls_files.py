@@ -40,10 +40,16 @@ def test_without_files_a_target_stays_what_it_was() -> None:
     assert with_tls_files(replace(TARGET, ca_pem=CERTIFICATE), TlsFiles()) == replace(TARGET, ca_pem=CERTIFICATE)
 
 
-@pytest.mark.parametrize("label", ["RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY", "ENCRYPTED PRIVATE KEY"])
+@pytest.mark.parametrize("label", ["RSA PRIVATE KEY", "EC PRIVATE KEY", "PRIVATE KEY"])
 def test_any_kind_of_key_is_taken(files: TlsFiles, label: str) -> None:
     Path(files.sslkey or "").write_text(KEY.replace("PRIVATE KEY", label))
     assert label in (with_tls_files(TARGET, files).client_key_pem or "")
+
+
+def test_an_encrypted_key_is_refused_by_name(files: TlsFiles) -> None:
+    Path(files.sslkey or "").write_text(KEY.replace("PRIVATE KEY", "ENCRYPTED PRIVATE KEY"))
+    with pytest.raises(ConfigurationError, match="sslkey of the database URL names, is an encrypted private key"):
+        with_tls_files(TARGET, files)
 
 
 @pytest.mark.parametrize("option", ["sslrootcert", "sslcert", "sslkey"])

@@ -68,14 +68,79 @@ def test_a_host_without_a_dot_is_left_alone_outside_of_a_cluster() -> None:
         (None, None, SslMode.VERIFY_FULL),
         (None, b"require\n", SslMode.REQUIRE),
         (SslMode.VERIFY_CA, b"disable", SslMode.VERIFY_CA),
-        (SslMode.DISABLE, b"nonsense", SslMode.DISABLE),
+        (SslMode.DISABLE, b"disable", SslMode.DISABLE),
+        (SslMode.REQUIRE, None, SslMode.REQUIRE),
+        (SslMode.VERIFY_FULL, b"require", SslMode.VERIFY_FULL),
     ],
 )
-def test_the_resource_says_how_it_is_protected_then_the_secret_then_we(
+def test_the_secret_says_how_it_is_protected_and_the_resource_may_tighten_it(
     asked: SslMode | None, written: bytes | None, expected: SslMode
 ) -> None:
     data = OURS if written is None else {**OURS, "sslmode": written}
     assert target(data, ssl_mode=asked).ssl_mode is expected
+
+
+@pytest.mark.parametrize(
+    ("asked", "written", "told"),
+    [
+        (SslMode.DISABLE, b"verify-full", 'is disable, and Secret "perses-db" says verify-full'),
+        (SslMode.DISABLE, b"require", 'is disable, and Secret "perses-db" says require'),
+        (SslMode.REQUIRE, b"verify-ca", 'is require, and Secret "perses-db" says verify-ca'),
+        (SslMode.DISABLE, None, 'is disable, and Secret "perses-db" has no sslmode'),
+    ],
+)
+def test_the_resource_may_not_weaken_what_the_secret_says(asked: SslMode, written: bytes | None, told: str) -> None:
+    data = OURS if written is None else {**OURS, "sslmode": written}
+    assert told in refusal(data, "SslModeTooWeak", ssl_mode=asked)
+
+
+def test_a_secret_whose_sslmode_makes_no_sense_is_refused_whatever_the_resource_asks_for() -> None:
+    assert "is none of" in refusal({**OURS, "sslmode": b"nonsense"}, "SecretValueInvalid", ssl_mode=SslMode.DISABLE)
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        b"-----BEGIN ENCRYPTED PRIVATE KEY-----\nMIIF\n-----END ENCRYPTED PRIVATE KEY-----",
+        b"-----BEGIN RSA PRIVATE KEY-----\nProc-Type: 4,ENCRYPTED\nDEK-Info: AES-256-CBC,00\n\nMIIF",
+    ],
+    ids=["PKCS #8", "OpenSSL's form"],
+)
+@pytest.mark.parametrize("own_secret", [False, True])
+def test_an_encrypted_client_key_is_refused_by_name(key: bytes, own_secret: bool) -> None:
+    pair = {"tls.crt": b"CERT", "tls.key": key}
+    if own_secret:
+        message = refusal(OURS, "SecretValueInvalid", client_certificate=NamedSecret("client", pair))
+    else:
+        message = refusal({**OURS, **pair}, "SecretValueInvalid")
+    named = "client" if own_secret else "perses-db"
+    assert message == (
+        f'Secret "{named}": the value of key "tls.key" is an encrypted private key; give it without a passphrase.'
+    )
+
+
+@pytest.mark.parametrize(
+    ("key", "bytes_", "told"),
+    [
+        ("password", 4 * 1024 + 1, "is larger than 4 KiB"),
+        ("host", 1_000_000, "is larger than 4 KiB"),
+        ("sslmode", 1_000_000, "is larger than 4 KiB"),
+        ("tls.key", 32 * 1024 + 1, "is larger than 32 KiB"),
+        ("tls.crt", 32 * 1024 + 1, "is larger than 32 KiB"),
+        ("ca.crt", 256 * 1024 + 1, "is larger than 256 KiB"),
+    ],
+)
+def test_a_value_that_is_too_large_is_refused_by_name(key: str, bytes_: int, told: str) -> None:
+    pair = {"tls.crt": b"CERT", "tls.key": b"KEY"} if key.startswith("tls.") else {}
+    message = refusal({**OURS, **pair, key: b"x" * bytes_}, "SecretValueInvalid")
+    assert message == f'Secret "perses-db": the value of key "{key}" {told}.'
+
+
+def test_a_bundle_of_too_many_certificates_is_refused_by_name() -> None:
+    bundle = b"-----BEGIN CERTIFICATE-----\n" * 501
+    assert "holds more than 500 certificates" in refusal({**OURS, "ca.crt": bundle}, "SecretValueInvalid")
+    other = (NamedSecret("the-ca", {"root.pem": bundle}), "root.pem")
+    assert 'Secret "the-ca"' in refusal(OURS, "SecretValueInvalid", ca=other)
 
 
 def test_certificates_come_from_the_secret_or_from_secrets_of_their_own() -> None:
@@ -136,18 +201,18 @@ def test_a_key_that_is_missing_or_empty_is_named(keys: list[str], told: str, emp
         ("port", b"65536", "is not a whole number"),
         ("port", b"tcp", "is not a whole number"),
         ("port", "\u0665".encode(), "is not a whole number"),
-        ("port", b"5" * 5000, "is not a whole number"),
+        ("port", b"5" * 4000, "is not a whole number"),
         ("host", b"postgresql://ann:h0rse@db.example/perses", "give the host alone"),
         ("host", b"db1.example,db2.example", "give the host alone"),
         ("host", b"/var/run/postgresql", "give the host alone"),
         ("host", b"db.example\nforged", "give the host alone"),
-        ("host", b"d" * 10_000, "give the host alone"),
+        ("host", b"d" * 4000, "give the host alone"),
         ("dbname", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
         ("database", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
         ("user", b"postgresql://ann:h0rse@db.example/perses", "is a URL; give the name alone"),
         ("user", b"ann\x1b[31m", "holds one that cannot be printed"),
         ("dbname", b"perses\nforged", "holds one that cannot be printed"),
-        ("dbname", b"p" * 10_000, "is longer than 255 characters"),
+        ("dbname", b"p" * 4000, "is longer than 255 characters"),
         ("sslmode", b"prefer", "is none of disable, require, verify-ca, verify-full"),
         ("user", b"\xff\xfe", "is not UTF-8 text"),
         ("username", b"\xff\xfe", "is not UTF-8 text"),
