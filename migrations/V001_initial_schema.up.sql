@@ -179,15 +179,17 @@ CREATE INDEX audit_log_retention_idx         ON audit_log USING brin (timestamp)
 
 
 -- Rules that constraints cannot express ----------------------------------------------------------------------
+-- A trigger of a foreign key runs as the owner of the table, whoever deletes. So no function may look a name up in a
+-- schema that another role can write to, its temporary one included: each sets its search_path, or is BEGIN ATOMIC.
 
-CREATE FUNCTION keep_updated_at() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION keep_updated_at() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.updated_at := now();
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION keep_updated_at() IS 'Trigger: the time of the last change, whatever the client wrote';
 
-CREATE FUNCTION guard_dashboard_update() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION guard_dashboard_update() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     states CONSTANT text[] := '{draft,active,archived}';
 BEGIN
@@ -216,7 +218,7 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION in_maintenance(regclass) IS 'True where the owner of the table has said SET LOCAL dashdb.maintenance = ''on''';
 
-CREATE FUNCTION guard_system_template() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION guard_system_template() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION 'dashboard_template holds system templates and cannot be truncated'
@@ -230,7 +232,7 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION guard_system_template() IS 'Trigger: no system template is lost by accident';
 
-CREATE FUNCTION guard_audit_log() RETURNS trigger LANGUAGE plpgsql AS $$
+CREATE FUNCTION guard_audit_log() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'audit_log is append-only: % refused', TG_OP
         USING ERRCODE = 'insufficient_privilege', HINT = 'Old rows leave through purge_audit_log(retention_days).';
