@@ -27,7 +27,7 @@ from benchmarks.migration_tools import DASHDB, FLOOR, GOOSE, TOOLS, Command, Too
 from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, connected
 from controller.database.target import SslMode, Target
-from controller.migrate.files.source import LOOK_SECONDS, MigrationSource
+from controller.migrate.files.source import CHECK_SECONDS, MigrationSource
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import HistoryRow, Plan
@@ -119,12 +119,12 @@ async def measure_checks(bench: Bench, console: Console) -> dict[str, float]:
     files = bench.files(DASHDB, MOST)
     bench.timed(DASHDB.up(files, database), database, tables=MOST)
     rows = f"SELECT {', '.join(HistoryRow._fields)} FROM schema_version"
-    steady, looking = MigrationSource(files, look_seconds=3600), MigrationSource(files, look_seconds=0)
+    steady, looking = MigrationSource(files, check_seconds=3600), MigrationSource(files, check_seconds=0)
     async with connected(target_to(database)) as connection:
         what: dict[str, Callable[[], Awaitable[object]]] = {
             f"floor: one SELECT of the {MOST} rows": lambda: connection.fetch(rows),
             "look at the folder, read the history, plan": lambda: check_once(connection, steady),
-            f"the same, and at each of {2 * MOST} files, every {LOOK_SECONDS:g} s": lambda: check_once(
+            f"the same, and at each of {2 * MOST} files, every {CHECK_SECONDS:g} s": lambda: check_once(
                 connection, looking
             ),
         }
