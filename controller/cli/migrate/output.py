@@ -107,10 +107,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
         state = Text(row["state"] + unknown, style=colours[row["state"]])
         took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
-        description, by = (
-            Text(row["description"]),
-            Text(row["by"] or ""),
-        )  # Text, since [brackets] in them are not markup
+        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: [brackets] are not markup
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
     show(table)
     for row in rows:

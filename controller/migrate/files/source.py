@@ -44,10 +44,7 @@ class MigrationSource:
         now = self._fingerprint()
         if now != self._seen:
             self._seen = None
-            self._folder_changed_at, changed_at = (
-                None,
-                self._folder_changed_at,
-            )  # after an error, the next call reads again
+            self._folder_changed_at, changed_at = None, self._folder_changed_at  # read again after an error
             self._migrations = read_folder(self.folder)
             self._seen, self._folder_changed_at = now, changed_at
 

@@ -130,9 +130,7 @@ class _Transaction:
                 await self._raise_for(error, 0, None, combined=True)
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
                 raise MigrationFailed(format_deferred_error(step, error) + NOTHING_APPLIED) from None
-            if isinstance(
-                error, asyncpg.UndefinedTableError
-            ):  # no other runner did it: this transaction holds the lock
+            if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
                 raise MigrationFailed(text + NOTHING_APPLIED) from None
             raise

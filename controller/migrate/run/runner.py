@@ -59,10 +59,7 @@ class Runner:
                 await stack.enter_async_context(
                     lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
                 )
-                (
-                    location,
-                    history,
-                ) = await self._read()  # golang-migrate may have run until now: in between, it looks dirty
+                location, history = await self._read()  # a run of golang-migrate that was under way looks dirty
             plan = self._plan(migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)

@@ -35,9 +35,8 @@ class StatementBatch:
 
     def statement_at(self, position: int | None) -> Statement | None:
         """Return the statement at a position that PostgreSQL counts from 1 in `text`; None if it is not known."""
-        if (
-            position is not None and not 0 < position <= self.statements[-1].end - self.statements[0].offset + 1
-        ):  # the position after the last character is the end of input
+        end_of_input = self.statements[-1].end - self.statements[0].offset + 1  # after the last character
+        if position is not None and not 0 < position <= end_of_input:
             return None
         if len(self.statements) == 1:
             return self.statements[0]

@@ -122,9 +122,8 @@ class _Journal:
                 run.progress.statement(run.step, number, statement)
                 await self._advance(statement)
             milliseconds = round((time.monotonic() - started) * 1000)
-            ending = lock_only(run.location) + closing(
-                run, duration_ms=milliseconds
-            )  # RESET releases the session's lock
+            # RESET releases the session's lock, so the lock of the transaction is taken before it.
+            ending = lock_only(run.location) + closing(run, duration_ms=milliseconds)
             await self._write(run.limits() + ending)
         except asyncio.CancelledError:
             self._report_half_done()
