@@ -1,1 +1,1 @@
-"""What the README's figures come from; each module prints its table. Figures are ratios within one run."""
+"""Benchmarks behind the figures of the README; each module prints its table, with ratios within one run."""

@@ -1,10 +1,10 @@
-"""From the start of `kubectl apply` to Ready seen by an open watch: one resource at a time, and a hundred at once.
+"""Time from the start of `kubectl apply` to Ready in an open watch, for one resource and for a hundred at once.
 
     python -m benchmarks.apply_to_ready
 
-The floor of the same run is what nobody can do without: `kubectl apply` of a ConfigMap, and `psql -1 -f` of the
-same migration on a fresh database; three whole processes each measured alone, interleaved with the real thing. For
-the hundred it is one `kubectl apply` of a hundred ConfigMaps beside a hundred such psql, two at a time.
+The floor of the same run is the least possible work: `kubectl apply` of a ConfigMap, and `psql -1 -f` of the same
+migration on a fresh database; whole processes, each measured alone, in turn with the real ones. For the hundred it is
+one `kubectl apply` of a hundred ConfigMaps at the same time as a hundred such psql, two at a time.
 """
 
 import json
@@ -28,14 +28,14 @@ MIGRATION = packaged_folder() / "V001_initial_schema.up.sql"
 
 
 def apply_config_map(parts: Parts, number: int) -> float:
-    """Seconds that kubectl needs for the smallest of applies."""
+    """Return the seconds that kubectl needs to apply a ConfigMap."""
     started = time.monotonic()
     parts.team.apply({"apiVersion": "v1", "kind": "ConfigMap", "metadata": {"name": f"floor-{number}"}})
     return time.monotonic() - started
 
 
 def psql_migration(parts: Parts) -> float:
-    """Seconds that psql needs for the migration on a fresh database."""
+    """Return the seconds that psql needs for the migration on a fresh database."""
     database = parts.postgres.create_database()
     started = time.monotonic()
     parts.postgres.psql(database, file=MIGRATION, args=("-1",))
@@ -43,7 +43,7 @@ def psql_migration(parts: Parts) -> float:
 
 
 def apply_to_ready(parts: Parts, watch: ReadyWatch, name: str) -> float:
-    """Seconds from the start of kubectl to Ready; the Secret is there before."""
+    """Return the seconds from the start of kubectl to Ready; the Secret exists before."""
     database = parts.postgres.create_database()
     parts.team.apply(secret(name, connection_values(database)))
     started = time.monotonic()
@@ -53,7 +53,7 @@ def apply_to_ready(parts: Parts, watch: ReadyWatch, name: str) -> float:
 
 
 def fresh_databases(parts: Parts) -> dict[str, Database]:
-    """BURST of them; what making them left to be written is none of what is measured next."""
+    """Return BURST new databases, with all writes flushed, so that they do not affect the next measurement."""
     databases = {f"burst-{n}": parts.postgres.create_database() for n in range(BURST)}
     parts.postgres.psql(parts.postgres.superuser, sql="CHECKPOINT")
     os.sync()
@@ -61,7 +61,7 @@ def fresh_databases(parts: Parts) -> dict[str, Database]:
 
 
 def floor_of_burst(parts: Parts) -> float:
-    """Seconds for BURST ConfigMaps in one kubectl, and beside it the migration of BURST databases by psql."""
+    """Return the seconds for BURST ConfigMaps in one kubectl and, at the same time, BURST migrations by psql."""
     databases = fresh_databases(parts)
 
     def migrate(database: Database) -> None:
@@ -77,7 +77,7 @@ def floor_of_burst(parts: Parts) -> float:
 
 
 def burst(parts: Parts, watch: ReadyWatch) -> float:
-    """Seconds from the start of one kubectl with BURST resources to the last Ready."""
+    """Return the seconds from the start of one kubectl with BURST resources to the last Ready."""
     databases = fresh_databases(parts)
     parts.team.apply(*(secret(name, connection_values(database)) for name, database in databases.items()))
     started = time.monotonic()
@@ -113,7 +113,7 @@ def main() -> None:
     row(table, "floor: kubectl apply of a ConfigMap", kubectl, floor)
     row(table, "floor: psql -1 -f of the migration", psql, floor)
     row(table, "kubectl apply of a DashboardDatabase to Ready", ready, floor)
-    row(table, f"floor: {BURST} ConfigMaps in one kubectl, beside {BURST} psql", [burst_floor], burst_floor)
+    row(table, f"floor: {BURST} ConfigMaps in one kubectl, with {BURST} psql", [burst_floor], burst_floor)
     row(table, f"{BURST} DashboardDatabases at once, all Ready", [all_ready], burst_floor)
     console.print(table)
     print(

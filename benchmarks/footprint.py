@@ -1,4 +1,4 @@
-"""The operator's memory at rest, and how fast `/live` answers while it reconciles a burst.
+"""Memory of the operator at rest, and the response time of `/live` while it reconciles a burst.
 
 python -m benchmarks.footprint
 """
@@ -23,7 +23,11 @@ MEBIBYTE = 1024 * 1024
 
 
 class LiveProbe(threading.Thread):
-    """Asks `/live` over one connection, again and again, until stopped; `milliseconds` holds each answer's time."""
+    """Thread that requests `/live` over one connection until stopped.
+
+    Attributes:
+        milliseconds: time of each answer.
+    """
 
     def __init__(self, port: int) -> None:
         super().__init__(daemon=True)
@@ -52,7 +56,7 @@ def one_resource(parts: Parts, watch: ReadyWatch) -> None:
 
 
 def imported_bytes() -> int:
-    """Memory of a Python that has done nothing but import what every such operator needs."""
+    """Return the memory of a Python that only imports what every such operator needs."""
     program = "import kopf, asyncpg, psutil; print(psutil.Process().memory_info().rss)"
     return int(subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout)
 

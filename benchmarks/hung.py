@@ -1,14 +1,14 @@
-"""Hundreds of databases that hang, beside healthy ones, in one operator: does anybody notice?
+"""Effect of hundreds of hanging databases on the healthy ones of the same operator.
 
     python -m benchmarks.hung [--json] [--databases N] [--seconds N]
 
-The real operator on a real control plane. The servers that hang are scripts: mute after the login, or in the middle of
-it; beside them one that asks for billions of rounds of SCRAM, and two that send notices without end. `/live` and
-`/metrics` are asked from processes of their own: at rest, with the healthy databases alone; with those that hang as
-most people apply them; and with those that hang looked at as often as a resource may ask for, once a second. The floor
-is the same page for all these databases from a process that has nothing else to do, asked in turn with the operator:
-it tells what the machine and the library that writes the metrics take. How late a check is, is the time between two of
-them, as `/metrics` tells it, above the interval.
+The real operator runs on a real control plane. The servers that hang are scripts: mute after the login, or in the
+middle of it; besides, one asks for billions of rounds of SCRAM, and two send notices without end. Separate processes
+request `/live` and `/metrics`: at rest, with the healthy databases alone; with those that hang at the default
+interval; and with those that hang checked as often as a resource may ask for, once a second. The floor is the same
+page for all these databases from a process that does nothing else, requested in turn with the operator: the cost of
+the machine and of the library that writes the metrics. The delay of a check is the time between two checks, as
+`/metrics` says, above the interval.
 """
 
 import http.client
@@ -40,9 +40,9 @@ BUSIEST: dict[str, Any] = {
     "health": {"intervalSeconds": INTERVAL_SECONDS},
     "pool": {"connectTimeoutSeconds": 1, "queryTimeoutSeconds": 1},
 }
-"""The most that resources may ask of the operator."""
+"""Largest load that resources may ask of the operator."""
 SETTLE_SECONDS = 30.0
-"""For what is left to do after hundreds were applied at once; those at the default interval are looked at once more."""
+"""Seconds to wait after hundreds were applied at once; each at the default interval is checked once more."""
 HANG = ("mute after the login", "mute in the middle of SCRAM")
 HOSTILE = (
     "a SCRAM bomb: 2,000,000,000 rounds",
@@ -58,7 +58,7 @@ ROWS = {
     "late_most": ("the latest of them", "ms", "-"),
     "cpu": ("the operator, of one CPU", "%", "-"),
 }
-"""By attribute of `Figures`."""
+"""Text, unit and aim of each attribute of `Figures`."""
 LIVE_EVERY, METRICS_EVERY = 0.02, 0.5
 """Seconds between an answer and the next request."""
 CHECKED = re.compile(r'^dashdb_database_last_check_timestamp_seconds\{name="(healthy-\d+)".*\} (\S+)$', re.MULTILINE)
@@ -68,11 +68,11 @@ _context = multiprocessing.get_context("spawn")
 
 
 class Scraper:
-    """Asks the operator and the floor in turn for one path, from a process of its own, for the time of a `with`.
+    """Process that requests one path from the operator and the floor in turn, for the duration of a `with`.
 
     Attributes:
-        milliseconds, floor: of each answer of the operator, and of the floor.
-        late: seconds of each check of a healthy database that the operator's answers tell of.
+        milliseconds, floor: time of each answer of the operator, and of the floor.
+        late: delay in seconds of each check of a healthy database, from the operator's answers.
     """
 
     def __init__(self, ports: tuple[int, int], path: str, every: float) -> None:
@@ -116,7 +116,7 @@ def _timed(connection: http.client.HTTPConnection, path: str, milliseconds: list
 
 @dataclass(frozen=True)
 class Figures:
-    """Of one stretch of time; milliseconds, and per cent of one CPU."""
+    """Figures of one measurement, in milliseconds and per cent of one CPU."""
 
     live_p99: float
     live_floor: float
@@ -156,7 +156,7 @@ def apply_healthy(parts: Parts) -> None:
 
 
 def apply_secrets(parts: Parts, ports: dict[str, int], count: int) -> list[str]:
-    """One for each database that hangs, and for each hostile one; their names."""
+    """Apply a Secret for each hanging and each hostile database; return their names."""
     scripts = itertools.chain(itertools.islice(itertools.cycle(HANG), count), HOSTILE)
     values = {
         f"{'hung' if number < count else 'hostile'}-{number}": {"host": "127.0.0.1", "port": str(ports[script])}
@@ -168,18 +168,18 @@ def apply_secrets(parts: Parts, ports: dict[str, int], count: int) -> list[str]:
 
 
 def apply_hung(parts: Parts, names: list[str], spec: dict[str, Any]) -> None:
-    """Applies them, and waits until each was looked at."""
+    """Apply the resources, and wait until each was checked."""
     parts.team.apply(*(resource(name, secret_name=name, **spec) for name in names))
 
-    def all_were_looked_at() -> bool:
+    def all_checked() -> bool:
         return len(FAILED.findall(parts.operator.get("/metrics")[1])) == len(names)
 
-    wait_until(all_were_looked_at, what="every hung database was looked at", seconds=300, interval=1)
+    wait_until(all_checked, what="every hung database was checked", seconds=300, interval=1)
     time.sleep(SETTLE_SECONDS)
 
 
 def measure_all(databases: int, seconds: int, console: Console) -> dict[str, Figures]:
-    """By what goes on."""
+    """Return the figures of each of the three loads."""
     found: dict[str, Figures] = {}
     with idle_pages(databases + HEALTHY + len(HOSTILE)) as floor, scripted_servers() as ports, real_parts() as parts:
         console.print("at rest")
@@ -187,7 +187,7 @@ def measure_all(databases: int, seconds: int, console: Console) -> dict[str, Fig
         found["at rest"] = measure(parts, floor, seconds)
         names = apply_secrets(parts, ports, databases)
         for when, spec in {"by default": {}, "every second": BUSIEST}.items():
-            console.print(f"beside databases that hang, {when}")
+            console.print(f"with databases that hang, {when}")
             apply_hung(parts, names, spec)
             found[when] = measure(parts, floor, seconds)
     return found
@@ -204,11 +204,13 @@ def table_of(found: dict[str, Figures], count: int) -> Table:
 
 
 @click.command()
-@click.option("--databases", default=200, show_default=True, type=click.IntRange(min=1), help="That hang.")
-@click.option("--seconds", default=60, show_default=True, type=click.IntRange(min=10), help="Of each measurement.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, in place of the table.")
+@click.option("--databases", default=200, show_default=True, type=click.IntRange(min=1), help="Number that hang.")
+@click.option(
+    "--seconds", default=60, show_default=True, type=click.IntRange(min=10), help="Duration of each measurement."
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(databases: int, seconds: int, *, as_json: bool) -> None:
-    """Measures what databases that hang cost those that do not."""
+    """Measure the effect of databases that hang on those that do not."""
     found = measure_all(databases, seconds, Console(stderr=True))
     if as_json:
         print(json.dumps({"databases": databases, **{when: asdict(each) for when, each in found.items()}}))

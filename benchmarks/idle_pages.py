@@ -1,4 +1,4 @@
-"""The operator's pages from a process that has nothing else to do: the floor of how fast they can be answered."""
+"""Pages of the operator from a process that does nothing else: the floor of the response times."""
 
 import asyncio
 import itertools
@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 
-from benchmarks.beside import in_another_process
+from benchmarks.other_process import in_another_process
 from controller.health.store import ReportStore
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -20,7 +20,7 @@ CHECK_SECONDS = 30.0
 
 
 def idle_pages(databases: int) -> AbstractContextManager[int]:
-    """The port of a server whose pages tell of so many DATABASES, all of them down, each checked as by default."""
+    """Return a context manager that serves pages about DATABASES that are all down; it yields the port."""
     return in_another_process(_pages, databases)
 
 
@@ -47,7 +47,7 @@ async def _check_in_turn(store: ReportStore, databases: int) -> None:
 
 
 def _check(store: ReportStore, number: int) -> None:
-    """What the operator would put there after it looked at one that is down."""
+    """Store a report as the operator does after it checked a database that is down."""
     found = report(DOWN)
     assert found.sample is not None
     sample = replace(found.sample, taken_at=datetime.now(UTC))

@@ -1,9 +1,9 @@
-"""Large migration files, applied by the engine to a real PostgreSQL: peak memory as a multiple of the file.
+"""Peak memory of applying large migration files to a real PostgreSQL, as a multiple of the file.
 
     python -m benchmarks.large_files [--json] [--megabytes N] [--statements N]
 
-Each file is applied by a process of its own, whose highest resident memory is read at its end. The multiple is that
-memory, less the same of a process that applied a file of one small statement, by the size of the file.
+Each file is applied by a process of its own, whose peak resident memory is read at its end. The multiple is that
+memory, without the memory of a process that applied one small statement, divided by the size of the file.
 """
 
 import asyncio
@@ -56,7 +56,7 @@ class Counter:
 
 
 def shapes(megabytes: int, statements: int) -> dict[str, Iterable[str]]:
-    """Pieces of each file, made while they are written."""
+    """Return the parts of each file, which are generated while they are written."""
     insert = "INSERT INTO t VALUES (length('" + "x" * (10_000 - 35) + "'));\n"
     million = "x" * MEGABYTE
     string = ("SELECT length('", *[million] * megabytes)
@@ -70,7 +70,7 @@ def shapes(megabytes: int, statements: int) -> dict[str, Iterable[str]]:
 
 
 def measure(server: PostgresServer, folder: Path, pieces: Iterable[str]) -> dict[str, float]:
-    """What applying the file costs a process of its own, and the size of the file."""
+    """Return the size of a file, and the cost of applying it in a process of its own."""
     with (folder / FILE).open("w", encoding="utf-8") as file:
         file.writelines(pieces)
     (folder / FILE.replace(".up.", ".down.")).write_text("DROP TABLE IF EXISTS t;")
@@ -85,16 +85,16 @@ def measure(server: PostgresServer, folder: Path, pieces: Iterable[str]) -> dict
 
 
 def apply(folder: Path) -> None:
-    """The process that applies; the database stands in its input."""
+    """Apply the files in `folder` to the database in standard input, and print the cost."""
     target = target_to(Database(**json.load(sys.stdin)))
     counter = Counter()
-    beside: Any = partial(connected, target)
+    open_connection: Any = partial(connected, target)
 
     async def run() -> None:
         connection: Connection
         session: AbstractAsyncContextManager[Connection] = connected(target)
         async with session as connection:
-            await Runner(connection, RunSettings(), counter, beside).run(read_folder(folder), None)
+            await Runner(connection, RunSettings(), counter, open_connection).run(read_folder(folder), None)
 
     started = time.monotonic()
     asyncio.run(run())
@@ -115,11 +115,17 @@ def table_of(found: dict[str, dict[str, float]]) -> Table:
 
 @click.command()
 @click.option("--megabytes", default=200, show_default=True, type=click.IntRange(min=1), help="Size of a large file.")
-@click.option("--statements", default=100_000, show_default=True, type=click.IntRange(min=2), help="In the last file.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, in place of the table.")
+@click.option(
+    "--statements",
+    default=100_000,
+    show_default=True,
+    type=click.IntRange(min=2),
+    help="Number of statements in the last file.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 @click.option("--apply", "folder", type=click.Path(path_type=Path), hidden=True)
 def main(megabytes: int, statements: int, folder: Path | None, *, as_json: bool) -> None:
-    """Measures what large files cost."""
+    """Measure the cost of large files."""
     if folder is not None:
         apply(folder)
         return

@@ -1,4 +1,4 @@
-"""What is left over when all should be over."""
+"""Counts of resources that remain after their users have ended."""
 
 import time
 from collections.abc import Callable
@@ -6,11 +6,11 @@ from collections.abc import Callable
 import psutil
 
 GRACE_SECONDS = 2.0
-"""For a server to notice that its client has gone; what is there after it is left over."""
+"""Seconds for a server to notice that its client has gone; what remains after it is left over."""
 
 
 def left_over(count: Callable[[], int]) -> int:
-    """What COUNT comes to, at the latest after the time of grace."""
+    """Return the count once it is 0, or after the grace period."""
     deadline = time.monotonic() + GRACE_SECONDS
     while (left := count()) and time.monotonic() < deadline:
         time.sleep(0.02)
@@ -18,5 +18,5 @@ def left_over(count: Callable[[], int]) -> int:
 
 
 def open_sockets() -> int:
-    """Of this process, to the network."""
+    """Return the number of network sockets of this process."""
     return len(psutil.Process().net_connections(kind="inet"))

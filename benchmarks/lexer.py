@@ -1,9 +1,9 @@
-"""Ten megabytes of SQL in several shapes, cut into statements: beside a floor that only looks at each word and sign.
+"""Time to split ten megabytes of SQL in several shapes, against a floor that only finds each word and sign.
 
     python -m benchmarks.lexer [--json] [--megabytes N]
 
 The floor is one pass of `re.finditer` over the same text in the same run, which finds words, blanks and signs and
-decides nothing. Medians of three.
+nothing else. Medians of three.
 """
 
 import json
@@ -49,7 +49,7 @@ def floor(sql: str) -> None:
 
 
 def cut(sql: str) -> None:
-    with suppress(MigrationFileError):  # what is never closed is refused, and that takes time too
+    with suppress(MigrationFileError):  # text that is never closed is refused, which takes time as well
         split(sql, file="benchmark.sql")
 
 
@@ -70,9 +70,9 @@ def measure(name: str, length: int) -> dict[str, float]:
 
 @click.command()
 @click.option("--megabytes", default=10, show_default=True, type=click.IntRange(min=1), help="Length of each text.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, in place of the table.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(megabytes: int, *, as_json: bool) -> None:
-    """Measures how fast SQL is cut into statements."""
+    """Measure how fast SQL is split into statements."""
     names = track(SHAPES, "shapes", console=Console(stderr=True))
     found = {name: measure(name, megabytes * 1_000_000) for name in names}
     if as_json:

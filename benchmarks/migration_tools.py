@@ -1,4 +1,4 @@
-"""The migration tools that are measured beside each other: their files, and the commands that run them."""
+"""Migration tools that are compared: their files, and the commands that run them."""
 
 import sys
 from collections.abc import Callable
@@ -25,12 +25,12 @@ with engine.connect() as connection:
 
 @dataclass(frozen=True)
 class Tool:
-    """One tool.
+    """Migration tool.
 
     Attributes:
-        write: makes a folder's worth of so many migrations.
-        up, down: the command that applies, or reverts, all migrations of a folder.
-        tracks: whether it knows what it has applied, so that a second `up` is a no-op.
+        write: writes a number of migrations into a folder.
+        up, down: return the command that applies, or reverts, all migrations of a folder.
+        tracks: True if it has a history, so that a second `up` does nothing.
     """
 
     name: str
@@ -49,7 +49,7 @@ def drop(number: int) -> str:
 
 
 def write_pairs(folder: Path, count: int) -> None:
-    """What golang-migrate reads, and dashdb too."""
+    """Write pairs of files, which golang-migrate and dashdb read."""
     for n in range(1, count + 1):
         (folder / f"{n:04}_t{n}.up.sql").write_text(create(n))
         (folder / f"{n:04}_t{n}.down.sql").write_text(drop(n))
@@ -133,5 +133,5 @@ TOOLS = (
 
 
 def environment(database: Database) -> dict[str, str]:
-    """By what variables the tools find DATABASE that do not take it as an argument."""
+    """Return the variables that name DATABASE for the tools that do not take it as an argument."""
     return database.environ | {ALEMBIC_URL: database.dsn.replace("postgresql://", "postgresql+psycopg2://", 1)}

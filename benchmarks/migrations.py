@@ -1,11 +1,11 @@
-"""Migrations up, none to do, and down again: dashdb beside other tools, as whole processes; then inside a process.
+"""Time of dashdb and other tools to apply and revert migrations, and to find nothing to do.
 
     python -m benchmarks.migrations [--json] [--runs N]
 
-Each migration makes one table with a key and a text column, the way down drops it. Every figure is a median of whole
-processes on a fresh database of one durable server, the tools in turn. The floor keeps no history: psql runs all the
-files in one transaction. alembic does as it does by default, which is one transaction for all; the others give each
-migration its own, and golang-migrate three. dashdb and golang-migrate read the same files.
+Each migration creates one table with a key and a text column; the down migration drops it. Every figure is a median of
+whole processes on a fresh database of one durable server, the tools in turn. The floor keeps no history: psql runs all
+files in one transaction. alembic has its default, one transaction for all; the others use one for each migration, and
+golang-migrate three. dashdb and golang-migrate read the same files. A second table has the checks inside a process.
 """
 
 import asyncio
@@ -27,7 +27,7 @@ from benchmarks.migration_tools import DASHDB, FLOOR, GOOSE, TOOLS, Command, Too
 from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, connected
 from controller.database.target import SslMode, Target
-from controller.migrate.files.source import LOOK_SECONDS, MigrationSource
+from controller.migrate.files.source import CHECK_SECONDS, MigrationSource
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import HistoryRow, Plan
@@ -42,11 +42,11 @@ CHECKS = 200
 TABLES = "SELECT count(*) FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '^t[0-9]'"
 
 Seconds = dict[str, dict[str, list[float]]]
-"""By tool and column, one figure a run."""
+"""Figures of all runs, by tool and column."""
 
 
 class Bench:
-    """One durable server, and the files of every tool in a folder of their own."""
+    """One durable server, with a folder of files for every tool."""
 
     def __init__(self, server: PostgresServer, folder: Path) -> None:
         self.server = server
@@ -60,7 +60,7 @@ class Bench:
         return self.folder / tool.name.replace(" ", "-") / str(count)
 
     def measure(self, tool: Tool, count: int) -> dict[str, float]:
-        """Seconds for each column that COUNT migrations of TOOL fill."""
+        """Return the seconds for each column that COUNT migrations of TOOL fill."""
         files = self.files(tool, count)
         database = self.server.create_database()
         found = {f"{count} up": self.timed(tool.up(files, database), database, tables=count)}
@@ -72,12 +72,12 @@ class Bench:
         return found
 
     def timed(self, command: Command, database: Database, *, tables: int) -> float:
-        """Seconds from start to end of a process, which has to leave that many tables."""
+        """Return the seconds that a process takes, which has to leave that many tables."""
         # The tools in Python start from compiled files, as when they are installed, and leave none in the project.
         compiled = {"PYTHONPYCACHEPREFIX": str(self.folder / "compiled"), "PYTHONDONTWRITEBYTECODE": ""}
         environ = clean_environ() | environment(database) | compiled
         self.server.psql(self.server.superuser, sql="CHECKPOINT")
-        os.sync()  # what others left to be written is none of its business
+        os.sync()  # flush what others wrote
         started = time.monotonic()
         done = subprocess.run(
             command, env=environ, capture_output=True, text=True, check=False, stdin=subprocess.DEVNULL
@@ -92,7 +92,7 @@ class Bench:
 
 
 def measure_tools(bench: Bench, runs: int, console: Console) -> Seconds:
-    """RUNS rounds after one that only warms up; each tool begins a round in its turn."""
+    """Return the figures of RUNS rounds after a warm-up; the tools take turns at being the first."""
     seconds: Seconds = {tool.name: {} for tool in TOOLS}
     with Progress(console=console) as progress:
         task = progress.add_task("", total=(runs + 1) * len(COUNTS) * len(TOOLS))
@@ -109,27 +109,27 @@ def measure_tools(bench: Bench, runs: int, console: Console) -> Seconds:
 
 
 async def check_once(connection: Connection, source: MigrationSource) -> Plan:
-    """What a running operator does to see that nothing is to be done."""
+    """Make a plan as a running operator does when there is nothing to do."""
     return make_plan(source.read(), await read_history(connection))
 
 
 async def measure_checks(bench: Bench, console: Console) -> dict[str, float]:
-    """Median milliseconds inside this process: a SELECT of the history, a check, and one that looks at every file."""
+    """Return median milliseconds inside this process: a SELECT of the history, and checks of two kinds."""
     database = bench.server.create_database()
     files = bench.files(DASHDB, MOST)
     bench.timed(DASHDB.up(files, database), database, tables=MOST)
     rows = f"SELECT {', '.join(HistoryRow._fields)} FROM schema_version"
-    steady, looking = MigrationSource(files, look_seconds=3600), MigrationSource(files, look_seconds=0)
+    folder_only, every_file = MigrationSource(files, check_seconds=3600), MigrationSource(files, check_seconds=0)
     async with connected(target_to(database)) as connection:
         what: dict[str, Callable[[], Awaitable[object]]] = {
             f"floor: one SELECT of the {MOST} rows": lambda: connection.fetch(rows),
-            "look at the folder, read the history, plan": lambda: check_once(connection, steady),
-            f"the same, and at each of {2 * MOST} files, every {LOOK_SECONDS:g} s": lambda: check_once(
-                connection, looking
+            "check the folder, read the history, plan": lambda: check_once(connection, folder_only),
+            f"the same, and each of {2 * MOST} files, every {CHECK_SECONDS:g} s": lambda: check_once(
+                connection, every_file
             ),
         }
         took: dict[str, list[float]] = {name: [] for name in what}
-        assert not (await check_once(connection, steady)).steps
+        assert not (await check_once(connection, folder_only)).steps
         for _ in track(range(CHECKS), "checks inside a process", console=console):
             for name, do in what.items():
                 started = time.perf_counter()
@@ -144,7 +144,7 @@ def target_to(database: Database) -> Target:
 
 
 def cell(value: float | None, *others: float | None) -> str:
-    """Three lines: seconds, and the ratio to each of OTHERS; a dash where one of the two does not exist."""
+    """Return a cell with the seconds and the ratio to each of OTHERS; a dash for a missing figure."""
     lines = [f"{value / other:#.3g}" if value and other else "-" for other in others]
     return "\n".join((f"{value:.3f}" if value else "-", *lines))
 
@@ -173,9 +173,9 @@ def checks_table(milliseconds: dict[str, float]) -> Table:
 
 @click.command()
 @click.option("--runs", default=5, show_default=True, type=click.IntRange(min=1), help="Measured runs of each cell.")
-@click.option("--json", "as_json", is_flag=True, help="Medians as one JSON object, in place of the tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print medians as one JSON object instead of the tables.")
 def main(runs: int, *, as_json: bool) -> None:
-    """Measures migrations: dashdb, other tools, and the floor."""
+    """Measure migrations: dashdb, other tools, and the floor."""
     progress = Console(stderr=True)
     with tempfile.TemporaryDirectory(prefix="dashdb-bench-") as folder, PostgresServer(18, settings=DURABLE) as server:
         bench = Bench(server, Path(folder).resolve())

@@ -1,4 +1,4 @@
-"""The real parts of every benchmark, and a watch that notes when each resource became Ready."""
+"""Real parts for benchmarks, and a watch that notes the time at which each resource became Ready."""
 
 import tempfile
 import threading
@@ -25,7 +25,7 @@ DURABLE = {"fsync": "on", "full_page_writes": "on", "max_connections": "400"}
 
 @dataclass(frozen=True)
 class Parts:
-    """What a benchmark runs on."""
+    """Parts that a benchmark runs on."""
 
     cluster: ControlPlane
     postgres: PostgresServer
@@ -35,7 +35,7 @@ class Parts:
 
 @contextmanager
 def real_parts() -> Iterator[Parts]:
-    """A control plane, a durable PostgreSQL 18 and the operator with its own account."""
+    """Run a control plane, a durable PostgreSQL 18 and the operator with its own account for a `with`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
         postgres = stack.enter_context(PostgresServer(18, settings=DURABLE))
@@ -46,7 +46,11 @@ def real_parts() -> Iterator[Parts]:
 
 
 class ReadyWatch:
-    """A watch that is open before anything is applied; `seen` holds the moment of each first Ready."""
+    """Watch that is open before anything is applied.
+
+    Attributes:
+        seen: time of the first Ready of each resource.
+    """
 
     def __init__(self, parts: Parts) -> None:
         self.seen: dict[str, float] = {}
@@ -60,7 +64,7 @@ class ReadyWatch:
         self._open.wait(10)
 
     def wait_for(self, names: set[str], *, seconds: float) -> None:
-        """Blocks until all NAMES were seen Ready."""
+        """Block until all NAMES were seen Ready."""
         with self._changed:
             if not self._changed.wait_for(lambda: names <= self.seen.keys(), seconds):
                 raise TimeoutError(f"not Ready within {seconds:g} s: {sorted(names - self.seen.keys())}")

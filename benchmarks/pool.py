@@ -1,16 +1,16 @@
-"""Our pool beside others: so many clients on at most fifty connections of one durable server, each asking `SELECT 1`.
+"""Comparison of connection pools: many clients on at most fifty connections, each running `SELECT 1`.
 
     python -m benchmarks.pool [--json] [--seconds N]
 
-One use is to get a connection, one round trip, and to give it back. Each contender runs alone in a fresh process, which
-opens as many connections as its clients can use, warms up for a second, and is then measured; each cell is a median of
-five rounds, in which the contenders take turns at being the first. All keep what they opened, so ours has fifty for
-`max_idle` in place of its ten. None uses TLS, and each prepares statements as it does by default.
+One use is getting a connection, one round trip, and giving it back. Each contender runs alone in a fresh process on one
+durable server. It opens as many connections as its clients can use, warms up for a second, and is then measured; each
+cell is a median of five rounds, in which the contenders take turns at being the first. All keep what they opened, so
+ours has a `max_idle` of fifty instead of ten. None uses TLS, and each prepares statements as it does by default.
 
-Not all do the same for a use. asyncpg's pool resets the session after each, which is a second round trip; of the others
-none does, and ours puts a session in order only where it is in doubt (an open transaction, a statement that was
-cancelled). Its equal is therefore asyncpg without its reset, and in what it promises the same with a limit on each wait
-("bounded"), which ours always has. Go's database/sql, with pgx's driver, spreads over all cores; the pools in Python
+The contenders do not all do the same work. asyncpg's pool resets the session after each use, which is a second round
+trip; none of the others does, and ours cleans a session only if it is in doubt (an open transaction, a cancelled
+statement). It compares with asyncpg without its reset, and with the same plus a limit on each wait ("bounded"), which
+ours always has. Go's database/sql, with pgx's driver, spreads over all cores; the pools in Python
 use one each. Clients and server share the cores, so the steadiest figure is the CPU time that a use costs the client.
 """
 
@@ -44,17 +44,17 @@ METRICS = {
     "p99_ms": ("Milliseconds of a use, p99", ".2f"),
     "cpu_us": ("CPU microseconds of a use", ".0f"),
 }
-"""By the contender's word for it: ours, and the format of a figure."""
+"""Title and format of each metric, by the name in a contender's output."""
 
 Figures = dict[str, float]
-"""By metric."""
+"""Figures by metric."""
 Cells = dict[str, dict[int, Figures]]
-"""By contender and clients."""
+"""Figures by contender and number of clients."""
 
 
 @dataclass(frozen=True)
 class Contender:
-    """A pool that is measured, and the program that does it."""
+    """Pool that is measured, and the command that measures it."""
 
     name: str
     command: Callable[[], list[str | Path]]
@@ -76,7 +76,7 @@ CONTENDERS = (
 
 
 def measure(contender: Contender, load: Load, database: Database) -> Figures:
-    """What CONTENDER makes of LOAD, in a process of its own."""
+    """Run CONTENDER under LOAD in a process of its own, and return its figures."""
     login = {
         "PGHOST": database.host,
         "PGPORT": str(database.port),
@@ -94,7 +94,7 @@ def measure(contender: Contender, load: Load, database: Database) -> Figures:
 
 
 def measure_all(server: PostgresServer, seconds: float, console: Console) -> Cells:
-    """Medians of `ROUNDS`; each contender begins a round in its turn."""
+    """Return medians of `ROUNDS` rounds; the contenders take turns at being the first."""
     database = server.create_database()
     found: dict[str, dict[int, list[Figures]]] = {c.name: {n: [] for n in CLIENTS} for c in CONTENDERS}
     with Progress(console=console) as progress:
@@ -115,7 +115,7 @@ def medians(rounds: list[Figures]) -> Figures:
 
 
 def metric_table(cells: Cells, metric: str) -> Table:
-    """Three lines a cell: the figure, and its ratio to that of `BARE` and of `FLOOR`."""
+    """Return a table with each figure, and its ratios to those of `BARE` and `FLOOR`."""
     title, form = METRICS[metric]
     table = Table(title=f"{title}, by number of clients; medians of {ROUNDS}", show_lines=True)
     table.add_column("pool", no_wrap=True)
@@ -131,9 +131,9 @@ def metric_table(cells: Cells, metric: str) -> Table:
 
 @click.command()
 @click.option("--seconds", default=2.0, show_default=True, type=click.FloatRange(min=0.1), help="Time of each run.")
-@click.option("--json", "as_json", is_flag=True, help="Medians as one JSON object, in place of the tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print medians as one JSON object instead of the tables.")
 def main(seconds: float, *, as_json: bool) -> None:
-    """Measures pools: ours, asyncpg's, psycopg's and Go's."""
+    """Measure pools: ours, asyncpg's, psycopg's and Go's."""
     with PostgresServer(18, settings=DURABLE) as server:
         cells = measure_all(server, seconds, Console(stderr=True))
     if as_json:

@@ -1,4 +1,4 @@
-"""Scripted servers in a process of their own: what it costs to be hostile is none of what is measured in ours."""
+"""Scripted hostile servers in a process of their own, so that their cost is not part of a measurement."""
 
 import socket
 import tempfile
@@ -6,7 +6,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
-from benchmarks.beside import in_another_process
+from benchmarks.other_process import in_another_process
 from tests.support import hostile
 from tests.support.certificates import issue_certificates
 from tests.support.hostile import Script, hostile_server
@@ -32,7 +32,10 @@ PLAIN_PASSWORD = "asks for the password in plain text"
 
 
 def scripted_servers() -> AbstractContextManager[dict[str, int]]:
-    """The port of each of SCRIPTS, of BLACK_HOLE, and of PLAIN_PASSWORD, which is asked for over TLS."""
+    """Return a context manager that runs all servers and yields their ports by name.
+
+    They are SCRIPTS, BLACK_HOLE, and PLAIN_PASSWORD, which asks for the password over TLS.
+    """
     return in_another_process(_servers)
 
 
@@ -49,7 +52,7 @@ async def _servers() -> AsyncIterator[dict[str, int]]:
 
 @contextmanager
 def _black_hole() -> Iterator[int]:
-    """The port of a socket whose queue is full: the kernel drops every further SYN, as a firewall does."""
+    """Yield the port of a socket whose queue is full: the kernel drops every SYN, as a firewall does."""
     with socket.socket() as listening, socket.socket() as first, socket.socket() as second:
         listening.bind(("127.0.0.1", 0))
         listening.listen(0)

@@ -1,10 +1,9 @@
-"""How soon `dashdb serve` answers `/live`, what takes the time, and its memory at rest.
+"""Start of `dashdb serve` until `/live` answers, the libraries that take the time, and its memory at rest.
 
     python -m benchmarks.sidecar [--json] [--runs N]
 
-The floor, in turn with it, is a Python that serves one path with the same libraries and does nothing else. What takes
-the time is the share of each library in loading, as Python itself measures it; compiled files are there, as in an
-image.
+The floor, measured in turn, is a Python that serves one path with the same libraries and does nothing else. The share
+of each library in the time of loading is measured by Python itself; compiled files exist, as in an image.
 """
 
 import json
@@ -33,7 +32,7 @@ MEBIBYTE = 1024 * 1024
 SETTLE_SECONDS = 3.0
 START_SECONDS = 30.0
 SHOWN = 8
-"""Libraries whose share is shown."""
+"""Number of libraries whose share is shown."""
 FLOOR = """
 import sys
 import aiohttp.web, asyncpg, click, prometheus_client.aiohttp, structlog, tenacity
@@ -62,7 +61,7 @@ def answers(port: int) -> bool:
 
 
 def start(command: list[str], port: int, environ: Mapping[str, str], *, settle: float = 0.0) -> tuple[float, float]:
-    """Seconds until the first 200, and resident MiB SETTLE seconds later."""
+    """Return the seconds until the first 200, and the resident MiB SETTLE seconds later."""
     started = time.monotonic()
     process = subprocess.Popen(command, env=dict(environ), stderr=subprocess.DEVNULL)
     try:
@@ -79,7 +78,7 @@ def start(command: list[str], port: int, environ: Mapping[str, str], *, settle: 
 
 
 def shares(environ: Mapping[str, str]) -> list[tuple[str, float]]:
-    """Part of the loading time that each library takes by itself, largest first."""
+    """Return each library's own share of the loading time, largest first."""
     code = "import controller.cli.serve"
     command = [sys.executable, "-X", "importtime", "-c", code]
     done = subprocess.run(command, env=dict(environ), capture_output=True, text=True, check=True)
@@ -92,9 +91,9 @@ def shares(environ: Mapping[str, str]) -> list[tuple[str, float]]:
 
 @click.command()
 @click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Measured starts of each.")
-@click.option("--json", "as_json", is_flag=True, help="One JSON object, in place of the tables.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
 def main(runs: int, *, as_json: bool) -> None:
-    """Measures the start of the sidecar."""
+    """Measure the start of the sidecar."""
     took: dict[str, list[float]] = {"floor": [], "sidecar": []}
     with tempfile.TemporaryDirectory(prefix="dashdb-bench-") as folder, PostgresServer(18) as server:
         compiled = {"PYTHONPYCACHEPREFIX": str(Path(folder).resolve()), "PYTHONDONTWRITEBYTECODE": ""}

@@ -1,14 +1,15 @@
-"""dashboard-database-operator: keeps the PostgreSQL database behind a dashboards service as it should be.
+"""Operator, sidecar and commands that keep the PostgreSQL database of a dashboards service migrated and seeded.
 
-cli          the commands; here everything is built and wired together
-settings     environment variables            errors    what can go wrong, as a tree
-database_url what settings read               tls_files the files that a URL names
-resource     the custom resource, pure        signals, durations, logs, memory    small helpers of the edge
-database     the asyncpg edge                 migrate, templates, health  side by side on it
-reconcile    gather -> decide -> act -> outcome, on those three
-operator     the kopf edge, on reconcile      sidecar   one database, migrated, seeded and watched
-web          the aiohttp edge, reads what health keeps
+cli        commands; the only place where things are built and wired together
+operator   custom resources, by kopf          sidecar   one database, by variables and options
+web        probes, health and metrics, by aiohttp
+reconcile  observe -> decide -> act, and the loop around it
+migrate    migration engine    templates  system templates    health  checks and reports
+resource   the custom resource, pure    config  variables, URLs, TLS files
+desired    the state that one database is to have
+database   connections by asyncpg, and their errors
+errors     the error tree    runtime  signals, logs, pauses between tries
 """
 
 __version__ = "0.1.0"
-"""Of the release; stated here, since looking it up among the installed packages takes longer than most commands."""
+"""Version of the release. It is written here since reading it from the installed package slows every command."""

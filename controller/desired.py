@@ -1,4 +1,4 @@
-"""The state that one database is to be brought to, whether a resource asked for it or the options of a sidecar. Pure.
+"""State that one database is to be brought to, whether a resource asked for it or the options of a sidecar. Pure.
 
 The reconciler works on `Desired` alone. `resource.spec` makes one out of a custom resource, `config.environment` out of
 environment variables and options.
@@ -13,7 +13,7 @@ from controller.errors import ConfigurationError
 
 
 class SchemaPolicy(StrEnum):
-    """Who decides when the schema changes."""
+    """Policy that decides when the schema changes."""
 
     AUTOMATIC = "Automatic"
     """Pending migrations run at once, never downwards."""
@@ -25,13 +25,13 @@ class SchemaPolicy(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class DesiredSchema:
-    """Which version the schema is to have, and how it gets there.
+    """Version that the schema is to have, and the way to reach it.
 
     Attributes:
         target_version: None for the newest of the migration files.
         approved_plan: hash of the plan that a person approved, for the policy Manual.
         name: schema to work in; None for the first of the user's search_path.
-        lock_timeout_ms: milliseconds that one statement may queue for a table's lock before it is tried again.
+        lock_timeout_ms: milliseconds that one statement may wait for a table's lock before it is tried again.
         runner_wait: seconds to wait for another runner to finish.
     """
 
@@ -61,8 +61,8 @@ class Maintenance:
     """Work that is done once an interval, beginning at a random moment of the first one.
 
     Attributes:
-        enabled: False where nothing may be changed; drift is compared all the same.
-        interval_seconds: between two rounds of maintenance, and between two comparisons for drift.
+        enabled: False if nothing may be changed; drift is compared nevertheless.
+        interval_seconds: seconds between two rounds of maintenance, and between two comparisons for drift.
         audit_retention_days: age at which audit rows are removed; None keeps every row.
     """
 
@@ -73,14 +73,14 @@ class Maintenance:
 
 @dataclass(frozen=True, slots=True)
 class Desired:
-    """The state of one database, as it was asked for.
+    """Desired state of one database.
 
     Attributes:
-        target: the database; or why no address could be made of what was given.
+        target: the database; or the error if the input names no valid one.
         seed_templates: keep the system templates up to date.
-        suspend: look and report, change nothing.
-        interval_seconds: between two observations of a database that is ready.
-        longest_retry_seconds: the most between two observations of one that is not.
+        suspend: observe and report, change nothing.
+        interval_seconds: seconds between two observations of a database that is ready.
+        longest_retry_seconds: limit of the seconds between two observations of one that is not.
     """
 
     target: Target | ConfigurationError

@@ -1,7 +1,7 @@
 """Errors of this program, as one tree; each class says what it means for the user and for the next try.
 
     DashdbError
-    ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must mend it
+    ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must correct it
     ├── MigrationFileError      a migration file cannot be used as it is
     ├── HistoryMismatch         the files disagree with what the database says was applied
     ├── SchemaAhead             the database is newer than the files, and the verb had to act
@@ -21,14 +21,14 @@ from typing import ClassVar
 
 
 class Recovery(StrEnum):
-    """Needs of another try, to succeed."""
+    """Condition under which another try can succeed."""
 
     STALLED = "stalled"
     """A person must change the resource or the files; trying again alone cannot help."""
     WAITING = "waiting"
-    """Something beside the resource must change: a Secret, a grant, a server's setting."""
+    """Something outside the resource must change: a Secret, a grant, a server's setting."""
     TRANSIENT = "transient"
-    """It may pass by itself; try again, ever slower up to a cap."""
+    """The cause may end by itself; try again, with pauses that grow up to a limit."""
 
 
 class DashdbError(Exception):
@@ -119,6 +119,6 @@ class DatabaseUnavailable(DashdbError):
 
 
 class InternalError(DashdbError):
-    """A fault of this program; what stood in the way is in its log, not in the message."""
+    """A fault of this program; the cause is in its log, not in the message."""
 
     reason = "InternalError"

@@ -1,1 +1,1 @@
-"""One table of faults: what the product says of each, how long it takes, what else notices, and what is left over."""
+"""Table of faults: for each the reason that is reported, the time it takes, and what is left over."""

@@ -1,13 +1,13 @@
-"""Faults: hostile and sick servers, a real PostgreSQL and a real PgBouncer in trouble; one row for each.
+"""Faults of hostile servers, of a real PostgreSQL and of a real PgBouncer; one row for each.
 
     python -m benchmarks.faults [--json] [--runs N]
 
-Every row goes through a check of health, or a query, over the product's own pool, and through the end of that pool
-while the fault goes on. It promises: the connect timeout to get a connection, the query timeout to answer, and
-`CLOSE_TIMEOUT` to be got rid of. Ends with exit code 1 where one promise was broken or anything was left over.
+Every row is a check of health, or a query, over the product's own pool, which is closed while the fault lasts. The pool
+promises a connection within the connect timeout, an answer within the query timeout, and a close within
+`CLOSE_TIMEOUT`. Exits with 1 if a promise was broken or anything was left over.
 
-A ticker runs beside it, every 5 ms: `pause` is the longest time that the event loop kept it waiting, `busy` the most
-time of a CPU that the loop used between two ticks. A busy machine adds to the first; how much, the first row tells.
+A ticker runs at the same time, every 5 ms: `pause` is the longest time that the event loop delayed it, `busy` the most
+CPU time that the loop used between two ticks. A busy machine adds to the first; the first row shows how much.
 """
 
 import asyncio
@@ -26,7 +26,7 @@ from benchmarks.faults.rows import all_faults
 from controller.database.connection import CLOSE_TIMEOUT
 
 WIDTH = 150
-"""Of the table, in characters, whatever the terminal has."""
+"""Width of the table in characters, whatever the terminal has."""
 
 
 async def measure(faults: list[Fault], runs: int) -> dict[str, list[Run]]:
@@ -70,28 +70,28 @@ def table_of(found: dict[str, list[Run]], runs: int) -> Table:
     return table
 
 
-def wrongs(faults: list[Fault], found: dict[str, list[Run]]) -> Counter[str]:
-    """Each broken promise, and in how many runs it was."""
+def problems(faults: list[Fault], found: dict[str, list[Run]]) -> Counter[str]:
+    """Return each broken promise with the number of runs in which it was broken."""
     return Counter(
-        f"{fault.name}: {wrong}" for fault in faults for run in found[fault.name] for wrong in run.wrongs(fault)
+        f"{fault.name}: {problem}" for fault in faults for run in found[fault.name] for problem in run.problems(fault)
     )
 
 
 @click.command()
-@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Of each fault.")
-@click.option("--json", "as_json", is_flag=True, help="Every run as one JSON object, in place of the table.")
+@click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Runs of each fault.")
+@click.option("--json", "as_json", is_flag=True, help="Print every run as one JSON object instead of the table.")
 def main(runs: int, *, as_json: bool) -> None:
-    """Measures what becomes of a check while its server is sick or hostile."""
+    """Measure checks while their server is faulty or hostile."""
     with all_faults() as faults:
         found = asyncio.run(measure(faults, runs))
-    broken = wrongs(faults, found)
+    broken = problems(faults, found)
     if as_json:
         rows = {name: [dataclasses.asdict(run) for run in each] for name, each in found.items()}
-        print(json.dumps({"runs": runs, "faults": rows, "wrongs": broken}))
+        print(json.dumps({"runs": runs, "faults": rows, "problems": broken}))
     else:
         Console(width=WIDTH).print(table_of(found, runs))
-    for wrong, count in broken.items():
-        print(f"{wrong} (in {count} of {runs} runs)", file=sys.stderr)
+    for problem, count in broken.items():
+        print(f"{problem} (in {count} of {runs} runs)", file=sys.stderr)
     sys.exit(1 if broken else 0)
 
 

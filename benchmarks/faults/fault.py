@@ -1,4 +1,4 @@
-"""A fault as a value, and one run of it through the product's own path."""
+"""Faults as values, and one run of a fault against the product's own pool."""
 
 import asyncio
 import math
@@ -17,40 +17,40 @@ from controller.health.check import check
 
 TICK_SECONDS = 0.005
 LENIENT = Thresholds(utilization_percent=100, response_ms=math.inf)
-"""So that a busy machine is not taken for a slow server."""
+"""Thresholds that a busy machine does not exceed."""
 SLACK_SECONDS = 0.25
-"""For a busy machine; a second time-out in the place of one would be longer."""
+"""Seconds of tolerance for a busy machine; a timeout that runs twice takes longer."""
 
 Ask = Callable[[Pool], Awaitable[str]]
-"""Uses the pool once; the reason that the product gives."""
+"""Function that uses the pool once and returns the reason that the product reports."""
 
 
 class Server(Protocol):
-    """The side that can tell who is still connected to it."""
+    """Server that can count its connections."""
 
     def connections(self, database: str) -> int:
-        """Of the product, to that database."""
+        """Return the number of connections of the product to that database."""
         ...
 
 
 async def checked(pool: Pool) -> str:
-    """The reason of one check of health."""
+    """Return the reason of one check of health."""
     return (await check(pool, LENIENT, None)).verdict.reason
 
 
 def to_connect(target: Target) -> float:
-    """Seconds within which a connection is had, or not."""
+    """Return the seconds within which getting a connection succeeds or fails."""
     return target.connect_timeout
 
 
 def to_answer(target: Target) -> float:
-    """Seconds within which a connection is had and has answered, or not."""
+    """Return the seconds within which getting a connection and one query succeed or fail."""
     return target.connect_timeout + target.query_timeout
 
 
 @dataclass(frozen=True)
 class Case:
-    """A fault that is going on."""
+    """Active fault, and the pool that meets it."""
 
     pool: Pool
     ask: Ask = checked
@@ -59,12 +59,12 @@ class Case:
 
 @dataclass(frozen=True)
 class Fault:
-    """One row.
+    """Fault, which is one row of the table.
 
     Attributes:
-        begin: brings the fault about for the time of a `with`.
-        reasons: that the product may give; each run gives one of them.
-        promised: seconds for an answer; to be got rid of, every connection has `CLOSE_TIMEOUT`.
+        begin: causes the fault for the duration of a `with`.
+        reasons: reasons that the product may report; each run reports one of them.
+        promised: returns the promised seconds for an answer; closing has `CLOSE_TIMEOUT`.
     """
 
     name: str
@@ -75,14 +75,14 @@ class Fault:
 
 @dataclass(frozen=True)
 class Run:
-    """What was seen.
+    """Result of one run.
 
     Attributes:
-        answer, gone: seconds to the product's answer, and from there until its pool was closed.
-        pause_ms, busy_ms: the worst that a ticker beside it saw.
-        connections: left over on a real server; None where there is none to ask.
-        sockets, tasks: left over in this process.
-        said: what asyncio complained of.
+        answer, gone: seconds until the answer of the product, and from then until its pool was closed.
+        pause_ms, busy_ms: largest values of the ticker.
+        connections: number left over on a real server; None without a real server.
+        sockets, tasks: number left over in this process.
+        asyncio_errors: errors that asyncio reported.
     """
 
     reason: str
@@ -94,26 +94,26 @@ class Run:
     connections: int | None
     sockets: int
     tasks: int
-    said: tuple[str, ...]
+    asyncio_errors: tuple[str, ...]
 
-    def wrongs(self, fault: Fault) -> list[str]:
-        """Each promise that was not kept, as a sentence."""
+    def problems(self, fault: Fault) -> list[str]:
+        """Return a sentence for each broken promise."""
         left = {"connections on the server": self.connections, "sockets": self.sockets, "tasks": self.tasks}
         return [
             *([f"the reason was {self.reason}"] if self.reason not in fault.reasons else ()),
             *([f"the answer took {self.answer:.2f} s"] if self.answer > self.promised + SLACK_SECONDS else ()),
             *([f"closing took {self.gone:.2f} s"] if self.gone > CLOSE_TIMEOUT + SLACK_SECONDS else ()),
             *(f"{count} {what} left over" for what, count in left.items() if count),
-            *(f"asyncio said: {text}" for text in self.said),
+            *(f"asyncio said: {text}" for text in self.asyncio_errors),
         ]
 
 
 class Ticker:
-    """Looks at the clock again and again.
+    """Task that measures the delays of the event loop.
 
     Attributes:
-        pause: longest time between two looks, in seconds, above what was asked for; with what a busy machine adds.
-        busy: most time of a CPU that the thread used between two looks, in seconds.
+        pause: longest time between two ticks above the interval, in seconds; includes delays of a busy machine.
+        busy: most CPU time of the thread between two ticks, in seconds.
     """
 
     pause = busy = 0.0
@@ -124,7 +124,7 @@ class Ticker:
         await asyncio.sleep(0)
         try:
             yield
-            await asyncio.sleep(TICK_SECONDS)  # a pause up to this moment counts too
+            await asyncio.sleep(TICK_SECONDS)  # include a pause up to now
         finally:
             task.cancel()
             await asyncio.wait([task])
@@ -138,10 +138,10 @@ class Ticker:
 
 
 async def run_once(fault: Fault) -> Run:
-    """Brings the fault about, asks, and closes the pool while it still goes on."""
+    """Cause the fault, use the pool, and close it while the fault lasts."""
     loop = asyncio.get_running_loop()
-    said: list[str] = []
-    loop.set_exception_handler(lambda _, context: said.append(_told(context)))
+    asyncio_errors: list[str] = []
+    loop.set_exception_handler(lambda _, context: asyncio_errors.append(_describe(context)))
     sockets, tasks = open_sockets(), asyncio.all_tasks()
     ticker = Ticker()
     async with fault.begin() as case:
@@ -163,9 +163,9 @@ async def run_once(fault: Fault) -> Run:
         connections,
         await asyncio.to_thread(left_over, lambda: open_sockets() - sockets),
         len(asyncio.all_tasks() - tasks),
-        tuple(said),
+        tuple(asyncio_errors),
     )
 
 
-def _told(context: dict[str, Any]) -> str:
+def _describe(context: dict[str, Any]) -> str:
     return f"{context['message']} {context.get('exception', '')}".strip()

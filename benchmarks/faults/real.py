@@ -1,4 +1,4 @@
-"""Faults of a real PostgreSQL, and of a real PgBouncer before one."""
+"""Faults of a real PostgreSQL, and of a real PgBouncer in front of one."""
 
 import asyncio
 from collections.abc import AsyncIterator
@@ -18,21 +18,21 @@ from tests.support.postgres import PostgresServer
 
 LIMITS: dict[str, Any] = {"connect_timeout": 0.5, "query_timeout": 0.5}
 LONG_CONNECT_SECONDS = 5.0
-"""For restarts: longer than one takes."""
+"""Connect timeout for restarts, longer than one takes."""
 CLIENTS, ROUNDS = 8, 10
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'dashdb'"
 END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
 
 
 async def warm(target: Target, **settings: Any) -> Pool:
-    """A pool that has a connection, and has answered."""
+    """Return a pool that has an open connection."""
     pool = Pool(target, PoolSettings(**settings))
     assert (reason := await checked(pool)) == "Healthy", reason
     return pool
 
 
 async def queried(pool: Pool) -> str:
-    """The reason why a query that takes for ever fails."""
+    """Return the reason for which an endless query fails."""
     try:
         async with pool.connection() as connection:
             await connection.execute("SELECT pg_sleep(600)")
@@ -42,7 +42,7 @@ async def queried(pool: Pool) -> str:
 
 
 async def checked_at_once(pool: Pool) -> str:
-    """The first bad reason of many checks, several at a time, so that they share sessions behind a pooler."""
+    """Return the first bad reason of many checks, which run at once to share sessions behind a pooler."""
     reasons: set[str] = set()
     for _ in range(ROUNDS):
         reasons.update(await asyncio.gather(*(checked(pool) for _ in range(CLIENTS))))
@@ -107,7 +107,7 @@ class Postgres:
 
     @asynccontextmanager
     async def restarted(self, mode: Literal["fast", "immediate"]) -> AsyncIterator[Case]:
-        """Asked while it starts again."""
+        """Stop the server, and start it while the pool is used."""
         pool = await warm(await self.target(connect_timeout=LONG_CONNECT_SECONDS))
         await asyncio.to_thread(self.server.stop, mode)
         starting = asyncio.create_task(asyncio.to_thread(self.server.start))
@@ -140,7 +140,7 @@ class Postgres:
 
     @asynccontextmanager
     async def failed_over(self) -> AsyncIterator[Case]:
-        """The sessions end, and whoever connects anew is where nobody may write."""
+        """End all sessions, and make the database read-only for new ones."""
         pool = await warm(await self.target())
         name = pool.target.database
         read_only = f"ALTER DATABASE {quoted(name)} SET default_transaction_read_only = on;"
@@ -155,11 +155,11 @@ class Postgres:
 
     @asynccontextmanager
     async def exhausted(self) -> AsyncIterator[Case]:
-        async def check_beside_another(pool: Pool) -> str:
+        async def check_with_one_in_use(pool: Pool) -> str:
             async with pool.connection():
                 return await checked(pool)
 
-        yield Case(await warm(await self.target(), max_open=1, max_idle=1), check_beside_another, self)
+        yield Case(await warm(await self.target(), max_open=1, max_idle=1), check_with_one_in_use, self)
 
     @asynccontextmanager
     async def without_tls(self) -> AsyncIterator[Case]:
@@ -168,7 +168,7 @@ class Postgres:
 
 @dataclass(frozen=True)
 class Pooled:
-    """The same behind PgBouncer, which keeps its own connections to the server."""
+    """Faults of a server behind PgBouncer, which keeps its own connections to the server."""
 
     postgres: Postgres
     pooler: PgBouncer

@@ -1,4 +1,4 @@
-"""Every fault of the table, with what the product has to say of it."""
+"""All faults of the table, with the reasons that the product has to report."""
 
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
@@ -14,7 +14,7 @@ from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
 
 KEEP_NOTHING = {"server_idle_timeout": "1"}
-"""For PgBouncer: what it keeps for the databases of earlier runs would fill the server."""
+"""Settings of PgBouncer that drop its connections to databases of earlier runs, which would fill the server."""
 CONNECTING = {
     BLACK_HOLE: "Timeout",
     "mute from the start": "Timeout",
@@ -28,19 +28,19 @@ CONNECTING = {
     "recovery in progress": "ServerNotReady",
     **{name: "ConnectionLost" for name in SCRIPTS if name.startswith("hangs up")},
 }
-"""Scripts that let nobody in, and the reason for each."""
+"""Scripts that refuse the login, and the reason for each."""
 ANSWERING = {
     "mute after the login": "Timeout",
     "endless notices after the login": "Timeout",
     "nonsense after the login": "Timeout",
     "full disk": "DiskFull",
 }
-"""Scripts that let everybody in."""
+"""Scripts that accept the login, and the reason for each."""
 
 
 @contextmanager
 def all_faults() -> Iterator[list[Fault]]:
-    """The rows, over servers that run for the time of a `with`."""
+    """Yield the rows, with their servers running for the duration of a `with`."""
     with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server, settings=KEEP_NOTHING) as pooler:
         postgres = Postgres(server)
         yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports)]

@@ -1,1 +1,1 @@
-"""The contenders of `benchmarks.pool`, each a program of its own."""
+"""Contenders of `benchmarks.pool`, each a program of its own."""

@@ -1,7 +1,7 @@
-"""What each contender does in its own process: clients that get a connection, ask, and give it back, again and again.
+"""Load on a contender: clients that repeatedly get a connection, run a query, and give it back.
 
-The driver's own variables (PGHOST and its like) say where; `Load.environ` says what. The contender in Go does the
-same (tests/support/go/pool).
+The driver's own variables (PGHOST and others) name the database; those of `Load.environ` give the load. The contender
+in Go does the same (tests/support/go/pool).
 """
 
 import asyncio
@@ -18,7 +18,7 @@ WARM_UP_SECONDS = 1.0
 
 @dataclass(frozen=True)
 class Load:
-    """So many clients, on at most so many connections."""
+    """Number of clients, largest number of connections, and duration."""
 
     clients: int
     connections: int
@@ -39,12 +39,12 @@ class Load:
 
     @property
     def needed(self) -> int:
-        """Connections that all clients together can use."""
+        """Number of connections that all clients together can use."""
         return min(self.clients, self.connections)
 
 
 async def carry(load: Load, use: Callable[[], Awaitable[object]]) -> None:
-    """Prints what came of it; USE gets a connection, asks `QUESTION`, and gives it back."""
+    """Run the load and print its figures; USE gets a connection, runs `QUESTION`, and gives it back."""
     await _all_clients(load.clients, use, WARM_UP_SECONDS)
     started, cpu = time.perf_counter(), time.process_time()
     took = await _all_clients(load.clients, use, load.seconds)
@@ -60,7 +60,7 @@ async def carry(load: Load, use: Callable[[], Awaitable[object]]) -> None:
 
 
 async def _all_clients(count: int, use: Callable[[], Awaitable[object]], seconds: float) -> list[float]:
-    """Seconds that each use took."""
+    """Return the seconds of each use."""
     took: list[float] = []
     until = time.perf_counter() + seconds
 

@@ -1,4 +1,4 @@
-"""asyncpg's pool: bare, with every wait bounded, and each of the two without its reset."""
+"""Pool of asyncpg: as it is, with every wait bounded, and each of the two without its reset."""
 
 import asyncio
 import sys
@@ -10,11 +10,11 @@ from benchmarks.pools.load import QUESTION, Load, carry
 
 BOUNDED, NO_RESET = "bounded", "no-reset"
 CONNECT_SECONDS, QUERY_SECONDS = 10, 30
-"""The bounds of our own pool, as it has them by default."""
+"""Default limits of our own pool."""
 
 
 async def leave_as_it_is(_: object) -> None:
-    """In place of the query that resets the session."""
+    """Do nothing, instead of the query that resets the session."""
 
 
 def use_of(pool: asyncpg.Pool, *, bounded: bool) -> Callable[[], Awaitable[object]]:

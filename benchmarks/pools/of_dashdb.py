@@ -1,4 +1,4 @@
-"""Our own pool, which bounds every wait."""
+"""Pool of dashdb, which bounds every wait."""
 
 import asyncio
 import os

@@ -1,4 +1,4 @@
-"""psycopg's pool. Autocommit spares it the BEGIN and COMMIT that it would send around each query."""
+"""Pool of psycopg, with autocommit, which avoids a BEGIN and a COMMIT around each query."""
 
 import asyncio
 

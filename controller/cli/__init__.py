@@ -1,4 +1,4 @@
-"""The commands. Each room's code is imported by the command that needs it: `--help` loads none of it."""
+"""Commands of `dashdb`. Each one imports the packages that it needs, so that `--help` loads none of them."""
 
 import signal
 import sys
@@ -16,11 +16,11 @@ INTERRUPTED = 128 + signal.SIGINT
 
 
 _COMMANDS = {
-    "migrate": ("controller.cli.migrate:command", "Brings a database to a version, and says where it stands."),
-    "templates": ("controller.cli.templates.commands:command", "Seeds the system templates, and shows how they stand."),
-    "serve": ("controller.cli.serve:command", "Watches one database from open_connection its backend."),
-    "health": ("controller.cli.health:command", "Checks one database once."),
-    "operator": ("controller.cli.operator:command", "Reconciles every DashboardDatabase of the cluster."),
+    "migrate": ("controller.cli.migrate:command", "Bring a database to a version, and show its state."),
+    "templates": ("controller.cli.templates.commands:command", "Seed the system templates, and show their state."),
+    "serve": ("controller.cli.serve:command", "Migrate, seed and check one database as a sidecar."),
+    "health": ("controller.cli.health:command", "Check one database once."),
+    "operator": ("controller.cli.operator:command", "Reconcile every DashboardDatabase of the cluster."),
 }
 
 
@@ -31,7 +31,7 @@ _COMMANDS = {
 )
 @click.version_option(__version__, prog_name="dashdb")
 def root() -> None:
-    """Keeps the PostgreSQL database behind a dashboards service migrated, seeded, healthy and watched.
+    """Keep the PostgreSQL database of a dashboards service migrated, seeded, healthy and monitored.
 
     \b
     Example:
@@ -40,7 +40,7 @@ def root() -> None:
 
 
 def main() -> None:
-    """Entry point; every error of ours is one line on stderr and an exit code of its own."""
+    """Run the program; print each error of ours as one line on stderr, and exit with its code."""
     end_at_sigterm()
     try:
         root.main(standalone_mode=False)

@@ -1,4 +1,4 @@
-"""Options that several commands share, and how they end."""
+"""Options, errors and progress output that several commands share."""
 
 import json
 import os
@@ -19,7 +19,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class DurationType(click.ParamType[float]):
-    """Seconds, written as Go does: 500ms, 15s, 1h30m."""
+    """Parameter type for a duration as Go writes it, such as 500ms, 15s or 1h30m; the value is in seconds."""
 
     name = "duration"
 
@@ -34,14 +34,14 @@ class DurationType(click.ParamType[float]):
 
 @dataclass(frozen=True, slots=True)
 class Address:
-    """Where to listen; port 0 lets the system choose."""
+    """Address to listen at; port 0 lets the system choose."""
 
     host: str
     port: int
 
 
 class AddressType(click.ParamType[Address]):
-    """HOST:PORT."""
+    """Parameter type for HOST:PORT."""
 
     name = "host:port"
 
@@ -57,19 +57,19 @@ class AddressType(click.ParamType[Address]):
 
 
 def listen_option(function: F) -> F:
-    """`--listen`."""
+    """Add the option `--listen`."""
     return click.option(
         "--listen",
         type=AddressType(),
         default="0.0.0.0:8080",
         show_default=True,
         metavar="HOST:PORT",
-        help="Probes, health, metrics.",
+        help="Address of the probes, health and metrics.",
     )(function)
 
 
 def logging_options(default: LogFormat) -> Callable[[F], F]:
-    """`--log-format` and `--log-level`, already acted upon when the command begins."""
+    """Add `--log-format` and `--log-level`, which take effect before the command runs."""
 
     def decorate(function: F) -> F:
         function = click.option(
@@ -89,21 +89,21 @@ def logging_options(default: LogFormat) -> Callable[[F], F]:
             is_eager=True,
             expose_value=False,
             callback=lambda ctx, _, value: ctx.meta.update(log_format=value, serves=default is LogFormat.JSON),
-            help="json: one object a line; text: for people.",
+            help="json: one object per line; text: for people.",
         )(function)
 
     return decorate
 
 
 def database_options(function: F) -> F:
-    """Which database: the DB_* variables or a URL, and what stands before it."""
+    """Add the options that name the database and its pooler."""
     function = click.option(
         "--pooler",
         type=click.Choice(["none", "pgbouncer"]),
         default="none",
         show_default=True,
         callback=lambda _, __, value: Pooler.PGBOUNCER if value == "pgbouncer" else Pooler.NONE,
-        help="What stands before PostgreSQL; PgBouncer in transaction mode.",
+        help="Pooler in front of PostgreSQL; pgbouncer: in transaction mode.",
     )(function)
     return click.option(
         "--database-url",
@@ -114,7 +114,7 @@ def database_options(function: F) -> F:
 
 
 def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
-    """Ends the program with the error's exit code; the message goes to stderr, its JSON form to stdout."""
+    """End the program with the error's exit code; print the message to stderr, or its JSON form to stdout."""
     if as_json:
         click.echo(json.dumps({"error": error.reason, "message": error.message, "exit_code": error.exit_code}))
     else:
@@ -124,7 +124,7 @@ def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
 
 
 def print_progress(text: str, **fields: Any) -> None:
-    """One line of progress on stderr, for people or as a log record, as `--log-format` and `--log-level` ask for."""
+    """Print one line of progress on stderr, as text or as a log record, if the logging options ask for it."""
     meta = click.get_current_context().meta
     if meta["log_format"] == LogFormat.JSON:
         import structlog  # noqa: PLC0415 - see _set_up_logs
@@ -135,7 +135,7 @@ def print_progress(text: str, **fields: Any) -> None:
 
 
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:
-    """Verbs for people write lines of their own as text: loading structlog would take half of their time."""
+    """Configure logs, except for commands that print text: loading structlog would take half of their time."""
     ctx.meta["log_level"] = value
     if ctx.meta["log_format"] == LogFormat.JSON or ctx.meta["serves"]:
         from controller.runtime.logs import configure_logs  # noqa: PLC0415

@@ -1,4 +1,4 @@
-"""`dashdb health`."""
+"""`dashdb health`: one check of one database."""
 
 import asyncio
 import json
@@ -29,7 +29,7 @@ UNHEALTHY_EXIT_CODE = 1
 @database_options
 @logging_options(LogFormat.TEXT)
 def command(database_url: str | None, pooler: Pooler) -> None:
-    """Checks the database once, and prints what /api/v1/health would answer.
+    """Check the database once, and print the answer of /api/v1/health.
 
     \b
     Exit codes: 0 healthy or degraded, 1 unhealthy, 2 usage.

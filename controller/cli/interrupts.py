@@ -1,4 +1,4 @@
-"""^C and SIGTERM while a command works: what runs is rolled back, and the exit code says which signal it was."""
+"""Handling of ^C and SIGTERM while a command works: roll back, and exit with a code for the signal."""
 
 import asyncio
 import signal
@@ -12,10 +12,10 @@ T = TypeVar("T")
 
 
 class Interrupted(Exception):
-    """A signal ended the work in good order.
+    """A signal ended the work, and the work has cleaned up.
 
     Args:
-        left: what is half done all the same, in words.
+        left: description of what is half done in spite of that, for the message.
     """
 
     def __init__(self, number: signal.Signals, left: str | None = None) -> None:
@@ -26,10 +26,10 @@ class Interrupted(Exception):
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:
-    """Like `asyncio.run`; the first signal cancels `work`, the second ends the process at once.
+    """Run `work` as `asyncio.run` does; the first signal cancels it, the second ends the process at once.
 
     Raises:
-        Interrupted: after `work` has cleaned up behind itself.
+        Interrupted: a signal came, and `work` has cleaned up.
     """
     return asyncio.run(_until_signal(work))
 

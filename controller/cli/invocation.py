@@ -1,4 +1,4 @@
-"""The options that every verb with a database shares, and what they make possible."""
+"""Options that all commands with a database share, as one value."""
 
 import os
 from collections.abc import Callable, Coroutine
@@ -25,10 +25,10 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class OnDatabase:
-    """What the options said that every verb with a database has.
+    """Values of the options that all commands with a database share.
 
     Attributes:
-        schema: None for the first of the search_path.
+        schema: name of the schema; None for the first of the search_path.
     """
 
     database_url: str | None
@@ -43,23 +43,23 @@ class OnDatabase:
 
     @property
     def open_connection(self) -> OpenConnection:
-        """Opens one more connection."""
+        """Function that opens another connection to the database."""
         return partial(connected, self.target)
 
     def run_on_database(self, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-        """What `work` returns, done over a connection; people are asked and told outside of it."""
+        """Run `work` with a connection, and return its result; prompts and output belong outside of it."""
         target = self.target
 
-        async def over_connection() -> T:
+        async def connect_and_work() -> T:
             async with connected(target) as connection:
                 return await work(connection)
 
-        return interrupts.run(over_connection())
+        return interrupts.run(connect_and_work())
 
 
 @dataclass(frozen=True, slots=True)
 class Invocation(OnDatabase):
-    """What the options of a verb said that needs the migration files, too.
+    """Values of the options of a command that needs the migration files as well.
 
     Attributes:
         lock_timeout: seconds to wait for another runner.
@@ -73,7 +73,7 @@ class Invocation(OnDatabase):
         return read_folder(self.path)
 
     def run(self, work: "Work[T]") -> T:
-        """As `run_on_database`, with the files, which are read before anything is dialled."""
+        """Run `work` as `run_on_database` does, with the files, which are read before the connection is opened."""
         migrations = self.migrations
         return self.run_on_database(lambda connection: work(connection, migrations))
 
@@ -82,7 +82,7 @@ Work: TypeAlias = Callable[[Connection, Migrations], Coroutine[Any, Any, T]]
 
 
 def path_option(function: Callable[..., None]) -> Callable[..., None]:
-    """`--path`."""
+    """Add the option `--path`."""
     return click.option(
         "--path",
         type=click.Path(path_type=Path, file_okay=False),
@@ -93,18 +93,18 @@ def path_option(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def database_command_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `OnDatabase` and hands them over as one; errors of ours end the program."""
+    """Add the options of `OnDatabase`, passed as one argument; end the program at an error of ours."""
 
     @_database_and_schema
     @wraps(function)
     def command(database_url: str | None, pooler: Pooler, schema: str | None, *, as_json: bool, **rest: Any) -> None:
-        _ending(function, OnDatabase(database_url, pooler, schema, as_json), **rest)
+        _run_or_fail(function, OnDatabase(database_url, pooler, schema, as_json), **rest)
 
     return command
 
 
 def migration_options(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of `Invocation` and hands them over as one; errors of ours end the program."""
+    """Add the options of `Invocation`, passed as one argument; end the program at an error of ours."""
 
     @path_option
     @click.option(
@@ -126,7 +126,7 @@ def migration_options(function: Callable[..., None]) -> Callable[..., None]:
         as_json: bool,
         **rest: Any,
     ) -> None:
-        _ending(function, Invocation(database_url, pooler, schema, as_json, path, lock_timeout), **rest)
+        _run_or_fail(function, Invocation(database_url, pooler, schema, as_json, path, lock_timeout), **rest)
 
     return command
 
@@ -135,14 +135,14 @@ def _database_and_schema(function: Callable[..., None]) -> Callable[..., None]:
     for option in (
         logging_options(LogFormat.TEXT),
         database_options,
-        click.option("--json", "as_json", is_flag=True, help="The result as one JSON object on stdout."),
+        click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout."),
         click.option("--schema", metavar="NAME", help="Schema to work in; default: the first of the search_path."),
     ):
         function = option(function)
     return function
 
 
-def _ending(function: Callable[..., None], invocation: OnDatabase, **rest: Any) -> None:
+def _run_or_fail(function: Callable[..., None], invocation: OnDatabase, **rest: Any) -> None:
     try:
         function(invocation, **rest)
     except DashdbError as error:

@@ -1,4 +1,4 @@
-"""A group of commands whose modules are loaded when one of them is named: `--help` loads none of them."""
+"""Group of commands that loads the module of a command only when it is used, and none for `--help`."""
 
 from collections.abc import Mapping
 from importlib import import_module
@@ -10,7 +10,11 @@ from controller.runtime.gc_tuning import no_collections
 
 
 class LazyGroup(click.Group):
-    """`commands_at` maps a name to where its command is, `module:attribute`, and to the line that the list shows."""
+    """Group of commands in modules that are loaded when needed.
+
+    Args:
+        commands_at: for each name, the command as `module:attribute`, and its line in the list of commands.
+    """
 
     def __init__(self, *args: Any, commands_at: Mapping[str, tuple[str, str]], **options: Any) -> None:
         super().__init__(*args, **options)

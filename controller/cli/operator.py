@@ -1,4 +1,4 @@
-"""`dashdb operator`."""
+"""`dashdb operator`: the operator for a cluster."""
 
 import asyncio
 from pathlib import Path
@@ -16,11 +16,13 @@ from controller.web.server import application, serving
 
 
 @click.command("operator")
-@click.option("--namespace", "namespaces", metavar="NS", multiple=True, help="Watch only this one; may be repeated.")
+@click.option(
+    "--namespace", "namespaces", metavar="NS", multiple=True, help="Watch only this namespace; may be repeated."
+)
 @click.option(
     "--kubeconfig",
     type=click.Path(path_type=Path, dir_okay=False),
-    help="The cluster, outside of one. No default.",
+    help="Kubeconfig, for use outside a cluster. No default.",
 )
 @click.option("--context", help="Context of the kubeconfig; default: its current one.")
 @listen_option
@@ -29,13 +31,13 @@ from controller.web.server import application, serving
     type=click.Path(path_type=Path, file_okay=False),
     default=packaged_folder,
     show_default="the packaged migrations",
-    help="Folder with migrations of your own.",
+    help="Folder with the migration files.",
 )
 @logging_options(LogFormat.JSON)
 def command(
     namespaces: tuple[str, ...], kubeconfig: Path | None, context: str | None, listen: Address, path: Path
 ) -> None:
-    """Reconciles every DashboardDatabase of the cluster, until it is told to stop.
+    """Reconcile every DashboardDatabase of the cluster until a signal ends it.
 
     \b
     Example:

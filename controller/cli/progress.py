@@ -1,4 +1,4 @@
-"""Progress of a run of migrations, on stderr: a bar on a terminal, a line a file elsewhere, or log records."""
+"""Progress of a run of migrations on stderr: a bar on a terminal, else a line for each file, or log records."""
 
 import sys
 import time
@@ -14,11 +14,11 @@ if TYPE_CHECKING:
 
 
 class Reporter:
-    """What the engine's `Progress` tells, shown as the options ask for.
+    """The engine's `Progress`, shown as the options ask for.
 
     Attributes:
-        seconds: from the start to the end of the run.
-        half_done: what an interrupted run left, in words; None where nothing is half done.
+        seconds: duration of the run.
+        half_done: description of what an interrupted run left half done; None if nothing is.
     """
 
     def __init__(self, *, show: bool) -> None:
@@ -51,11 +51,11 @@ class Reporter:
 
     def finished(self, step: Step, seconds: float) -> None:
         verb = "applied" if step.direction is Direction.UP else "reverted"
-        self._tell(f"{verb} {step.label} ({seconds:.2f} s)", file=step.label, duration_seconds=round(seconds, 3))
+        self._print(f"{verb} {step.label} ({seconds:.2f} s)", file=step.label, duration_seconds=round(seconds, 3))
 
     def waiting(self, what: str, why: str) -> None:
-        if why != self._waited_for:  # it is tried every second
-            self._tell(f"{what} waits for {why}", file=what, blocked_by=why)
+        if why != self._waited_for:  # it tries again every second
+            self._print(f"{what} waits for {why}", file=what, blocked_by=why)
             self._waited_for = why
 
     def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
@@ -64,7 +64,7 @@ class Reporter:
             f"{len(step.script.statements)} (line {statement.line}). The next run goes on there."
         )
 
-    def _tell(self, text: str, **fields: Any) -> None:
+    def _print(self, text: str, **fields: Any) -> None:
         if not self._show:
             return
         if self._bar is not None:
@@ -74,7 +74,7 @@ class Reporter:
 
 
 def _bar() -> "Progress":
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it, and everybody would wait for it
+    from rich.console import Console  # noqa: PLC0415 - slow to import, and only a terminal needs it
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
 
     bar = Progress(

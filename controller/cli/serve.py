@@ -39,7 +39,7 @@ from controller.web.server import application, serving
     type=DurationType(),
     default="15s",
     show_default=True,
-    help="How long to wait for another runner to finish; then it is tried again.",
+    help="How long to wait for another runner to finish before the next try.",
 )
 @database_options
 @logging_options(LogFormat.JSON)
@@ -54,10 +54,10 @@ def command(
     migrate: bool,
     seed: bool,
 ) -> None:
-    """Watches one database from beside its backend, and serves probes, health and metrics of it.
+    """Migrate, seed and check one database as a sidecar of its backend, and serve probes, health and metrics.
 
     It starts, and /live answers, while the database is down; /ready answers 200 once the database answers and has
-    been migrated and seeded, where that was asked for.
+    been migrated and seeded, if the options ask for that.
 
     \b
     Example:
@@ -65,7 +65,7 @@ def command(
     """
     settings = database_settings(os.environ, url=database_url, pooler=pooler)
     target = _target(settings)
-    tls_context(target)  # a certificate that cannot be used is said now, and not as a failed check
+    tls_context(target)  # an invalid certificate is an error at the start, not a failed check
     source = MigrationSource(path)
     if migrate:
         source.read()
@@ -81,7 +81,7 @@ async def _run(desired: Desired, read_target: Callable[[], Target], source: Migr
 
     def not_ready() -> str | None:
         if stop.is_set():
-            return "Stopping: it was told to."
+            return "Stopping after a signal."
         report = store.get(key, datetime.now(UTC))
         return None if report is None or report.ready else f"{report.reason}: {report.message}"
 
@@ -99,12 +99,12 @@ def _load_engine() -> ModuleType:
 
 
 def _starting() -> Report:
-    """Return what is said of a database that was not observed yet: nothing vouches for it."""
+    """Return the report of a database that was not observed yet: unhealthy until a check says otherwise."""
     text = "The database was not checked yet."
     verdict = Verdict(Health.UNHEALTHY, STARTING, text)
     return Report(verdict, None, ready=False, reason=STARTING, message=text, due_by=datetime.max.replace(tzinfo=UTC))
 
 
 def _target(settings: DatabaseSettings) -> Target:
-    """Read the target anew: certificates are renewed in place."""
+    """Read the target again, since certificate files may be replaced."""
     return with_tls_files(settings.target, settings.tls_files)

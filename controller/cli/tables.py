@@ -1,4 +1,4 @@
-"""Tables on stdout, as wide as the terminal; in a pipe or a file no cell is broken over lines."""
+"""Tables on stdout, as wide as the terminal; in a pipe or a file no cell is wrapped."""
 
 import sys
 
@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 
 _WIDTH_ELSEWHERE = 240
-"""Columns."""
+"""Width in characters in a pipe or a file."""
 
 
 def show(table: Table) -> None:

@@ -60,9 +60,7 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
         # Frames of the login hold its error: a cycle, which only the garbage collector would free.
         problem = error.with_traceback(None)
     else:
-        if not isinstance(
-            connection._protocol, hardened_protocol.HardenedProtocol
-        ):  # asyncpg offers no public way to it
+        if not isinstance(connection._protocol, hardened_protocol.HardenedProtocol):  # it has no public name
             connection.terminate()
             raise InternalError(hardened_protocol.UNPROTECTED)
         _notice_silent_peers(connection, target)

@@ -49,9 +49,8 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str
         path.touch(mode=0o600)
         path.write_text(f"{certificate}\n{key}\n", encoding="ascii", errors="replace")
         try:
-            context.load_cert_chain(
-                path, password=""
-            )  # without it, OpenSSL asks on the terminal for the password of an encrypted key
+            # Without a password, OpenSSL asks on the terminal for that of an encrypted key.
+            context.load_cert_chain(path, password="")
         except ssl.SSLError:
             raise ConfigurationError(
                 "The client certificate and its key are not a matching pair of PEM texts (tls.crt, tls.key).",

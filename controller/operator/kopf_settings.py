@@ -1,4 +1,4 @@
-"""kopf's settings, each with its reason."""
+"""Settings of kopf, each with its reason."""
 
 from collections.abc import Iterator
 from itertools import count

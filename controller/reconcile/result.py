@@ -65,7 +65,7 @@ class ReconcileResult:
 
     @property
     def watch_inputs(self) -> bool:
-        """True where nothing but a changed input can help, such as a mended Secret: it is worth looking for one.
+        """True if only a changed input can help, such as a corrected Secret, so that inputs should be polled.
 
         A server that does not answer is dialled again soon enough, with what its Secret says then.
         """

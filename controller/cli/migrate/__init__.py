@@ -1,28 +1,28 @@
-"""`dashdb migrate`: the engine by hand."""
+"""`dashdb migrate`: commands of the migration engine."""
 
 import click
 
 from controller.cli.lazy import LazyGroup
 
 _COMMANDS = {
-    "up": ("controller.cli.migrate.run:up", "Applies all that is pending, or the next N."),
-    "down": ("controller.cli.migrate.run:down", "Reverts the last N migrations, or all of them."),
-    "goto": ("controller.cli.migrate.run:goto", "Goes up or down to version V."),
-    "version": ("controller.cli.migrate.inspect:version", "Prints the applied version."),
-    "status": ("controller.cli.migrate.inspect:status", "Shows every version, and what became of it."),
-    "plan": ("controller.cli.migrate.inspect:plan", "Shows what would run, and writes nothing."),
-    "baseline": ("controller.cli.migrate.history:baseline", "Records everything up to V as present."),
-    "force": ("controller.cli.migrate.history:force", "Records version V without running anything; clears dirty."),
-    "lint": ("controller.cli.migrate.files:lint", "Looks for what is risky or wrong in files."),
-    "drift": ("controller.cli.migrate.catalog:drift", "Compares the schema with what its version left."),
-    "verify": ("controller.cli.migrate.catalog:verify", "Proves each way back on a scratch database."),
-    "create": ("controller.cli.migrate.files:create", "Makes the next pair of files."),
+    "up": ("controller.cli.migrate.run:up", "Apply all pending migrations, or the next N."),
+    "down": ("controller.cli.migrate.run:down", "Revert the last N migrations, or all of them."),
+    "goto": ("controller.cli.migrate.run:goto", "Migrate up or down to version V."),
+    "version": ("controller.cli.migrate.inspect:version", "Print the applied version."),
+    "status": ("controller.cli.migrate.inspect:status", "Show every version and its state."),
+    "plan": ("controller.cli.migrate.inspect:plan", "Show what would run, without running it."),
+    "baseline": ("controller.cli.migrate.history:baseline", "Record all versions up to V as applied."),
+    "force": ("controller.cli.migrate.history:force", "Record version V without running anything, and clear dirty."),
+    "lint": ("controller.cli.migrate.files:lint", "Find risky or wrong statements in migration files."),
+    "drift": ("controller.cli.migrate.catalog:drift", "Compare the schema with its last migration."),
+    "verify": ("controller.cli.migrate.catalog:verify", "Prove each down migration on a scratch database."),
+    "create": ("controller.cli.migrate.files:create", "Create the next pair of files."),
 }
 
 
 @click.group("migrate", cls=LazyGroup, commands_at=_COMMANDS)
 def command() -> None:
-    """Brings a database to a version, and says where it stands.
+    """Bring a database to a version, and show its state.
 
     \b
     Exit codes: 0 done or nothing to do, 1 failed, 2 usage, 3 dirty, 4 another runner held the lock,

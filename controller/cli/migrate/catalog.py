@@ -1,4 +1,4 @@
-"""`dashdb migrate drift` and `verify`: catalogs compared, of the database or of a scratch one."""
+"""`dashdb migrate drift` and `verify`, which compare catalogs of the database or of a scratch one."""
 
 import json
 import sys
@@ -16,13 +16,13 @@ from controller.migrate.verify.verify import Check
 from controller.migrate.verify.verify import verify as prove
 
 DRIFT_EXIT_CODE = 8
-UNTRUE_EXIT_CODE = 1
+FAILED_EXIT_CODE = 1
 
 
 @click.command()
 @migration_options
 def drift(invocation: Invocation) -> None:
-    """Compares the schema with what it was when its version was applied; exit code 8 where it was changed since.
+    """Compare the schema with its state after the last migration; exit with 8 if it was changed since.
 
     \b
     Example:
@@ -41,10 +41,11 @@ def drift(invocation: Invocation) -> None:
 @click.command()
 @migration_options
 def verify(invocation: Invocation) -> None:
-    """Proves each way back: up, down and up again on a scratch database of the same server, catalogs compared.
+    """Prove each down migration: run up, down and up again on a scratch database, and compare the catalogs.
 
-    The user needs the right to create databases (CREATEDB). The scratch database is gone afterwards; the real one is
-    not touched. Exit code 1 where a way back does not lead back.
+    The scratch database is on the same server, so the user needs the right to create databases (CREATEDB). It is
+    dropped afterwards; the real database is not touched. Exits with 1 if a down migration does not undo its up
+    migration.
 
     \b
     Example:
@@ -54,8 +55,8 @@ def verify(invocation: Invocation) -> None:
     with Reporter(show=not invocation.as_json) as reporter:
         checks = interrupts.run(prove(target, migrations, reporter, schema=invocation.schema))
     _print_checks(checks, as_json=invocation.as_json)
-    if not all(check.true for check in checks):
-        sys.exit(UNTRUE_EXIT_CODE)
+    if not all(check.passed for check in checks):
+        sys.exit(FAILED_EXIT_CODE)
 
 
 def _print_drift(found: Drift, *, as_json: bool) -> None:
@@ -65,29 +66,29 @@ def _print_drift(found: Drift, *, as_json: bool) -> None:
     for each in found.differences:
         click.echo(str(each))
     if found.differences:
-        click.echo(f"{_count(len(found.differences), 'difference')} from what version {found.version} left.")
+        click.echo(f"{_count(len(found.differences), 'difference')} from the schema after version {found.version}.")
     else:
-        click.echo(f"No drift; the schema is as version {found.version} left it.")
+        click.echo(f"No drift; the schema is as it was after version {found.version}.")
 
 
 def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({"ok": all(check.true for check in checks), "versions": [_check(c) for c in checks]}))
+        click.echo(json.dumps({"ok": all(check.passed for check in checks), "versions": [_check(c) for c in checks]}))
         return
     for check in checks:
         for each in check.not_undone:
-            click.echo(f"{check.migration.down.name}: does not lead back: {each}")
+            click.echo(f"{check.migration.down.name}: does not undo the up migration: {each}")
         for each in check.not_redone:
-            click.echo(f"{check.migration.up.name}: makes something else the second time: {each}")
-    untrue = sum(not check.true for check in checks)
-    verdict = f"{_count(untrue, 'way')} back not true" if untrue else "every way back is true"
-    click.echo(f"{_count(len(checks), 'version')} went up, down and up: {verdict}.")
+            click.echo(f"{check.migration.up.name}: has another result the second time: {each}")
+    failed = sum(not check.passed for check in checks)
+    result = f"{failed} failed" if failed else "every down migration undoes its up migration"
+    click.echo(f"{_count(len(checks), 'version')} ran up, down and up: {result}.")
 
 
 def _check(check: Check) -> dict[str, object]:
     return {
         "version": check.migration.version,
-        "ok": check.true,
+        "ok": check.passed,
         "not_undone": [asdict(each) for each in check.not_undone],
         "not_redone": [asdict(each) for each in check.not_redone],
     }

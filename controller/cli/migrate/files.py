@@ -1,4 +1,4 @@
-"""`dashdb migrate lint` and `create`: about the files alone, no database needed."""
+"""`dashdb migrate lint` and `create`, which need files and no database."""
 
 import json
 import sys
@@ -23,11 +23,11 @@ from controller.runtime.log_format import LogFormat
 FINDINGS_EXIT_CODE = 1
 
 
-def _about_files(function: Callable[..., None]) -> Callable[..., None]:
-    """Adds the options of the verbs without a database; errors of ours end the program."""
+def _file_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of the commands without a database; end the program at an error of ours."""
 
     @path_option
-    @click.option("--json", "as_json", is_flag=True, help="The result as one JSON object on stdout.")
+    @click.option("--json", "as_json", is_flag=True, help="Print the result as one JSON object on stdout.")
     @logging_options(LogFormat.TEXT)
     @wraps(function)
     def command(*, as_json: bool, **rest: Any) -> None:
@@ -41,13 +41,13 @@ def _about_files(function: Callable[..., None]) -> Callable[..., None]:
 
 @click.command()
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
-@click.option("--strict", is_flag=True, help="Exit with 1 where there are warnings, too.")
-@_about_files
+@click.option("--strict", is_flag=True, help="Exit with 1 for warnings as well.")
+@_file_options
 def lint(files: tuple[Path, ...], path: Path, *, strict: bool, as_json: bool) -> None:
-    """Looks for what is risky or wrong in FILEs, or in all of the folder, by squawk's rules and three of ours.
+    """Find risky or wrong statements in FILEs, or in the whole folder, by squawk's rules and three of ours.
 
-    Exit code 1 where there is an error; a warning is for a person to weigh. What a file does on purpose is said in it,
-    with the reason: -- squawk-ignore <rules> -- <why>
+    Exits with 1 if there is an error; a person decides about a warning. A file allows what it does on purpose with a
+    comment that gives the reason: -- squawk-ignore <rules> -- <why>
 
     \b
     Example:
@@ -66,16 +66,16 @@ def lint(files: tuple[Path, ...], path: Path, *, strict: bool, as_json: bool) ->
 
 @click.command()
 @click.argument("name")
-@_about_files
+@_file_options
 def create(name: str, path: Path, *, as_json: bool) -> None:
-    """Makes the next pair of files, numbered as those that are there; NAME says what they do.
+    """Create the next pair of files, numbered like the others in the folder; NAME says what they do.
 
     \b
     Example:
       dashdb migrate create add_labels --path ./migrations
     """
     if is_packaged(path):
-        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Say --path.")
+        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Use --path.")
     up, down = create_pair(path, name)
     click.echo(json.dumps({"up": str(up), "down": str(down)}) if as_json else f"{up}\n{down}")
 

@@ -1,4 +1,4 @@
-"""`dashdb migrate force` and `baseline`: they record what a person says, and run nothing."""
+"""`dashdb migrate force` and `baseline`, which record what a person says and run nothing."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -24,7 +24,7 @@ from controller.migrate.plan.model import History
 @click.option("--yes", is_flag=True, help="Do not ask.")
 @migration_options
 def force(invocation: Invocation, to: int, *, yes: bool) -> None:
-    """Records that the database is at version V without running anything, and clears dirty; 0 forgets the history.
+    """Record that the database is at version V without running anything, and clear dirty; 0 clears the history.
 
     \b
     Example:
@@ -32,7 +32,7 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
     """
     if not yes:
         if not sys.stdin.isatty():
-            raise ConfigurationError("Forcing a version can hide what is not there, and nobody is there to be asked. "
+            raise ConfigurationError("Forcing a version can hide missing objects, and there is no terminal to ask on. "
                                      "Add --yes.")  # fmt: skip
         if not click.confirm(f"Record version {to}, whatever the database really holds?", err=True):
             click.echo("Nothing was changed.", err=True)
@@ -48,7 +48,7 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
 @click.argument("to", metavar="V", type=click.IntRange(min=1))
 @migration_options
 def baseline(invocation: Invocation, to: int) -> None:
-    """Records everything up to V as present, in a database that was made by other means.
+    """Record all versions up to V as applied, in a database that was made by other means.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""`dashdb migrate version`, `status` and `plan`: they look, and change nothing."""
+"""`dashdb migrate version`, `status` and `plan`, which read and change nothing."""
 
 import sys
 
@@ -21,7 +21,7 @@ PENDING_EXIT_CODE = 8
 @click.command()
 @migration_options
 def version(invocation: Invocation) -> None:
-    """Prints the applied version: 1, `1 (dirty)` or none.
+    """Print the applied version: 1, `1 (dirty)` or none.
 
     \b
     Example:
@@ -35,10 +35,10 @@ def version(invocation: Invocation) -> None:
 
 
 @click.command()
-@click.option("--exit-code", "pending_exit_code", is_flag=True, help="Exit with 8 where something is pending.")
+@click.option("--exit-code", "pending_exit_code", is_flag=True, help="Exit with 8 if a migration is pending.")
 @migration_options
 def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
-    """Shows every version: its state, when it was applied, by whom, and how long it took.
+    """Show every version: its state, when it was applied, by whom, and how long it took.
 
     \b
     Example:
@@ -56,13 +56,13 @@ def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
 
 @click.command()
 @click.argument("target", metavar="[V]", type=click.IntRange(min=0), required=False)
-@click.option("--out-of-order", is_flag=True, help="With files that sort before an applied one.")
+@click.option("--out-of-order", is_flag=True, help="Include files that sort before an applied one.")
 @migration_options
 def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> None:
-    """Shows what would run to get to version V, or to the newest, and writes nothing.
+    """Show what would run to reach version V, or the newest one, without running it.
 
-    Each file with whether it runs in a transaction, what squawk finds in it, what data would go, and the hash by
-    which the plan is approved under policy Manual.
+    For each file: whether it runs in a transaction, what squawk finds in it, and the data that would be lost; then
+    the hash by which the plan is approved under policy Manual.
 
     \b
     Example:

@@ -1,4 +1,4 @@
-"""What `dashdb migrate` answers, on stdout."""
+"""Output of `dashdb migrate` on stdout."""
 
 import json
 from dataclasses import asdict
@@ -10,13 +10,13 @@ from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.data_loss import PossibleLoss
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
 
-if TYPE_CHECKING:  # loaded by the one verb that needs them
+if TYPE_CHECKING:  # imported only by the command that needs them
     from controller.migrate.catalog.row_counts import CountedLoss
     from controller.migrate.files.lint import Finding
 
 
 def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
-    """The last word of a run."""
+    """Print the result of a run."""
     if as_json:
         result = {
             "from": plan.current,
@@ -39,7 +39,7 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
 def print_plan(
     plan: Plan, losses: "tuple[CountedLoss, ...]", findings: "tuple[Finding, ...]", *, as_json: bool
 ) -> None:
-    """What would run, what would be lost, what squawk says, and the hash by which a plan is approved."""
+    """Print the steps of a plan, the data that it loses, squawk's findings, and the hash that approves it."""
     if as_json:
         result = {
             "from": plan.current,
@@ -72,12 +72,12 @@ def print_plan(
 
 
 def describe_loss(loss: "CountedLoss", verb: str) -> str:
-    """Return one line about a loss: `verb` with a table and its rows, or a statement and where it stands."""
+    """Return one line about a loss: `verb` with a table and its rows, or a statement with its file and line."""
     return f"{loss.text} of {loss.file}" if isinstance(loss, PossibleLoss) else f"{verb} {loss.text}"
 
 
 def print_version(history: History, *, as_json: bool) -> None:
-    """`1`, `1 (dirty)` or `none`."""
+    """Print the version as `1`, `1 (dirty)` or `none`."""
     dirty = any(row.error is not None for row in history)
     current = max((r.version for r in history if r.error is not None), default=current_version(history))
     if as_json:
@@ -87,7 +87,7 @@ def print_version(history: History, *, as_json: bool) -> None:
 
 
 def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
-    """A row a version, known to the files or to the history."""
+    """Print a row for each version in the files or the history."""
     rows = _status_rows(migrations, history)
     if as_json:
         click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
@@ -96,7 +96,7 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
-    from rich.table import Table  # noqa: PLC0415 - the other verbs start faster without
+    from rich.table import Table  # noqa: PLC0415 - the other commands start faster without
     from rich.text import Text  # noqa: PLC0415
 
     from controller.cli.tables import show  # noqa: PLC0415
@@ -107,7 +107,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
         state = Text(row["state"] + unknown, style=colours[row["state"]])
         took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
-        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: their [brackets] are no markup
+        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: [brackets] are not markup
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
     show(table)
     for row in rows:
@@ -132,7 +132,7 @@ def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any
 
 
 def _status_row(migration: Migration | None, row: HistoryRow | None) -> dict[str, Any]:
-    """One of the two is there."""
+    """Return one row of the status; at least one of the two arguments is not None."""
     known = {"version": migration.version, "description": migration.description} if migration else {}
     file = migration.up.name if migration else None
     if row is None:

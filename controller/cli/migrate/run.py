@@ -1,4 +1,4 @@
-"""`dashdb migrate up`, `down` and `goto`: they run files."""
+"""`dashdb migrate up`, `down` and `goto`, which run migration files."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -24,26 +24,26 @@ from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
 
 
-def _running(function: Callable[..., None]) -> Callable[..., None]:
-    """Options of the verbs that run files, as one `RunSettings`."""
+def _run_options(function: Callable[..., None]) -> Callable[..., None]:
+    """Add the options of the commands that run files, passed as one `RunSettings`."""
 
     @click.option(
         "--table-lock-timeout",
         type=DurationType(),
         default="1s",
         show_default=True,
-        help="How long one statement may queue for a table's lock; all others queue behind it meanwhile.",
+        help="How long one statement may wait for a table's lock; all later ones wait behind it.",
     )
     @click.option(
         "--table-lock-budget",
         type=DurationType(),
         default="1m",
         show_default=True,
-        help="For how long a file that ran into that limit is tried again.",
+        help="How long to keep trying a file that exceeds that limit.",
     )
     @migration_options
     @wraps(function)
-    def verb(invocation: Invocation, table_lock_timeout: float, table_lock_budget: float, **rest: Any) -> None:
+    def run_command(invocation: Invocation, table_lock_timeout: float, table_lock_budget: float, **rest: Any) -> None:
         settings = RunSettings(
             runner_wait=invocation.lock_timeout,
             lock_timeout_ms=max(1, round(table_lock_timeout * 1000)),
@@ -53,15 +53,15 @@ def _running(function: Callable[..., None]) -> Callable[..., None]:
         )
         function(invocation, settings, **rest)
 
-    return verb
+    return run_command
 
 
 @click.command()
 @click.argument("count", metavar="[N]", type=click.IntRange(min=1), required=False)
-@click.option("--out-of-order", is_flag=True, help="Apply files that sort before an applied one too.")
-@_running
+@click.option("--out-of-order", is_flag=True, help="Also apply files that sort before an applied one.")
+@_run_options
 def up(invocation: Invocation, settings: RunSettings, count: int | None) -> None:
-    """Applies all that is pending, or the next N; nothing to do is success.
+    """Apply all pending migrations, or the next N; having none is a success.
 
     \b
     Example:
@@ -80,11 +80,11 @@ def up(invocation: Invocation, settings: RunSettings, count: int | None) -> None
 
 @click.command()
 @click.argument("count", metavar="[N]", type=click.IntRange(min=1), required=False)
-@click.option("--all", "everything", is_flag=True, help="Back to the empty database.")
+@click.option("--all", "everything", is_flag=True, help="Revert all migrations.")
 @click.option("--yes", is_flag=True, help="Do not ask.")
-@_running
+@_run_options
 def down(invocation: Invocation, settings: RunSettings, count: int | None, *, everything: bool, yes: bool) -> None:
-    """Reverts the last N migrations, or all of them, with the data in what they made.
+    """Revert the last N migrations, or all of them; the data in what they created is lost.
 
     \b
     Example:
@@ -105,10 +105,10 @@ def down(invocation: Invocation, settings: RunSettings, count: int | None, *, ev
 
 @click.command()
 @click.argument("target", metavar="V", type=click.IntRange(min=0))
-@click.option("--yes", is_flag=True, help="Do not ask, where it goes down.")
-@_running
+@click.option("--yes", is_flag=True, help="Do not ask before reverting.")
+@_run_options
 def goto(invocation: Invocation, settings: RunSettings, target: int, *, yes: bool) -> None:
-    """Goes up or down to version V; 0 is the empty database.
+    """Migrate up or down to version V; 0 is the empty database.
 
     \b
     Example:
@@ -124,7 +124,7 @@ def goto(invocation: Invocation, settings: RunSettings, target: int, *, yes: boo
 def _migrate(
     invocation: Invocation, settings: RunSettings, choose: Work[int | None], *, agreed: Plan | None = None
 ) -> None:
-    """Runs the engine to the version that `choose` names, and tells what was done."""
+    """Migrate to the version that `choose` returns, and print the result."""
     with Reporter(show=not invocation.as_json) as reporter:
 
         async def work(connection: Connection, migrations: Migrations) -> Plan:
@@ -142,15 +142,15 @@ def _migrate(
 def _migrate_after_asking(
     invocation: Invocation, settings: RunSettings, choose: Callable[..., Coroutine[Any, Any, int]], *, yes: bool
 ) -> None:
-    """As `_migrate`; where it goes down, a person has seen the very plan that runs."""
+    """Migrate; before reverting, show the data that the plan loses, ask, and run exactly that plan."""
 
-    async def look(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
+    async def inspect(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
         target = await choose(connection, migrations)
         whole = make_plan(migrations, await read_history(connection, settings.schema), target)
-        losses = () if yes else expected_losses(whole.steps)  # shown to whoever is asked; counting takes its time
+        losses = () if yes else expected_losses(whole.steps)  # shown only with the question, since counting takes time
         return whole, await count_rows(connection, losses, settings.schema)
 
-    agreed, losses = invocation.run(look)
+    agreed, losses = invocation.run(inspect)
     if agreed.reverts and not yes and not _confirmed(agreed, losses):
         click.echo("Nothing was changed.", err=True)
         sys.exit(1)
@@ -158,14 +158,14 @@ def _migrate_after_asking(
     async def same(_: Connection, __: Migrations) -> int:
         return agreed.target
 
-    # Upwards, replicas that start together all mean the same; who is slower finds less to do.
+    # Going up, no plan is fixed: replicas that start together have the same aim, and a slower one finds less to do.
     _migrate(invocation, settings, same, agreed=agreed if agreed.reverts else None)
 
 
 def _confirmed(plan: Plan, losses: tuple[CountedLoss, ...]) -> bool:
     if not sys.stdin.isatty():
-        raise ConfigurationError("Reverting loses data and nobody is there to be asked. Add --yes.")
+        raise ConfigurationError("Reverting loses data, and there is no terminal to ask on. Add --yes.")
     for loss in losses:
         click.echo(f"  {describe_loss(loss, 'would be lost:')}", err=True)
-    question = f"Go back from version {plan.current} to {plan.target}, and lose the data in between?"
+    question = f"Revert from version {plan.current} to {plan.target}, and lose the data of the reverted versions?"
     return click.confirm(question, err=True)

@@ -1,1 +1,1 @@
-"""`dashdb templates`: the commands and their output."""
+"""`dashdb templates`: commands and their output."""

@@ -1,4 +1,4 @@
-"""`dashdb templates`: the system templates by hand. What is printed stands in `templates_output`."""
+"""`dashdb templates`: commands for the system templates; `output` prints their results."""
 
 import sys
 from collections.abc import Callable, Coroutine
@@ -23,10 +23,10 @@ T = TypeVar("T")
 
 @click.group("templates")
 def command() -> None:
-    """Seeds the system templates, and shows how they stand.
+    """Seed the system templates, and show their state.
 
-    A row that nobody touched is upgraded, an edited one is kept, a deleted one comes back; custom templates are never
-    touched.
+    Rows that nobody edited are upgraded, edited ones are kept, deleted ones are restored; custom templates are never
+    changed.
 
     \b
     Exit codes: 0 done or nothing to do, 1 failed or a conflict, 2 usage, 7 unreachable,
@@ -37,7 +37,7 @@ def command() -> None:
 @command.command("list")
 @database_command_options
 def list_(invocation: OnDatabase) -> None:
-    """Shows each system template: its state, its version in the database and the shipped one.
+    """Show each system template: its state, its version in the database and the shipped version.
 
     Current, Missing, Outdated (the next seeding upgrades it), Customized (edited, and kept) or Conflict (its id or
     name is taken by another one).
@@ -54,10 +54,10 @@ def list_(invocation: OnDatabase) -> None:
 
 
 @command.command()
-@click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 where something would change.")
+@click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 if something would change.")
 @database_command_options
 def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
-    """Shows what seeding would change, as a unified diff, and writes nothing.
+    """Show what seeding would change, as a unified diff, without writing it.
 
     \b
     Example:
@@ -76,9 +76,9 @@ def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
 @command.command()
 @database_command_options
 def seed(invocation: OnDatabase) -> None:
-    """Writes what is missing or outdated; a second run writes nothing.
+    """Write the templates that are missing or outdated; a second run writes nothing.
 
-    Exit code 1 where a template could not be written because another one has its id or its name.
+    Exits with 1 if a template could not be written because another one has its id or its name.
 
     \b
     Example:
@@ -95,15 +95,15 @@ def seed(invocation: OnDatabase) -> None:
 
 
 def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
-    """What `work` returns, done in the wanted schema.
+    """Run `work` in the schema of the options, and return its result.
 
     Raises:
-        TemplateError: there is no table for templates.
+        TemplateError: the schema has no table for templates.
     """
 
-    async def there(connection: Connection) -> T:
+    async def in_its_schema(connection: Connection) -> T:
         async with in_schema(connection, invocation.schema):
             await require_table(connection, invocation.schema)
             return await work(connection)
 
-    return invocation.run_on_database(there)
+    return invocation.run_on_database(in_its_schema)

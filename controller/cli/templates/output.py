@@ -1,4 +1,4 @@
-"""What `dashdb templates` shows."""
+"""Output of `dashdb templates`."""
 
 import json
 from collections.abc import Sequence
@@ -14,12 +14,12 @@ from controller.templates.seeding import TemplateResult
 
 _COLOURS = {"Current": "green", "Conflict": "red", "Customized": "cyan"}
 _DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded"}
-_TELL = (TemplateState.CUSTOMIZED, TemplateState.CONFLICT)
-"""Left as they are, and a person may want to know why."""
+_EXPLAINED = (TemplateState.CUSTOMIZED, TemplateState.CONFLICT)
+"""States in which a row differs and is kept; the output says why."""
 
 
 def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> None:
-    """A row a template, and below them why one is not as it was shipped and stays so."""
+    """Print a row for each template, and then why rows that differ are kept."""
     if as_json:
         click.echo(json.dumps({"templates": [_state(decision) for decision in decisions]}))
         return
@@ -29,12 +29,12 @@ def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> Non
         table.add_row(each.template_id, state, Text(each.row_version or ""), each.shipped_version)
     show(table)
     for each in decisions:
-        if each.state in _TELL:
+        if each.state in _EXPLAINED:
             click.echo(f"{each.template_id}: {each.message}")
 
 
 def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
-    """The diffs; on stderr what is left as it is although it differs."""
+    """Print the diffs, and on stderr why rows that differ are kept."""
     if as_json:
         found = [{**_state(c.decision), "action": c.decision.action, "diff": "\n".join(c.diff)} for c in changes]
         click.echo(json.dumps({"changes": any(change.writes for change in changes), "templates": found}))
@@ -42,14 +42,14 @@ def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
     for change in changes:
         for line in change.diff:
             click.secho(line, fg=_colour(line))
-        if change.decision.state in _TELL:
+        if change.decision.state in _EXPLAINED:
             click.echo(f"{change.decision.template_id}: {change.decision.message}", err=True)
     if not any(change.writes for change in changes):
         click.echo("Nothing would change.", err=True)
 
 
 def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
-    """What was written, and what was kept."""
+    """Print the templates that were written, and those that were kept."""
     if as_json:
         found = [{**_state(result), "performed": result.performed} for result in results]
         click.echo(json.dumps({"templates": found}))
@@ -58,7 +58,7 @@ def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
     for result in results:
         if result.performed is not TemplateAction.NONE:
             click.echo(f"{_DONE[result.performed]} {result.template_id} {result.row_version}")
-        elif result.state in _TELL:
+        elif result.state in _EXPLAINED:
             click.echo(f"kept {result.template_id}: {result.message}")
     if not written:
         click.echo("Nothing was written.")

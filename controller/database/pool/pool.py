@@ -110,7 +110,7 @@ class Pool:
         if pooled.connection.is_closed():
             self._gone(CloseReason.LOST)
         elif not sound or pooled.connection.is_in_transaction():
-            self._do(self._mend(pooled))
+            self._do(self._clean_up(pooled))
         else:
             self._put_back(pooled)
 
@@ -209,7 +209,7 @@ class Pool:
         self._idle.pop(pooled, None)
         self._do(end())
 
-    async def _mend(self, pooled: PooledConnection) -> None:
+    async def _clean_up(self, pooled: PooledConnection) -> None:
         """Cancel what runs and roll back within `CLOSE_TIMEOUT`, so that the connection is as new, or end it."""
         await roll_back(pooled.connection, in_doubt=True)
         if pooled.connection.is_closed():

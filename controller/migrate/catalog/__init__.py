@@ -1,1 +1,1 @@
-"""What a schema holds: read, recorded, and compared."""
+"""Catalog of a schema: read, recorded and compared."""

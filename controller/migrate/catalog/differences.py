@@ -1,4 +1,4 @@
-"""What two catalogs differ in, in words. Pure."""
+"""Differences between two catalogs, and their text. Pure."""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 SHORT = 60
-"""Characters of a definition that still fits into a line beside its other self."""
+"""Limit in characters of a definition that is shown in a line with another one."""
 
 _IDENTIFIER = r'"(?:[^"]|"")+"|[^\s".]+'
 _COLUMN = re.compile(rf"column (?P<of>{_IDENTIFIER})\.(?:{_IDENTIFIER})")
@@ -16,11 +16,11 @@ _RELATION = re.compile(rf"(?:table|view|materialized view|foreign table|sequence
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
-    """What a schema holds.
+    """Objects of a schema and their definitions.
 
     Attributes:
-        version: the migration after which it looked so; 0 for none.
-        objects: what a person calls each object, such as `column dashboard.name`, and its definition.
+        version: version of the schema at that time; 0 for none.
+        objects: definition of each object by its name for people, such as `column dashboard.name`.
     """
 
     version: int = 0
@@ -35,11 +35,11 @@ class Kind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """One object that is not as wanted.
+    """Object that differs between two catalogs.
 
     Attributes:
-        before: its wanted definition; None where it should not be there.
-        after: its definition as found; None where it is missing.
+        before: its wanted definition; None if it should not exist.
+        after: its definition as found; None if it is missing.
     """
 
     kind: Kind
@@ -48,18 +48,18 @@ class Difference:
     after: str | None
 
     def __str__(self) -> str:
-        """One line; definitions only where they are short."""
+        """Return one line, with definitions only if they are short."""
         if self.kind is Kind.CHANGED and _is_short(self.before) and _is_short(self.after):
-            return f"{self.object}: changed ({self.before or 'nothing said'} -> {self.after or 'nothing said'})"
+            return f"{self.object}: changed ({self.before or 'no definition'} -> {self.after or 'no definition'})"
         if self.kind is Kind.ADDED and self.after and _is_short(self.after):
             return f"{self.object}: added ({self.after})"
         return f"{self.object}: {self.kind}"
 
 
 def differences(wanted: Catalog, found: Catalog) -> tuple[Difference, ...]:
-    """What is not in `found` as it is in `wanted`, by the objects' names; versions are not compared.
+    """Return the objects that differ between `wanted` and `found`, sorted by name; versions are not compared.
 
-    A table that is missing, or should not be there, stands for its columns, indexes, comments and all else on it.
+    A table that is missing or added is one difference, without its columns, indexes, comments and other parts.
     """
     before, after = wanted.objects, found.objects
     missing = _topmost(before.keys() - after.keys(), before.keys())
@@ -71,19 +71,19 @@ def differences(wanted: Catalog, found: Catalog) -> tuple[Difference, ...]:
 
 
 def _topmost(objects: Iterable[str], among: Iterable[str]) -> set[str]:
-    """Those of `objects` that hang on no other of them."""
-    there = set(objects)
+    """Return those of `objects` that are not part of another one of them."""
+    all_objects = set(objects)
     relations = {match["name"]: each for each in among if (match := _RELATION.match(each))}
-    return {each for each in there if there.isdisjoint(_hangs_on(each, relations))}
+    return {each for each in all_objects if all_objects.isdisjoint(_parents(each, relations))}
 
 
-def _hangs_on(each: str, relations: Mapping[str, str]) -> Iterable[str]:
-    """What `each` is a part of: `comment on column a.b` of `column a.b`, that of `table a`."""
+def _parents(each: str, relations: Mapping[str, str]) -> Iterable[str]:
+    """Yield the objects that `each` is part of: `column a.b` for `comment on column a.b`, then `table a`."""
     for prefix in ("comment on ", "privileges on "):
         if each.startswith(prefix):
             inner = each.removeprefix(prefix)
             yield inner
-            yield from _hangs_on(inner, relations)
+            yield from _parents(inner, relations)
             return
     match = _COLUMN.fullmatch(each) or _ON.fullmatch(each)
     if match and match["of"] in relations:

@@ -1,4 +1,4 @@
-"""Whether a schema is still as its last migration left it."""
+"""Drift: changes made to a schema by hand since its last migration."""
 
 from dataclasses import dataclass
 
@@ -11,26 +11,26 @@ from controller.migrate.history.read import locate_history
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """What was changed by hand since `version` was reached."""
+    """Differences made by hand since the migration to `version`."""
 
     version: int
     differences: tuple[Difference, ...]
 
 
 async def read_drift(connection: Connection, schema: str | None = None) -> Drift:
-    """Compares what `schema` (None: the first of the search_path) holds with what was recorded.
+    """Compare the catalog of `schema` (None: the first of the search_path) with the recorded one.
 
     Raises:
-        DashdbError: nothing was recorded that could be compared; see `read_recorded`. Or it is of another version
-            (CatalogOutdated): a release that records nothing has migrated since.
-        DatabaseUnavailable: there is no such schema.
+        DashdbError: no comparable catalog was recorded, see `read_recorded`; or it is of another version
+            (CatalogOutdated), since a program that records none has migrated the schema.
+        DatabaseUnavailable: the schema does not exist.
     """
     location = await locate_history(connection, schema)
     wanted, found = await read_recorded(connection, location.schema), await read_live(connection, location.schema)
     if wanted.version != found.version:
         raise DashdbError(
             f"The catalog was recorded at version {wanted.version}, and the database is at version {found.version}: "
-            "another program or an older release brought it there. The next migration records it anew.",
+            "another program or an older release migrated it. The next migration records it again.",
             reason="CatalogOutdated",
             recovery=Recovery.STALLED,
         )

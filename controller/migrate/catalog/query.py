@@ -1,23 +1,22 @@
-"""The one query that tells what a schema holds. Pure text; catalog.py runs it and keeps its answer.
+"""Query for the catalog of a schema. Pure text; `snapshot` runs it and records its result.
 
-Every object is a row: what a person would call it, and its definition. Left out, with the reason:
+Every object is a row: its name for people, and its definition. Left out, with the reason:
 
 - owners: the role that migrates may have another name elsewhere;
 - an extension's version, and all that belongs to an extension: an administrator upgrades those;
-- the order of columns: a way back cannot put a dropped column where it stood;
+- the order of columns: a down migration cannot restore the position of a dropped column;
 - names of NOT NULL constraints: they are objects only since PostgreSQL 18;
 - the schema's own privileges and comment: it belongs to whoever made the database;
-- `schema_version`, which is the engine's.
+- `schema_version`, which belongs to the engine.
 
-Kinds that no part below knows (collations, operators, statistics, text search, default privileges) are rows by their
-name alone.
+Other kinds (collations, operators, statistics, text search, default privileges) are rows with their name alone.
 """
 
 import hashlib
 
 from controller.migrate.sql.quoting import identifier, literal
 
-# PostgreSQL writes the definitions itself, names and constants as these say. SET LOCAL, before the query.
+# Settings that decide how PostgreSQL writes names and constants in definitions. SET LOCAL, before the query.
 SETTINGS = """
 SET LOCAL search_path = pg_catalog, pg_temp; SET LOCAL quote_all_identifiers = off; SET LOCAL jit = off;
 SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCAL timezone = 'UTC';
@@ -60,8 +59,8 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
    AND c.relname <> 'schema_version'
 """
 
-# Each part: (class, oid, part), by which its comment is found; owner, acl, rights (the letter of acldefault), for its
-# privileges; object and definition.
+# Each part has these columns: class, oid and part, which find its comment; owner, acl and rights (the letter of
+# acldefault), for its privileges; object and definition.
 _RELATIONS = """
 SELECT 'pg_catalog.pg_class'::regclass AS class, r.oid, 0 AS part,
        r.owner, r.acl, CASE r.kind WHEN 'S' THEN 's'::"char" ELSE 'r'::"char" END AS rights,
@@ -111,7 +110,7 @@ SELECT 'pg_catalog.pg_class'::regclass, c.oid, 0, NULL, NULL, NULL,
        SELECT FROM pg_catalog.pg_constraint AS k
         WHERE k.conrelid = i.indrelid AND k.conindid = i.indexrelid AND k.contype IN ('p', 'u', 'x'))
 """
-# Those of foreign keys have no name that could be compared; told only where someone has switched them off.
+# Triggers of foreign keys have no comparable name; they are listed only if somebody has disabled them.
 _TRIGGERS = """
 SELECT 'pg_catalog.pg_trigger'::regclass, t.oid, 0, NULL, NULL, NULL,
        CASE WHEN t.tgisinternal THEN format('trigger %s of constraint %I on %s', t.tgfoid::regproc, k.conname, r.name)
@@ -170,7 +169,7 @@ SELECT h.class, t.oid, 0, t.typowner, t.typacl, 'T',
   FROM held AS h JOIN pg_catalog.pg_type AS t ON t.oid = h.oid
  WHERE h.class = 'pg_catalog.pg_type'::regclass AND t.typcategory <> 'A' AND t.typtype <> 'm'
 """
-# Expressions may depend on a schema too, by its name in them; they are told by what they belong to.
+# Expressions that name a schema depend on it as well; they are part of the object that they belong to.
 _OTHERS = """
 SELECT h.class, h.oid, 0, NULL, NULL, NULL, concat(o.type, ' ', o.identity), ''
   FROM held AS h, pg_identify_object(h.class, h.oid, 0) AS o
@@ -188,7 +187,7 @@ SELECT 'comment on ' || p.object, d.description
   JOIN pg_catalog.pg_description AS d ON d.classoid = p.class AND d.objoid = p.oid AND d.objsubid = p.part
  WHERE p.class <> 'pg_catalog.pg_extension'::regclass
 """
-# What was granted beside, or revoked from, that which the owner and PUBLIC have unless something is said.
+# Differences from the default privileges of the owner and PUBLIC.
 _PRIVILEGES = """
 SELECT 'privileges on ' || p.object, g.changes
   FROM part AS p, LATERAL (
@@ -213,12 +212,12 @@ SELECT p.object COLLATE "C" AS object, p.definition COLLATE "C" AS definition FR
 UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES}
 """
 FORMAT = hashlib.sha256((SETTINGS + _QUERY).encode()).hexdigest()[:12]
-"""Answers of another format cannot be compared with this query's: it was another one that gave them."""
+"""Identifier of this query; results of another query cannot be compared with its results."""
 
 
 def catalog_query(schema: str) -> str:
-    """The query for `schema`: rows of `object` and `definition`, sorted; to be run after `SETTINGS`.
+    """Return the query for `schema`: sorted rows of `object` and `definition`; run it after `SETTINGS`.
 
-    Raises, when run: InvalidSchemaNameError (3F000) where there is no such schema.
+    The query fails with InvalidSchemaNameError (3F000) if the schema does not exist.
     """
     return _QUERY.format(namespace=literal(identifier(schema))) + "ORDER BY object, definition"

@@ -1,4 +1,4 @@
-"""How many rows a plan's down migrations would take with them, looked up within a time of its own."""
+"""Row counts of the data that the down migrations of a plan would remove, within a time limit of their own."""
 
 import asyncio
 from collections.abc import Iterable
@@ -12,11 +12,11 @@ from controller.migrate.sql.quoting import identifier
 from controller.migrate.sql.removed_data import RemovedData
 
 MOST_COUNTED = 10_000
-"""Rows; above this nobody waits for an exact figure."""
+"""Rows to count at most; a person needs no exact figure above it."""
 TIME_LIMIT = 2.0
 """Seconds for all tables of a plan together."""
 _LOCK_TIMEOUT = 0.5
-"""Seconds that a count may queue for a table's lock."""
+"""Seconds that a count may wait for a table's lock."""
 _ANSWER_TIME = 0.1
 """Seconds by which the server gives up before we do, so that its answer still arrives and the connection is kept."""
 
@@ -26,10 +26,10 @@ _HOLDS_ROWS = "SELECT relkind IN ('r', 'p') FROM pg_catalog.pg_class WHERE oid =
 
 @dataclass(frozen=True, slots=True)
 class TableLoss:
-    """Data that a down migration names, with the number of rows that it would take with it now.
+    """Data that a down migration removes by name, with the number of rows that it would remove now.
 
     Attributes:
-        rows: that hold something, `MOST_COUNTED` + 1 for more than that; None where they were not counted.
+        rows: number of rows that hold data, `MOST_COUNTED` + 1 for more; None if they were not counted.
     """
 
     loss: RemovedData
@@ -37,22 +37,22 @@ class TableLoss:
 
     @property
     def table(self) -> str:
-        """Return the table as its file writes it."""
+        """Name of the table as its file writes it."""
         return self.loss.table.sql
 
     @property
     def column(self) -> str | None:
-        """Return the column as its file writes it; None where rows go."""
+        """Name of the column as its file writes it; None if whole rows are removed."""
         return self.loss.column.sql if self.loss.column else None
 
     @property
     def subject(self) -> str:
-        """Return what goes: a table, or table.column."""
+        """Name of what is removed: a table, or table.column."""
         return self.table if self.column is None else f"{self.table}.{self.column}"
 
     @property
     def text(self) -> str:
-        """Return the loss for people, exact."""
+        """Text for people, with the number of rows."""
         if self.rows is None:
             return f"{self.subject} (rows not counted)"
         count = f"more than {MOST_COUNTED}" if self.rows > MOST_COUNTED else str(self.rows)
@@ -60,7 +60,7 @@ class TableLoss:
 
     @property
     def steady_text(self) -> str:
-        """Return the loss for a status, which is not to change with every row."""
+        """Text for a status, which must not change with every row."""
         return f"{self.subject} ({'empty' if self.rows == 0 else 'holds data'})"
 
 
@@ -70,13 +70,13 @@ CountedLoss = TableLoss | PossibleLoss
 async def count_rows(
     connection: Connection, losses: Iterable[DataLoss], schema: str | None = None, *, seconds: float = TIME_LIMIT
 ) -> tuple[CountedLoss, ...]:
-    """Return the losses in their order, those of tables with their rows; read only, in `seconds` at most.
+    """Return the losses in their order, with row counts for tables; read only, within `seconds`.
 
-    A table whose rows cannot be counted, whatever the reason, is one whose rows are not counted.
+    Rows that cannot be counted, for whatever reason, are reported as not counted.
 
     Args:
-        schema: in which the files' names are looked up; None for the search_path of the user.
-        seconds: for all of them together; what comes later is not counted.
+        schema: schema in which the files' names are resolved; None for the search_path of the user.
+        seconds: time limit of all counts together.
 
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the connection broke.
@@ -91,7 +91,7 @@ async def count_rows(
 
 
 async def _rows(connection: Connection, loss: RemovedData, schema: str | None, deadline: float) -> int | None:
-    """Return how many rows hold what is lost; None where that cannot be told."""
+    """Return the number of rows that hold the data; None if they cannot be counted."""
     remaining = deadline - asyncio.get_running_loop().time() - _ANSWER_TIME
     if remaining <= 0:
         return None
@@ -116,7 +116,7 @@ def _count(loss: RemovedData) -> str:
 
 
 def _limits(remaining: float, schema: str | None) -> str:
-    """Return SQL that holds for the transaction; a policy for rows is refused rather than run."""
+    """Return SQL that sets limits for the transaction; row security makes a query fail instead of filtering rows."""
     settings = {
         "statement_timeout": str(_milliseconds(remaining)),
         "lock_timeout": str(_milliseconds(min(_LOCK_TIMEOUT, remaining))),

@@ -1,7 +1,7 @@
-"""What a schema holds: read as it is now, kept as it was when a version was applied.
+"""Catalog of a schema: read as it is now, and recorded when a version is applied.
 
-It is kept as the comment of the primary key of `schema_version`: there it is part of the history and of every backup,
-changes with the transaction that changed the schema, and is in nobody's way who types `SELECT * FROM schema_version`.
+The record is the comment of the primary key of `schema_version`: there it is part of the history and of every backup,
+changes in the transaction that changes the schema, and does not show in `SELECT * FROM schema_version`.
 """
 
 import json
@@ -36,19 +36,19 @@ SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('serve
 
 
 def record_statements(schema: str) -> str:
-    """SQL that keeps what `schema` holds at this moment; the last statements of the transaction that changed it.
+    """Return SQL that records the catalog of `schema`, as the last statements of the transaction that changed it.
 
-    Everything before COMMIT in that transaction sees other settings afterwards: search_path is pg_catalog.
+    It changes settings until COMMIT: search_path is pg_catalog.
     """
     table = table_in(schema)
     return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=catalog_query(schema))
 
 
 async def read_live(connection: Connection, schema: str) -> Catalog:
-    """What `schema`, the connection's own, holds now; not to be called inside a transaction.
+    """Return the current catalog of `schema`; must not be called inside a transaction.
 
     Raises:
-        DatabaseUnavailable: there is no such schema.
+        DatabaseUnavailable: the schema does not exist.
     """
     version = current_version(await read_history(connection, schema))
     async with connection.transaction(readonly=True):
@@ -58,11 +58,11 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
 
 
 async def read_recorded(connection: Connection, schema: str) -> Catalog:
-    """What `schema` held when its last migration was applied.
+    """Return the catalog of `schema` as recorded by its last migration.
 
     Raises:
-        DashdbError: nothing was recorded (CatalogNotRecorded), or by another release of this program, or on another
-            release of PostgreSQL, which write definitions in other words (CatalogNotComparable).
+        DashdbError: no catalog was recorded (CatalogNotRecorded), or one by another release of this program or of
+            PostgreSQL, which write definitions differently (CatalogNotComparable).
     """
     row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
@@ -78,7 +78,7 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         raise DashdbError(
             f"The catalog was recorded in another form ({kept[0]} of PostgreSQL {kept[1]}; now {now[0]} of PostgreSQL "
             f"{now[1]}) and cannot be compared: dashdb or PostgreSQL was upgraded since. The next migration records it "
-            "anew.",
+            "again.",
             reason="CatalogNotComparable",
             recovery=Recovery.STALLED,
         )

@@ -1,4 +1,4 @@
-"""The next pair of migration files, numbered as those that are there."""
+"""Creation of the next pair of migration files, numbered like the others in the folder."""
 
 import fcntl
 import os
@@ -14,7 +14,7 @@ from controller.migrate.files.folder import LARGEST_SEQUENCE, sql_files
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
 _FILE = re.compile(r"(?P<prefix>[vV]?)(?P<number>[0-9]+)_.+\.(?:up|down)\.sql")
 _EPOCH_DIGITS = 10
-"""Of the seconds since 1970, which some number their files by; dates have 8, 12 or 14."""
+"""Digits of a version in seconds since 1970; dates have 8, 12 or 14."""
 _UP = """-- {description}.
 --
 -- Runs in one transaction. Write what PostgreSQL refuses there (CREATE INDEX CONCURRENTLY) into a file of its own.
@@ -24,10 +24,10 @@ _DOWN = """-- Removes what {up} made.
 
 
 def create(folder: Path, name: str) -> tuple[Path, Path]:
-    """Makes the next up and down file in `folder`, with nothing in them but a comment; never overwrites a file.
+    """Create the next up and down file in `folder`, with only a comment in them; never overwrite a file.
 
     Args:
-        name: what the migration does: letters, digits and underscores, 80 at most.
+        name: what the migration does, in at most 80 letters, digits and underscores.
 
     Raises:
         ConfigurationError: the name cannot be used, or the folder cannot be written.
@@ -38,16 +38,18 @@ def create(folder: Path, name: str) -> tuple[Path, Path]:
             f"{name!r} cannot be part of a file's name. Use up to 80 letters, digits and underscores: add_labels."
         )
     try:
-        with _alone(folder):
+        with _locked(folder):
             stem = f"{next_number([path.name for path in sql_files(folder)], datetime.now(UTC))}_{name}"
             return _write_pair(folder / f"{stem}.up.sql", folder / f"{stem}.down.sql", name)
     except OSError as error:
         path, why = error.filename or folder, os.strerror(error.errno or 0)
-        raise ConfigurationError(f"{path}: no file can be made there ({why}). Give another folder (--path).") from None
+        raise ConfigurationError(
+            f"{path}: no file can be created there ({why}). Give another folder (--path)."
+        ) from None
 
 
 def next_number(names: list[str], now: datetime) -> str:
-    """What the next name begins with: `V002`, `000002` or `20260131120000`, whichever way the last of `names` does.
+    """Return the start of the next name, such as `V002`, `000002` or `20260131120000`, in the form of the last one.
 
     Raises:
         MigrationFileError: one of the names cannot be read.
@@ -56,20 +58,22 @@ def next_number(names: list[str], now: datetime) -> str:
     following = number + 1
     if number > LARGEST_SEQUENCE:
         time = str(int(now.timestamp())) if digits == _EPOCH_DIGITS else f"{now:%Y%m%d%H%M%S}"[:digits]
-        following = max(following, int(time))  # the last one may be of the future
+        following = max(following, int(time))  # the last one may be in the future
     return f"{prefix}{following:0{digits}}"
 
 
 def _numbered(name: str) -> tuple[int, str, int]:
     match = _FILE.fullmatch(name)
     if match is None:
-        raise MigrationFileError(f"{name}: cannot read this name, and so not tell the next one. Rename or move it.")
+        raise MigrationFileError(
+            f"{name}: cannot read this name, which is needed to number the next file. Rename or move it."
+        )
     return int(match["number"]), match["prefix"], len(match["number"])
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Others who make files in `folder` wait for the moment that it takes, or they would use the same number."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Hold a lock on `folder`, so that two processes do not use the same number."""
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX)

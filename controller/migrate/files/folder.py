@@ -1,4 +1,4 @@
-"""Migration files: their names, their encoding, their checksums.
+"""Folders of migration files: names, encoding, pairs and gaps.
 
 `V001_name.up.sql` and `V001_name.down.sql`; golang-migrate's `1_name.up.sql` is read as well.
 """
@@ -16,27 +16,27 @@ from controller.migrate.sql.lexer import line_and_column
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 LARGEST_SEQUENCE = 9_999_999
-"""Versions above this are dates (20260131...), which may have gaps; below it they count 1, 2, 3."""
+"""Largest sequential version; greater ones are dates (20260131...), which may have gaps."""
 _LARGEST_VERSION = 2**63 - 1
 _PACKAGE = Path(__file__).parents[2]
 _IN_WHEEL = _PACKAGE / "packaged" / "migrations"
 
 
 def packaged_folder() -> Path:
-    """The migrations that come with the program: inside the wheel, or beside the package in a checkout."""
+    """Return the folder of the migrations that come with the program, in the wheel or in a checkout."""
     return _IN_WHEEL if _IN_WHEEL.is_dir() else _PACKAGE.parent / "migrations"
 
 
 def is_packaged(folder: Path) -> bool:
-    """True for those inside the wheel, which the next installation replaces."""
+    """Return whether `folder` is inside the wheel, and so replaced by the next installation."""
     return folder == _IN_WHEEL
 
 
 def read_folder(folder: Path) -> Migrations:
-    """All migrations in `folder`; hidden files and those that do not end in `.sql` are left alone.
+    """Return all migrations in `folder`; ignore hidden files and those that do not end in `.sql`.
 
     Raises:
-        ConfigurationError: no such folder, or none that can be read, or no migration in it.
+        ConfigurationError: the folder does not exist, cannot be read, or holds no migration.
         MigrationFileError: see `parse`.
     """
     if not folder.is_dir():
@@ -51,11 +51,11 @@ def read_folder(folder: Path) -> Migrations:
 
 
 def read_script(path: Path) -> Script:
-    """One file by itself, whatever it is called.
+    """Return the script in one file, whatever its name.
 
     Raises:
-        ConfigurationError: it cannot be read.
-        MigrationFileError: an encoding other than UTF-8.
+        ConfigurationError: the file cannot be read.
+        MigrationFileError: the file is not UTF-8.
     """
     try:
         return Script(path.name, _decode(path.name, path.read_bytes()))
@@ -64,27 +64,30 @@ def read_script(path: Path) -> Script:
 
 
 def sql_files(folder: Path) -> list[Path]:
-    """Those that `read_folder` reads. `.SQL` is among them, so that a slip in a name is told and not passed over."""
+    """Return the files that `read_folder` reads, sorted by name."""
     return sorted((path for path in folder.iterdir() if is_migration_name(path.name)), key=attrgetter("name"))
 
 
 def is_migration_name(name: str) -> bool:
-    """True for a name that has to be one of a migration's."""
+    """Return whether a file of this name has to be a migration.
+
+    `.SQL` is one as well, so that a mistake in a name is reported and not ignored.
+    """
     return name.lower().endswith(".sql") and not name.startswith(".")
 
 
 def parse(contents: Mapping[str, bytes]) -> Migrations:
-    """The migrations in `contents`, a map of file name to bytes.
+    """Return the migrations in `contents`, which maps file names to bytes.
 
     Raises:
-        MigrationFileError: a name that cannot be read, an encoding other than UTF-8, two files for one version
-            and direction, an up without a down or the reverse, a gap.
+        MigrationFileError: a name cannot be read, a file is not UTF-8, a version has two files of one direction or
+            lacks one, or there is a gap between versions.
     """
     return _parse(contents.items())
 
 
 def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
-    """As `parse`; what a generator gives is kept as text alone."""
+    """Parse files one at a time, so that their bytes are not all in memory at once."""
     scripts: dict[tuple[int, str], Script] = {}
     descriptions: dict[int, str] = {}
     for name, data in contents:
@@ -115,7 +118,7 @@ def _decode(name: str, data: bytes) -> str:
     try:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
-        before = data[: error.start].decode("utf-8-sig")  # the first byte at fault; those before it are good
+        before = data[: error.start].decode("utf-8-sig")  # the bytes before the first invalid one
         raise MigrationFileError(
             f"{name}:{line_and_column(before, len(before))}: not UTF-8. Save the file as UTF-8."
         ) from None
@@ -127,13 +130,17 @@ def _decode(name: str, data: bytes) -> str:
 def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Script]) -> Migration:
     up, down = scripts.get((version, "up")), scripts.get((version, "down"))
     if up is None or down is None:
-        there = up or down
-        assert there is not None  # noqa: S101 - a version exists because a file named it
+        existing = up or down
+        assert existing is not None  # noqa: S101 - a version exists because a file named it
         missing = "down" if down is None else "up"
-        wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", there.name)
-        raise MigrationFileError(f"{there.name}: its other half is missing. Write {wanted} beside it.")
+        wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", existing.name)
+        raise MigrationFileError(
+            f"{existing.name}: its {missing} migration is missing. Write {wanted} in the same folder."
+        )
     if _parse_name(up.name)[1] != _parse_name(down.name)[1]:
-        raise MigrationFileError(f"{down.name}: not the way back of {up.name}; their names differ. Rename one of them.")
+        raise MigrationFileError(
+            f"{down.name}: not the down migration of {up.name}; their names differ. Rename one of them."
+        )
     return Migration(version, description, up, down)
 
 

@@ -1,8 +1,8 @@
-"""What is risky or wrong in migration files: squawk's rules, and three of ours.
+"""Linter for migration files: squawk's rules, and three of ours.
 
-squawk (https://squawkhq.com/docs/rules) reads a file from its standard input and knows nothing of the engine. What it
-would say needlessly is left out here, once, with the reason; what a file does on purpose is said in the file, where
-squawk itself reads it, with the reason after a second `--`:
+squawk (https://squawkhq.com/docs/rules) reads a file from its standard input and knows nothing of the engine. Rules
+that do not apply to the engine are excluded here, with the reason. A file allows what it does on purpose with a comment
+that squawk reads, with the reason after a second `--`:
 
     -- squawk-ignore prefer-text-field, prefer-bigint-over-int -- the contract prescribes these types
     -- squawk-ignore-file prefer-text-field -- the same, for the whole file
@@ -26,12 +26,12 @@ from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import may_commit, runs_alone
 
 TIMEOUT = 30.0
-"""Seconds for one file; squawk takes milliseconds."""
+"""Seconds that squawk may take for one file; it takes milliseconds."""
 
 OLDEST_POSTGRESQL = "14.0"
 # The engine sets lock_timeout itself, and no limit for statements: a migration may take as long as it takes.
 _LEFT_OUT = ("require-lock-timeout", "require-statement-timeout", "require-timeout-settings")
-# Nothing remains of a file that failed in its transaction; IF NOT EXISTS would only hide what is not as it should be.
+# Nothing remains of a file that failed in its transaction, so IF NOT EXISTS would only hide mistakes.
 _LEFT_OUT_IN_TRANSACTIONS = ("prefer-robust-stmts",)
 _SYNTAX = "syntax-error"
 
@@ -41,18 +41,18 @@ _REASON = re.compile(r"--.*\w")
 
 class Level(StrEnum):
     ERROR = "error"
-    """The file does not work, or says what is not so."""
+    """The file does not work, or makes a false statement."""
     WARNING = "warning"
-    """It may hurt a database in use: mend it, or say in the file why not."""
+    """The file may harm a database in use: change it, or give the reason in it."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
 class Finding:
-    """One thing to look at.
+    """Problem in a file.
 
     Attributes:
         line, column: counted from 1, in characters.
-        help: what to do instead; empty where the message says it.
+        help: what to do instead; empty if the message says it.
     """
 
     file: str
@@ -64,7 +64,7 @@ class Finding:
     help: str = ""
 
     def __str__(self) -> str:
-        """One line, as compilers write it."""
+        """Return one line, as compilers write it."""
         text = f"{self.message} {self.help}".strip()
         return f"{self.file}:{self.line}:{self.column}: {self.level}: {text} [{self.rule}]"
 
@@ -85,13 +85,13 @@ class _Rule:
 _UNEXPLAINED = _Rule(
     "unexplained-ignore",
     Level.ERROR,
-    "This does not say why.",
-    "Write the reason behind it: -- squawk-ignore <rules> -- <why>.",
+    "This comment gives no reason.",
+    "Write the reason after it: -- squawk-ignore <rules> -- <why>.",
 )
 _EMPTY = _Rule(
     "empty-down",
     Level.ERROR,
-    "This way back does nothing, and would be recorded as done.",
+    "This down migration does nothing, and would be recorded as done.",
     "Undo what the up file does.",
 )
 _MIXED = _Rule(
@@ -103,9 +103,9 @@ _MIXED = _Rule(
 
 
 def lint(scripts: Iterable[Script]) -> tuple[Finding, ...]:
-    """All findings in `scripts`, by file and line. Blocks; some milliseconds a file.
+    """Return all findings in `scripts`, sorted by file and line; block for some milliseconds a file.
 
-    Down files are for dropping things: only their syntax and our own rules are looked at.
+    In down migrations, which drop things on purpose, only the syntax and our own rules are checked.
 
     Raises:
         ConfigurationError: squawk is not installed.
@@ -113,7 +113,7 @@ def lint(scripts: Iterable[Script]) -> tuple[Finding, ...]:
     """
     program = squawk_program()
 
-    def look(script: Script) -> tuple[Finding, ...]:
+    def lint_script(script: Script) -> tuple[Finding, ...]:
         try:
             ours = our_rules(script)
         except MigrationFileError as error:
@@ -121,14 +121,14 @@ def lint(scripts: Iterable[Script]) -> tuple[Finding, ...]:
         return (*_ask_squawk(program, script), *ours)
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
-        return tuple(sorted(chain.from_iterable(threads.map(look, scripts))))
+        return tuple(sorted(chain.from_iterable(threads.map(lint_script, scripts))))
 
 
 def squawk_program() -> Path:
-    """Where the package squawk-cli has put its program.
+    """Return the path of the program in the package squawk-cli.
 
     Raises:
-        ConfigurationError: it is not installed.
+        ConfigurationError: squawk-cli is not installed.
     """
     try:
         files = distribution("squawk-cli").files or []
@@ -142,7 +142,7 @@ def squawk_program() -> Path:
 
 
 def our_rules(script: Script) -> tuple[Finding, ...]:
-    """What squawk has no rule for.
+    """Return the findings of our own rules.
 
     Raises:
         MigrationFileError: the engine cannot read the file.
@@ -157,13 +157,13 @@ def our_rules(script: Script) -> tuple[Finding, ...]:
 
 
 def is_down(script: Script) -> bool:
-    """True for the way back."""
+    """Return whether the file is a down migration."""
     return script.name.lower().endswith(".down.sql")
 
 
 def _ask_squawk(program: Path, script: Script) -> Iterator[Finding]:
     left_out = (*_LEFT_OUT, *_LEFT_OUT_IN_TRANSACTIONS) if script.transactional else _LEFT_OUT
-    # No configuration file: what a folder above happens to hold must not change the answer.
+    # No configuration file: one in a parent folder must not change the result.
     arguments = ["--reporter=json", f"--config={os.devnull}", f"--pg-version={OLDEST_POSTGRESQL}"]
     arguments += [f"--exclude={','.join(left_out)}", *(["--assume-in-transaction"] if script.transactional else [])]
     try:
@@ -184,5 +184,5 @@ def _ask_squawk(program: Path, script: Script) -> Iterator[Finding]:
 
 
 def _could_join(statement: Statement) -> bool:
-    """True for what could run in a transaction; settings are for the statements after them."""
+    """Return whether the statement could run in a transaction; SET is left out, since it serves the others."""
     return not (runs_alone(statement) or may_commit(statement) or statement.words[:1] == ("SET",))

@@ -1,4 +1,4 @@
-"""One migration: the text of its up and down files, their checksums and their statements."""
+"""Migrations: the scripts of their up and down files, with checksums and statements."""
 
 import hashlib
 import re
@@ -14,21 +14,25 @@ _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", 
 
 
 _CHUNK = 1_000_000
-"""Characters."""
+"""Characters of a script that are hashed at once."""
 
 
 @dataclass(frozen=True)
 class Script:
-    """The text of one file. `name` is the file's name without folders."""
+    """Text of one file.
+
+    Attributes:
+        name: name of the file without folders.
+    """
 
     name: str
     text: str
 
     @cached_property
     def sha256(self) -> str:
-        """Hex digest; the same whether lines end in LF or CRLF, so that a checkout on Windows is no edit."""
+        """Hex digest of the text, the same for line ends LF and CRLF, so that a checkout on Windows is not an edit."""
         digest = hashlib.sha256()
-        for start in range(0, len(self.text), _CHUNK):  # not all at once, which would take twice its size
+        for start in range(0, len(self.text), _CHUNK):  # in pieces, since a whole copy would double the memory
             piece = self.text[start : start + _CHUNK]
             if piece.endswith("\r") and self.text.startswith("\n", start + _CHUNK):
                 piece = piece[:-1]
@@ -37,15 +41,17 @@ class Script:
 
     @cached_property
     def transactional(self) -> bool:
-        """False where a statement cannot run inside a transaction, or a line before the first statement says so:
-        `-- dashdb:no-transaction`. Such a file runs statement by statement, each on its own.
+        """True if the file runs in one transaction, False if it runs statement by statement.
+
+        It is False if a statement cannot run inside a transaction, or if there is a line `-- dashdb:no-transaction`
+        before the first statement.
         """
         statements = self.statements
         head = self.text[: statements[0].offset] if statements else self.text
         return not _NO_TRANSACTION.search(head) and not any(runs_alone(s) for s in statements)
 
     def digest_of_first(self, count: int) -> str:
-        """Hex digest of the first `count` statements; comments between them may change."""
+        """Return the hex digest of the first `count` statements; comments between them may change."""
         digest = hashlib.sha256()
         for statement in islice(self.statements, count):
             digest.update(statement.normalised)
@@ -53,10 +59,10 @@ class Script:
 
     @cached_property
     def statements(self) -> Statements:
-        """In order.
+        """Statements of the file, in order.
 
         Raises:
-            MigrationFileError: the text cannot be cut, ends the transaction that the engine holds, or makes an index
+            MigrationFileError: the text cannot be split, ends the transaction of the engine, or builds an index
                 CONCURRENTLY without a name.
         """
         statements = split(self.text, file=self.name)
@@ -72,7 +78,7 @@ class Script:
 
 @dataclass(frozen=True, slots=True)
 class Migration:
-    """One version: how to get there, and how to get back."""
+    """Version with its up and its down migration."""
 
     version: int
     description: str
@@ -81,4 +87,4 @@ class Migration:
 
 
 Migrations = tuple[Migration, ...]
-"""In ascending order of version."""
+"""Migrations in ascending order of version."""

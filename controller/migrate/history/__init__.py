@@ -1,1 +1,1 @@
-"""The table schema_version: where it is, what it says, and how it is changed."""
+"""History of the migrations: the table schema_version, its location, its rows and its lock."""

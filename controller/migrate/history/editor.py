@@ -1,4 +1,4 @@
-"""Writes the history without running a file: taking over from golang-migrate, baseline, force."""
+"""Changes of the history without running a file: adoption from golang-migrate, baseline, force."""
 
 from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import asynccontextmanager
@@ -20,16 +20,16 @@ from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT,
 from controller.migrate.plan.model import History, Origin, newest_version
 
 Waiting = Callable[[str, str], None]
-"""Is told what waits, and for whom."""
+"""Function that is called with what waits, and for whom."""
 
 
 @dataclass(frozen=True, slots=True)
 class HistoryEditor:
-    """Writes what somebody says of a database.
+    """Editor that records versions in the history without running files.
 
     Attributes:
-        waiting: is told who stands in the way.
-        record_catalog: SQL that records the catalog of a schema, given its name.
+        waiting: function that is called with the session that blocks, after each try.
+        record_catalog: function from the name of a schema to the SQL that records its catalog.
     """
 
     connection: Connection
@@ -38,11 +38,11 @@ class HistoryEditor:
     record_catalog: Callable[[str], str]
 
     async def baseline(self, migrations: Migrations, version: int) -> None:
-        """Records everything up to `version` as present, in a database without a history.
+        """Record all versions up to `version` as applied, in a database without a history.
 
         Raises:
             ConfigurationError: no file has that version.
-            HistoryMismatch: there is a history already.
+            HistoryMismatch: the database has a history.
         """
         _check_known(migrations, version, smallest=1)
         location = await locate_history(self.connection, self.settings.schema)
@@ -58,7 +58,7 @@ class HistoryEditor:
         )
 
     async def force(self, migrations: Migrations, version: int) -> None:
-        """Records that the database is at `version`, and nothing is half done; 0 forgets the whole history.
+        """Record that the database is at `version` and that nothing is dirty; 0 clears the whole history.
 
         Raises:
             ConfigurationError: no file has that version.
@@ -74,7 +74,7 @@ class HistoryEditor:
         await self._write(location, text, lock_only(location), left=version)
 
     async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
-        """Records what golang-migrate applied; its runners are to be kept out meanwhile, see `kept_out`."""
+        """Record what golang-migrate applied; the caller must hold its locks, see `lock_out_golang_migrate`."""
         version = history[0].version
         present = [m for m in migrations if m.version <= version]
         await self._write(
@@ -82,9 +82,13 @@ class HistoryEditor:
         )
 
     async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
-        """Writes `text`, alone, and the catalog as it is; `left`: the version then, 0 for none."""
-        gone = not left and not location.keeps_history
-        closing = write.drop_table(location) if gone else self.record_catalog(location.schema)
+        """Execute SQL that changes the history, and record the catalog, under the lock.
+
+        Args:
+            left: version of the database afterwards; 0 for none, which may drop the table.
+        """
+        drops_table = not left and not location.keeps_history
+        closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
         whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
 
         async def attempt(_: int) -> None:
@@ -96,7 +100,7 @@ class HistoryEditor:
                     raise LockedByRunner(await describe_holder(self.connection, location)) from None
                 if error.sqlstate == MOVED:
                     raise MigrationLocked(
-                        "Another runner has begun a history in the meantime. Look at dashdb migrate status.",
+                        "Another runner has begun a history in the meantime. See dashdb migrate status.",
                         reason="MigrationOvertaken",
                     ) from None
                 if isinstance(error, NO_LOCK):
@@ -119,10 +123,12 @@ class HistoryEditor:
 async def lock_out_golang_migrate(
     open_connection: OpenConnection, location: HistoryLocation, settings: RunSettings, waiting: Waiting
 ) -> AsyncIterator[None]:
-    """No runner of golang-migrate begins for the time of a `with`: its two locks are held, over a second connection.
+    """Hold golang-migrate's two locks for the duration of a `with`, so that none of its runners begins.
+
+    They are held over a second connection.
 
     Raises:
-        MigrationLocked: one is at work, and stayed so until the deadline.
+        MigrationLocked: a runner of golang-migrate held them for longer than the settings allow.
     """
     async with open_connection() as connection:
         ids = lock_ids(await connection.fetchval("SELECT current_database()"), location.schema)
@@ -133,12 +139,12 @@ async def lock_out_golang_migrate(
                 await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
                 raise LockedByRunner("golang-migrate, which is at work on this database")
 
-        def tell(who: str) -> None:
+        def report(who: str) -> None:
             waiting("taking over from golang-migrate", who)
 
         try:
             await retry_while_locked(
-                attempt, settings, tell, given_up="Gave up waiting for {who}. Nothing was applied."
+                attempt, settings, report, given_up="Gave up waiting for {who}. Nothing was applied."
             )
             yield
         finally:

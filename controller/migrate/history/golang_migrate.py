@@ -1,8 +1,8 @@
-"""A database that golang-migrate managed is taken over: what it applied counts as applied, nothing runs twice.
+"""History that golang-migrate left in a database, and the locks of its runners.
 
-Its contract, as of v4.19.1 (database/postgres/postgres.go, database/util.go): the table schema_migrations has one
-row or none, version and dirty; runners wait for one another in pg_advisory_lock on a hash of schema, table and
-database.
+What golang-migrate applied counts as applied, so nothing runs twice. Its contract, as of v4.19.1
+(database/postgres/postgres.go, database/util.go): the table schema_migrations has one row or none, with version and
+dirty; runners wait for one another in pg_advisory_lock on a hash of schema, table and database.
 """
 
 import zlib
@@ -18,25 +18,25 @@ _SALT = 1486364155
 _ROW = "SELECT version, dirty, clock_timestamp() AS now FROM {table}"
 _DIRTY = (
     "golang-migrate left it dirty, which means one of two things: going up to this version failed, or going down to "
-    "it from the next one did. Look which of the two it is, finish or undo it by hand, and say where the database is: "
+    "it from the next one did. Find out which of the two it is, finish or undo it by hand, and record the version: "
     "dashdb migrate force VERSION"
 )
 
 
 async def history_of(connection: Connection, schema: str) -> History:
-    """What golang-migrate says, as a single row; empty where it applied nothing.
+    """Return golang-migrate's history as a single row; empty if it applied nothing.
 
     Raises:
-        HistoryMismatch: a table of that name that is not golang-migrate's.
+        HistoryMismatch: the table of that name is not golang-migrate's.
     """
     try:
         rows = await connection.fetch(_ROW.format(table=f"{identifier(schema)}.schema_migrations"))
     except asyncpg.UndefinedColumnError:
-        return ()  # a table of the user's own, which merely has that name
+        return ()  # a table of the user with that name
     if len(rows) > 1:
         raise HistoryMismatch(
-            "schema_migrations has more than one row, so it is not golang-migrate's. Rename it, or say where the "
-            "database is: dashdb migrate baseline VERSION.",
+            "schema_migrations has more than one row, so it is not golang-migrate's. Rename it, or record the "
+            "version of the database: dashdb migrate baseline VERSION.",
             reason="HistoryTableForeign",
         )
     if not rows or (rows[0]["version"] < 1 and not rows[0]["dirty"]):
@@ -64,7 +64,10 @@ def _row_of(row: asyncpg.Record) -> HistoryRow:
 
 
 def lock_ids(database: str, schema: str) -> tuple[int, int]:
-    """The keys that golang-migrate's runners lock: as a library it knows the database's name, from a URL its path."""
+    """Return the keys of the locks of golang-migrate's runners.
+
+    There are two, since as a library it uses the name of the database, and from a URL the path.
+    """
     return (_lock_id(schema, database), _lock_id(schema, f"/{database}"))
 
 

@@ -1,4 +1,4 @@
-"""The place of the history in a database. Pure."""
+"""Location of the history in a database. Pure."""
 
 from dataclasses import dataclass
 
@@ -7,12 +7,12 @@ from controller.migrate.sql.quoting import identifier
 
 @dataclass(frozen=True, slots=True)
 class HistoryLocation:
-    """The schema that is migrated, and what of the history is in it.
+    """Schema that is migrated, and the tables of a history in it.
 
     Attributes:
-        schema: its name.
-        has_history: the engine's table.
-        has_golang_migrate: golang-migrate's table.
+        schema: name of the schema.
+        has_history: True if it has the engine's table.
+        has_golang_migrate: True if it has golang-migrate's table.
     """
 
     schema: str
@@ -25,10 +25,10 @@ class HistoryLocation:
 
     @property
     def keeps_history(self) -> bool:
-        """Even an empty one: without it, what golang-migrate says would count again."""
+        """True if even an empty history is kept: without it golang-migrate's table would count again."""
         return self.has_golang_migrate
 
 
 def table_in(schema: str) -> str:
-    """The history, qualified and quoted: a file may change the search_path, or a user have several schemas."""
+    """Return the qualified and quoted name of the history table, since a file may change the search_path."""
     return f"{identifier(schema)}.schema_version"

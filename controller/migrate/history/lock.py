@@ -1,9 +1,9 @@
-"""Never two runners: an advisory lock for the length of each file.
+"""Advisory lock that keeps two runners apart, held while each file runs.
 
-A transaction's lock holds behind PgBouncer in transaction mode and is gone with its connection; a file without a
-transaction takes the same lock for the session, which needs a connection of its own. It is only ever tried, never
-waited for: a runner blocked in pg_advisory_lock would stop CREATE INDEX CONCURRENTLY of the one that works, and
-PostgreSQL cannot see that deadlock (golang-migrate #960).
+A lock of the transaction works behind PgBouncer in transaction mode and ends with its connection; a file without a
+transaction takes the same lock for the session, which needs a connection of its own. A runner tries to take it and
+never waits inside PostgreSQL: a runner blocked in pg_advisory_lock would stop CREATE INDEX CONCURRENTLY of the other
+one, and PostgreSQL cannot detect that deadlock (golang-migrate #960).
 """
 
 import hashlib
@@ -14,10 +14,10 @@ from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.quoting import literal
 
 LOCKED, MOVED = "ZD001", "ZD002"
-"""SQLSTATEs of the guard: another runner has the lock; the database is no longer where the plan began. Classes from
+"""SQLSTATEs that a guard raises: another runner has the lock; the database is not at the expected version. Classes from
 I to Z are free for use (https://www.postgresql.org/docs/current/errcodes-appendix.html)."""
 
-# In one round trip with what it guards: it fails the transaction, instead of answering.
+# It raises an error instead of returning a result, so that it can share one message with the statements after it.
 _GUARD = """
 DO $dashdb$ BEGIN
     IF NOT {take}({key}) THEN RAISE EXCEPTION USING ERRCODE = '{locked}'; END IF;
@@ -30,7 +30,7 @@ l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
    AND l.database = (SELECT oid FROM pg_database WHERE datname = current_database())
    AND (l.classid::bigint << 32 | l.objid::bigint) = $1
 """
-"""True for the row `l` of pg_locks by which a runner holds the lock whose key is $1."""
+"""SQL condition on a row `l` of pg_locks: it is the lock with the key $1, and it is held."""
 _HOLDER = f"""
 SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program,
        coalesce(host(a.client_addr), 'local') AS address,
@@ -41,19 +41,19 @@ SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS pro
 
 
 def guard(location: HistoryLocation, step: Step, expected: int) -> str:
-    """SQL that takes the lock until the end of the transaction, and fails where there is nothing to do for us.
+    """Return SQL that takes the lock for the transaction, and fails unless the database is as the plan expects.
 
     Args:
-        expected: the version at which the database has to be.
+        expected: version at which the database has to be.
     """
     return _guard(location, _moved(location, step, expected), take="pg_try_advisory_xact_lock")
 
 
-def guard_behind(location: HistoryLocation, expected: int) -> str:
-    """As `guard`, for a step that is sent with the one before it: it reads the end of the history, and not all of it.
+def guard_in_batch(location: HistoryLocation, expected: int) -> str:
+    """Return the guard for a step that is sent in one message with the step before it.
 
-    Not for a step upwards that comes late, to a version below `expected`. What another runner left half done further
-    down, in the moment between the two, is seen with the next message.
+    It reads only the last row of the history, so it must not be used for an up migration to a version below `expected`.
+    A lower version that another runner left dirty between the two steps is detected with the next message.
     """
     last = f"FROM {location.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
     moved = f"(SELECT version = {expected} AND direction = 'up' AND error IS NULL {last}) IS NOT TRUE"
@@ -61,22 +61,22 @@ def guard_behind(location: HistoryLocation, expected: int) -> str:
 
 
 def empty_guard(location: HistoryLocation) -> str:
-    """As `guard`, for what may be done only as long as there is no history."""
+    """Return the guard for a change that requires that there is no history."""
     return _guard(location, f"to_regclass({literal(location.table)}) IS NOT NULL", take="pg_try_advisory_xact_lock")
 
 
 def session_guard(location: HistoryLocation, step: Step, expected: int) -> str:
-    """As `guard`, until the end of the session, or pg_advisory_unlock_all()."""
+    """Return the guard that takes the lock for the session, until its end or pg_advisory_unlock_all()."""
     return _guard(location, _moved(location, step, expected), take="pg_try_advisory_lock")
 
 
 def lock_only(location: HistoryLocation) -> str:
-    """SQL that takes the lock until the end of the transaction, wherever the database is."""
+    """Return SQL that takes the lock for the transaction, whatever the version of the database."""
     return _guard(location, "false", take="pg_try_advisory_xact_lock")
 
 
 async def describe_holder(connection: Connection, location: HistoryLocation) -> str:
-    """Who holds the lock and since when, in words for a person that stay the same while they hold it."""
+    """Return text that says who holds the lock and since when; it stays the same while they hold it."""
     row = await connection.fetchrow(_HOLDER, lock_key(location))
     if row is None:
         return "another runner"
@@ -84,7 +84,7 @@ async def describe_holder(connection: Connection, location: HistoryLocation) -> 
 
 
 def lock_key(location: HistoryLocation) -> int:
-    """The same for every runner on one schema; the database is part of every advisory lock already."""
+    """Return the key of the lock for a schema; PostgreSQL adds the database to every advisory lock."""
     digest = hashlib.sha256(f"dashdb migrate {location.schema}".encode()).digest()
     return int.from_bytes(digest[:8], "big", signed=True)
 
@@ -94,7 +94,7 @@ def _guard(location: HistoryLocation, moved: str, *, take: str) -> str:
 
 
 def _moved(location: HistoryLocation, step: Step, expected: int) -> str:
-    """True where the database is not as the plan found it, as a condition in SQL."""
+    """Return a condition in SQL that is true if the database is not as the plan expects."""
     table = location.table
     if not location.has_history:
         return f"to_regclass({literal(table)}) IS NOT NULL"

@@ -1,4 +1,4 @@
-"""How long to try for a lock, and in what steps: ever slower, at random, until a budget is spent."""
+"""Retries while a lock is held, with random and growing pauses, until a time budget is spent."""
 
 from collections.abc import Awaitable, Callable
 from typing import TypeVar
@@ -11,30 +11,30 @@ from controller.migrate.history.session import RunSettings
 T = TypeVar("T")
 
 FIRST_WAIT, LONGEST_WAIT = 0.05, 1.0
-"""Seconds between two tries: from this, doubling up to that, with full jitter."""
+"""Seconds between two tries: the first is doubled up to the longest, with full jitter."""
 HISTORY_LOCK = "a lock on schema_version that another session holds"
 
 
 class LockedByRunner(Exception):
-    """Another runner has the lock; the text says who."""
+    """Another runner holds the lock; the text says who."""
 
 
 class LockedByTable(Exception):
-    """Another session's lock outlasted the lock timeout; the text says whose."""
+    """Another session held a lock for longer than the lock timeout; the text says which."""
 
 
 async def retry_while_locked(
     attempt: Callable[[int], Awaitable[T]], settings: RunSettings, waiting: Callable[[str], None], *, given_up: str
 ) -> T:
-    """What `attempt` returns, tried again while it raises `LockedByRunner` or `LockedByTable`.
+    """Call `attempt` until it no longer raises `LockedByRunner` or `LockedByTable`, and return its result.
 
     Args:
-        attempt: gets the number of tries before it.
-        waiting: is told after each try in vain who stands in the way.
-        given_up: message for the end of patience; `{who}` is replaced.
+        attempt: function that is called with the number of tries before it.
+        waiting: function that is called after each failed try with the session that holds the lock.
+        given_up: message of the error at the end; `{who}` is replaced.
 
     Raises:
-        MigrationLocked: patience is over.
+        MigrationLocked: the time budget of the settings is spent.
     """
 
     def is_over(state: tenacity.RetryCallState) -> bool:
@@ -48,9 +48,9 @@ async def retry_while_locked(
         before_sleep=lambda state: waiting(str(state.outcome and state.outcome.exception())),
     )
     try:
-        async for again in retrying:
-            with again:
-                return await attempt(again.retry_state.attempt_number - 1)
+        async for each in retrying:
+            with each:
+                return await attempt(each.retry_state.attempt_number - 1)
     except tenacity.RetryError as error:
         raise MigrationLocked(given_up.format(who=error.last_attempt.exception())) from None
     raise AssertionError("unreachable: the loop returns or raises")

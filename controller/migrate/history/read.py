@@ -1,4 +1,4 @@
-"""The table schema_version: one row a version, made with the first migration and gone with the last."""
+"""Reading of the history: the table schema_version, which exists until the last migration is reverted."""
 
 import asyncpg
 
@@ -25,17 +25,17 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ORIGINS = {origin.value: origin for origin in Origin}
-"""For thousands of rows: quicker than to call the class."""
+"""Members by value: for thousands of rows, faster than calling the class."""
 
 
 async def locate_history(connection: Connection, schema: str | None) -> HistoryLocation:
-    """Where the history is, or will be.
+    """Return the location of the history, whether it exists yet or not.
 
     Args:
-        schema: its name; None for the first of the search_path.
+        schema: name of the schema; None for the first of the search_path.
 
     Raises:
-        DatabaseUnavailable: there is no such schema.
+        DatabaseUnavailable: the schema does not exist.
     """
     row = await connection.fetchrow(_LOCATE, schema)
     if row["schema"] is not None:
@@ -55,19 +55,19 @@ async def locate_history(connection: Connection, schema: str | None) -> HistoryL
 
 
 async def read_history(connection: Connection, schema: str | None = None) -> History:
-    """The history, read only; empty where nothing was migrated yet.
+    """Return the history; empty if nothing was migrated yet.
 
-    A database that golang-migrate left has one row, of the version that it says; see `migrate.adoption`.
+    A database that golang-migrate migrated has one row with its version; see `history.golang_migrate`.
 
     Raises:
-        HistoryMismatch: the schema holds a table of that name that is not ours.
-        DatabaseUnavailable: there is no schema to look in.
+        HistoryMismatch: the schema has a table of that name that another program made.
+        DatabaseUnavailable: the schema does not exist.
     """
     return await read_history_at(connection, await locate_history(connection, schema))
 
 
 async def read_history_at(connection: Connection, location: HistoryLocation) -> History:
-    """As `read_history`, for a place that is known already."""
+    """Return the history at a known location; see `read_history`."""
     if not location.has_history:
         return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:

@@ -1,4 +1,4 @@
-"""How a migration session is set up: its limits, its transactions, and how it is left."""
+"""Setup of a migration session: its limits, the start of its transactions, and its reset."""
 
 import socket
 from dataclasses import dataclass, field
@@ -9,15 +9,15 @@ from controller.database.connection import Connection
 from controller.migrate.sql.quoting import identifier
 
 NO_LIMIT = 24 * 3600.0
-"""Seconds; migrations may take as long as they take, and asyncpg has no way to say none."""
+"""Seconds that stand for no limit: migrations may take any time, and asyncpg has no value for none."""
 ROLLBACK_TIMEOUT = 5.0
-"""Seconds for a ROLLBACK, with the cancellation of what ran before it."""
+"""Seconds for a ROLLBACK, with the cancellation of the statement before it."""
 NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
-# Whatever the role's default is: what another runner committed before it let go of the lock has to be seen.
+# A role may have another default, but the commit of another runner has to be visible once its lock is released.
 BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;\n"
-# A file may have said SET ROLE or SET search_path, made a temporary table or taken a lock: the next one, and the
-# history row, see none of it. RESET ROLE goes back to what ALTER ROLE ... SET role asks for.
+# A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
+# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role.
 RESET = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all();\n"
 
 _TRANSACTION_TIMEOUT_SINCE = 17
@@ -25,15 +25,15 @@ _TRANSACTION_TIMEOUT_SINCE = 17
 
 @dataclass(frozen=True, slots=True)
 class RunSettings:
-    """How patient a run is, and where it works.
+    """Settings of a run: time limits, the schema, and the host for the history.
 
     Attributes:
         runner_wait: seconds to wait for another runner to finish.
-        lock_timeout_ms: milliseconds that one statement may queue for a table's lock, and hold up all others
-            that queue behind it.
-        lock_budget: seconds over which a file that ran into that limit is tried again.
-        schema: to migrate; None for the first of the search_path.
-        out_of_order: apply files that sort before an applied one too, instead of refusing them.
+        lock_timeout_ms: milliseconds that one statement may wait for a table's lock, while all later ones wait behind
+            it.
+        lock_budget: seconds over which a file that exceeded that limit is tried again.
+        schema: schema to migrate; None for the first of the search_path.
+        out_of_order: True to apply files that sort before an applied one, instead of refusing them.
         host: machine or Pod that runs the files, for the history.
     """
 
@@ -48,11 +48,11 @@ class RunSettings:
 def limits(
     connection: Connection, settings: RunSettings, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL"
 ) -> str:
-    """SQL that sets what the server watches over, and where names are looked up; said anew after each RESET.
+    """Return SQL that sets time limits and the search_path; it is needed again after each RESET.
 
     Args:
-        lock_timeout_ms: milliseconds; None for that of the settings.
-        scope: LOCAL for the transaction, SESSION for a file without one.
+        lock_timeout_ms: milliseconds; None for the value of the settings.
+        scope: LOCAL for a transaction, SESSION for a file without one.
     """
     milliseconds = settings.lock_timeout_ms if lock_timeout_ms is None else lock_timeout_ms
     values = {

@@ -1,4 +1,4 @@
-"""What is written into schema_version, as SQL text that travels with the transaction which it tells of. Pure."""
+"""SQL that writes schema_version, for use in the transaction that it records. Pure."""
 
 from controller import __version__
 from controller.migrate.files.migration import Migration
@@ -27,16 +27,16 @@ CREATE TABLE {table} (
     CHECK ((error IS NULL) = (statements_done IS NULL) AND (error IS NULL) = (done_sha256 IS NULL))
 );
 COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
-COMMENT ON COLUMN {table}.direction IS 'What was done last: up, the version is applied; down, it was reverted';
+COMMENT ON COLUMN {table}.direction IS 'The last change: up, the version is applied; down, it was reverted';
 COMMENT ON COLUMN {table}.applied_by IS 'The database role that ran it';
 COMMENT ON COLUMN {table}.host IS 'The machine or Pod that ran it';
-COMMENT ON COLUMN {table}.origin IS 'run: the file was run here; else who said that it had been';
-COMMENT ON COLUMN {table}.retries IS 'Tries given up because a lock could not be had in time';
-COMMENT ON COLUMN {table}.statements_done IS 'While half done (dirty): so many statements of the file are';
-COMMENT ON COLUMN {table}.error IS 'Null, or where and why the file stopped half-way (dirty)';
+COMMENT ON COLUMN {table}.origin IS 'run: the engine ran the file; else what recorded it as applied';
+COMMENT ON COLUMN {table}.retries IS 'Tries that failed because a lock was not available in time';
+COMMENT ON COLUMN {table}.statements_done IS 'While dirty: number of statements of the file that are done';
+COMMENT ON COLUMN {table}.error IS 'Null, or while dirty: where and why the file stopped half-way';
 COMMENT ON COLUMN {table}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
-COMMENT ON COLUMN {table}.done_sha256 IS 'While half done (dirty): digest of the statements that are';
-COMMENT ON COLUMN {table}.down_sql IS 'The way back as it was shipped when the version was applied';
+COMMENT ON COLUMN {table}.done_sha256 IS 'While dirty: digest of the statements that are done';
+COMMENT ON COLUMN {table}.down_sql IS 'The down migration as it was when the version was applied';
 """
 _WRITE = """
 INSERT INTO {table} (version, description, direction, host, engine_version, origin, duration_ms, retries,
@@ -51,13 +51,13 @@ ON CONFLICT (version) DO UPDATE SET
 """
 _SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
 _BEGIN = "transaction_timestamp()"
-"""The time when the message came in, for all transactions in it."""
+"""Time at which the message arrived, the same for all transactions in it."""
 
 ENGINE_VERSION = __version__
 
 
 def create_table(location: HistoryLocation) -> str:
-    """The table; empty where it is there already."""
+    """Return SQL that creates the table; empty if it exists."""
     return "" if location.has_history else _CREATE.format(table=location.table)
 
 
@@ -70,11 +70,11 @@ def write_step(
     duration_ms: int | None = None,
     since: int | None = None,
 ) -> str:
-    """`step` is done.
+    """Return SQL that records `step` as done.
 
     Args:
-        duration_ms: None for the time since the transaction began.
-        since: the version of the step before it in the same message; the time counts from there.
+        duration_ms: milliseconds that it took; None for the time since the transaction began.
+        since: version of the step before it in the same message, after which the time counts; None for the first.
     """
     began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.table} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
@@ -83,7 +83,7 @@ def write_step(
 
 
 def write_present(location: HistoryLocation, migration: Migration, origin: Origin, *, host: str) -> str:
-    """Somebody says that `migration` is applied; nothing was run."""
+    """Return SQL that records `migration` as applied though nothing was run."""
     values = _values(migration, Direction.UP, origin, host=host, duration="0", retries=0)
     return _WRITE.format(table=location.table, values=values)
 
@@ -91,12 +91,12 @@ def write_present(location: HistoryLocation, migration: Migration, origin: Origi
 def begin_journal(
     location: HistoryLocation, step: Step, *, host: str, done: int, done_sha256: str, error: str, retries: int
 ) -> str:
-    """`step` has run `done` statements of its file, and stands before the next one.
+    """Return SQL that begins the journal of `step`, with `done` statements of its file done.
 
     Args:
-        error: where it stands, for whoever reads this after the process was killed.
+        error: text that says where it stopped, in case the process is killed.
     """
-    if step.direction is Direction.DOWN:  # who applied it, and when, stays until it is gone
+    if step.direction is Direction.DOWN:  # keep who applied it, and when, until it is reverted
         return advance_journal(location, step, done=done, done_sha256=done_sha256, error=error)
     values = _values(
         step.migration, Direction.UP, Origin.RUN, host=host, duration="0", retries=retries,
@@ -113,7 +113,7 @@ def advance_journal(location: HistoryLocation, step: Step, *, done: int, done_sh
 
 
 def undo_journal(location: HistoryLocation, step: Step) -> str:
-    """Nothing of `step` has been done after all."""
+    """Return SQL that removes the journal of `step`, of which nothing was done."""
     if step.direction is Direction.UP:
         return f"DELETE FROM {location.table} WHERE version = {step.migration.version};\n"
     return (
@@ -123,7 +123,7 @@ def undo_journal(location: HistoryLocation, step: Step) -> str:
 
 
 def write_absent_above(location: HistoryLocation, version: int) -> str:
-    """Somebody says that nothing above `version` is applied."""
+    """Return SQL that records all versions above `version` as not applied."""
     return (
         f"UPDATE {location.table} SET direction = 'down', origin = 'force', statements_done = NULL, "
         f"done_sha256 = NULL, error = NULL WHERE version > {version} AND (direction = 'up' OR error IS NOT NULL);\n"
@@ -131,7 +131,7 @@ def write_absent_above(location: HistoryLocation, version: int) -> str:
 
 
 def drop_table(location: HistoryLocation) -> str:
-    """With the last version the history goes: an empty schema is empty."""
+    """Return SQL that drops the history; used after the last version is reverted, so that the schema is empty."""
     return f"DROP TABLE {location.table};\n"
 
 

@@ -1,1 +1,1 @@
-"""Planning: which files run, in which order, and what data they may lose. Pure."""
+"""Plans: the files that run, their order, and the data that they may lose. Pure."""

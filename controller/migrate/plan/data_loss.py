@@ -1,4 +1,4 @@
-"""What data the down migrations of a plan may take with them, as their text says; nothing is asked or run. Pure."""
+"""Data that the down migrations of a plan may remove, found by reading their text alone. Pure."""
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
@@ -12,12 +12,12 @@ from controller.migrate.sql.summary import summarise
 
 @dataclass(frozen=True, slots=True)
 class PossibleLoss:
-    """A statement that may remove or change data which its text does not name: a function, UPDATE, DROP ... CASCADE.
+    """Statement that may remove or change data which its text does not name: a function, UPDATE, DROP ... CASCADE.
 
     Attributes:
         statement: its first words in one line, without constants, which may hold data.
-        line: of its first character in `file`, counted from 1.
-        file: its name without folders.
+        line: line of its first character in `file`, counted from 1.
+        file: name of the file without folders.
     """
 
     statement: str
@@ -26,12 +26,12 @@ class PossibleLoss:
 
     @property
     def text(self) -> str:
-        """Return the loss for people."""
+        """Text for people."""
         return f"may lose data: {self.statement}, line {self.line}"
 
     @property
     def steady_text(self) -> str:
-        """Return the loss for a status, which is not to change with every row."""
+        """Text for a status, which must not change with every row."""
         return self.text
 
 
@@ -39,7 +39,7 @@ DataLoss = RemovedData | PossibleLoss
 
 
 def expected_losses(steps: Iterable[Step]) -> tuple[DataLoss, ...]:
-    """Return what the down migrations among the steps may take with them, in their order and each once."""
+    """Return the data that the down migrations among the steps may remove, in their order and each once."""
     found: dict[DataLoss, DataLoss] = {}
     for step in steps:
         if step.direction is Direction.DOWN:
@@ -50,7 +50,7 @@ def expected_losses(steps: Iterable[Step]) -> tuple[DataLoss, ...]:
 
 
 def _add(found: dict[DataLoss, DataLoss], loss: DataLoss) -> None:
-    """Add a loss that is not there yet; with and without its children a table is one loss, the wider one."""
+    """Add a loss unless it is listed; a table with its children replaces the same table without them (ONLY)."""
     key = replace(loss, only=False) if isinstance(loss, RemovedData) else loss
     known = found.setdefault(key, loss)
     if isinstance(known, RemovedData) and known.only and loss == key:

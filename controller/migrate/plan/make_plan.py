@@ -1,4 +1,4 @@
-"""What is to be done, as data: the files and the history in, steps out. Pure; nothing here acts."""
+"""Planning: from the files and the history to the steps that would run. Pure."""
 
 from dataclasses import replace
 
@@ -19,18 +19,18 @@ from controller.migrate.plan.model import (
 def make_plan(
     migrations: Migrations, history: History, target: int | None = None, *, out_of_order: bool = False
 ) -> Plan:
-    """The way from where the history says the database is to `target`.
+    """Return the plan from the version in the history to `target`.
 
     Args:
-        target: a version of the files, 0 for the empty database, or None for the newest. A database ahead of
-            the files is left where it is if `target` is None.
-        out_of_order: apply files that sort before an applied one too, instead of refusing them.
+        target: a version of the files, 0 for the empty database, or None for the newest. With None, a database ahead
+            of the files is left as it is.
+        out_of_order: apply files that sort before an applied one as well, instead of refusing them.
 
     Raises:
         ConfigurationError: no file has the version `target`.
-        HistoryMismatch: an applied file was edited, is missing, or a new file sorts before an applied one.
-        SchemaDirty: a file stopped half-way, and this way does not begin with the rest of it.
-        SchemaAhead: versions that the files do not know would have to be reverted.
+        HistoryMismatch: an applied file was edited or is missing, or a new file sorts before an applied one.
+        SchemaDirty: a file stopped half-way, and the plan does not begin with the rest of it.
+        SchemaAhead: the plan would revert versions that the files do not know.
     """
     adopts, history = _adopted(migrations, history)
     applied = applied_versions(history)
@@ -44,15 +44,15 @@ def make_plan(
         )
     if current > newest and target < current:
         raise SchemaAhead(
-            f"The database is at version {current}, the files end at {newest}. Use the release that "
-            f"knows version {current} to go back."
+            f"The database is at version {current}, and the files end at {newest}. To revert, use the release that "
+            f"has version {current}."
         )
     steps = _resumed(_steps(migrations, applied, current, target), history)
     return Plan(current, target, steps, adopts)
 
 
 def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:
-    """Refuses to plan on ground that is not what the files say; raises HistoryMismatch."""
+    """Raise HistoryMismatch if the applied versions do not agree with the files."""
     files = {migration.version: migration for migration in migrations}
     current, newest = max(applied, default=0), newest_version(migrations)
     for row in history:
@@ -62,24 +62,24 @@ def _check_history(migrations: Migrations, history: History, applied: set[int], 
         if not out_of_order and migration.version < current and migration.version not in applied:
             raise HistoryMismatch(
                 f"{migration.up.name} sorts before version {current}, which is already applied. "
-                f"Give it a number above {current}, or apply it all the same: dashdb migrate up --out-of-order.",
+                f"Give it a number above {current}, or apply it nevertheless: dashdb migrate up --out-of-order.",
                 reason="OutOfOrder",
             )
 
 
 def awaits_adoption(history: History) -> bool:
-    """True for what golang-migrate's table says, as a single row; once it is ours there is a row for each file."""
+    """Return whether the history is golang-migrate's, as a single row; once adopted it has a row for each file."""
     return len(history) == 1 and history[0].origin is Origin.GOLANG_MIGRATE and not history[0].sha256
 
 
 def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
-    """Whether golang-migrate left this history, and if so a row for each version that its single one stands for."""
+    """Return whether the history is golang-migrate's, and the history with a row for each version."""
     if not awaits_adoption(history):
         return False, history
     row = history[0]
     if row.error is None and row.version not in {m.version for m in migrations}:
         raise HistoryMismatch(
-            f"golang-migrate applied version {row.version}, which none of the files has. Bring the file back.",
+            f"golang-migrate applied version {row.version}, which none of the files has. Restore its file.",
             reason="FileMissing",
         )
     if row.error is not None:
@@ -89,7 +89,7 @@ def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
 
 
 def expand_adopted_row(migrations: Migrations, history: History) -> History:
-    """`history`; where that is golang-migrate's single row, with one for each file that it stands for."""
+    """Return the history; expand golang-migrate's single row to one for each file."""
     if not awaits_adoption(history):
         return history
     before = [m for m in migrations if m.version < history[0].version]
@@ -97,35 +97,35 @@ def expand_adopted_row(migrations: Migrations, history: History) -> History:
 
 
 def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
-    """The steps, the first of them from where an earlier run stopped."""
+    """Return the steps, of which the first continues where an earlier run stopped."""
     dirty = next((row for row in history if row.error is not None), None)
     if dirty is None:
         return steps
     first = steps[0] if steps else None
     if first is None or (first.migration.version, first.direction) != (dirty.version, dirty.direction):
-        raise SchemaDirty(half_way(dirty.version, dirty.direction, dirty.error or ""))
+        raise SchemaDirty(describe_dirty(dirty.version, dirty.direction, dirty.error or ""))
     done = dirty.statements_done or 0
     if first.script.transactional or first.script.digest_of_first(done) != dirty.done_sha256:
         raise SchemaDirty(
             f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only "
-            f"what comes after them can be mended. {half_way(dirty.version, dirty.direction, dirty.error or '')}"
+            f"what comes after them can be changed. {describe_dirty(dirty.version, dirty.direction, dirty.error or '')}"
         )
     return (replace(first, resume_at=done), *steps[1:])
 
 
-def half_way(version: int, direction: Direction, why: str) -> str:
-    """Where a version stands that is half done, and the two ways out."""
+def describe_dirty(version: int, direction: Direction, why: str) -> str:
+    """Return the message for a version that is half done: where it stopped, and how to continue."""
     verb = "up" if direction is Direction.UP else "down 1"
     return (
-        f"Version {version} stopped half-way while going {direction}, at {why}. Mend the cause and go on with "
-        f"dashdb migrate {verb}; or finish it by hand and say where the database is with dashdb migrate force VERSION."
+        f"Version {version} stopped half-way while going {direction}, at {why}. Correct the cause and continue with "
+        f"dashdb migrate {verb}; or finish it by hand and record the version with dashdb migrate force VERSION."
     )
 
 
 def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
     if migration is None:
         raise HistoryMismatch(
-            f'Version {row.version} ("{row.description}") was applied, but its file is gone. Bring it back.',
+            f'Version {row.version} ("{row.description}") was applied, but its file is missing. Restore it.',
             reason="FileMissing",
         )
     if migration.up.sha256 != row.sha256:

@@ -1,4 +1,4 @@
-"""A plan and what it is made of: rows of the history, steps, versions. Pure."""
+"""Plans and their parts: rows of the history, steps, versions. Pure."""
 
 import hashlib
 import json
@@ -16,26 +16,26 @@ class Direction(StrEnum):
 
 
 class Origin(StrEnum):
-    """Why a version counts as applied, or as reverted."""
+    """Origin of the record that a version is applied or reverted."""
 
     RUN = "run"
-    """Its file was run here."""
+    """The engine ran its file."""
     BASELINE = "baseline"
     FORCE = "force"
-    """A person said so."""
+    """A person recorded it."""
     GOLANG_MIGRATE = "golang-migrate"
-    """Its table said so."""
+    """golang-migrate's table recorded it."""
 
 
 class HistoryRow(NamedTuple):
-    """One row of schema_version: the last thing that was done to one version. Thousands are read at every look.
+    """Row of schema_version: the last change of one version. A named tuple, since thousands are read in each check.
 
     Attributes:
-        direction: up: the version is applied; down: it was, and has been reverted.
-        sha256: of the up file as it was applied, hex.
-        duration_ms: of the run that wrote the row, milliseconds.
-        statements_done, error, done_sha256: set while the version is dirty, None else: how many statements of its
-            file are done, where and why it stopped, and the digest of those statements.
+        direction: up if the version is applied; down if it was reverted.
+        sha256: hex digest of the up file as it was applied.
+        duration_ms: milliseconds that the run took which wrote the row.
+        statements_done, error, done_sha256: None unless the version is dirty: the number of statements of its file
+            that are done, where and why it stopped, and the digest of those statements.
     """
 
     version: int
@@ -55,21 +55,21 @@ class HistoryRow(NamedTuple):
 
     @property
     def applied(self) -> bool:
-        """Half applied is not applied; half reverted still is."""
+        """True if the version is applied; a half applied one is not, a half reverted one is."""
         return (self.direction is Direction.UP) == (self.error is None)
 
 
 History = tuple[HistoryRow, ...]
-"""In ascending order of version; empty where nothing was migrated yet."""
+"""Rows in ascending order of version; empty if nothing was migrated yet."""
 
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One file to run.
+    """File to run.
 
     Attributes:
-        resume_at: statements of it that an earlier run did before it stopped; None where it begins anew. Never set
-            for a file that is one transaction.
+        resume_at: number of its statements that an earlier run did before it stopped; None to begin at the start.
+            Always None for a file that runs in one transaction.
     """
 
     migration: Migration
@@ -87,10 +87,10 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The steps from `current` to `target`, in the order in which they would run; 0 is the empty database.
+    """Steps from version `current` to `target`, in the order in which they would run; 0 is the empty database.
 
     Attributes:
-        adopts: what golang-migrate applied is recorded first.
+        adopts: True if what golang-migrate applied is to be recorded first.
     """
 
     current: int
@@ -100,9 +100,9 @@ class Plan:
 
     @property
     def sha256(self) -> str:
-        """`sha256:<hex>` of everything that decides what would run; what a person approves under policy Manual.
+        """`sha256:<hex>` of everything that decides what would run; a person approves it under policy Manual.
 
-        A run that stopped half-way goes on under the same approval, as long as its files stay as they are.
+        A run that stopped half-way continues under the same approval, as long as its files do not change.
         """
         content = [
             self.current,
@@ -118,12 +118,12 @@ class Plan:
 
     @property
     def empty(self) -> bool:
-        """Nothing would be written."""
+        """True if nothing would be written."""
         return not self.steps and not self.adopts
 
 
 def current_version(history: History) -> int:
-    """The highest applied version; 0 for an empty database."""
+    """Return the highest applied version; 0 for an empty database."""
     return max(applied_versions(history), default=0)
 
 
@@ -132,5 +132,5 @@ def applied_versions(history: History) -> set[int]:
 
 
 def newest_version(migrations: Migrations) -> int:
-    """The highest version that the files know; 0 without any."""
+    """Return the highest version of the files; 0 without files."""
     return migrations[-1].version if migrations else 0

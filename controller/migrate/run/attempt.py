@@ -1,4 +1,4 @@
-"""What the run of one file needs, whether in a transaction or statement by statement; and how it can go wrong."""
+"""Inputs for running one file, in a transaction or statement by statement, and the protocol for progress."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -11,9 +11,9 @@ from controller.migrate.sql.lexer import Statement
 
 
 class Progress(Protocol):
-    """What a run tells while it goes; every method returns at once.
+    """Receiver of the progress of a run; every method must return at once.
 
-    The seconds of a file that travelled with others are its share of theirs.
+    For a file of a batch, `seconds` is its share of the time of the batch.
     """
 
     def started(self, step: Step) -> None: ...
@@ -28,11 +28,11 @@ class MigrationAttempt:
     """One try of one file.
 
     Attributes:
-        expected: the version at which the database has to be.
-        leads_to: the version at which it is then; 0 where nothing is left.
-        last: of its plan: the catalog is recorded.
-        retries: tries before this one.
-        behind: the version of the file that goes before it in the same message; None where none does.
+        expected: version at which the database has to be.
+        leads_to: version of the database afterwards; 0 if nothing is left.
+        last: True for the last file of its plan, which records the catalog.
+        retries: number of tries before this one.
+        previous: version of the file before it in the same message; None if there is none.
     """
 
     connection: Connection
@@ -44,7 +44,7 @@ class MigrationAttempt:
     leads_to: int
     last: bool
     retries: int = 0
-    behind: int | None = None
+    previous: int | None = None
 
     def limits(self, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL") -> str:
         return limits(self.connection, self.settings, lock_timeout_ms=lock_timeout_ms, scope=scope)

@@ -1,4 +1,4 @@
-"""Who blocks the run: asked over a second connection, since the first one is busy waiting."""
+"""Sessions that block a run, queried over a second connection, since the first one waits."""
 
 import asyncio
 from collections.abc import Callable
@@ -13,9 +13,9 @@ from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import HOLDS_LOCK, lock_key
 
 LONGEST_INTERVAL = 0.5
-"""Seconds between two looks; shorter where a statement waits for less than that before it gives up."""
+"""Seconds between two queries; shorter if the lock timeout of the run is shorter."""
 
-# The run is known by its advisory lock: behind PgBouncer a client does not know its backend.
+# The advisory lock identifies the run, since behind PgBouncer a client does not know its backend.
 _BLOCKERS = f"""
 SELECT DISTINCT ON (b.pid) b.pid, coalesce(nullif(b.application_name, ''), 'unknown program') AS program,
        coalesce(b.usename, 'a background process') AS role, coalesce(host(b.client_addr), 'local') AS address,
@@ -32,9 +32,10 @@ SELECT DISTINCT ON (b.pid) b.pid, coalesce(nullif(b.application_name, ''), 'unkn
 
 
 class BlockerMonitor:
-    """Looks, while a run goes on, whether somebody stands in its way.
+    """Monitor that finds sessions which block a run, for the duration of a `with`.
 
-    `blocked_by` is what was seen last, in words; None for nobody, and where no second connection is to be had.
+    Attributes:
+        blocked_by: description of the blockers found last; None if there were none, or no second connection.
     """
 
     def __init__(
@@ -42,17 +43,17 @@ class BlockerMonitor:
         open_connection: OpenConnection,
         location: HistoryLocation,
         lock_timeout_ms: int,
-        tell: Callable[[str], None],
+        report: Callable[[str], None],
     ) -> None:
-        self._beside = open_connection
+        self._open_connection = open_connection
         self._key = lock_key(location)
         self._interval = min(LONGEST_INTERVAL, lock_timeout_ms / 1000 / 2)
-        self._tell = tell
+        self._report = report
         self._task: asyncio.Task[None] | None = None
         self.blocked_by: str | None = None
 
     async def __aenter__(self) -> "BlockerMonitor":
-        self._task = asyncio.create_task(self._look_around(), name="watch for blockers")
+        self._task = asyncio.create_task(self._monitor(), name="monitor blockers")
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -60,22 +61,22 @@ class BlockerMonitor:
             self._task.cancel()
             await asyncio.wait([self._task])
 
-    async def _look_around(self) -> None:
+    async def _monitor(self) -> None:
         await asyncio.sleep(self._interval)  # most runs are over by then, and need no second connection
         with suppress(DashdbError, *DRIVER_ERRORS):
-            async with self._beside() as connection:
+            async with self._open_connection() as connection:
                 while True:
-                    await self._look(connection)
+                    await self._query(connection)
                     await asyncio.sleep(self._interval)
 
-    async def _look(self, connection: Connection) -> None:
+    async def _query(self, connection: Connection) -> None:
         rows = await connection.fetch(_BLOCKERS, self._key)
         if rows:
-            self.blocked_by = "; ".join(_in_words(row) for row in rows)
-            self._tell(self.blocked_by)
+            self.blocked_by = "; ".join(_describe(row) for row in rows)
+            self._report(self.blocked_by)
 
 
-def _in_words(row: asyncpg.Record) -> str:
+def _describe(row: asyncpg.Record) -> str:
     lock = f"a lock on {row['relation']}, held by" if row["relation"] else "a transaction of"
     since = f", in a transaction since {row['since']}" if row["since"] else ""
     return f"{lock} {row['role']} with {row['program']} from {row['address']} (backend {row['pid']}{since})"

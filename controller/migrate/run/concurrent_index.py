@@ -1,7 +1,7 @@
-"""An index that is made CONCURRENTLY: is it there, is it whole, and away with what an interrupted build left.
+"""Checks and repair of an index that is built CONCURRENTLY.
 
-PostgreSQL keeps an interrupted build as an invalid index, which costs every write and serves no query; IF NOT EXISTS
-takes it for done. https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
+PostgreSQL keeps an interrupted build as an invalid index, which slows every write and serves no query; IF NOT EXISTS
+treats it as done. https://www.postgresql.org/docs/current/sql-createindex.html#SQL-CREATEINDEX-CONCURRENTLY
 """
 
 from controller.database.connection import Connection
@@ -9,8 +9,8 @@ from controller.errors import MigrationFailed
 from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
-# An index lives in the schema of its table. PostgreSQL itself parses the names: quotes, case, length, search_path.
-_LOOK = """
+# An index is in the schema of its table. PostgreSQL itself parses the names: quotes, case, length, search_path.
+_FIND = """
 SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisready AS valid,
        i.indrelid IS NOT DISTINCT FROM t.oid AS on_its_table
   FROM pg_class AS t
@@ -21,29 +21,29 @@ SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisre
 """
 
 
-async def is_whole(connection: Connection, wanted: ConcurrentIndex) -> bool:
-    """True where it is there and valid: a build that an earlier run was in the middle of has reached its end."""
-    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
+async def is_valid(connection: Connection, wanted: ConcurrentIndex) -> bool:
+    """Return whether the index exists and is valid, since the build of an earlier run may have ended after all."""
+    row = await connection.fetchrow(_FIND, wanted.name.sql, wanted.table.sql)
     return row is not None and bool(row["valid"]) and row["on_its_table"]
 
 
 async def drop_invalid(connection: Connection, wanted: ConcurrentIndex) -> None:
-    """Away with what an earlier build of the same index left."""
-    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
+    """Drop the invalid index that an interrupted build of the same index left."""
+    row = await connection.fetchrow(_FIND, wanted.name.sql, wanted.table.sql)
     if row is not None and row["valid"] is False and row["on_its_table"]:
         await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}", timeout=NO_LIMIT)
 
 
 async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> None:
-    """After the statement.
+    """Check that the index exists and is valid after its statement.
 
     Args:
-        at: file and line.
+        at: file and line, for the message.
 
     Raises:
-        MigrationFailed: PostgreSQL reported success, and the index is not there or not valid.
+        MigrationFailed: PostgreSQL reported success, but the index does not exist or is not valid.
     """
-    row = await connection.fetchrow(_LOOK, wanted.name.sql, wanted.table.sql)
+    row = await connection.fetchrow(_FIND, wanted.name.sql, wanted.table.sql)
     if row is None or not row["valid"] or not row["on_its_table"]:
         raise MigrationFailed(
             f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name.sql} on "

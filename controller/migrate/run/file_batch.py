@@ -1,7 +1,7 @@
 """Several short files in one message to the server; each is still a transaction of its own, with its history row.
 
-A file that only writes the catalog takes less time than the way to the server and back. The server works a message off
-up to the first error, and what was committed before that stays:
+A file that only writes the catalog takes less time than a round trip to the server. The server runs the statements of a
+message up to the first error, and what was committed before it stays:
 https://www.postgresql.org/docs/current/protocol-flow.html#PROTOCOL-FLOW-MULTI-STATEMENT
 """
 
@@ -25,22 +25,22 @@ from controller.migrate.run.in_transaction import ending, opening
 from controller.migrate.run.statement_batch import LARGEST_STATEMENT_BATCH, statement_batches
 
 MOST_FILES = 32
-"""Above this there is little to win, and progress should move."""
+"""Limit of files in a batch; more would save little time, and delay progress."""
 LONGEST = 100_000
-"""Characters of the files together, their ways back included: the whole message is in memory, here and there."""
+"""Limit in characters of all files of a batch, down migrations included; client and server hold it in memory."""
 
 _NOTE = "dashdb.done"
-"""A setting of ours, which a transaction that is rolled back leaves as it was:
+"""Setting of ours that counts the files that are done; a rollback restores it:
 https://www.postgresql.org/docs/current/runtime-config-custom.html."""
 _ASK = f"ROLLBACK; DO $$ BEGIN RAISE EXCEPTION USING DETAIL = coalesce(current_setting('{_NOTE}', true), ''); END $$"
 
 
 @dataclass(frozen=True)
 class FileBatch:
-    """Runs that follow each other: one, or several short ones.
+    """Files that are sent together: several short ones, or a single one.
 
     Attributes:
-        token: by which the session's notes of this bundle are known.
+        token: value that marks the session's notes of this batch.
     """
 
     runs: tuple[MigrationAttempt, ...]
@@ -48,7 +48,7 @@ class FileBatch:
 
     @property
     def single(self) -> bool:
-        """Of one file, which goes its own way."""
+        """True for a single file, which is run by itself."""
         return len(self.runs) == 1
 
     @property
@@ -57,17 +57,17 @@ class FileBatch:
 
     @cached_property
     def message(self) -> str:
-        """SQL that applies or reverts all of them, and notes in the session how many are done."""
-        others = (replace(run, behind=before.step.migration.version) for before, run in pairwise(self.runs))
+        """SQL that applies or reverts all files, and notes in the session how many are done."""
+        others = (replace(run, previous=before.step.migration.version) for before, run in pairwise(self.runs))
         return "".join(self._whole(run, done) for done, run in enumerate([self.runs[0], *others], start=1))
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
-        return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, last_words=note)}\n"
+        return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, before_commit=note)}\n"
 
 
 def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:
-    """All runs in order, short ones together; decides, and sends nothing."""
+    """Yield all files in order, grouped into batches."""
     together: list[MigrationAttempt] = []
     length = 0
     for run in runs:
@@ -86,12 +86,12 @@ def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:
 
 
 async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
-    """Applies or reverts the files; returns those that are still to be done.
+    """Apply or revert the files of a batch; return those that are not done.
 
-    They are as they were; the first of them, run by itself, tells what stopped it.
+    The first of those failed and was rolled back; the caller runs it by itself to find the cause.
 
     Args:
-        following: to be made ready while the server is at work.
+        following: next batch, whose message is prepared while the server works.
     """
     connection, started = file_batch.runs[0].connection, time.monotonic()
     message, loop = file_batch.message, asyncio.get_running_loop()
@@ -108,36 +108,40 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
     finally:
         await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
     seconds = (time.monotonic() - started) / max(1, done)
-    if others_follow and done == len(file_batch.runs):  # told while the server is at work on them
-        loop.call_soon(_tell, file_batch.runs, seconds)
+    if others_follow and done == len(file_batch.runs):  # report while the server works on the next batch
+        loop.call_soon(_report_done, file_batch.runs, seconds)
     else:
-        _tell(file_batch.runs[:done], seconds)
+        _report_done(file_batch.runs[:done], seconds)
     return (
         tuple(replace(run, retries=retries) for run in file_batch.runs[done : done + 1]) + file_batch.runs[done + 1 :]
     )
 
 
-def _tell(done: Iterable[MigrationAttempt], seconds: float) -> None:
+def _report_done(done: Iterable[MigrationAttempt], seconds: float) -> None:
     for run in done:
         run.progress.started(run.step)
         run.progress.finished(run.step, seconds)
 
 
 async def _done_before(connection: Connection, token: str) -> int:
-    """How many files were done when one was refused, by the session's own note: what others did meanwhile is theirs.
+    """Return the number of files done before one failed, from the note of this session.
 
-    Asked together with the ROLLBACK: behind PgBouncer the session is another client's after that.
+    The history cannot answer that, since other runners write it as well. The query is in one message with the ROLLBACK,
+    since behind PgBouncer the session belongs to another client after it.
     """
     try:
         await connection.execute(_ASK)
-    except asyncpg.RaiseError as told:
-        of, _, done = (told.detail or "").partition(" ")
-        return int(done) if of == token else 0
-    raise AssertionError("unreachable: it raises what it is asked for")
+    except asyncpg.RaiseError as answer:
+        noted_token, _, done = (answer.detail or "").partition(" ")
+        return int(done) if noted_token == token else 0
+    raise AssertionError("unreachable: the statement raises its answer")
 
 
 def _is_short(run: MigrationAttempt) -> bool:
-    """Nothing in it may take long. One that comes late is none: `guard_behind` cannot tell that another applied it."""
+    """Return whether no statement of the file takes long.
+
+    A file that is out of order is never short: `guard_in_batch` cannot detect that another runner applied it.
+    """
     step = run.step
     late = step.direction is Direction.UP and step.migration.version < run.expected
     if late or not step.script.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:

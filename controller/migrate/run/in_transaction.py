@@ -1,4 +1,4 @@
-"""Runs one file in one transaction with its history row, and in one round trip where nothing in it takes long."""
+"""Running of a file in one transaction with its history row, in one round trip if no statement takes long."""
 
 import time
 from typing import NoReturn
@@ -10,58 +10,58 @@ from controller.database.transaction import roll_back
 from controller.errors import MigrationFailed
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
-from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_behind
+from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 
-# The last commit of a run waits for the disk, and with it all before it. A server that crashes in between may lose the
-# last files, each as a whole with its history row, and the next run applies them again.
+# Only the last commit of a run waits for the disk, which writes all commits before it. A server that crashes in between
+# may lose the last files, each with its history row, and the next run applies them again.
 # https://www.postgresql.org/docs/current/wal-async-commit.html
-_FLUSHED_WITH_THE_NEXT = "SET LOCAL synchronous_commit = off;\n"
+_ASYNCHRONOUS_COMMIT = "SET LOCAL synchronous_commit = off;\n"
 
 
 class _Unlocated(Exception):
-    """Something in a text of several statements was refused, or got no lock, and PostgreSQL does not say what."""
+    """One of several statements failed or got no lock, and PostgreSQL does not say which."""
 
 
 class _Moved(Exception):
-    """Another runner took the database elsewhere."""
+    """Another runner changed the version of the database."""
 
 
 async def run_in_transaction(run: MigrationAttempt) -> bool:
-    """Applies or reverts the file; False where the database is no longer where the plan found it.
+    """Apply or revert a file; return False if the database is not at the version that the plan expects.
 
     Raises:
-        MigrationFailed: a statement was refused; nothing of the file remains.
-        LockedByRunner, LockedByTable: to be tried again.
+        MigrationFailed: PostgreSQL refused a statement; nothing of the file remains.
+        LockedByRunner, LockedByTable: a lock is held, and the file can be tried again.
     """
     try:
         try:
             return await _Transaction(run, one_by_one=run.retries > 0).run()
-        except _Unlocated:  # once more, one by one, to tell the statement that is refused, or waits
+        except _Unlocated:  # again, one by one, to find the statement that fails or waits
             return await _Transaction(run, one_by_one=True).run()
     except _Moved:
         return False
 
 
 def opening(run: MigrationAttempt) -> str:
-    """SQL that begins the transaction of a file, and fails where the database is not where the plan found it."""
-    first = run.behind is None
-    guarded = guard(run.location, run.step, run.expected) if first else guard_behind(run.location, run.expected)
+    """Return SQL that begins the transaction of a file, and fails if the database is not as the plan expects."""
+    first = run.previous is None
+    guarded = guard(run.location, run.step, run.expected) if first else guard_in_batch(run.location, run.expected)
     return BEGIN + run.limits() + guarded + write.create_table(run.location)
 
 
-def ending(run: MigrationAttempt, *, last_words: str = "") -> str:
-    """SQL that checks what COMMIT would check, writes the history and, after `last_words`, ends the transaction."""
-    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{last_words}COMMIT;"
+def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
+    """Return SQL that checks deferred constraints, writes the history, executes `before_commit`, and commits."""
+    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{before_commit}COMMIT;"
 
 
 def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
-    """SQL that writes the history, and at the end of a plan the catalog; back in the session as it was."""
-    text = RESET + run.limits()  # a RESET takes our limits too
+    """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
+    text = RESET + run.limits()  # a RESET also removes our limits
     if run.leads_to == 0 and not run.location.keeps_history:
         return text + write.drop_table(run.location)
     text += write.write_step(
@@ -70,13 +70,17 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
         host=run.settings.host,
         retries=run.retries,
         duration_ms=duration_ms,
-        since=run.behind,
+        since=run.previous,
     )
-    return text + (record_statements(run.location.schema) if run.last else _FLUSHED_WITH_THE_NEXT)
+    return text + (record_statements(run.location.schema) if run.last else _ASYNCHRONOUS_COMMIT)
 
 
 class _Transaction:
-    """One try. `one_by_one`: what could travel together does not, so that every refusal has its place."""
+    """One try of a file in a transaction.
+
+    Attributes:
+        one_by_one: True to send each statement by itself, so that an error names its statement.
+    """
 
     def __init__(self, run: MigrationAttempt, *, one_by_one: bool) -> None:
         self.file = run
@@ -94,7 +98,7 @@ class _Transaction:
         return True
 
     async def _send(self, before: str, ending: str) -> None:
-        """`before` and `ending` travel with the first and the last batch, where these may not take long."""
+        """Send the file; `before` and `ending` are sent with the first and the last batch if those are quick."""
         todo = statement_batches(self.file.step.script, one_by_one=self.one_by_one)
         batch = next(todo, None)
         while batch is not None:
@@ -117,16 +121,16 @@ class _Transaction:
         await self._finish(ending)
 
     async def _finish(self, ending: str) -> None:
-        """What COMMIT would check is checked before it, while it can still be said which file broke it."""
+        """Check deferred constraints before COMMIT, while an error can still be assigned to the file, and commit."""
         step = self.file.step
         try:
             await self.connection.execute(ending, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
             if isinstance(error, NO_LOCK) or ends_connection(error):
-                await self._explain(error, 0, None, travels=True)
+                await self._raise_for(error, 0, None, combined=True)
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
                 raise MigrationFailed(format_deferred_error(step, error) + NOTHING_APPLIED) from None
-            if isinstance(error, asyncpg.UndefinedTableError):  # by itself: this transaction holds the runners' lock
+            if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
                 raise MigrationFailed(text + NOTHING_APPLIED) from None
             raise
@@ -136,16 +140,16 @@ class _Transaction:
         try:
             await self.connection.execute(text, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
-            await self._explain(error, len(before), batch, travels=bool(before or after))
+            await self._raise_for(error, len(before), batch, combined=bool(before or after))
 
-    async def _explain(
-        self, error: asyncpg.PostgresError, offset: int, batch: StatementBatch | None, *, travels: bool
+    async def _raise_for(
+        self, error: asyncpg.PostgresError, offset: int, batch: StatementBatch | None, *, combined: bool
     ) -> NoReturn:
-        """Raises what `error` means.
+        """Raise the exception that `error` means.
 
         Args:
-            offset: characters of our own before the batch.
-            travels: text of our own went with the batch.
+            offset: number of characters of our own SQL before the batch.
+            combined: True if SQL of our own was sent with the batch.
         """
         if error.sqlstate == MOVED:
             raise _Moved from None
@@ -153,18 +157,18 @@ class _Transaction:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByRunner(await describe_holder(self.connection, self.file.location)) from None
         if isinstance(error, NO_LOCK):
-            if batch is not None and (travels or len(batch.statements) > 1):
+            if batch is not None and (combined or len(batch.statements) > 1):
                 raise _Unlocated from None
             lock = f"a lock that another session holds (line {batch.statements[0].line})" if batch else HISTORY_LOCK
             raise LockedByTable(lock) from None
         if ends_connection(error):
             raise error
         if batch is None:
-            if isinstance(error, asyncpg.UndefinedTableError):  # the history: all was reverted meanwhile
+            if isinstance(error, asyncpg.UndefinedTableError):  # the history is gone: another runner has reverted all
                 raise _Moved from None
             raise error
         position = int(error.position) - offset if error.position else None
-        statement = batch.statement_at(position) if position is not None or not travels else None
+        statement = batch.statement_at(position) if position is not None or not combined else None
         if statement is None:
             raise _Unlocated from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset

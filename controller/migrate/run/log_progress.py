@@ -1,4 +1,4 @@
-"""What a run of migrations tells, as log records; for programs that nobody watches."""
+"""Progress of a run of migrations as log records, for long-running programs."""
 
 import time
 
@@ -11,7 +11,7 @@ log = structlog.get_logger(__name__)
 
 
 class LoggedProgress:
-    """The engine's `Progress`; files and waits become records, single statements do not."""
+    """The engine's `Progress` as log records for files and waits, but not for single statements."""
 
     def __init__(self) -> None:
         self.since = time.monotonic()
@@ -28,7 +28,7 @@ class LoggedProgress:
         log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
 
     def waiting(self, what: str, why: str) -> None:
-        if why != self._waited_for:  # it is tried every second
+        if why != self._waited_for:  # it tries again every second
             log.info("migration waits", what=what, blocked_by=why)
             self._waited_for = why
 

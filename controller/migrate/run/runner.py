@@ -1,4 +1,4 @@
-"""Brings a database to a version: file by file, never two runners, patient with locks."""
+"""Runner that brings a database to a version, file by file, and waits for locks."""
 
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
@@ -20,15 +20,15 @@ from controller.migrate.run.attempt import MigrationAttempt, Progress
 from controller.migrate.run.blockers import BlockerMonitor
 from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
 from controller.migrate.run.in_transaction import run_in_transaction
-from controller.migrate.run.without_transaction import refuse_pooler, run_stepwise
+from controller.migrate.run.without_transaction import refuse_pooler, run_without_transaction
 
 
 @dataclass(frozen=True, slots=True)
 class Runner:
-    """Applies files over one connection; others may run at the same time, each file is applied by one of them.
+    """Runner of migration files over one connection. Others may run at the same time; each file is run by only one.
 
     Attributes:
-        beside: for a second connection, which sees who blocks the first.
+        open_connection: opens a second connection, which finds sessions that block the first.
     """
 
     connection: Connection
@@ -37,21 +37,21 @@ class Runner:
     open_connection: OpenConnection
 
     async def run(self, migrations: Migrations, target: int | None, *, agreed: str | None = None) -> Plan:
-        """Brings the database to `target` (None: the newest).
+        """Bring the database to version `target` (None: the newest).
 
         Args:
-            agreed: digest of the plan that somebody approved; another one is not begun.
+            agreed: digest of the plan that somebody approved; another plan is not run.
 
         Returns:
-            What this runner did: the steps that it ran itself, and as target the version at the end.
+            The steps that this runner ran itself; its target is the version at the end.
 
         Raises:
-            MigrationFailed: a statement was refused; nothing of its file remains, the files before it stay.
+            MigrationFailed: PostgreSQL refused a statement; nothing of its file remains, and earlier files stay.
             SchemaDirty: a file without a transaction stopped half-way.
-            ConfigurationError: one of the files needs a session of its own, and a pooler stands in the way.
-            MigrationLocked: another runner, or another session's lock on a table, outlasted our patience; or
-                another runner took the database elsewhere while this one was to revert.
-            and what `make_plan` raises.
+            ConfigurationError: a file needs a session of its own, but there is a pooler; or see `make_plan`.
+            MigrationLocked: another runner, or another session's lock on a table, did not end in time; or another
+                runner changed the version while this one was reverting.
+            HistoryMismatch, SchemaAhead: see `make_plan`.
         """
         async with AsyncExitStack() as stack:
             location, history = await self._read()
@@ -59,7 +59,7 @@ class Runner:
                 await stack.enter_async_context(
                     lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
                 )
-                location, history = await self._read()  # they may have been at work until now: half way, it looks dirty
+                location, history = await self._read()  # a run of golang-migrate that was under way looks dirty
             plan = self._plan(migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)
@@ -68,9 +68,9 @@ class Runner:
                 editor = HistoryEditor(self.connection, self.settings, self.progress.waiting, record_statements)
                 await editor.adopt(migrations, location, history)
                 location, _ = await self._read()
-            return await self._carry_out(location, plan, migrations, target)
+            return await self._run_plan(location, plan, migrations, target)
 
-    async def _carry_out(
+    async def _run_plan(
         self, location: HistoryLocation, first: Plan, migrations: Migrations, target: int | None
     ) -> Plan:
         done: list[Step] = []
@@ -91,9 +91,9 @@ class Runner:
         return make_plan(migrations, history, target, out_of_order=self.settings.out_of_order)
 
     async def _run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
-        """The steps that were ours to run: another runner may be faster, then it is to be looked again."""
+        """Run the steps of a plan; return those done, which are fewer if another runner changed the version."""
         alone = next((step for step in plan.steps if not step.script.transactional), None)
-        if alone is not None:  # told before the files in front of it are applied
+        if alone is not None:  # refused before any file is applied
             await refuse_pooler(self.connection, alone)
         done: list[Step] = []
         ahead = [*file_batches(self._attempts(location, plan))]
@@ -107,7 +107,7 @@ class Runner:
         return done
 
     def _attempts(self, location: HistoryLocation, plan: Plan) -> Iterator[MigrationAttempt]:
-        """What each step finds, and what it leads to, if the ones before it do what they are to do."""
+        """Yield an attempt for each step, which assumes that the steps before it succeed."""
         expected = plan.current
         for step, following in zip(plan.steps, [*plan.steps[1:], None], strict=True):
             leads_to, last = _version_after(step, following, plan, expected), following is None
@@ -117,25 +117,25 @@ class Runner:
             expected, location = leads_to, replace(location, has_history=leads_to > 0 or location.keeps_history)
 
     async def _run_file_batch(self, file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
-        """Those of its runs that are still to be done, one by one."""
-        async with self._watch(file_batch.runs[0].location, file_batch.label):
+        """Run a batch of files; return those that are left to run one by one."""
+        async with self._monitor(file_batch.runs[0].location, file_batch.label):
             return await run_file_batch(file_batch, following)
 
-    def _watch(self, location: HistoryLocation, label: str) -> BlockerMonitor:
+    def _monitor(self, location: HistoryLocation, label: str) -> BlockerMonitor:
         return BlockerMonitor(
             self.open_connection, location, self.settings.lock_timeout_ms, partial(self.progress.waiting, label)
         )
 
     async def _run_step(self, run: MigrationAttempt) -> bool:
-        """Runs one file, as often as patience lasts; False where the database is no longer where it has to be."""
+        """Run one file, again while a lock is held; return False if the database is not at the expected version."""
 
         async def attempt(retries: int) -> bool:
-            async with self._watch(run.location, run.step.label) as watch:
+            async with self._monitor(run.location, run.step.label) as monitor:
                 try:
-                    apply = run_in_transaction if run.step.script.transactional else run_stepwise
+                    apply = run_in_transaction if run.step.script.transactional else run_without_transaction
                     return await apply(replace(run, retries=run.retries + retries))
                 except LockedByTable as lock:
-                    raise LockedByTable(watch.blocked_by or str(lock)) from None
+                    raise LockedByTable(monitor.blocked_by or str(lock)) from None
 
         stays = "Nothing of it was applied." if run.step.script.transactional else "What it has done stays."
         given_up = f"{run.step.label}: gave up waiting for {{who}}. {stays}"
@@ -145,22 +145,22 @@ class Runner:
 
 def _overtaken(version: int) -> MigrationLocked:
     return MigrationLocked(
-        f"Another runner took the database to version {version} in the meantime. Look at it, and run again.",
+        f"Another runner brought the database to version {version} in the meantime. Check it, and run again.",
         reason="MigrationOvertaken",
     )
 
 
 def _read_all(plan: Plan) -> None:
-    """Cuts every file before anything is begun: a bad one touches nothing, and none of those before it runs."""
+    """Split every file before any is run, so that an invalid one stops the whole plan."""
     for step in plan.steps:
         _ = step.migration.up.statements, step.migration.down.statements
 
 
 def _is_rest_of(first: Plan, plan: Plan) -> bool:
-    """False where another runner went past our target: an `up` never reverts what someone else applied.
+    """Return whether `plan` continues `first`; False if another runner went past the target of an `up`.
 
     Raises:
-        MigrationLocked: reverting would now undo, or bring back, more than was asked for.
+        MigrationLocked: reverting would now revert or apply more than was asked for.
     """
     if not first.reverts:
         return not plan.reverts
@@ -172,5 +172,5 @@ def _is_rest_of(first: Plan, plan: Plan) -> bool:
 
 def _version_after(step: Step, following: Step | None, plan: Plan, before: int) -> int:
     if step.direction is Direction.UP:
-        return max(before, step.migration.version)  # out of order, the highest stays where it is
+        return max(before, step.migration.version)  # out of order, the highest version does not change
     return plan.target if following is None else following.migration.version

@@ -1,4 +1,4 @@
-"""What PostgreSQL has against a statement, in words that name file, line, column and SQLSTATE; never its own text."""
+"""Errors of statements as text with file, line, column and SQLSTATE; PostgreSQL's own text is never shown."""
 
 import asyncpg
 
@@ -6,9 +6,9 @@ from controller.database.failures import condition_name
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 
-NOTHING_APPLIED = " -- Nothing of this file was applied; mend it and run again."
+NOTHING_APPLIED = " -- Nothing of this file was applied; correct it and run again."
 SNIPPET = 120
-"""Characters of the line at fault that are shown."""
+"""Limit in characters of the shown part of the line with the error."""
 
 _HINTS = {
     "25001": " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line of the file)",
@@ -16,10 +16,10 @@ _HINTS = {
 
 
 def format_sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:
-    """Why `statement` was refused.
+    """Return the reason why PostgreSQL refused `statement`.
 
     Args:
-        offset: index in the file of the character that PostgreSQL points at, or of the statement's first.
+        offset: index in the file of the character that PostgreSQL names, or of the first one of the statement.
     """
     text = step.script.text
     line = statement.line + text.count("\n", statement.offset, offset)
@@ -34,7 +34,7 @@ def format_sql_error(step: Step, statement: Statement, offset: int, error: async
 
 
 def format_deferred_error(step: Step, error: asyncpg.PostgresError) -> str:
-    """Why the file was refused at its end, by a constraint or a trigger that waits until then."""
+    """Return the reason why PostgreSQL refused the file at its end: a deferred constraint or trigger."""
     return (
         f"{step.label}: at its end, PostgreSQL refused a deferred constraint or trigger with SQLSTATE "
         f"{condition_name(error)}{_objects(error)}."

@@ -1,7 +1,7 @@
-"""Which statements of a file go to the server together. Pure.
+"""Batches of statements of a file that are sent to the server together. Pure.
 
-Statements that only write the catalog take less time than the way to the server and back: a run of them travels as
-one. Everything that may touch rows, or wait for them, goes alone, so that progress can name it while it runs.
+Statements that only write the catalog take less time than a round trip, so consecutive ones are sent together. Every
+statement that may read or write rows is sent alone, so that progress can name it while it runs.
 """
 
 from collections.abc import Iterator
@@ -12,16 +12,16 @@ from controller.migrate.sql.catalog_statements import CatalogStatements
 from controller.migrate.sql.lexer import Statement
 
 LARGEST_STATEMENT_BATCH = 64
-"""Statements; above this there is little to win, and progress should move."""
+"""Limit of statements in a batch; more would save little time, and delay progress."""
 
 
 @dataclass(frozen=True, slots=True)
 class StatementBatch:
-    """Statements that follow each other in a file.
+    """Consecutive statements of a file.
 
     Attributes:
-        number: of the first one in its file, counted from 1.
-        quick: they only write the catalog.
+        number: number of the first one in its file, counted from 1.
+        quick: True if they only write the catalog.
     """
 
     number: int
@@ -30,14 +30,13 @@ class StatementBatch:
 
     @property
     def text(self) -> str:
-        """All of them as they stand there, without the last semicolon; cut out anew each time."""
+        """Text of all statements as in the file, without the last semicolon; not cached, since it may be long."""
         return self.statements[0].source[self.statements[0].offset : self.statements[-1].end]
 
     def statement_at(self, position: int | None) -> Statement | None:
-        """The statement at a position as PostgreSQL counts it, from 1 in `text`; None where it cannot be told."""
-        if (
-            position is not None and not 0 < position <= self.statements[-1].end - self.statements[0].offset + 1
-        ):  # one behind: the end of input
+        """Return the statement at a position that PostgreSQL counts from 1 in `text`; None if it is not known."""
+        end_of_input = self.statements[-1].end - self.statements[0].offset + 1  # after the last character
+        if position is not None and not 0 < position <= end_of_input:
             return None
         if len(self.statements) == 1:
             return self.statements[0]
@@ -48,7 +47,7 @@ class StatementBatch:
 
 
 def statement_batches(script: Script, *, one_by_one: bool = False) -> Iterator[StatementBatch]:
-    """The statements of `script` in order; singly where `one_by_one` is asked for."""
+    """Yield the statements of `script` in batches, in order; each by itself if `one_by_one`."""
     catalog = CatalogStatements()
     together: list[Statement] = []
     number = 1

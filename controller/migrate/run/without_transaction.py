@@ -1,9 +1,9 @@
-"""Runs a file that cannot be one transaction: statement by statement, with a journal, so that it can be resumed.
+"""Running of a file without a transaction: statement by statement, with a journal from which it can be resumed.
 
-The journal is the file's row in schema_version. A statement that may stand in a transaction shares one with its
-entry, and is done exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry:
-if the process dies between the two it runs once more, which these statements bear, and which a CALL or DO in such a
-file has to bear; of a concurrent index it is looked at what is there.
+The journal is the file's row in schema_version. A statement that may run in a transaction shares one with its journal
+entry, and runs exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry: if the
+process dies between the two, it runs a second time. These statements allow that, and a CALL or DO in such a file has
+to; for a concurrent index, the existing index is checked first.
 """
 
 import asyncio
@@ -21,7 +21,7 @@ from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
-from controller.migrate.plan.make_plan import half_way
+from controller.migrate.plan.make_plan import describe_dirty
 from controller.migrate.plan.model import Step
 from controller.migrate.run import concurrent_index as index
 from controller.migrate.run.attempt import MigrationAttempt
@@ -31,20 +31,20 @@ from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, waits_for_others
 
 PATIENT_LOCK_TIMEOUT_MS = 3_600_000
-"""Milliseconds that a concurrent statement may wait for older transactions to end. It stands in nobody's way while
-it waits, and what it built is lost when it gives up."""
+"""Milliseconds that a concurrent statement may wait for older transactions to end. It is long, since it blocks nobody
+while it waits, and its work is lost if it gives up."""
 _INTERRUPTED = ": interrupted"
-# A file may have said SET ROLE for the statements that follow: the journal is ours all the same.
-_AS_OURSELVES = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
+# A file may have used SET ROLE for its statements; the journal is written with our own role.
+_AS_SESSION_ROLE = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
 
 
-async def run_stepwise(run: MigrationAttempt) -> bool:
-    """Applies or reverts the file from `run.step.resume_at` on; False where the database has moved.
+async def run_without_transaction(run: MigrationAttempt) -> bool:
+    """Apply or revert a file from `run.step.resume_at` on; return False if the version is not the expected one.
 
     Raises:
-        SchemaDirty: it stopped half-way; the message says where, why, and the way out.
-        MigrationFailed: its first statement was refused; nothing of the file remains.
-        LockedByRunner, LockedByTable: to be tried again; what is done by then stays done.
+        SchemaDirty: the file stopped half-way; the message says where, why, and how to continue.
+        MigrationFailed: PostgreSQL refused its first statement; nothing of the file remains.
+        LockedByRunner, LockedByTable: a lock is held, and the file can be tried again; what is done stays done.
     """
     try:
         await run.connection.execute(run.limits(scope="SESSION"))
@@ -57,7 +57,7 @@ async def run_stepwise(run: MigrationAttempt) -> bool:
 
 
 async def _begin(run: MigrationAttempt) -> bool:
-    """Takes the lock for the session."""
+    """Take the lock for the session; return False if the version is not the expected one."""
     try:
         await run.connection.execute(session_guard(run.location, run.step, run.expected))
     except asyncpg.PostgresError as error:
@@ -70,10 +70,10 @@ async def _begin(run: MigrationAttempt) -> bool:
 
 
 async def refuse_pooler(connection: Connection, step: Step) -> None:
-    """In transaction mode each statement may meet another backend, and a session's lock would outlive its client.
+    """Refuse a pooler: each statement could reach another backend, and the session's lock would outlive its client.
 
     Raises:
-        ConfigurationError: there is no session of our own to run `step` in.
+        ConfigurationError: the connection goes through a pooler.
     """
     if await behind_pooler(connection):
         raise ConfigurationError(
@@ -84,7 +84,7 @@ async def refuse_pooler(connection: Connection, step: Step) -> None:
 
 
 async def _leave(run: MigrationAttempt) -> None:
-    """The session as it was, without the lock; a connection that does not manage that is closed, which does it too."""
+    """Reset the session and release its lock; close the connection if that fails, which has the same effect."""
     await roll_back(run.connection, seconds=ROLLBACK_TIMEOUT)
     if run.connection.is_closed():
         return
@@ -94,14 +94,14 @@ async def _leave(run: MigrationAttempt) -> None:
         run.connection.terminate()
 
 
-class _Stand(TypedDict):
+class _Entry(TypedDict):
     done: int
     done_sha256: str
     error: str
 
 
 class _Journal:
-    """Where the file stands, in memory and in the database."""
+    """Run of one file, which keeps its position in memory and in the database."""
 
     def __init__(self, run: MigrationAttempt) -> None:
         self.file = run
@@ -122,7 +122,8 @@ class _Journal:
                 run.progress.statement(run.step, number, statement)
                 await self._advance(statement)
             milliseconds = round((time.monotonic() - started) * 1000)
-            ending = lock_only(run.location) + closing(run, duration_ms=milliseconds)  # RESET takes the session's lock
+            # RESET releases the session's lock, so the lock of the transaction is taken before it.
+            ending = lock_only(run.location) + closing(run, duration_ms=milliseconds)
             await self._write(run.limits() + ending)
         except asyncio.CancelledError:
             self._report_half_done()
@@ -132,40 +133,40 @@ class _Journal:
     async def _begin(self) -> None:
         run = self.file
         if run.step.resume_at is not None:
-            told = f"SELECT error FROM {run.location.table} WHERE version = $1"
-            error = await self.connection.fetchval(told, run.step.migration.version)
+            query = f"SELECT error FROM {run.location.table} WHERE version = $1"
+            error = await self.connection.fetchval(query, run.step.migration.version)
             self.interrupted = str(error).endswith(_INTERRUPTED)
         host, retries = run.settings.host, run.retries
-        begin = write.begin_journal(run.location, run.step, **self._stand(), host=host, retries=retries)
+        begin = write.begin_journal(run.location, run.step, **self._entry(), host=host, retries=retries)
         await self._write(write.create_table(run.location) + begin)
 
     async def _write(self, text: str) -> None:
-        """Changes the history, by itself; where the file stands in memory stays as it is."""
+        """Execute SQL that changes the history in a transaction of its own."""
         try:
-            await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
+            await self.connection.execute(f"{BEGIN}{_AS_SESSION_ROLE}{text}COMMIT;")
         except NO_LOCK:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByTable(HISTORY_LOCK) from None
 
     def _report_half_done(self) -> None:
         statements = self.script.statements
-        if statements:  # at the end, where only the history is to be written, the last one stands for it
+        if statements:  # at the end, where only the history is left to write, report the last one
             number = min(self.done + 1, len(statements))
             self.file.progress.left_half_done(self.file.step, number, statements[number - 1])
 
     async def _advance(self, statement: Statement) -> None:
-        """Runs one statement and writes that it is done."""
+        """Run one statement and write its journal entry."""
         alone = runs_alone(statement) or may_commit(statement)
         before, self.done = self.done, self.done + 1
         self.digest.update(statement.normalised)
-        entry = write.advance_journal(self.file.location, self.file.step, **self._stand())
+        entry = write.advance_journal(self.file.location, self.file.step, **self._entry())
         opening = "" if alone else BEGIN + self.file.limits()
         try:
             if alone:
                 await self._run_alone(statement, may_be_done=self.interrupted and before == self.file.step.resume_at)
                 await self._write(self.file.limits(lock_timeout_ms=PATIENT_LOCK_TIMEOUT_MS) + entry)
             else:
-                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{entry}COMMIT;"
+                text = f"{opening}{statement.text}\n;\n{_AS_SESSION_ROLE}{entry}COMMIT;"
                 await self.connection.execute(text, timeout=NO_LIMIT)
         except asyncio.CancelledError:
             self.done = before
@@ -180,33 +181,37 @@ class _Journal:
             raise await self._refusal(why, before, alone=alone) from None
 
     async def _run_alone(self, statement: Statement, *, may_be_done: bool) -> None:
-        """`may_be_done`: an earlier run was interrupted in the middle of it, or just behind."""
-        patience = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
-        await self.connection.execute(self.file.limits(lock_timeout_ms=patience, scope="SESSION"))
+        """Run a statement outside a transaction.
+
+        Args:
+            may_be_done: True if an earlier run was interrupted during the statement or just after it.
+        """
+        lock_timeout_ms = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
+        await self.connection.execute(self.file.limits(lock_timeout_ms=lock_timeout_ms, scope="SESSION"))
         wanted = concurrent_index(statement, file=self.script.name)
         if wanted is None:
             await self.connection.execute(statement.text, timeout=NO_LIMIT)
-        elif not (may_be_done and await index.is_whole(self.connection, wanted)):
+        elif not (may_be_done and await index.is_valid(self.connection, wanted)):
             await index.drop_invalid(self.connection, wanted)
             await self.connection.execute(statement.text, timeout=NO_LIMIT)
             await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
 
     def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> str:
-        """`ours`: characters of our own before the statement."""
+        """Return the reason for `error`; `ours` is the number of characters of our own SQL before the statement."""
         position = int(error.position or 0) - ours
-        inside = 0 < position <= len(statement.text) + 1  # one behind: the end of input
+        inside = 0 < position <= len(statement.text) + 1  # the position after the last character is the end of input
         return format_sql_error(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
 
     async def _refusal(self, why: str, done: int, *, alone: bool) -> DashdbError:
-        """The error for people, after it has been written down."""
+        """Write why the file stopped into the journal, and return the error to raise."""
         await self._stop(done, alone=alone, why=why)
         if done == 0 and not alone:
             return MigrationFailed(why + NOTHING_APPLIED)
         step = self.file.step
-        return SchemaDirty(half_way(step.migration.version, step.direction, self._where(done, why)))
+        return SchemaDirty(describe_dirty(step.migration.version, step.direction, self._where(done, why)))
 
     async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
-        """Writes where the file stands; nothing where nothing of it is in the database."""
+        """Write the position into the journal, or remove the journal if nothing of the file is in the database."""
         await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
         location, step = self.file.location, self.file.step
         if done or alone:
@@ -217,7 +222,7 @@ class _Journal:
             entry = write.undo_journal(location, step) if location.has_history else write.drop_table(location)
         await self._write(self.file.limits() + entry)
 
-    def _stand(self) -> _Stand:
+    def _entry(self) -> _Entry:
         return {"done": self.done, "done_sha256": self.digest.hexdigest(), "error": self._where(self.done)}
 
     def _where(self, done: int, why: str | None = None) -> str:

@@ -1,4 +1,4 @@
-"""Which statements of a file only write the catalog, and so take no time worth naming. Pure."""
+"""Detection of statements that only write the catalog, and so take very little time. Pure."""
 
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.names import QualifiedName
@@ -10,23 +10,23 @@ _QUICK_CREATE = ("function", "procedure", "trigger", "type", "domain", "view", "
 _QUICK_REPLACE = ("function", "procedure", "trigger", "view", "rule", "aggregate")
 _KEEP_NAMES = ("alter", "analyze", "copy", "delete", "insert", "lock", "set", "truncate", "update")
 _MAY_BE_TEMPORARY = ("global", "local", "or", "table", "temp", "temporary")
-"""What stands behind CREATE where it makes a temporary table or view, or a table of a kind that is not understood."""
+"""Words after CREATE for a temporary table or view, or for a table of a kind that is not understood."""
 
 
 class CatalogStatements:
-    """Judges the statements of one file in order: an index takes no time only while its table is surely empty.
+    """Classifier of the statements of one file, which must be passed in order.
 
-    A table is surely empty from its CREATE TABLE in the same file up to the first statement that is not understood or
-    may write rows. What is doubtful is taken for long.
+    An index takes little time only if its table is certainly empty: from its CREATE TABLE in the same file up to the
+    first statement that is not understood or may write rows. In doubt, a statement counts as long.
     """
 
     def __init__(self) -> None:
         self._empty: set[QualifiedName] = set()
         self._search_path_known = True
-        """False once there may be a temporary table, which would be found before others of its name."""
+        """False once there may be a temporary table, which takes precedence over others of its name."""
 
     def only_writes_catalog(self, statement: Statement) -> bool:
-        """Return whether the statement, which comes after all that were asked about before, only writes the catalog."""
+        """Return whether the next statement of the file only writes the catalog."""
         reader = statement.reader()
         if reader.take_any_word(*_QUICK):
             return True
@@ -52,7 +52,7 @@ class CatalogStatements:
         return reader.take_any_word(*_QUICK_CREATE)
 
     def _creates_empty_table(self, reader: TokenReader) -> bool:
-        """Return whether CREATE TABLE has columns and no query; for a new partition rows of another one may be read."""
+        """Return whether CREATE TABLE has columns and no query; a new partition is excluded, since it may read rows."""
         may_exist = reader.take_words("if", "not", "exists")
         table = reader.take_qualified_name()
         if table is None or "pg_temp" in table.parts[:-1] or not reader.take_group():

@@ -1,7 +1,7 @@
-"""Cuts SQL into statements where PostgreSQL and psql would, without understanding more of it than that. Pure.
+"""Splitting of SQL into statements as PostgreSQL and psql do, without further understanding. Pure.
 
 Lexical rules: https://www.postgresql.org/docs/current/sql-syntax-lexical.html. A semicolon ends a statement
-unless it stands in a string, an identifier, a comment, a dollar quote, parentheses (CREATE RULE ... DO (a; b))
+unless it is in a string, an identifier, a comment, a dollar quote, parentheses (CREATE RULE ... DO (a; b))
 or the BEGIN ATOMIC body of an SQL function (PostgreSQL 14). A backslash in a plain string is a character like any
 other, as under standard_conforming_strings = on, PostgreSQL's default.
 
@@ -23,12 +23,12 @@ from controller.migrate.sql.token_stream import first_words
 
 @dataclass(frozen=True)
 class Statement:
-    """One statement as it stands in its file, without its semicolon and without comments before it.
+    """Statement as in its file, without its semicolon and without comments before it.
 
     Attributes:
-        source: the text of the whole file.
+        source: text of the whole file.
         offset, end: indexes in `source` of its first character and of the one after its last.
-        line: of its first character, counted from 1.
+        line: line of its first character, counted from 1.
     """
 
     source: str
@@ -38,18 +38,18 @@ class Statement:
 
     @property
     def text(self) -> str:
-        """Cut out anew each time: it may be as long as the file."""
+        """Text of the statement; not cached, since it may be as long as the file."""
         return self.source[self.offset : self.end]
 
     def reader(self) -> TokenReader:
-        """Return a reader of its tokens that stands before the first one."""
+        """Return a reader of its tokens, positioned before the first one."""
         return TokenReader(self.source, self.offset, self.end)
 
     @cached_property
     def words(self) -> tuple[str, ...]:
-        """Its first four words in upper case, comments left out; enough to tell its kind.
+        """First four words in upper case, without comments; enough to tell the kind of statement.
 
-        A name in double quotes is one of them, as `"`, since it is no keyword. A string ends them.
+        A name in double quotes counts as the word `"`, since it is not a keyword. A string ends the words.
         """
         return first_words(self.source, self.offset, self.end)
 
@@ -60,12 +60,12 @@ class Statement:
 
     @property
     def normalised(self) -> bytes:
-        """For digests: the same whether lines end in LF or CRLF; ends in a byte that no statement can hold."""
+        """Bytes for digests: the same for line ends LF and CRLF, and with a final byte that no statement can hold."""
         return self.text.replace("\r\n", "\n").encode() + b"\0"
 
 
 class Statements(Sequence[Statement]):
-    """The statements of a file, made when they are asked for: kept are three numbers for each."""
+    """Statements of a file, created when they are accessed: only three numbers are stored for each."""
 
     def __init__(self, source: str) -> None:
         self._source = source
@@ -96,20 +96,20 @@ class Statements(Sequence[Statement]):
 
 
 def split(sql: str, *, file: str) -> Statements:
-    """The statements of `sql` in order.
+    """Return the statements of `sql` in order.
 
     Args:
         file: name for error messages.
 
     Raises:
-        MigrationFileError: a string, comment, quote, parenthesis or body that is never closed; or what only psql
-            can do: meta-commands and COPY FROM STDIN.
+        MigrationFileError: a string, comment, quote, parenthesis or body is never closed; or the text needs psql:
+            meta-commands and COPY FROM STDIN.
     """
     return _Splitter(sql, file).statements()
 
 
 def line_and_column(text: str, offset: int) -> str:
-    """`line:column` of a character, both counted from 1; columns in characters."""
+    """Return `line:column` of a character, both counted from 1; columns in characters."""
     return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
 
 
@@ -129,7 +129,7 @@ class _Splitter:
         return found
 
     def _next(self, position: int) -> tuple[int, int] | None:
-        """The indexes of the next statement's first character and of its semicolon; None at the end of the text."""
+        """Return the indexes of the next statement's first character and of its semicolon; None at the end."""
         if match := tokens.WHOLE.match(self.sql, position):
             return match.span(1)
         start = self._skip(tokens.BETWEEN, position)
@@ -140,16 +140,16 @@ class _Splitter:
         return start, end
 
     def _skip(self, pattern: re.Pattern[str], position: int) -> int:
-        """The end of what `pattern` takes and of the nested comments in it."""
+        """Return the end of the text that `pattern` and nested comments cover."""
         while self.sql.startswith("/*", position := tokens.end_of(pattern, self.sql, position)):
             position = self._end_of_comment(position)
         return position
 
     def _end_of_statement(self, start: int) -> int:
-        """The index of its semicolon, or of the end of the text."""
+        """Return the index of the statement's semicolon, or of the end of the text."""
         plain = tokens.PLAIN_IN_BODY if self._may_have_body(start) else tokens.PLAIN
         position, parentheses, blocks, opened = start, 0, 0, start
-        while plains := plain.match(self.sql, position):  # always, though it may be empty
+        while plains := plain.match(self.sql, position):  # always matches, perhaps an empty text
             position = plains.end()
             if plains.lastindex:
                 word = plains.start(1)
@@ -171,7 +171,7 @@ class _Splitter:
                 case "/":
                     position = self._end_of_comment(position)
                 case _:
-                    raise self._stopped(position)
+                    raise self._unreadable(position)
         self._refuse_unclosed(opened, parentheses, blocks)
         return len(self.sql)
 
@@ -185,20 +185,20 @@ class _Splitter:
         return reader.take_any_word("function", "procedure")
 
     def _count(self, parentheses: int, position: int) -> tuple[int, int]:
-        """How many are open after the ones at `position`, and where these end."""
+        """Return the number of open parentheses after those at `position`, and the index after them."""
         opening = tokens.end_of(tokens.OPENING, self.sql, position)
         closing = tokens.end_of(tokens.CLOSING, self.sql, position)
         return max(0, parentheses + opening - closing), max(opening, closing)
 
-    def _stopped(self, position: int) -> MigrationFileError:
-        """Why nothing can be read from here on."""
+    def _unreadable(self, position: int) -> MigrationFileError:
+        """Return the error for a character that cannot be read."""
         if self.sql[position] == "\\":
             return self._error(position, "psql meta-commands are not SQL; write it as SQL or leave it out")
         quote = '"' if self.sql[position] == '"' else "'"
         return self._error(position, f"this quote is never closed; end it with {quote}")
 
     def _depth(self, blocks: int, start: int, end: int) -> int:
-        """How deep in BEGIN ATOMIC and CASE a body is; CASE counts only inside, since both end with END."""
+        """Return the nesting depth of BEGIN ATOMIC and CASE after a word; CASE counts only inside a body."""
         match self.sql[start]:
             case "e" | "E":
                 return max(0, blocks - 1)
@@ -208,14 +208,14 @@ class _Splitter:
                 return blocks + bool(tokens.ATOMIC.match(self.sql, self._skip(tokens.GAP, end)))
 
     def _refuse_unclosed(self, opened: int, parentheses: int, blocks: int) -> None:
-        """Else it would take all statements after it along, whatever they are."""
+        """Raise an error for an open parenthesis or body, which would include all statements after it."""
         if parentheses:
             raise self._error(opened, "this parenthesis is never closed; end it with )")
         if blocks:
             raise self._error(opened, "this body is never closed; end it with END")
 
     def _refuse_copy_from_client(self, start: int, end: int) -> None:
-        """Asking the server for it would wait for data that never comes; STDOUT means the same there."""
+        """Raise an error for COPY FROM STDIN or STDOUT, for which the server would wait for data that never comes."""
         if self.sql[start : start + 4].upper() != "COPY":
             return
         before, position = "", start
@@ -223,7 +223,7 @@ class _Splitter:
             after = tokens.end_of(tokens.NAME, self.sql, position)
             word = self.sql[position:after].upper()
             if before == "FROM" and word in ("STDIN", "STDOUT"):
-                raise self._error(start, "COPY FROM STDIN reads what only psql can send; write it as INSERT")
+                raise self._error(start, "COPY FROM STDIN needs data that only psql can send; write it as INSERT")
             before, position = word, max(after, position + 1)
 
     def _end_of_comment(self, start: int) -> int:

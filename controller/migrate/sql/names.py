@@ -5,11 +5,11 @@ from dataclasses import dataclass, field
 
 @dataclass(frozen=True, slots=True)
 class QualifiedName:
-    """A name with the qualifiers before it; two are equal where PostgreSQL takes them for the same words.
+    """Name with its qualifiers; two are equal if PostgreSQL reads them as the same words.
 
     Attributes:
-        parts: what its dots separate, unquoted and folded: database, schema and table, or fewer of them from the left.
-        sql: for use in SQL and for people: as its file writes it, without blanks, comments and Unicode escapes.
+        parts: parts between the dots, unquoted and folded: database, schema and table, or the last ones of these.
+        sql: text for SQL and for people: as in its file, without blanks, comments and Unicode escapes.
     """
 
     parts: tuple[str, ...]
@@ -18,10 +18,10 @@ class QualifiedName:
 
 @dataclass(frozen=True, slots=True)
 class Relation:
-    """A table that a statement works on.
+    """Table that a statement uses.
 
     Attributes:
-        only: its partitions and the tables that inherit from it are left out.
+        only: True if its partitions and the tables that inherit from it are left out.
     """
 
     name: QualifiedName

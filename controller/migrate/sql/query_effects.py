@@ -1,14 +1,14 @@
-"""Whether a query may change data: by a command inside it, or by a function that is called. Pure."""
+"""Detection of queries that may change data, by a command inside them or by a called function. Pure."""
 
 from controller.migrate.sql.token_reader import TokenReader
 from controller.migrate.sql.token_stream import Kind, Token
 
 MOST_READ = 100_000
-"""Characters; a longer query is not read, and so not understood."""
+"""Limit in characters; a longer query is not read, and counts as one that may change data."""
 
 _CHANGES = ("delete", "insert", "merge", "update")
 _NAMES_A_LOCK = ("for", "key")
-"""What stands before UPDATE in SELECT ... FOR [NO KEY] UPDATE."""
+"""Words before UPDATE in SELECT ... FOR [NO KEY] UPDATE."""
 _BEFORE_ALIAS = ("as", "recursive", "with")
 
 
@@ -25,7 +25,7 @@ _NO_CALLS = _words(
     varbit varchar varying when where with
     """
 )
-"""Keywords and types that may stand before a parenthesis."""
+"""Keywords and types that may come before a parenthesis."""
 _HARMLESS_FUNCTIONS = _words(
     """
     abs age array_agg array_append array_cat array_length array_position array_prepend array_remove array_replace
@@ -51,11 +51,11 @@ _HARMLESS_FUNCTIONS = _words(
     transaction_timestamp translate treat trim trunc unnest upper uuid_generate_v4 variance version
     """
 )
-"""Functions of PostgreSQL that change no table; uuid_generate_v4 is of its extension uuid-ossp."""
+"""Functions of PostgreSQL that change no table; uuid_generate_v4 belongs to the extension uuid-ossp."""
 
 
 def may_change_data(reader: TokenReader) -> bool:
-    """Return whether what is left of a statement changes tables, calls an unknown function, or is too long to tell."""
+    """Return whether the rest of a statement may change tables: by a command, by an unknown function, or too long."""
     if reader.characters_left > MOST_READ:
         return True
     before: Token | None = None
@@ -86,16 +86,16 @@ def _is_change(token: Token, before: Token | None) -> bool:
 
 
 def _precedes_alias(before: Token, *, distinct_on: bool) -> bool:
-    """Return whether parentheses behind a name hold the columns of an alias, AS t (a, b), or the length of a type.
+    """Return whether parentheses after a name hold the columns of an alias, AS t (a, b), or the length of a type.
 
-    A name behind a closing parenthesis is an alias, too, but for the first column of SELECT DISTINCT ON (a).
+    A name after a closing parenthesis is an alias as well, except for the first column of SELECT DISTINCT ON (a).
     """
     behind_group = before.is_operator(")") and not distinct_on
     return behind_group or before.is_operator("::") or before.is_word(*_BEFORE_ALIAS)
 
 
 def _is_harmless(token: Token, qualifier: Token | None) -> bool:
-    """Return whether a parenthesis behind this name calls no function, or one that is known."""
+    """Return whether a parenthesis after this name calls no function, or a harmless one."""
     if qualifier is not None:
         return qualifier.value == "pg_catalog" and token.value in _HARMLESS_FUNCTIONS
     return (token.kind is Kind.WORD and token.value in _NO_CALLS) or token.value in _HARMLESS_FUNCTIONS

@@ -1,17 +1,17 @@
-"""Names and values inside SQL text. Pure.
+"""Quoting of names and values inside SQL text. Pure.
 
-Several statements travel to the server as one text, which has no room for parameters.
+Several statements are sent to the server as one text, which cannot have parameters.
 https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
 
 def identifier(name: str) -> str:
-    """`name` as an identifier, in double quotes."""
+    """Return `name` as an identifier in double quotes."""
     return '"' + name.replace('"', '""') + '"'
 
 
 def literal(value: str | int | None) -> str:
-    """`value` as a constant; a string in the form E'...', which no setting of the session reads differently."""
+    """Return `value` as a constant; a string has the form E'...', which does not depend on settings."""
     if value is None:
         return "NULL"
     if isinstance(value, int):

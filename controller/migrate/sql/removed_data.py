@@ -1,4 +1,4 @@
-"""What data a statement removes: the tables and columns that it names, and whether it may remove more. Pure.
+"""Data that a statement removes: tables and columns that it names, and whether it may remove more. Pure.
 
 https://www.postgresql.org/docs/current/sql-commands.html
 """
@@ -14,10 +14,10 @@ from controller.migrate.sql.token_reader import TokenReader
 
 @dataclass(frozen=True, slots=True)
 class RemovedData:
-    """A table that is dropped or loses rows, or with `column` only that of it.
+    """Table that is dropped or loses rows; or with `column`, only that column.
 
     Attributes:
-        only: partitions and the tables that inherit from it keep theirs.
+        only: True if its partitions and the tables that inherit from it keep their rows.
     """
 
     table: QualifiedName
@@ -27,11 +27,11 @@ class RemovedData:
 
 @dataclass(frozen=True, slots=True)
 class Removal:
-    """What one statement removes.
+    """Data that one statement removes.
 
     Attributes:
-        named: what can be read in it.
-        understood: False where it may remove or change data besides `named`.
+        named: tables and columns that it names.
+        understood: False if it may remove or change other data than `named`.
     """
 
     named: tuple[RemovedData, ...] = ()
@@ -62,11 +62,11 @@ _OWN_NO_TABLES = _words(
     tsm_system_time unaccent uuid-ossp vector xml2
     """
 )
-"""Extensions; that of others may go with tables of theirs."""
+"""Extensions without tables of their own; dropping another extension may remove its tables."""
 
 
 def removed_data(statement: Statement) -> Removal:
-    """Return what the statement removes from the tables of a database."""
+    """Return the data that the statement removes from the tables of a database."""
     return _read(statement.reader())
 
 
@@ -101,7 +101,7 @@ def _drop(reader: TokenReader) -> Removal:
 
 
 def _truncate(reader: TokenReader) -> Removal:
-    """CASCADE empties the tables that refer to the named ones, too."""
+    """Read TRUNCATE; with CASCADE it is not understood, since that empties other tables as well."""
     reader.take_words("table")
     tables = tuple(_relations(reader))
     if reader.take_any_word("restart", "continue"):
@@ -148,7 +148,7 @@ def _alter_table(reader: TokenReader) -> Removal:
 
 
 def _changes_type(action: TokenReader) -> bool:
-    """Return whether ALTER [COLUMN] name [SET DATA] TYPE follows, which converts what the column holds."""
+    """Return whether ALTER [COLUMN] name [SET DATA] TYPE follows, which converts the data of the column."""
     if action.take_words("constraint"):
         return False
     action.take_words("column")
@@ -156,7 +156,7 @@ def _changes_type(action: TokenReader) -> bool:
 
 
 def _insert(reader: TokenReader) -> Removal:
-    """Rows that are added take nothing away; ON CONFLICT DO UPDATE does, and so may what the rows are read from."""
+    """Read INSERT, which removes nothing unless it has ON CONFLICT DO UPDATE or its query changes data."""
     if not reader.take_words("into") or reader.take_qualified_name() is None:
         return _NOT_UNDERSTOOD
     if reader.take_words("as"):
@@ -168,7 +168,7 @@ def _insert(reader: TokenReader) -> Removal:
         reader.take_words("value")
     if reader.characters_left > MOST_READ and reader.take_words("values"):
         while reader.take_group() and reader.take_operator(","):
-            pass  # millions of rows perhaps, in which no command can stand
+            pass  # perhaps millions of rows, which cannot contain a command
     return Removal(understood=not may_change_data(reader))
 
 
@@ -180,7 +180,7 @@ def _query_in_parentheses(reader: TokenReader) -> bool:
 
 
 def _create(reader: TokenReader) -> Removal:
-    """Only a table and a materialized view run the query that makes them."""
+    """Read CREATE, which runs a query only for a table and for a materialized view."""
     while reader.take_any_word("global", "local", "temp", "temporary", "unlogged"):
         pass
     if reader.take_words("table") or reader.take_words("materialized", "view"):
@@ -197,7 +197,7 @@ def _copy(reader: TokenReader) -> Removal:
 
 
 def _explain(reader: TokenReader) -> Removal:
-    """EXPLAIN runs its statement only with ANALYZE."""
+    """Read EXPLAIN, which runs its statement only with ANALYZE."""
     analyzes = reader.take_words("analyze")
     if not analyzes and reader.take_operator("("):
         while (token := reader.take()) and not token.is_operator(")"):

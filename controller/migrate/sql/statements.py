@@ -1,7 +1,7 @@
-"""What kind a statement is: one that cannot run inside a transaction, a concurrent index. Pure.
+"""Kinds of statements: those that cannot run inside a transaction, and concurrent indexes. Pure.
 
-https://www.postgresql.org/docs/current/sql-commands.html: each page says it where a command "cannot be executed
-inside a transaction block".
+https://www.postgresql.org/docs/current/sql-commands.html: the page of a command says if it "cannot be executed inside a
+transaction block".
 """
 
 from dataclasses import dataclass
@@ -18,14 +18,14 @@ _ALONE = {
     "drop": ("database", "tablespace", "subscription"),
     "discard": ("all",),
 }
-"""Statements that are known by their first two words."""
+"""Statements that their first two words identify."""
 _TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
 _MAY_RUN_ALONE = ("vacuum", "alter", "cluster", "reindex", *_ALONE)
 
 
 @dataclass(frozen=True, slots=True)
 class ConcurrentIndex:
-    """The index that CREATE INDEX CONCURRENTLY builds, and its table."""
+    """Index that CREATE INDEX CONCURRENTLY builds, and its table."""
 
     name: QualifiedName
     table: QualifiedName
@@ -56,7 +56,7 @@ def transaction_control(statement: Statement) -> str | None:
 
 
 def waits_for_others(statement: Statement) -> bool:
-    """Return whether the statement waits for all older transactions and blocks none: CONCURRENTLY on indexes."""
+    """Return whether the statement waits for older transactions but blocks none: CONCURRENTLY on indexes."""
     reader = statement.reader()
     if reader.take_words("reindex"):
         return _reindexes_concurrently(reader)
@@ -72,7 +72,7 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
     """Return the index that the statement builds CONCURRENTLY; None for any other statement.
 
     Raises:
-        MigrationFileError: the index has no name, so that nobody could tell it from one that was left half built.
+        MigrationFileError: the index has no name, so an interrupted build of it could not be found.
     """
     reader = statement.reader()
     if not (_takes_create_index(reader) and reader.take_words("concurrently")):
@@ -93,7 +93,7 @@ def _takes_create_index(reader: TokenReader) -> bool:
 
 
 def _reindexes_concurrently(reader: TokenReader) -> bool:
-    """Return whether CONCURRENTLY stands behind the kind of object, or among the options in parentheses."""
+    """Return whether CONCURRENTLY follows the kind of object, or is among the options in parentheses."""
     if _option(reader, "concurrently"):
         return True
     return reader.take() is not None and reader.take_words("concurrently")
@@ -105,7 +105,7 @@ def _reindexes_all(reader: TokenReader) -> bool:
 
 
 def _clusters_all(reader: TokenReader) -> bool:
-    """Return whether no table is named."""
+    """Return whether CLUSTER names no table."""
     _ = reader.take_words("verbose") or reader.take_group()
     return reader.at_end
 
@@ -127,7 +127,7 @@ def _detaches_concurrently(reader: TokenReader) -> bool:
 
 
 def _refreshes_subscription(reader: TokenReader) -> bool:
-    """Return whether tables are copied from the publisher, which each change of the publications does by itself."""
+    """Return whether tables are copied from the publisher, as after each change of the publications."""
     if reader.take_name() is None or not reader.take_any_word("refresh", "add", "set", "drop"):
         return False
     if not reader.take_words("publication"):
@@ -139,7 +139,7 @@ def _refreshes_subscription(reader: TokenReader) -> bool:
 
 
 def _option(reader: TokenReader, name: str) -> bool | None:
-    """Take the options in parentheses, such as (VERBOSE, CONCURRENTLY off); None where this one is not among them."""
+    """Take the options in parentheses, such as (VERBOSE, CONCURRENTLY off); None if `name` is not among them."""
     if not reader.take_operator("("):
         return None
     value, begins, inside = None, True, False

@@ -1,10 +1,10 @@
-"""A statement in a few words, for people. Pure."""
+"""Summary of a statement in a few words, for people. Pure."""
 
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.token_stream import Kind
 
 LONGEST_SUMMARY = 60
-"""Characters."""
+"""Limit of a summary, in characters."""
 _LEFT_OUT = "..."
 
 
@@ -22,5 +22,5 @@ def summarise(statement: Statement) -> str:
 
 
 def _printable(text: str) -> str:
-    """Return the text without line ends and what else would disturb a line, such as signs that turn its direction."""
+    """Return the text with a blank for each character that would disturb a line, such as a line end."""
     return "".join(character if character.isprintable() else " " for character in text)

@@ -1,4 +1,4 @@
-"""Reads a statement by its grammar: keywords, names, tables, parentheses, from the first token to the last. Pure.
+"""Reader of a statement by its grammar: keywords, names, tables and parentheses, in order. Pure.
 
 https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/parser/gram.y
 """
@@ -11,16 +11,16 @@ from controller.migrate.sql.token_stream import Kind, Token, group_at, token_at
 
 
 class TokenReader:
-    """A place in a statement. Each `take` moves behind what it finds, or finds nothing and stays where it is."""
+    """Position in a statement. Each `take` method moves past what it finds, or does not move if it finds nothing."""
 
     def __init__(self, source: str, start: int, end: int) -> None:
         self._source = source
         self._position = start
         self._end = end
-        self._next: tuple[int, Token | None] | None = None  # the position that was looked at last, and what is there
+        self._next: tuple[int, Token | None] | None = None  # the last position of `peek`, and its token
 
     def copy(self) -> "TokenReader":
-        """Return another reader at the same place, to look ahead."""
+        """Return another reader at the same position, to read ahead."""
         return TokenReader(self._source, self._position, self._end)
 
     def peek(self) -> Token | None:
@@ -30,14 +30,14 @@ class TokenReader:
         return self._next[1]
 
     def take(self) -> Token | None:
-        """Return the next token and move behind it; None at the end."""
+        """Return the next token and move past it; None at the end."""
         if token := self.peek():
             self._position = token.end
         return token
 
     @property
     def at_end(self) -> bool:
-        """True where no token is left."""
+        """True if no token is left."""
         return self.peek() is None
 
     def text(self, token: Token) -> str:
@@ -45,7 +45,7 @@ class TokenReader:
         return self._source[token.start : token.end]
 
     def take_words(self, *words: str) -> bool:
-        """Take these keywords, given in lower case, where all of them follow in this order."""
+        """Take these keywords, given in lower case, if all of them follow in this order."""
         before = self._position
         for word in words:
             token = self.take()
@@ -55,7 +55,7 @@ class TokenReader:
         return True
 
     def take_any_word(self, *words: str) -> bool:
-        """Take one keyword where it is one of these, given in lower case."""
+        """Take one keyword if it is one of these, given in lower case."""
         token = self.peek()
         if token is None or not token.is_word(*words):
             return False
@@ -63,7 +63,7 @@ class TokenReader:
         return True
 
     def take_operator(self, operator: str) -> bool:
-        """Take an operator or sign where exactly this one follows."""
+        """Take an operator or sign if exactly this one follows."""
         token = self.peek()
         if token is None or not token.is_operator(operator):
             return False
@@ -71,7 +71,7 @@ class TokenReader:
         return True
 
     def take_group(self) -> bool:
-        """Take parentheses with all that is in them, and those that follow behind commas."""
+        """Take parentheses with all that is in them, and those that follow after commas."""
         token = self.peek()
         group = group_at(self._source, token.start, self._end) if token and token.is_operator("(") else None
         if group is None:
@@ -80,7 +80,7 @@ class TokenReader:
         return True
 
     def take_name(self) -> QualifiedName | None:
-        """Take one name without a qualifier; a keyword in its place is taken for a name."""
+        """Take one name without a qualifier; a keyword counts as a name."""
         token = self.peek()
         if token is None or token.kind not in (Kind.WORD, Kind.NAME):
             return None
@@ -96,7 +96,7 @@ class TokenReader:
         return name
 
     def take_relation(self) -> Relation | None:
-        """Take a table as `name`, `name *`, `ONLY name` or `ONLY (name)`; `ONLY name *` is for PostgreSQL to refuse."""
+        """Take a table as `name`, `name *`, `ONLY name` or `ONLY (name)`; PostgreSQL refuses `ONLY name *`."""
         only = self.take_words("only")
         parenthesis = only and self.take_operator("(")
         name = self.take_qualified_name()
@@ -106,7 +106,7 @@ class TokenReader:
         return Relation(name, only)
 
     def take_through_comma(self) -> bool:
-        """Move behind the next comma outside parentheses and brackets, or to the end where there is none."""
+        """Move past the next comma outside parentheses and brackets, or to the end if there is none."""
         brackets = 0
         for token in self.outer_rest():
             if token.is_operator(",") and not brackets:
@@ -116,7 +116,7 @@ class TokenReader:
 
     @property
     def characters_left(self) -> int:
-        """Length of the text behind the last token that was taken."""
+        """Length of the text after the last token taken."""
         return self._end - self._position
 
     def rest(self) -> Iterator[Token]:

@@ -1,7 +1,7 @@
-"""Tokens of a statement, one at a time from any position, so that a question reads no further than it needs. Pure.
+"""Tokens of a statement, one at a time from any position, so that no more is read than needed. Pure.
 
-The lexical rules are those of `tokens`: src/backend/parser/scan.l of PostgreSQL 18. What is never closed ends the
-tokens. Each function looks at every character a fixed number of times at most.
+The lexical rules are those of `tokens`: src/backend/parser/scan.l of PostgreSQL 18. A string, comment or quote that is
+never closed ends the tokens. Each function reads every character at most a fixed number of times.
 """
 
 import re
@@ -13,7 +13,7 @@ from controller.migrate.sql import tokens
 
 
 class Kind(Enum):
-    """What a token is to PostgreSQL's scanner."""
+    """Kind of a token, as in PostgreSQL's scanner."""
 
     WORD = "word"
     """A keyword or a name without quotes."""
@@ -53,7 +53,7 @@ class Token(NamedTuple):
 
 
 _KINDS = (None, None, Kind.STRING, Kind.WORD, Kind.NAME, Kind.NUMBER, Kind.PARAMETER, None, None, Kind.OPERATOR)
-"""By the group of `tokens.TOKEN` that matched; None for those that need another look."""
+"""Kind for each group of `tokens.TOKEN`; None for groups that need more work."""
 _UNICODE_NAME, _CONSTANT, _WORD, _COMMENT = 1, 2, 3, 8
 _LOWER_CASE = str.maketrans(string.ascii_uppercase, string.ascii_lowercase)
 _DEFAULT_ESCAPE = "\\"
@@ -61,7 +61,7 @@ _NO_ESCAPES = frozenset(string.hexdigits + "+'\"" + tokens.BLANKS)
 
 
 def token_at(source: str, position: int, end: int) -> Token | None:
-    """Return the first token at or after `position`; None where no more begins before `end`."""
+    """Return the first token at or after `position`; None if none begins before `end`."""
     match = _match_at(source, position, end)
     if match is None:
         return None
@@ -76,7 +76,7 @@ def token_at(source: str, position: int, end: int) -> Token | None:
 
 
 def _match_at(source: str, position: int, end: int) -> re.Match[str] | None:
-    """Return the match of `tokens.TOKEN` that is no nested comment."""
+    """Return the next match of `tokens.TOKEN` that is not a nested comment."""
     while (match := tokens.TOKEN.match(source, position, end)) and match.lastindex == _COMMENT:
         after = tokens.end_of_comment(source, match.start(_COMMENT))
         if after is None or after > end:
@@ -86,9 +86,9 @@ def _match_at(source: str, position: int, end: int) -> re.Match[str] | None:
 
 
 def group_at(source: str, position: int, end: int) -> Token | None:
-    """Return the parentheses that open at `position` as one token, with those that follow behind commas.
+    """Return the parentheses that open at `position` as one token, with those that follow after commas.
 
-    Rows behind VALUES may be millions: nearly all are passed by one regular expression. None where it is never closed.
+    None if they are never closed. VALUES may have millions of rows, of which one regular expression covers nearly all.
     """
     if match := tokens.GROUPS.match(source, position, end):
         return Token(Kind.GROUP, "", position, match.end())
@@ -138,14 +138,14 @@ def _unicode_name(source: str, start: int, stop: int, end: int) -> Token:
     escape, quoted = _DEFAULT_ESCAPE, source[start + 3 : stop - 1].replace('""', '"')
     keyword = _match_at(source, stop, end)
     if keyword and (keyword[_WORD] or "").lower() == "uescape":
-        said = _match_at(source, keyword.end(), end)
-        if said and said[_CONSTANT]:
-            escape, stop = said[_CONSTANT][1:-1], said.end()
+        following = _match_at(source, keyword.end(), end)
+        if following and following[_CONSTANT]:
+            escape, stop = following[_CONSTANT][1:-1], following.end()
     return Token(Kind.NAME, decode_unicode_escapes(quoted, escape), start, stop)
 
 
 def decode_unicode_escapes(text: str, escape: str = _DEFAULT_ESCAPE) -> str:
-    """Return `text` with the characters that its escapes stand for; unchanged where PostgreSQL refuses them.
+    """Return `text` with its escapes decoded; unchanged if PostgreSQL refuses them.
 
     https://www.postgresql.org/docs/current/sql-syntax-lexical.html#SQL-SYNTAX-IDENTIFIERS
     """

@@ -1,8 +1,8 @@
-"""What SQL is made of, as PostgreSQL's own scanner cuts it: patterns, and how they are used. Pure.
+"""Lexical elements of SQL as regular expressions, after PostgreSQL's own scanner. Pure.
 
-src/backend/parser/scan.l and src/fe_utils/psqlscan.l of PostgreSQL 18. Every letter beyond ASCII belongs to a name,
-whatever Unicode says of it; blanks are six characters, and a comment to the end of the line ends at CR as well.
-Repetition is possessive throughout: no pattern goes back over what it has read.
+src/backend/parser/scan.l and src/fe_utils/psqlscan.l of PostgreSQL 18. Every character beyond ASCII belongs to a
+name, whatever its Unicode class; six characters are blanks, and a comment to the end of the line ends at CR as well.
+All repetition is possessive, so no pattern reads a character twice by backtracking.
 """
 
 import re
@@ -18,13 +18,14 @@ def _ascii(characters: str) -> str:
 
 
 def _none_of(characters: str) -> str:
-    """A class of the ASCII characters but these, and of none beyond."""
+    """Return a class of all ASCII characters except these."""
     return f"[{_ascii(''.join(c for c in map(chr, range(128)) if c not in characters))}]"
 
 
 def _any_of(characters: str) -> str:
-    """A class of these ASCII characters and of all beyond. Said by its opposite: Python compiles a range as large as
-    Unicode slowly, which every start of the program would wait for.
+    """Return a class of these ASCII characters and of all characters beyond ASCII.
+
+    It is written as a negated class, since Python compiles a range as large as Unicode slowly at every start.
     """
     return f"[^{_ascii(''.join(c for c in map(chr, range(128)) if c not in characters))}]"
 
@@ -39,12 +40,12 @@ _NO_KEYWORD = _none_of(_LETTERS + "'\"$()\\/-")
 _NAME = rf"{_START}{_INSIDE}*+"
 _LINE_COMMENT = r"--[^\n\r]*+"
 _FLAT_COMMENT = r"/\*(?:[^*/]++|\*(?!/)|/(?!\*))*+\*/"
-"""A comment with none inside; nested ones need to be counted."""
+"""Comment without another one inside; nested ones have to be counted."""
 _QUOTED_NAME = r'"[^"]*+(?:""[^"]*+)*+"'
 _STRING = r"'[^']*+(?:''[^']*+)*+'"
 _ESCAPED = r"'[^'\\]*+(?:(?:\\.|'')[^'\\]*+)*+'"
 _CONTINUED = rf"(?:[ \t\f\v]|{_LINE_COMMENT})*+[\n\r](?:{_BLANK}|{_LINE_COMMENT}[\n\r])*+{_ESCAPED}"
-"""A string goes on in the next line, after comments as well; whether that is one more matters only to backslashes."""
+"""Continuation of a string in the next line, also after comments; it matters only because of backslashes."""
 
 _ATOM = rf"""
     (?! [eE]' {{reserved}} ) {_NAME}
@@ -63,31 +64,31 @@ def _compiled(pattern: str) -> re.Pattern[str]:
 
 
 PLAIN = _compiled(_PLAIN.format(atom=_INNER))
-"""As far as nothing has to be decided: up to a semicolon, a dollar quote, a nested comment, a backslash, a
-parenthesis with more than two levels, and whatever is never closed."""
+"""Text that needs no decision: it ends before a semicolon, a dollar quote, a nested comment, a backslash, a parenthesis
+with more than two levels, and anything that is never closed."""
 _BLOCK_WORD = rf"(?i:begin|case|end)(?!{_INSIDE})"
 _LABEL = rf"(?: \. {_BLANK}*+ | (?i:as) {_BLANK}++ ) (?![eE]') {_NAME}"
-"""Where even a reserved word is but the name of a column."""
+"""Context in which even a reserved word is the name of a column."""
 _NUMBER = r"[0-9]++ (?: _[0-9]++ )*+ \.?+"
-"""The point of which is not one before a label."""
+"""Number, the point of which is not the one before a label."""
 _OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + string.digits + "."), reserved=rf"| {_BLOCK_WORD}")
 PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_NUMBER} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
-"""As `PLAIN`, and up to a word by which the depth of a BEGIN ATOMIC body is counted, which is its group."""
+"""Text as of `PLAIN` that may also end with a word which changes the depth of a BEGIN ATOMIC body, its group."""
 _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
 GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
 BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
-"""What stands between words, and between statements, up to the first comment that is nested or never closed."""
+"""Blanks and comments between words, and between statements, up to a comment that is nested or never closed."""
 BEFORE_NAME = _compiled(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+")
 BEFORE_KEYWORD = _compiled(
     rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
 )
-"""As far as no word begins: anywhere, or outside parentheses."""
+"""Text in which no word begins: anywhere, or outside parentheses."""
 WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
-"""A statement that asks for no decision, with what stands before it; not CREATE and not COPY, which may."""
+"""Statement that needs no decision, with the blanks before it; never CREATE or COPY, which may need one."""
 CREATED = _compiled(
     rf"(?i:create) {_BLANK}++ (?: (?i:or) {_BLANK}++ (?i:replace) {_BLANK}++ )?+ (?! (?i:or) (?!{_INSIDE}) ) ({_NAME})"
 )
-"""What is made, where no comment stands before it: a quick look at what nearly every CREATE is."""
+"""Start of a CREATE without comments, as nearly all are; the kind of object is its group."""
 _CONSTANT = rf"(?: [nNbBxX] | [uU]& )?+ {_STRING} | [eE]{_ESCAPED}(?:{_CONTINUED})*+"
 _DIGITS = r"[0-9]++ (?: _[0-9]++ )*+"
 _ANY_NUMBER = rf"0[xXoObB][0-9a-fA-F_]++ | (?: {_DIGITS} (?: \.[0-9_]*+ )?+ | \.[0-9]++ ) (?: [eE][+-]?+[0-9]++ )?+"
@@ -98,11 +99,11 @@ TOKEN = _compiled(
     rf"(?: {_BLANK_OR_COMMENT} )*+ (?: ([uU]&{_QUOTED_NAME}) | ({_CONSTANT}) | ({_NAME}) | ({_QUOTED_NAME})"
     rf"| ({_ANY_NUMBER}) | (\$[0-9]++) | ({_DOLLAR_TAG}) | (/\*) | ({_OPERATOR}) )"
 )
-"""What stands before a token, and the token as one of the groups: 1 name U&"...", 2 constant, 3 word, 4 quoted name,
-5 number, 6 parameter, 7 the opening of a dollar quote, 8 that of a nested comment, 9 operator or sign."""
+"""Token after blanks and comments, as one of the groups: 1 name U&"...", 2 constant, 3 word, 4 quoted name, 5 number,
+6 parameter, 7 start of a dollar quote, 8 start of a nested comment, 9 operator or sign."""
 GROUPS = _compiled(rf"{_GROUP} (?: (?: {_BLANK_OR_COMMENT} )*+ , (?: {_BLANK_OR_COMMENT} )*+ {_GROUP} )*+")
 WITHIN_GROUP = _compiled(rf"(?: {_INNER} | ; )*+")
-"""As far as no parenthesis opens or closes, no dollar quote and no nested comment begins."""
+"""Text in which no parenthesis opens or closes, and no dollar quote or nested comment begins."""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
 DOLLAR_TAG = re.compile(_DOLLAR_TAG)
 NAME = re.compile(_NAME)
@@ -111,7 +112,7 @@ ATOMIC = re.compile(rf"(?i:atomic)(?!{_INSIDE})")
 
 
 def end_of_comment(sql: str, start: int) -> int | None:
-    """Comments nest; None where it is never closed."""
+    """Return the index after the comment at `start`, in which others may be nested; None if it is never closed."""
     depth = 0
     for match in COMMENT_EDGE.finditer(sql, start):
         depth += 1 if match.group() == "/*" else -1
@@ -121,6 +122,6 @@ def end_of_comment(sql: str, start: int) -> int | None:
 
 
 def end_of(pattern: re.Pattern[str], sql: str, start: int, end: int = sys.maxsize) -> int:
-    """Where `pattern` ends that is looked for at `start`; `start` where it is not there."""
+    """Return the end of the match of `pattern` at `start`; `start` if it does not match."""
     match = pattern.match(sql, start, end)
     return match.end() if match else start

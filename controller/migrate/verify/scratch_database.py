@@ -1,4 +1,4 @@
-"""A database of its own for something that must not touch the real one; gone afterwards for certain."""
+"""Temporary database for work that must not touch the real one; it is dropped in any case."""
 
 import secrets
 from collections.abc import AsyncIterator
@@ -15,21 +15,21 @@ from controller.migrate.sql.quoting import identifier
 
 PREFIX = "dashdb_verify_"
 _DROP_TRIES, _DROP_PAUSE = 5, 1.0
-"""Times, and seconds between two of them: a server that just restarts is waited for."""
+"""Number of tries, and seconds between two, which cover a restart of the server."""
 
 
 @asynccontextmanager
 async def scratch_database(target: Target, *, schema: str | None = None) -> AsyncIterator[Target]:
-    """The way to an empty database on the server of `target`, owned by its user, for the time of a `with`.
+    """Yield the target of an empty database on the server of `target`, for the duration of a `with`.
 
-    It is dropped at the end, also after an error or a cancellation, with all sessions in it. Only a process that is
-    killed leaves it behind, by a name that says what it is.
+    The user of `target` owns it. It is dropped at the end with all sessions in it, also after an error or a
+    cancellation; only a killed process leaves it, with a name and a comment that say what it is.
 
     Args:
-        schema: made in it; the one that `target` leads to unless given.
+        schema: schema to create in it; None for the current schema of `target`.
 
     Raises:
-        ConfigurationError: the user may not create databases, or a pooler stands before the server.
+        ConfigurationError: the user may not create databases, or there is a pooler in front of the server.
         DatabaseUnavailable: see `connect`; or the database could not be dropped (ScratchNotDropped).
     """
     name = f"{PREFIX}{secrets.token_hex(6)}"
@@ -53,30 +53,30 @@ COMMENT ON DATABASE {database} IS 'Made by dashdb migrate verify for some second
 
 
 async def _create(connection: Connection, target: Target, name: str) -> None:
-    """From template0: nothing of an administrator's is in it, and nobody's session there can be in the way."""
+    """Create the database from template0, which has no additions and no sessions that would block the copy."""
     try:
         await connection.execute(_quoted("CREATE DATABASE {database} TEMPLATE template0", database=name))
     except asyncpg.InsufficientPrivilegeError:
         raise ConfigurationError(
             f"{target.description}: this needs a scratch database on the same server, and user {target.user!r} may not "
-            f"create one. Say ALTER ROLE {identifier(target.user)} CREATEDB, or give the URL of another server, such "
+            f"create one. Run ALTER ROLE {identifier(target.user)} CREATEDB, or give the URL of another server, such "
             "as a test's.",
             reason="ScratchForbidden",
         ) from None
 
 
 async def _refuse_pooler(connection: Connection, target: Target) -> None:
-    """A pooler knows the databases of its configuration, and not one that was made a moment ago."""
+    """Raise ConfigurationError for a pooler, which only knows the databases of its configuration."""
     if target.pooler is not Pooler.NONE or await behind_pooler(connection):
         raise ConfigurationError(
-            f"{target.description}: a pooler stands before this server, and cannot lead to a scratch database. Give "
-            "the address of the server itself.",
+            f"{target.description}: there is a pooler in front of this server, which cannot connect to a scratch "
+            "database. Give the address of the server itself.",
             reason="PoolerInTheWay",
         )
 
 
 async def _drop(target: Target, name: str) -> None:
-    """Over a connection of its own: the other one may be what broke."""
+    """Drop the database over a new connection, since the other one may be broken."""
     retrying = tenacity.AsyncRetrying(
         retry=tenacity.retry_if_exception_type(DatabaseUnavailable),
         stop=tenacity.stop_after_attempt(_DROP_TRIES),

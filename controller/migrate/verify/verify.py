@@ -1,6 +1,6 @@
-"""The proof that each file's way back is true: up, down and up again on a scratch database, catalogs compared.
+"""Proof that each down migration undoes its up migration: up, down and up again, with catalogs compared.
 
-Schemas are compared, rows are not: a way back that brings a table back cannot bring back what was in it.
+Only schemas are compared: a down migration that restores a table cannot restore its rows.
 """
 
 from dataclasses import dataclass
@@ -20,11 +20,11 @@ from controller.migrate.verify.scratch_database import scratch_database
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """What was seen of one version.
+    """Result for one version.
 
     Attributes:
-        not_undone: what differs after up and down from what was there before.
-        not_redone: what differs after up, down and up from what the first up made.
+        not_undone: differences between the schema before it and after up and down.
+        not_redone: differences between the schema after up and after up, down and up.
     """
 
     migration: Migration
@@ -32,35 +32,35 @@ class Check:
     not_redone: tuple[Difference, ...] = ()
 
     @property
-    def true(self) -> bool:
-        """True where the way back leads back."""
+    def passed(self) -> bool:
+        """True if the down migration undoes the up migration."""
         return not self.not_undone and not self.not_redone
 
 
 async def verify(
     target: Target, migrations: Migrations, progress: Progress, *, schema: str | None = None
 ) -> tuple[Check, ...]:
-    """Checks every version, each from where the one before it left the database.
+    """Check every version in order, in a scratch database on the server of `target`.
 
-    Nothing in the database of `target` is read but the name of its schema; its server lends the scratch database. After
-    a way back that is not true the next versions go on in a fresh one.
+    Only the name of the schema is read from the database of `target`. After a down migration that fails the check, a
+    new scratch database is used.
 
     Args:
-        schema: where the tables are made; the one that `target` leads to unless given.
+        schema: schema to create the tables in; None for the current schema of `target`.
 
     Raises:
-        MigrationFailed: a file was refused, in either direction.
+        MigrationFailed: PostgreSQL refused a file, in either direction.
         ConfigurationError, DatabaseUnavailable: see `scratch_database`.
     """
     checks: list[Check] = []
     while len(checks) < len(migrations):
         async with scratch_database(target, schema=schema) as scratch, connected(scratch) as connection:
             runner = Runner(connection, RunSettings(schema=schema), progress, partial(connected, scratch))
-            checks += await _check_until_untrue(runner, migrations, len(checks))
+            checks += await _check_until_failed(runner, migrations, len(checks))
     return tuple(checks)
 
 
-async def _check_until_untrue(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
+async def _check_until_failed(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
     location = await locate_history(runner.connection, runner.settings.schema)
 
     async def catalog_at(version: int) -> Catalog:
@@ -74,10 +74,10 @@ async def _check_until_untrue(runner: Runner, migrations: Migrations, start: int
         first = await catalog_at(migration.version)
         not_undone = differences(before, await catalog_at(version))
         if not_undone:
-            return [*checks, Check(migration, not_undone)]  # the way up may not even be open any more
+            return [*checks, Check(migration, not_undone)]  # the up migration may fail now
         second = await catalog_at(migration.version)
         checks.append(Check(migration, not_redone=differences(first, second)))
-        if not checks[-1].true:
+        if not checks[-1].passed:
             break
         version, before = migration.version, second
     return checks

@@ -88,7 +88,7 @@ def test_what_is_no_login_is_no_postgresql(data: bytes) -> None:
 
 
 def test_a_login_has_an_end() -> None:
-    assert "talks without end" in refusal(notice("and another thing") * MOST_LOGIN_BYTES).message
+    assert "sends data without end" in refusal(notice("and another thing") * MOST_LOGIN_BYTES).message
 
 
 def test_a_plain_password_is_refused_where_it_is_not_allowed() -> None:

@@ -44,7 +44,7 @@ def creator(postgres: PostgresServer, database: Database) -> Database:
 def test_a_schema_as_its_migrations_left_it_has_no_drift(migrate: Commands) -> None:
     migrate("up")
     done = migrate("drift")
-    assert (done.exit_code, done.stdout) == (0, "No drift; the schema is as version 2 left it.\n")
+    assert (done.exit_code, done.stdout) == (0, "No drift; the schema is as it was after version 2.\n")
 
 
 def test_a_change_by_hand_is_drift_and_exit_8(migrate: Commands, postgres: PostgresServer, database: Database) -> None:
@@ -55,7 +55,7 @@ def test_a_change_by_hand_is_drift_and_exit_8(migrate: Commands, postgres: Postg
     assert done.stdout.splitlines() == [
         "column t.note: added (text)",
         "table u: missing",
-        "2 differences from what version 2 left.",
+        "2 differences from the schema after version 2.",
     ]
 
 
@@ -73,7 +73,7 @@ def test_drift_for_machines_is_one_object(migrate: Commands, postgres: PostgresS
 def test_a_way_up_and_down_leaves_nothing_that_would_be_drift(migrate: Commands) -> None:
     migrate("up")
     migrate("down", "1", "--yes")
-    assert migrate("drift").stdout == "No drift; the schema is as version 1 left it.\n"
+    assert migrate("drift").stdout == "No drift; the schema is as it was after version 1.\n"
 
 
 def test_where_nothing_was_migrated_there_is_nothing_to_compare(migrate: Commands) -> None:
@@ -94,7 +94,10 @@ def test_a_catalog_of_another_version_is_not_compared(
 
 def test_true_ways_back_are_said_to_be_true(migrate: Commands, creator: Database) -> None:
     done = migrate("verify", database=creator)
-    assert (done.exit_code, done.stdout) == (0, "2 versions went up, down and up: every way back is true.\n")
+    assert (done.exit_code, done.stdout) == (
+        0,
+        "2 versions ran up, down and up: every down migration undoes its up migration.\n",
+    )
     assert [line.partition(" (")[0] for line in done.stderr.splitlines()[:3]] == [
         "applied V1_t.up.sql", "reverted V1_t.down.sql", "applied V1_t.up.sql",
     ]  # fmt: skip
@@ -105,8 +108,8 @@ def test_a_way_back_that_is_not_true_is_exit_1(migrate: Commands, creator: Datab
     done = migrate("verify", database=creator)
     assert done.exit_code == 1
     assert done.stdout.splitlines() == [
-        "V1_t.down.sql: does not lead back: table old: added",
-        "2 versions went up, down and up: 1 way back not true.",
+        "V1_t.down.sql: does not undo the up migration: table old: added",
+        "2 versions ran up, down and up: 1 failed.",
     ]
 
 

@@ -146,7 +146,7 @@ def test_a_dirty_version_is_exit_3_and_shown_until_its_cause_is_mended(migrate: 
     refused = migrate("up")
     assert refused.exit_code == 3
     assert "Version 2 stopped half-way while going up, at statement 2 of 2: V2_t2.up.sql:3:" in refused.stderr
-    assert "go on with dashdb migrate up" in refused.stderr
+    assert "continue with dashdb migrate up" in refused.stderr
     assert migrate("version").stdout == "2 (dirty)\n"
     assert [m["state"] for m in migrate.json("status")["migrations"]] == ["applied", "dirty", "pending"]
     assert "Version 2 is half done: statement 2 of 2: V2_t2.up.sql:3:" in migrate("status").stdout

@@ -10,7 +10,7 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationLocked
-from controller.migrate.history.lock import LOCKED, MOVED, guard_behind
+from controller.migrate.history.lock import LOCKED, MOVED, guard_in_batch
 from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Direction, Plan, Step
@@ -265,12 +265,12 @@ async def test_a_file_behind_another_begins_only_where_that_one_led(
 ) -> None:
     await run(connection, FOUR, 2 if change == "SELECT" else None)
     await connection.execute(change)
-    assert await _refused(connection, guard_behind(await locate_history(connection, None), 2)) == sqlstate
+    assert await _refused(connection, guard_in_batch(await locate_history(connection, None), 2)) == sqlstate
 
 
 async def test_a_file_behind_another_begins_only_with_the_lock(target: Target, connection: Connection) -> None:
     await run(connection, FOUR, 2)
-    behind = guard_behind(await locate_history(connection, None), 2)
+    behind = guard_in_batch(await locate_history(connection, None), 2)
     async with connected(target) as holder:
         await holder.execute("BEGIN")
         await take_lock(holder)

@@ -106,7 +106,7 @@ async def test_an_up_that_was_overtaken_does_not_revert_what_the_other_applied(
 
 async def test_a_down_that_was_overtaken_reverts_no_more_than_was_asked(target: Target, connection: Connection) -> None:
     await run(connection, THREE, 2)
-    with pytest.raises(MigrationLocked, match="Another runner took the database to version 3"):
+    with pytest.raises(MigrationLocked, match="Another runner brought the database to version 3"):
         await overtaken(target, connection, to=1)
     assert await history(connection) == [(1, "up"), (2, "up"), (3, "up")]
 

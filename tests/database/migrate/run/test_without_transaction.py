@@ -90,7 +90,7 @@ async def test_a_statement_that_is_refused_leaves_those_before_it_and_is_written
     assert caught.value.exit_code == 3
     assert f"{B}:4:" in caught.value.message
     assert "42703 undefined_column" in caught.value.message
-    assert "go on with dashdb migrate up" in caught.value.message
+    assert "continue with dashdb migrate up" in caught.value.message
     direction, done, error = await journal(connection)
     assert (direction, done) == ("up", 2)
     assert error is not None
@@ -146,7 +146,9 @@ async def test_a_first_statement_that_is_refused_leaves_nothing(connection: Conn
 
 async def test_a_way_back_that_is_refused_in_the_middle_can_be_mended_too(connection: Connection) -> None:
     await run(connection, BROKEN_BACK)
-    with pytest.raises(SchemaDirty, match=r"while going down, at statement 2 of 3.*go on with dashdb migrate down 1"):
+    with pytest.raises(
+        SchemaDirty, match=r"while going down, at statement 2 of 3.*continue with dashdb migrate down 1"
+    ):
         await run(connection, BROKEN_BACK, 1)
     assert (await journal(connection))[:2] == ("down", 1)
     with pytest.raises(SchemaDirty):

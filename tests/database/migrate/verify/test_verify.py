@@ -49,7 +49,7 @@ async def test_each_version_goes_up_down_and_up(creator: Target) -> None:
     notes = Notes()
     second = {"V2_u.up.sql": "CREATE TABLE u ()", "V2_u.down.sql": "DROP TABLE u"}
     checks = await verify(creator, pairs(TABLE | second), notes)
-    assert [c.true for c in checks] == [True, True]
+    assert [c.passed for c in checks] == [True, True]
     assert notes.done == [
         "V1_t.up.sql", "V1_t.down.sql", "V1_t.up.sql", "V2_u.up.sql", "V2_u.down.sql", "V2_u.up.sql",
     ]  # fmt: skip
@@ -90,7 +90,7 @@ async def test_a_second_way_up_that_makes_something_else_is_told(creator: Target
 async def test_tables_are_made_in_the_schema_asked_for(creator: Target) -> None:
     here = "DO $$ BEGIN ASSERT current_schema() = 'team a'; END $$"
     checks = await check(creator, {"V2_u.up.sql": here}, schema="team a")
-    assert [c.true for c in checks] == [True, True]
+    assert [c.passed for c in checks] == [True, True]
 
 
 async def test_a_file_that_is_refused_is_told_and_nothing_is_left(

@@ -42,7 +42,7 @@ def test_an_error_fails(folder: Path) -> None:
     (folder / "V001_a.down.sql").write_text("")
     done = migrate("lint", "--path", folder)
     assert done.exit_code == 1
-    assert done.stdout.splitlines()[0].startswith("V001_a.down.sql:1:1: error: This way back does nothing")
+    assert done.stdout.splitlines()[0].startswith("V001_a.down.sql:1:1: error: This down migration does nothing")
     assert done.stdout.splitlines()[-1] == "1 error, 1 warning in 2 files."
 
 
@@ -87,4 +87,4 @@ def test_a_name_that_cannot_be_used_is_exit_2_also_for_machines(folder: Path) ->
 def test_nothing_is_added_to_what_an_installation_would_replace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(verbs, "is_packaged", lambda path: path == folder)
     done = migrate("create", "add_labels", "--path", folder)
-    assert (done.exit_code, "Say --path" in done.stderr, len(list(folder.iterdir()))) == (2, True, 2)
+    assert (done.exit_code, "Use --path" in done.stderr, len(list(folder.iterdir()))) == (2, True, 2)

@@ -49,7 +49,7 @@ def test_a_difference_carries_both_definitions_in_full() -> None:
 
 def test_a_definition_that_says_nothing_is_said_so() -> None:
     assert said({"table t": ""}, {"table t": "row level security"}) == [
-        "table t: changed (nothing said -> row level security)"
+        "table t: changed (no definition -> row level security)"
     ]
 
 

@@ -70,7 +70,9 @@ def test_many_at_the_same_moment_take_different_numbers(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_is_not_there_is_told(tmp_path: Path) -> None:
-    with pytest.raises(ConfigurationError, match=r"nowhere: no file can be made there \(No such file or directory\)"):
+    with pytest.raises(
+        ConfigurationError, match=r"nowhere: no file can be created there \(No such file or directory\)"
+    ):
         create(tmp_path / "nowhere", "add_labels")
 
 

@@ -81,7 +81,8 @@ def test_dates_may_have_gaps_and_may_follow_numbers() -> None:
 def test_a_missing_half_is_named(there: str) -> None:
     missing = "down" if there == "up" else "up"
     message = refusal(f"V001_up.up.{there}.sql")
-    assert message == f"V001_up.up.{there}.sql: its other half is missing. Write V001_up.up.{missing}.sql beside it."
+    wanted = f"V001_up.up.{missing}.sql"
+    assert message == f"V001_up.up.{there}.sql: its {missing} migration is missing. Write {wanted} in the same folder."
 
 
 def test_halves_of_two_migrations_are_no_pair() -> None:

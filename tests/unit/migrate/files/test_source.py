@@ -22,7 +22,7 @@ def test_what_did_not_change_is_not_read_again(tmp_path: Path) -> None:
 
 def test_a_new_an_edited_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    source = MigrationSource(tmp_path, look_seconds=0)
+    source = MigrationSource(tmp_path, check_seconds=0)
     assert len(source.read()) == 1
     write(tmp_path, 2)
     assert len(source.read()) == 2
@@ -35,7 +35,7 @@ def test_a_new_an_edited_and_a_removed_file_are_noticed(tmp_path: Path) -> None:
 
 def test_an_edit_that_keeps_the_length_is_noticed_by_its_time(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    source = MigrationSource(tmp_path, look_seconds=0)
+    source = MigrationSource(tmp_path, check_seconds=0)
     source.read()
     write(tmp_path, 1, "SELECT 2;")
     os.utime(tmp_path / "V001_a.up.sql", ns=(1, 1))
@@ -44,7 +44,7 @@ def test_an_edit_that_keeps_the_length_is_noticed_by_its_time(tmp_path: Path) ->
 
 def test_a_file_that_is_edited_in_place_is_noticed_when_its_look_is_due(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    source = MigrationSource(tmp_path, look_seconds=3600)
+    source = MigrationSource(tmp_path, check_seconds=3600)
     before = source.read()
     write(tmp_path, 1, "SELECT 'edited';")
     assert source.read() is before
@@ -57,7 +57,7 @@ def test_a_mended_file_needs_no_new_source(tmp_path: Path) -> None:
     (tmp_path / "V002_b.up.sql").write_text("SELECT 1;")
     source = MigrationSource(tmp_path)
     for _ in range(2):
-        with pytest.raises(MigrationFileError, match="other half"):
+        with pytest.raises(MigrationFileError, match="its down migration is missing"):
             source.read()
     (tmp_path / "V002_b.down.sql").write_text("SELECT 1;")
     assert len(source.read()) == 2

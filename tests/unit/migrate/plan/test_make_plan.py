@@ -84,7 +84,7 @@ def test_a_database_ahead_of_the_files_is_left_where_it_is() -> None:
 
 @pytest.mark.parametrize("target", [0, 1, 4])
 def test_a_database_ahead_of_the_files_cannot_be_reverted_by_them(target: int) -> None:
-    with pytest.raises(SchemaAhead, match="at version 6, the files end at 4") as caught:
+    with pytest.raises(SchemaAhead, match="at version 6, and the files end at 4") as caught:
         make_plan(FILES, applied(1, 2, 3, 4, 5, 6), target)
     assert caught.value.exit_code == 6
 
@@ -184,7 +184,9 @@ def test_a_reverted_file_may_be_edited() -> None:
 
 
 def test_an_applied_version_whose_file_is_gone_is_named() -> None:
-    with pytest.raises(HistoryMismatch, match=r'Version 2 \("number 2"\) was applied, but its file is gone') as caught:
+    with pytest.raises(
+        HistoryMismatch, match=r'Version 2 \("number 2"\) was applied, but its file is missing'
+    ) as caught:
         make_plan(files(1, 3), applied(1, 2))
     assert caught.value.reason == "FileMissing"
 

@@ -59,9 +59,13 @@ def test_the_first_words_tell_the_kind_whatever_comments_stand_between() -> None
         ("SELECT 1;\n\\i other.sql\n", "2:1", "psql meta-commands are not SQL"),
         ("SELECT 1 \\gset\n", "1:10", "psql meta-commands are not SQL"),
         ("SELECT 1;\n \\restrict x", "2:2", "psql meta-commands are not SQL"),
-        ("SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tO'B\n\\.\n", "2:1", "COPY FROM STDIN reads what only psql can send"),
-        ("copy t from /* a /* b */ */ -- c\n STDIN with csv", "1:1", "COPY FROM STDIN reads"),
-        ("COPY t FROM STDOUT", "1:1", "COPY FROM STDIN reads"),
+        (
+            "SELECT 1;\nCOPY t (a, b) FROM stdin;\n1\tO'B\n\\.\n",
+            "2:1",
+            "COPY FROM STDIN needs data that only psql can send",
+        ),
+        ("copy t from /* a /* b */ */ -- c\n STDIN with csv", "1:1", "COPY FROM STDIN needs"),
+        ("COPY t FROM STDOUT", "1:1", "COPY FROM STDIN needs"),
     ],
 )
 def test_what_cannot_be_cut_is_told_with_its_line_and_column(sql: str, place: str, told: str) -> None:

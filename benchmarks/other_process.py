@@ -1,4 +1,4 @@
-"""Servers in a process of their own: what they cost is none of what is measured in ours."""
+"""Servers in a process of their own, so that their cost is not part of a measurement."""
 
 import asyncio
 import multiprocessing
@@ -15,7 +15,7 @@ _context = multiprocessing.get_context("spawn")
 
 @contextmanager
 def in_another_process(opened: Callable[..., AbstractAsyncContextManager[T]], *arguments: Any) -> Iterator[T]:
-    """What `opened(*arguments)` yields there, for as long as we are in the `with`, or alive."""
+    """Yield what `opened(*arguments)` yields in a new process, which ends with the `with` or with this process."""
     ours, theirs = _context.Pipe()
     process = _context.Process(target=_main, args=(opened, arguments, theirs), daemon=True)
     process.start()
@@ -33,7 +33,7 @@ def _main(opened: Callable[..., AbstractAsyncContextManager[T]], arguments: tupl
 
 
 async def _until_closed(opening: AbstractAsyncContextManager[T], pipe: Connection) -> None:
-    """Until the other end of PIPE is closed, in whatever way that comes about."""
+    """Send the value, and wait until the other end of the pipe is closed, for whatever reason."""
     async with opening as value:
         pipe.send(value)
         with suppress(EOFError):
