@@ -16,9 +16,9 @@ from controller.database.pool.pool import Pool
 from controller.database.target import Pooler
 from controller.desired import Thresholds
 from controller.errors import ConfigurationError
-from controller.health.check import CheckResult, check
+from controller.health.check import check
 from controller.health.report import Report
-from controller.health.verdict import Health
+from controller.health.verdict import CheckResult, Health
 from controller.runtime.log_format import LogFormat
 from controller.web import answers
 

@@ -83,7 +83,9 @@ async def _run(desired: Desired, read_target: Callable[[], Target], source: Migr
         if stop.is_set():
             return "Stopping after a signal."
         report = store.get(key, datetime.now(UTC))
-        return None if report is None or report.ready else f"{report.reason}: {report.message}"
+        if report is None:
+            return "Starting: no report yet."
+        return None if report.ready else f"{report.reason}: {report.message}"
 
     async with serving(application(store, not_ready, version=__version__), listen.host, listen.port):
         # The engine is loaded in a thread: /live answers meanwhile.

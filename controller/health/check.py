@@ -1,7 +1,7 @@
 """A check of one database: does it answer, how fast, and what does it say of itself."""
 
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.database.connection import Connection
@@ -10,20 +10,7 @@ from controller.database.server_facts import SERVER_FACTS_QUERY, ServerFacts, pa
 from controller.database.target import Pooler
 from controller.desired import Thresholds
 from controller.errors import DashdbError
-from controller.health.verdict import Sample, Verdict, judge
-
-
-@dataclass(frozen=True, slots=True)
-class CheckResult:
-    """Result of one check.
-
-    Attributes:
-        facts: None where there was no answer.
-    """
-
-    sample: Sample
-    verdict: Verdict
-    facts: ServerFacts | None
+from controller.health.verdict import CheckResult, Sample, Verdict, judge
 
 
 def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> datetime:
@@ -35,10 +22,10 @@ async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None) ->
     """Check the database over one of the pool's connections; `due_by` says how long that takes at most."""
     try:
         async with pool.connection() as connection:
-            sample, facts = await measure(pool, connection)
+            sample, _ = await measure(pool, connection)
     except DashdbError as error:
-        sample, facts = failed_sample(pool, error), None
-    return CheckResult(sample, judge(sample, thresholds, previous), facts)
+        sample = failed_sample(pool, error)
+    return CheckResult(sample, judge(sample, thresholds, previous))
 
 
 async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFacts]:

@@ -29,6 +29,10 @@ class ReportStore:
         """Forget a database; no series of it remains."""
         self._reports.pop(key, None)
 
+    def latest(self, key: Key) -> Report | None:
+        """Return the report of one database as it was put, however old it is."""
+        return self._reports.get(key)
+
     def get(self, key: Key, now: datetime) -> Report | None:
         """Return the report of one database as it stands at `now`."""
         report = self._reports.get(key)

@@ -70,6 +70,14 @@ class Verdict:
         return cls(Health.UNHEALTHY, error.reason, error.message)
 
 
+@dataclass(frozen=True, slots=True)
+class CheckResult:
+    """Result of one check."""
+
+    sample: Sample
+    verdict: Verdict
+
+
 def judge(sample: Sample, thresholds: Thresholds, previous: Verdict | None) -> Verdict:
     """Return the verdict on `sample`; `previous` keeps a value near a threshold from flapping."""
     if sample.error is not None:

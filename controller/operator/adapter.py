@@ -31,18 +31,16 @@ class ResourceAdapter:
     """One resource of the cluster; implements `reconcile.loop.Adapter`.
 
     Attributes:
+        changed: set when the spec changed, or the resource is gone.
         resource: the newest version that is known; None once it is gone.
     """
 
-    def __init__(
-        self, resource: Resource, client: Client, *, service_namespace: str | None, changed: asyncio.Event
-    ) -> None:
-        """Take up RESOURCE; CHANGED wakes its loop.
-
-        A host without a dot is a Service in SERVICE_NAMESPACE; None outside a cluster.
-        """
+    def __init__(self, resource: Resource, client: Client, *, service_namespace: str | None) -> None:
+        """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
+        self.changed = asyncio.Event()
         self.resource: Resource | None = resource
-        self._changed = changed
+        self._generation = resource.generation
+        self._unposted: tuple[Event, ...] = ()
         self._client = client
         self._service_namespace = service_namespace
         self._secrets = SecretsOfNamespace(client, resource.namespace)
@@ -55,7 +53,7 @@ class ResourceAdapter:
             return
         self.resource = news
         if news.generation != known.generation or news.deleting:
-            self._changed.set()
+            self.changed.set()
 
     async def read_desired(self, *, due: bool) -> Desired | None:
         """Return the desired state; None once the resource is gone, or being deleted.
@@ -69,6 +67,7 @@ class ResourceAdapter:
         resource = self.resource
         if resource is None or resource.deleting:
             return None
+        self._generation = resource.generation
         if isinstance(resource.spec, str):
             raise ConfigurationError(resource.spec, reason="SpecInvalid")
         self._secrets.keep(resource.spec.connection.secret_names)
@@ -78,25 +77,31 @@ class ResourceAdapter:
         """Return True where one of the Secrets is another one now, or the resource is gone."""
         return self.resource is None or await self._secrets.changed()
 
+    def is_ready(self, result: ReconcileResult) -> bool:
+        """Return True where the resource is Ready."""
+        return result.ready
+
     async def report(self, result: ReconcileResult) -> None:
-        """Write the status where it differs, and post what happened."""
+        """Write the status where it differs, and post what happened; after a failed write, with the next result."""
+        self._unposted += result.events
         if self.resource is not None:
             previous = self.resource.status
-            status = status_of(result, generation=self.resource.generation, previous=previous)
-            await self._write(status, (*result.events, *events_between(previous, status)))
+            status = status_of(result, generation=self._generation, previous=previous)
+            await self._write(status, (*self._unposted, *events_between(previous, status)))
+            self._unposted = ()
 
     async def report_progress(self, progress: MigrationProgress) -> None:
         """Show in the status what a long migration does."""
         if self.resource is not None:
-            previous, generation = self.resource.status, self.resource.generation
-            await self._write(status_in_progress(previous, progress, generation, datetime.now(UTC)), ())
+            previous = self.resource.status
+            await self._write(status_in_progress(previous, progress, self._generation, datetime.now(UTC)), ())
 
     async def reject(self, error: ConfigurationError) -> None:
         """Show in the status that the spec cannot be read."""
         if self.resource is not None:
-            previous, generation = self.resource.status, self.resource.generation
+            previous = self.resource.status
             status = status_of_invalid_spec(
-                error.message, generation=generation, previous=previous, now=datetime.now(UTC)
+                error.message, generation=self._generation, previous=previous, now=datetime.now(UTC)
             )
             await self._write(status, ())
 
@@ -111,7 +116,10 @@ class ResourceAdapter:
         except ApiUnavailable as error:
             log.warning("the resource was not read anew", error=error.message)
             return  # the database is observed all the same
-        self.resource = found if found is not None and found.uid == known.uid else None
+        if found is not None and found.uid == known.uid:
+            self.observe(found)  # a watch event may have brought a newer one meanwhile
+        else:
+            self.resource = None
 
     async def _read_target(self, spec: DashboardDatabaseSpec) -> Target | ConfigurationError:
         """Return the database that spec and Secrets name, or what is wrong with them."""
@@ -144,7 +152,7 @@ class ResourceAdapter:
             written = await self._client.write_status(resource, wire)
             if written is None:
                 self.resource = None
-                self._changed.set()
+                self.changed.set()
                 return
             # A change of the spec that came in between is not lost: its generation is not the one we know.
             self.observe(written)

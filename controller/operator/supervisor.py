@@ -78,15 +78,14 @@ class Supervisor:
             await asyncio.wait(tasks, timeout=STOP_SECONDS)
 
     def _start(self, resource: Resource) -> None:
-        namespace, changed = self._service_namespace(resource.namespace), asyncio.Event()
-        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace, changed=changed)
+        namespace = self._service_namespace(resource.namespace)
+        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace)
         loop = ReconcileLoop(
             adapter,
             key=resource.key,
             store=self._store,
             migrations=self._migrations,
             limiter=self._limiter,
-            changed=changed,
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
         self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)

@@ -47,17 +47,26 @@ async def act(
 async def _migrate(
     action: Migrate, desired: Desired, pool: Pool, migrations: Migrations, on_progress: OnProgress
 ) -> Event | None:
+    wanted = desired.schema
+    settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
+    try:
+        done = await _run(action, settings, pool, migrations, on_progress)
+    finally:
+        on_progress(None)
+    message = _describe(done)
+    return Event("SchemaMigrated", message) if message else None
+
+
+async def _run(
+    action: Migrate, settings: RunSettings, pool: Pool, migrations: Migrations, on_progress: OnProgress
+) -> Plan:
     # Loaded by the first migration: a process that only watches does without it, and its memory.
     from controller.migrate.run.runner import Runner  # noqa: PLC0415
 
-    wanted = desired.schema
-    settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
     async with pool.connection() as connection:
         runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection)
         agreed = action.plan.sha256 if action.approved else None
-        done = await runner.run(migrations, action.plan.target, agreed=agreed)
-    message = _describe(done)
-    return Event("SchemaMigrated", message) if message else None
+        return await runner.run(migrations, action.plan.target, agreed=agreed)
 
 
 def _describe(plan: Plan) -> str:

@@ -126,7 +126,7 @@ def decide_templates(desired: Desired, observed: Observed, memory: Memory) -> Se
     if observed.templates is None:
         return Blocked(
             "TableMissing",
-            "The migrations made no table dashboard_template. Add it, or set spec.templates.seed to Disabled.",
+            "There is no table dashboard_template. Make it with the migrations, or switch seeding off.",
             Recovery.STALLED,
         )
     names = _to_be_written(observed.templates)
@@ -163,7 +163,7 @@ def _refused_by_policy(desired: Desired, schema: ObservedSchema, plan: Plan) -> 
 
 def _policy_answer(desired: Desired, plan: Plan) -> Blocked | None:
     if desired.suspend:
-        return _stalled("Suspended", f"{_pending(plan)}; spec.suspend is true, so nothing is changed.")
+        return _stalled("Suspended", f"{pending(plan)}; spec.suspend is true, so nothing is changed.")
     if desired.schema.policy is SchemaPolicy.AUTOMATIC:
         if not plan.reverts:
             return None
@@ -177,11 +177,11 @@ def _policy_answer(desired: Desired, plan: Plan) -> Blocked | None:
         return None
     if approved is None:
         return _stalled(
-            "ApprovalRequired", f"{_pending(plan)}. To run it, set spec.schema.approvedPlan to {plan.sha256}."
+            "ApprovalRequired", f"{pending(plan)}. To run it, set spec.schema.approvedPlan to {plan.sha256}."
         )
     return _stalled(
         "ApprovalOutdated",
-        f"{_pending(plan)}. The approved plan is another one; look at status.schema.plan and approve {plan.sha256}.",
+        f"{pending(plan)}. The approved plan is another one; look at status.schema.plan and approve {plan.sha256}.",
     )
 
 
@@ -189,7 +189,8 @@ def _stalled(reason: str, message: str) -> Blocked:
     return Blocked(reason, message, Recovery.STALLED)
 
 
-def _pending(plan: Plan) -> str:
+def pending(plan: Plan) -> str:
+    """Return what is pending, in words."""
     if not plan.steps:
         return f"What golang-migrate applied, up to version {plan.current}, is to be recorded"
     count = len(plan.steps)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
-from controller.reconcile.decide import Blocked, Migrate, Seed, decide_schema, decide_templates, listed
+from controller.reconcile.decide import Blocked, Migrate, Seed, decide_schema, decide_templates, listed, pending
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateDecision, TemplateState
@@ -102,8 +102,7 @@ def _schema(desired: Desired, observed: Observed, memory: Memory) -> Finding:
         failed = memory.failure(answer.key)
         if failed is not None:
             return Finding.of(failed.error)
-        text = f"{len(answer.plan.steps)} migrations are pending."
-        return Finding.bad("MigrationPending", text, Recovery.TRANSIENT)
+        return Finding.bad("MigrationPending", f"{pending(answer.plan)}.", Recovery.TRANSIENT)
     return _current_schema(desired, observed, memory)
 
 
@@ -116,10 +115,10 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
     if isinstance(schema.plan, DashdbError):
         return Finding(False, schema.plan.reason, schema.plan.message)
     if not schema.plan.empty and desired.schema.policy is SchemaPolicy.REPORT:
-        return Finding(False, "MigrationPending", f"{len(schema.plan.steps)} migrations are pending.")
+        return Finding(False, "MigrationPending", f"{pending(schema.plan)}.")
     version = schema.plan.current
     if schema.ahead:
-        text = f"Version {version} was applied by a newer release than this operator; it is left alone."
+        text = f"Version {version} was applied by a newer release than this one; it is left alone."
         return Finding.good("SchemaAhead", text)
     if memory.drift:  # it may well be an index that somebody needed: told, and no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
@@ -129,7 +128,7 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
 
 def _templates(desired: Desired, observed: Observed, memory: Memory, schema: Finding) -> Finding:
     if not desired.seed_templates:
-        return Finding.good("SeedingDisabled", "spec.templates.seed is Disabled.")
+        return Finding.good("SeedingDisabled", "Seeding is switched off.")
     if observed.templates is None and schema.blocks_ready:
         return Finding.unknown("SchemaNotCurrent", "The table of the templates is not there yet.")
     answer = decide_templates(desired, observed, memory)

@@ -7,7 +7,6 @@ results: the operator's reads a custom resource and writes its status, the sidec
 import asyncio
 import random
 import time
-from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -18,14 +17,15 @@ import structlog
 from controller.database.pool.pool import Pool
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError
-from controller.health.check import CheckResult, check, due_by
-from controller.health.report import STARTING, Key, Report
+from controller.health.check import check, due_by
+from controller.health.report import Key, Report
 from controller.health.store import ReportStore
-from controller.health.verdict import Health, Verdict
+from controller.health.verdict import CheckResult, Verdict
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.reconcile import Dependencies, reconcile
+from controller.reconcile.report import report_of, report_while_migrating
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
@@ -37,7 +37,7 @@ INPUT_POLL_SECONDS = 2.0
 PROGRESS_SECONDS = 2.0
 """A migration that takes longer than this, or waits for a lock, is reported while it runs, this often."""
 SETTLED_SECONDS = 0.5
-"""By which a try outlives the time-out of a lock to be called work and no wait."""
+"""Time beyond the lock timeout after which a try of a file is known to work, and not to wait for a lock."""
 ADAPTER_BACKOFF = Backoff(first=1.0, longest=15.0)
 """Between two tries where the adapter itself fails, such as at an API server that is away."""
 REJECTED_SECONDS = 3600.0
@@ -50,7 +50,12 @@ class Adapter(Protocol):
     """Connection to whoever asked for the database: the desired state comes from it, and results go to it.
 
     Errors of class DashdbError from any method mean that the asker cannot be reached; the loop tries again.
+
+    Attributes:
+        changed: set when the desired state changed; the next reconcile then begins at once.
     """
+
+    changed: asyncio.Event
 
     async def read_desired(self, *, due: bool) -> Desired | None:
         """Return the desired state as it is now; None where nobody asks for this database any more.
@@ -65,6 +70,10 @@ class Adapter(Protocol):
 
     async def inputs_changed(self) -> bool:
         """Return True where an input of `read_desired` is another one now; asked while nothing else can help."""
+        ...
+
+    def is_ready(self, result: ReconcileResult) -> bool:
+        """Return True where the database may be used; asked once for each result, before `report`."""
         ...
 
     async def report(self, result: ReconcileResult) -> None:
@@ -91,10 +100,8 @@ class ReconcileLoop:
         store: ReportStore,
         migrations: Callable[[], Migrations],
         limiter: Limiter,
-        changed: asyncio.Event | None = None,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
-        """Prepare the loop; CHANGED is set by whoever learns of a change, to begin the next reconcile at once."""
         self.key = key
         self._adapter = adapter
         self._store = store
@@ -103,26 +110,23 @@ class ReconcileLoop:
         self._memory = Memory()
         self._pool: Pool | None = None
         self._progress: MigrationProgress | None = None
-        self._changed = changed or asyncio.Event()
 
     async def run(self) -> None:
         """Reconcile again and again; what runs when the task is cancelled is rolled back."""
         failures, due = 0, False
         try:
             while True:
-                self._changed.clear()
-                wait, watch = ADAPTER_BACKOFF.pause(failures, random.random()), False  # noqa: S311 - no secret
+                self._adapter.changed.clear()
+                watch = False
                 try:
-                    desired = await self._adapter.read_desired(due=due)
+                    desired = await self._read_desired(due=due)
                     if desired is None:
                         return
-                    wait, watch = await self._reconcile(desired)
+                    wait, watch = (await self._reconcile(desired)) if isinstance(desired, Desired) else (desired, False)
                     failures = 0
-                except ConfigurationError as error:
-                    await self._reject(error)
-                    wait, failures = REJECTED_SECONDS, 0
                 except DashdbError as error:
                     log.warning("not reconciled", reason=error.reason, error=error.message)
+                    wait = ADAPTER_BACKOFF.pause(failures, random.random())  # noqa: S311 - no secret
                     failures += 1
                 except Exception as fault:  # noqa: BLE001 - one database's fault is not the end of its loop
                     log_fault(fault)
@@ -131,15 +135,17 @@ class ReconcileLoop:
         finally:
             await self._close_pool()
 
-    async def _reject(self, error: ConfigurationError) -> None:
-        due = datetime.now(UTC) + timedelta(seconds=REJECTED_SECONDS)
-        verdict = Verdict.unhealthy(error)
-        report = Report(verdict, None, ready=False, reason=error.reason, message=error.message, due_by=due)
-        self._store.put(self.key, report)
+    async def _read_desired(self, *, due: bool) -> Desired | float | None:
+        """Return the desired state; or, of one that makes no sense, the seconds until it is read again."""
         try:
-            await self._adapter.reject(error)
-        except DashdbError as unreported:
-            log.warning("not reported", reason=unreported.reason, error=unreported.message)
+            return await self._adapter.read_desired(due=due)
+        except ConfigurationError as error:
+            rejected = error
+        report_due = datetime.now(UTC) + timedelta(seconds=REJECTED_SECONDS)
+        verdict, reason, message = Verdict.unhealthy(rejected), rejected.reason, rejected.message
+        self._store.put(self.key, Report(verdict, None, ready=False, reason=reason, message=message, due_by=report_due))
+        await self._adapter.reject(rejected)
+        return REJECTED_SECONDS
 
     async def _reconcile(self, desired: Desired) -> tuple[float, bool]:
         """Reconcile once; return the seconds to wait, and whether a changed input is worth looking for meanwhile."""
@@ -156,7 +162,8 @@ class ReconcileLoop:
             reconciling.cancel()
             await asyncio.wait([reconciling])  # what was begun is rolled back before anything else
         self._memory = result.memory
-        self._store.put(self.key, _report(result, _due_by(desired, result.wait_seconds)))
+        due, ready = _due_by(desired, result.wait_seconds), self._adapter.is_ready(result)
+        self._store.put(self.key, report_of(result, due, ready=ready))
         await self._adapter.report(result)
         log.debug("reconciled", ready=result.ready, duration_seconds=round(time.monotonic() - started, 3))
         return result.wait_seconds, result.watch_inputs
@@ -174,7 +181,7 @@ class ReconcileLoop:
                 if reconciling.done() or progress is None:
                     continue
                 if checking is not None and checking.done():
-                    self._store_check(checking.result(), desired, progress)
+                    self._store_check(checking, desired, progress)
                     checking = None
                 if checking is None and pool is not None and time.monotonic() >= check_at:
                     check_at = time.monotonic() + desired.interval_seconds
@@ -187,18 +194,29 @@ class ReconcileLoop:
                 await asyncio.wait([checking])
 
     async def _report_progress(self, progress: MigrationProgress) -> None:
+        """Show the progress; a failure to do so is no reason to roll back hours of work."""
         try:
             await self._adapter.report_progress(progress)
-        except DashdbError as error:  # no reason to roll back hours of work
+        except DashdbError as error:
             log.warning("progress not shown", error=error.message)
+        except Exception as fault:  # noqa: BLE001 - see above
+            log_fault(fault)
 
-    def _note_progress(self, progress: MigrationProgress) -> None:
+    def _note_progress(self, progress: MigrationProgress | None) -> None:
         self._progress = progress
 
-    def _store_check(self, found: CheckResult, desired: Desired, progress: MigrationProgress) -> None:
-        before = self._store.get(self.key, datetime.now(UTC))
+    def _store_check(
+        self, checking: "asyncio.Task[CheckResult]", desired: Desired, progress: MigrationProgress
+    ) -> None:
+        """Keep the result of a check beside a migration, which a fault of the check must not roll back."""
+        fault = checking.exception()
+        if isinstance(fault, Exception):
+            log_fault(fault)
+            return
         due = _due_by(desired, desired.interval_seconds)
-        self._store.put(self.key, _while_migrating(before, found, progress.message, due))
+        self._store.put(
+            self.key, report_while_migrating(self._store.latest(self.key), checking.result(), progress, due)
+        )
 
     async def _wait(self, seconds: float, *, watch_inputs: bool) -> bool:
         """Wait for the due time or a change; True where it became due."""
@@ -207,11 +225,11 @@ class ReconcileLoop:
             poll = INPUT_POLL_SECONDS * random.uniform(0.9, 1.0)  # noqa: S311 - no secret
             try:
                 async with asyncio.timeout(min(left, poll) if watch_inputs else left):
-                    await self._changed.wait()
+                    await self._adapter.changed.wait()
             except TimeoutError:
                 if not watch_inputs or not await self._inputs_changed():
                     continue
-            self._memory = replace(self._memory, failures=0)
+            self._memory = replace(self._memory, failures=0, failed=())
             return False
         return True
 
@@ -229,7 +247,10 @@ class ReconcileLoop:
             await self._close_pool()
             return None
         if self._pool is not None and (self._pool.target, self._pool.settings) != (target, desired.pool):
-            log.info("the way to the database changed", database=target.description)
+            log.info("connection settings changed", database=target.description)
+            # Another database begins with an empty memory, and another role may succeed where this one failed.
+            same = self._pool.target.description == target.description
+            self._memory = replace(self._memory, failed=()) if same else Memory()
             await self._close_pool()
         if self._pool is None:
             self._pool = Pool(target, desired.pool)
@@ -245,30 +266,6 @@ def _is_settled(progress: MigrationProgress, desired: Desired) -> bool:
     """Return False for a try that is younger than a lock's time-out: it may be one of many, and give way to a wait."""
     settled = desired.schema.lock_timeout_ms / 1000 + SETTLED_SECONDS
     return progress.waits or time.monotonic() - progress.since >= settled
-
-
-def _report(result: ReconcileResult, due: datetime) -> Report:
-    schema, templates = result.memory.schema, result.observed.templates
-    return Report(
-        verdict=result.observed.verdict,
-        sample=result.observed.sample,
-        ready=result.ready,
-        reason=result.summary.reason,
-        message=result.summary.message,
-        due_by=due,
-        schema_version=schema.version if schema else None,
-        pending=schema.pending if schema else None,
-        dirty=schema.dirty if schema else None,
-        templates=Counter(each.state.value for each in templates) if isinstance(templates, tuple) else {},
-    )
-
-
-def _while_migrating(before: Report | None, found: CheckResult, message: str, due: datetime) -> Report:
-    """Return what was known before the migration, with what a check beside it found."""
-    if before is None or before.reason == STARTING:
-        before = Report(found.verdict, None, ready=False, reason="Migrating", message=message, due_by=due)
-    ready = before.ready and found.verdict.health is not Health.UNHEALTHY
-    return replace(before, verdict=found.verdict, sample=found.sample, ready=ready, due_by=due)
 
 
 def _due_by(desired: Desired, wait: float) -> datetime:

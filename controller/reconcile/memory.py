@@ -43,7 +43,9 @@ class Memory:
         verdict: the last one, for its hysteresis.
         failures: reconciles in a row that did not end in ready.
         failed: actions that failed, one for each kind of action.
+        identity: of the database that was seen last; another one begins with an empty memory.
         schema: the last summary that was seen.
+        templates: states of the system templates that were seen last.
         drift: changes made by hand that the last comparison found, in words.
         maintenance_due, comparison_due: when the next round is due; None before the first reconcile.
     """
@@ -51,7 +53,9 @@ class Memory:
     verdict: Verdict | None = None
     failures: int = 0
     failed: tuple[FailedAction, ...] = ()
+    identity: str | None = None
     schema: SchemaSummary | None = None
+    templates: tuple[str, ...] = ()
     drift: tuple[str, ...] = ()
     maintenance_due: datetime | None = None
     comparison_due: datetime | None = None
@@ -73,11 +77,27 @@ class Memory:
     def observed(self, observed: Observed, desired: Desired) -> Self:
         """Return the memory after an observation."""
         after = replace(self, verdict=observed.verdict)
+        if observed.facts is not None:
+            if self.identity not in (None, observed.facts.identity):
+                after = replace(after, failed=(), schema=None, templates=(), drift=(), comparison_due=observed.now)
+            after = replace(after, identity=observed.facts.identity)
         if isinstance(observed.schema, ObservedSchema):
             after = replace(after, schema=observed.schema.summary)
+        if isinstance(observed.templates, tuple):
+            after = replace(after, templates=tuple(each.state.value for each in observed.templates))
         if observed.drift is not None:
             after = replace(after, drift=observed.drift, comparison_due=_next_round(desired, observed.now))
         return after
+
+    def regressed(self, observed: Observed) -> bool:
+        """Return True where the database is another one than before, or is at a lower version."""
+        if observed.facts is None or not isinstance(observed.schema, ObservedSchema) or self.schema is None:
+            return False
+        return observed.facts.identity != self.identity or observed.schema.summary.version < self.schema.version
+
+    def retries_in(self, now: datetime) -> list[float]:
+        """Return the seconds until each failed action may be tried again, without those that already may."""
+        return [(each.retry_at - now).total_seconds() for each in self.failed if each.retry_at > now]
 
     def failure(self, key: str) -> FailedAction | None:
         """Return what is known of the last try of `key`."""

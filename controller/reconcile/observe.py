@@ -115,7 +115,7 @@ def _plan(desired: Desired, migrations: Callable[[], Migrations], history: Histo
 
 
 async def _read_templates(desired: Desired, connection: Connection) -> tuple[TemplateDecision, ...] | None:
-    async with in_schema(connection, desired.schema.name):
+    async with in_schema(connection, desired.schema.name, read_only=True):
         if not await has_table(connection):
             return None
         return decide(shipped_templates(), await read_rows(connection))

@@ -3,7 +3,7 @@
 import random
 from collections.abc import Callable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 
 import structlog
@@ -19,7 +19,7 @@ from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import observe, unreachable
 from controller.reconcile.observed import Observed
-from controller.reconcile.result import Event, OnProgress, ReconcileResult
+from controller.reconcile.result import Event, MigrationProgress, OnProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 
@@ -36,7 +36,7 @@ interval is a promise."""
 
 @dataclass(frozen=True, slots=True)
 class Dependencies:
-    """Needs of a reconcile besides the desired state.
+    """Functions and objects that a reconcile uses, besides the desired state and the pool.
 
     Attributes:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
@@ -57,34 +57,35 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
     Args:
         pool: to `desired.target`; None where that is an error.
     """
-    memory = memory.scheduled(desired, datetime.now(UTC), _chance())
-    events: tuple[Event, ...] = ()
+    reconciliation = _Reconciliation(desired, dependencies, memory.scheduled(desired, datetime.now(UTC), _chance()))
     try:
-        if pool is None or isinstance(desired.target, DashdbError):
-            error = desired.target if isinstance(desired.target, DashdbError) else InternalError("There is no pool.")
-            observed = unreachable(error)
+        if pool is not None:
+            observed = await reconciliation.run(pool)
         else:
-            observed, memory, events = await _Reconciliation(desired, pool, dependencies, memory).run()
+            no_pool = InternalError("There is no pool of connections.")
+            observed = unreachable(desired.target if isinstance(desired.target, DashdbError) else no_pool)
+        return _concluded(desired, observed, reconciliation)
     except Exception as fault:  # noqa: BLE001 - whatever it is, the next reconcile may do better
         log_fault(fault)
         ours = InternalError("This program met a fault of its own, and tries again. Its log says where.")
-        observed = unreachable(ours)
-        memory = memory.observed(observed, desired)
-    return _concluded(desired, observed, memory, events)
+        return _concluded(desired, unreachable(ours), reconciliation)
 
 
 @dataclass(slots=True)
 class _Reconciliation:
-    """Reconcile of a database that has an address."""
+    """Reconcile under way, with what it has done and learned so far."""
 
     desired: Desired
-    pool: Pool
     dependencies: Dependencies
     memory: Memory
     events: list[Event] = field(default_factory=list)
+    regressed: bool = False
 
-    async def run(self) -> tuple[Observed, Memory, tuple[Event, ...]]:
-        observed = await self._observe()
+    async def run(self, pool: Pool) -> Observed:
+        """Observe, decide and act until nothing is left to do; return the last observation."""
+        before = self.memory
+        observed = await self._observe(pool)
+        self.regressed = before.regressed(observed)
         async with AsyncExitStack() as place:
             for number in range(MOST_ACTIONS):
                 action = decide(self.desired, observed, self.memory)
@@ -93,23 +94,25 @@ class _Reconciliation:
                     break
                 if number == 0:  # one place to the end: who has begun gets ready before others begin
                     await place.enter_async_context(self.dependencies.limiter.one())
-                observed, failed = await self._perform(action, observed)
+                observed, failed = await self._perform(action, observed, pool)
                 if failed:
                     break
-        return observed, self.memory, tuple(self.events)
+        return observed
 
-    async def _observe(self, before: Observed | None = None) -> Observed:
-        observed = await observe(self.desired, self.pool, self.dependencies.migrations, self.memory, before=before)
+    async def _observe(self, pool: Pool, before: Observed | None = None) -> Observed:
+        observed = await observe(self.desired, pool, self.dependencies.migrations, self.memory, before=before)
         self.memory = self.memory.observed(observed, self.desired)
         return observed
 
-    async def _perform(self, action: Action, before: Observed) -> tuple[Observed, bool]:
+    async def _perform(self, action: Action, before: Observed, pool: Pool) -> tuple[Observed, bool]:
         """Perform `action` and observe what came of it; True where it failed."""
-        error = await self._attempt(action)
-        observed = await self._observe(None if error is not None else before)
+        if isinstance(action, Maintain):  # whatever comes of it, the next round is due an interval later
+            self.memory = self.memory.maintained(self.desired, before.now)
+        error = await self._attempt(action, pool)
+        observed = await self._observe(pool, None if error is not None else before)
         if isinstance(action, Maintain):
-            self.memory = self.memory.maintained(self.desired, observed.now)
-        elif error is None:
+            return observed, error is not None
+        if error is None:
             self.memory = self.memory.succeeded(action.key)
         elif observed.connection_error is None:  # else it is the connection that failed
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
@@ -117,12 +120,11 @@ class _Reconciliation:
             self.memory = self.memory.migrated(self.desired, observed.now)
         return observed, error is not None
 
-    async def _attempt(self, action: Action) -> DashdbError | None:
+    async def _attempt(self, action: Action, pool: Pool) -> DashdbError | None:
         """Perform `action`; return the error where it did not succeed."""
         name = type(action).__name__
-        migrations, on_progress = self.dependencies.migrations, self.dependencies.on_progress
         try:
-            done = await act(action, self.desired, self.pool, migrations, on_progress)
+            done = await act(action, self.desired, pool, self.dependencies.migrations, self._on_progress)
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)
             if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same
@@ -133,14 +135,20 @@ class _Reconciliation:
             self.events.append(done)
         return None
 
+    def _on_progress(self, progress: MigrationProgress | None) -> None:
+        self.dependencies.on_progress(progress and replace(progress, regressed=self.regressed))
 
-def _concluded(desired: Desired, observed: Observed, memory: Memory, events: tuple[Event, ...]) -> ReconcileResult:
+
+def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconciliation) -> ReconcileResult:
+    memory = reconciliation.memory.observed(observed, desired)
     findings = find(desired, observed, memory)
     found = summary(findings)
     ready = found is READY
     interval = Backoff(desired.interval_seconds, desired.interval_seconds, INTERVAL_JITTER)
     retry = Backoff(FIRST_RETRY_SECONDS, desired.longest_retry_seconds)
     wait = (interval if ready else retry).pause(memory.failures, _chance())
+    wait = min([wait, *memory.retries_in(observed.now)])
+    events = tuple(reconciliation.events)
     return ReconcileResult(observed, findings, found, events, wait, memory.concluded(ready=ready))
 
 

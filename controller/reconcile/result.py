@@ -29,15 +29,18 @@ class MigrationProgress:
     Attributes:
         since: when this try of its file began; seconds of the monotonic clock.
         waits: for a lock that another session holds.
+        regressed: the database is another one than before, or has lost what was migrated: nobody may use it until the
+            migration is over.
     """
 
     message: str
     since: float
     waits: bool = False
+    regressed: bool = False
 
 
-OnProgress = Callable[[MigrationProgress], None]
-"""Is called while a migration runs, at each statement and each wait; returns at once."""
+OnProgress = Callable[[MigrationProgress | None], None]
+"""Callback of a running migration, at each statement and each wait, and with None at its end; returns at once."""
 
 
 @dataclass(frozen=True, slots=True)

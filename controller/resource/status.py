@@ -68,7 +68,7 @@ class TemplateStatus(_Model):
     """One system template."""
 
     name: str = Field(max_length=256)
-    state: str = Field(max_length=32, description="Current, Missing, Outdated, Customized or Conflict.")
+    state: str = Field(max_length=32, description="Current, Missing, Outdated, Customized, Unreadable or Conflict.")
     version: str | None = Field(None, max_length=32, description="Version in the database.")
 
 

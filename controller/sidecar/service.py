@@ -12,6 +12,7 @@ from controller.errors import ConfigurationError
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
+from controller.reconcile.findings import Aspect
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.result import MigrationProgress, ReconcileResult
@@ -26,26 +27,41 @@ POOL_CLOSE_SECONDS = 1.0
 
 
 class SidecarAdapter:
-    """The database of this process; implements `reconcile.loop.Adapter`."""
+    """Database of this process; implements `reconcile.loop.Adapter`."""
 
     def __init__(self, desired: Desired, read_target: Callable[[], Target]) -> None:
         """Keep DESIRED; READ_TARGET is called before each reconcile, since certificates are renewed in place."""
+        self.changed = asyncio.Event()  # never set: options change only with the process
         self._desired = desired
         self._read_target = read_target
         self._logged: dict[str, str] = {}
+        self._prepared: tuple[str, int] | None = None
 
-    async def read_desired(self, *, due: bool) -> Desired:  # noqa: ARG002 - variables change only with the process
+    async def read_desired(self, *, due: bool) -> Desired:  # noqa: ARG002 - certificates are read anew at each call
         """Return what was asked for; certificates that cannot be read for a moment stay as they were."""
-        try:
-            self._desired = replace(self._desired, target=self._read_target())
-        except ConfigurationError as error:
-            log.warning("going on with the certificates as they were", error=error.message)
+        self._desired = replace(self._desired, target=self._target())
         return self._desired
 
     async def inputs_changed(self) -> bool:
         """Return True where a certificate was renewed."""
-        before = self._desired.target
-        return (await self.read_desired(due=True)).target != before
+        return self._target() != self._desired.target
+
+    def is_ready(self, result: ReconcileResult) -> bool:
+        """Return True where a backend may use the database.
+
+        It has to be as wanted once. From then on only a database that does not answer takes the backend out of service,
+        or one that was replaced or restored: a locked table, a new migration that fails or a template that a user gave
+        another one's name harms fewer people than all backends of a service going away at once.
+        """
+        facts, schema = result.observed.facts, result.memory.schema
+        seen = (facts.identity if facts else "", schema.version if schema else 0)
+        blocking = {aspect for aspect, each in result.findings.items() if each.blocks_ready}
+        if result.ready or (blocking == {Aspect.TEMPLATES_SEEDED} and result.summary.reason in _TEMPLATES_OF_USERS):
+            self._prepared = seen
+            return True
+        if blocking & {Aspect.CONNECTED, Aspect.HEALTHY} or self._prepared is None:
+            return False
+        return seen[0] == self._prepared[0] and seen[1] >= self._prepared[1]
 
     async def report(self, result: ReconcileResult) -> None:
         """Log what changed: each finding once, and whether the database is ready."""
@@ -56,6 +72,13 @@ class SidecarAdapter:
                 tell(_STATE[finding.holds], aspect=aspect, reason=finding.reason, text=finding.message)
         self._logged = {aspect: finding.reason for aspect, finding in found.items()}
 
+    def _target(self) -> Target | ConfigurationError:
+        try:
+            return self._read_target()
+        except ConfigurationError as error:
+            log.warning("going on with the certificates as they were", error=error.message)
+            return self._desired.target
+
     async def report_progress(self, progress: MigrationProgress) -> None:
         """Show nothing: the engine logs its progress itself."""
 
@@ -64,25 +87,17 @@ class SidecarAdapter:
         raise error
 
 
+_TEMPLATES_OF_USERS = ("TemplateConflict", "TemplateUnreadable")
+"""Reasons that a row of a user causes, beside which everything else is as wanted."""
 _STATE = {True: "as wanted", False: "not as wanted", None: "not known"}
 
 
 async def run_sidecar(
-    adapter: SidecarAdapter,
-    *,
-    key: Key,
-    store: ReportStore,
-    migrations: Callable[[], Migrations],
-    stop: StopSignal,
+    adapter: SidecarAdapter, *, key: Key, store: ReportStore, migrations: Callable[[], Migrations], stop: StopSignal
 ) -> None:
     """Work until `stop` is set; then what runs is rolled back and the pool is closed, within 10 s."""
     loop = ReconcileLoop(
-        adapter,
-        key=key,
-        store=store,
-        migrations=migrations,
-        limiter=Limiter(1),
-        pool_close_seconds=POOL_CLOSE_SECONDS,
+        adapter, key=key, store=store, migrations=migrations, limiter=Limiter(1), pool_close_seconds=POOL_CLOSE_SECONDS
     )
     working = asyncio.create_task(loop.run(), name="sidecar")
     stopping = asyncio.create_task(stop.wait(), name="stop")

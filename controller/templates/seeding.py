@@ -72,12 +72,15 @@ class TemplateResult:
 
 
 @asynccontextmanager
-async def in_schema(connection: asyncpg.Connection, schema: str | None) -> AsyncIterator[None]:
+async def in_schema(
+    connection: asyncpg.Connection, schema: str | None, *, read_only: bool = False
+) -> AsyncIterator[None]:
     """Look names up in `schema` for the time of a `with`, in a transaction; None leaves the search_path as it is."""
     if schema is None:
         yield
         return
-    async with transaction(connection):  # behind PgBouncer, a setting that outlives it would be another client's
+    # Local to a transaction: behind PgBouncer, a setting that outlives it would be another client's.
+    async with transaction(connection, read_only=read_only):
         await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
         yield
 

@@ -16,7 +16,7 @@ from controller.templates.seeding import seed as write
 from controller.templates.shipped import shipped_templates
 
 CHANGE_EXIT_CODE = 8
-CONFLICT_EXIT_CODE = 1
+NOT_WRITTEN_EXIT_CODE = 1
 
 T = TypeVar("T")
 
@@ -29,7 +29,7 @@ def command() -> None:
     changed.
 
     \b
-    Exit codes: 0 done or nothing to do, 1 failed or a conflict, 2 usage, 7 unreachable,
+    Exit codes: 0 done or nothing to do, 1 failed, or a template could not be written, 2 usage, 7 unreachable,
     8 something would change (only diff --exit-code).
     """
 
@@ -39,7 +39,8 @@ def command() -> None:
 def list_(invocation: OnDatabase) -> None:
     """Show each system template: its state, its version in the database and the shipped version.
 
-    Current, Missing, Outdated (the next seeding upgrades it), Customized (edited, and kept) or Conflict (its id or
+    Current, Missing, Outdated (the next seeding upgrades it), Customized (edited, and kept),
+    Unreadable (its JSON is beyond this program's limits) or Conflict (its id or
     name is taken by another one).
 
     \b
@@ -90,8 +91,8 @@ def seed(invocation: OnDatabase) -> None:
 
     done = _run(invocation, work)
     print_results(done, as_json=invocation.as_json)
-    if any(result.state is TemplateState.CONFLICT for result in done):
-        sys.exit(CONFLICT_EXIT_CODE)
+    if any(result.state in (TemplateState.CONFLICT, TemplateState.UNREADABLE) for result in done):
+        sys.exit(NOT_WRITTEN_EXIT_CODE)
 
 
 def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:

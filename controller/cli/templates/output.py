@@ -12,9 +12,9 @@ from controller.templates.changes import Change
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
 from controller.templates.seeding import TemplateResult
 
-_COLOURS = {"Current": "green", "Conflict": "red", "Customized": "cyan"}
+_COLOURS = {"Current": "green", "Unreadable": "red", "Conflict": "red", "Customized": "cyan"}
 _DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded"}
-_EXPLAINED = (TemplateState.CUSTOMIZED, TemplateState.CONFLICT)
+_EXPLAINED = (TemplateState.CUSTOMIZED, TemplateState.UNREADABLE, TemplateState.CONFLICT)
 """States in which a row differs and is kept; the output says why."""
 
 

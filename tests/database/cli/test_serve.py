@@ -1,12 +1,15 @@
 """`dashdb serve` as a process of its own beside a real PostgreSQL: how it starts, what it says, how it ends."""
 
+import asyncio
 import json
 import shutil
 import signal
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import partial
 from pathlib import Path
 
+import asyncpg
 import pytest
 
 from controller.migrate.files.folder import packaged_folder
@@ -63,6 +66,10 @@ def why_not_ready(sidecar: ServingProcess) -> str:
     status, body = sidecar.get("/ready")
     assert status == 503
     return str(json.loads(body)["reason"])
+
+
+def more_often(sidecar: ServingProcess, text: str, *, than: int) -> bool:
+    return sidecar.log.count(text) > than
 
 
 def wait_for_reason(sidecar: ServingProcess, reason: str) -> None:
@@ -165,6 +172,57 @@ def test_a_database_that_was_restored_in_place_is_migrated_and_seeded_again(
     wait_until(lambda: templates(postgres, database) == 4, what="the templates are back", seconds=30)
 
 
+def test_a_database_that_was_restored_is_not_ready_until_it_is_migrated(
+    serve: Serve, postgres: PostgresServer, database: Database, tmp_path: Path
+) -> None:
+    shutil.copytree(packaged_folder(), tmp_path, dirs_exist_ok=True)
+    sidecar = serve("--migrate", "--path", str(tmp_path), **database.environ)
+    write_migrations(tmp_path, {"V002_b.up.sql": "SELECT pg_sleep(8);"})
+    postgres.psql(database, sql="DROP SCHEMA public CASCADE; CREATE SCHEMA public")
+    wait_for_reason(sidecar, "Migrating")
+    assert sidecar.get_json("/api/v1/health")["status"] == "healthy"
+    sidecar.wait_ready()
+    assert applied(postgres, database) == ["1", "2"]
+
+
+async def test_a_locked_table_or_a_conflict_does_not_take_a_backend_out_of_service(
+    serve: Serve, database: Database
+) -> None:
+    sidecar = await asyncio.to_thread(serve, "--migrate", "--seed", **database.environ, DB_QUERY_TIMEOUT="500ms")
+    beside = await asyncpg.connect(database.dsn)
+    try:
+        for lock in ("dashboard_template", "schema_version"):
+            await beside.execute(f"BEGIN; LOCK TABLE {lock}")
+            noticed = partial(more_often, sidecar, '"reason": "Timeout"', than=sidecar.log.count('"reason": "Timeout"'))
+            await asyncio.to_thread(wait_until, noticed, what="the lock is noticed", seconds=30)
+            assert sidecar.is_ready()
+            await beside.execute("COMMIT")
+        await beside.execute("BEGIN; SET LOCAL dashdb.maintenance = 'on'")
+        await beside.execute("DELETE FROM dashboard_template WHERE id = 'template-notebook'")
+        await beside.execute(
+            "INSERT INTO dashboard_template (id, name, category, doc, created_by) "
+            "VALUES ('template-notebook', 'Mine', 'custom', '{}', 'ann'); COMMIT"
+        )
+        await asyncio.to_thread(
+            wait_until, lambda: "TemplateConflict" in sidecar.log, what="the conflict is noticed", seconds=30
+        )
+        assert sidecar.is_ready()
+    finally:
+        await beside.close()
+
+
+def test_a_template_in_conflict_from_the_start_does_not_keep_a_backend_waiting(
+    serve: Serve, postgres: PostgresServer, database: Database
+) -> None:
+    first = serve("--migrate", **database.environ)
+    assert first.stop() == 0
+    row = "('mine', 'Notebook', 'custom', '{}', 'ann')"
+    postgres.psql(database, sql=f"INSERT INTO dashboard_template (id, name, category, doc, created_by) VALUES {row}")
+    sidecar = serve("--migrate", "--seed", **database.environ)
+    assert templates(postgres, database) == 3
+    assert "TemplateConflict" in sidecar.log
+
+
 def test_a_migration_that_fails_is_told_and_taken_up_once_it_is_mended(
     serve: Serve, postgres: PostgresServer, database: Database, tmp_path: Path
 ) -> None:
@@ -189,7 +247,7 @@ def test_a_certificate_authority_that_is_renewed_in_place_is_taken_up(
     wait_for_reason(sidecar, "CertificateNotTrusted")
     authority.write_text(tls_postgres.ca_pem)
     sidecar.wait_ready()
-    assert "the way to the database changed" in sidecar.log
+    assert "connection settings changed" in sidecar.log
 
 
 def test_it_works_through_pgbouncer(serve: Serve, postgres: PostgresServer, database: Database) -> None:

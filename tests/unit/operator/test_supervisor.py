@@ -142,17 +142,15 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
-    changed = asyncio.Event()
-    client = cast("Client", ApiServer())
-    adapter = ResourceAdapter(resource(version=10), client, service_namespace=None, changed=changed)
+    adapter = ResourceAdapter(resource(version=10), cast("Client", ApiServer()), service_namespace=None)
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)
     adapter.observe(resource(version=11))
     assert adapter.resource == resource(version=11)
-    assert not changed.is_set(), "only a changed spec is a reason to wake"
+    assert not adapter.changed.is_set(), "only a changed spec is a reason to wake"
     adapter.observe(resource(version=12, generation=2))
     assert adapter.resource == resource(version=12, generation=2)
-    assert changed.is_set()
+    assert adapter.changed.is_set()
 
 
 async def test_a_spec_that_cannot_be_read_is_told_and_shown(

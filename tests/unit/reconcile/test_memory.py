@@ -1,5 +1,6 @@
 """What one reconcile leaves for the next."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -8,7 +9,7 @@ from controller.desired import Maintenance
 from controller.errors import DashdbError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
 from controller.reconcile.memory import FailedAction, Memory
 from controller.reconcile.observed import SchemaSummary
-from tests.unit.reconcile.observations import HEALTHY, NOW, desired, observed
+from tests.unit.reconcile.observations import FACTS, HEALTHY, NOW, desired, observed
 
 HOURLY = desired(maintenance=Maintenance(interval_seconds=3600))
 PLAN = "migrate sha256:one"
@@ -90,3 +91,28 @@ def test_jitter_lets_two_that_failed_together_fall_out_of_step() -> None:
     assert isinstance(first, FailedAction)
     assert isinstance(second, FailedAction)
     assert first.retry_at - second.retry_at == timedelta(seconds=0.5)
+
+
+def test_another_database_begins_with_an_empty_memory_and_is_compared_at_once() -> None:
+    known = Memory().observed(observed(1, 2, drift=("index ix missing",)), HOURLY)
+    known = known.failed_again("seed template-notebook", DatabaseUnavailable("full"), NOW, 0.0)
+    other = observed(facts=replace(FACTS, identity="8000/5"))
+    after = known.observed(other, HOURLY)
+    assert (after.failed, after.drift, after.templates) == ((), (), ())
+    assert (after.comparison_due, after.identity) == (NOW, "8000/5")
+    assert known.regressed(other)
+    assert known.observed(observed(1, 2), HOURLY).failed == known.failed
+
+
+def test_a_database_at_a_lower_version_than_before_has_regressed() -> None:
+    known = Memory().observed(observed(1, 2), HOURLY)
+    assert known.regressed(observed())
+    assert not known.regressed(observed(1, 2))
+    assert not Memory().regressed(observed())
+    assert not known.regressed(observed(schema=DatabaseUnavailable("locked")))
+
+
+def test_retries_are_counted_in_seconds_from_now_without_those_that_are_due() -> None:
+    known = Memory().failed_again(PLAN, MigrationFailed("refused"), NOW, 0.0)
+    assert known.retries_in(NOW) == [1.0]
+    assert known.retries_in(NOW + timedelta(seconds=1)) == []

@@ -2,15 +2,17 @@
 
 import logging
 from dataclasses import replace
+from datetime import timedelta
 from typing import Any, NoReturn, cast
 
 import pytest
 
 from controller.database.pool.pool import Pool
 from controller.desired import Desired
-from controller.errors import ConfigurationError, DatabaseUnavailable
+from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationLocked
 from controller.health.verdict import Verdict
 from controller.reconcile import reconcile as module
+from controller.reconcile.findings import Findings, find
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
@@ -92,3 +94,51 @@ async def test_a_fault_of_ours_is_a_result_and_its_text_is_not_told(
     said = "".join(capsys.readouterr()) + caplog.text
     assert "ValueError" in said
     assert text not in said
+
+
+async def test_the_next_reconcile_is_not_later_than_the_next_try_of_what_failed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return observed(1)
+
+    async def act(*_: Any, **__: Any) -> NoReturn:
+        raise MigrationLocked("held")
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    monkeypatch.setattr(module, "_chance", lambda: 0.0)
+    wanted, dependencies = desired(longest_retry_seconds=30.0), Dependencies(lambda: (), Limiter(1), no_progress)
+    result = await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=9))
+    assert (result.summary.reason, result.wait_seconds) == ("MigrationLocked", 1.0)
+
+
+async def test_a_fault_keeps_what_the_reconcile_learned_and_is_not_repeated_at_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return observed(1, 2)
+
+    async def act(*_: Any, **__: Any) -> NoReturn:
+        raise ValueError
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    dependencies = Dependencies(lambda: (), Limiter(1), no_progress)
+    result = await reconcile(desired(), cast("Pool", object()), dependencies, Memory(maintenance_due=NOW))
+    assert (result.ready, result.summary.reason) == (False, "InternalError")
+    assert result.memory.schema is not None
+    assert result.memory.maintenance_due == NOW + timedelta(hours=1)
+
+
+async def test_a_fault_in_the_findings_is_a_result_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    faults = [ValueError()]
+
+    def broken(*arguments: Any) -> Findings:
+        if faults:
+            raise faults.pop()
+        return find(*arguments)
+
+    monkeypatch.setattr(module, "find", broken)
+    result = await concluded(monkeypatch, observed(1, 2), desired())
+    assert (result.ready, result.summary.reason) == (False, "InternalError")

@@ -1,0 +1,45 @@
+"""Reports for the endpoints, out of the result of a reconcile, or of a check beside a long migration. Pure."""
+
+from collections import Counter
+from dataclasses import replace
+from datetime import datetime
+
+from controller.health.report import Report
+from controller.health.verdict import CheckResult, Health
+from controller.reconcile.result import MigrationProgress, ReconcileResult
+
+
+def report_of(result: ReconcileResult, due: datetime, *, ready: bool) -> Report:
+    """Return the report of a result; of what was not observed this time, the last knowledge."""
+    schema = result.memory.schema
+    return Report(
+        verdict=result.observed.verdict,
+        sample=result.observed.sample,
+        ready=ready,
+        reason=result.summary.reason,
+        message=result.summary.message,
+        due_by=due,
+        schema_version=schema.version if schema else None,
+        pending=schema.pending if schema else None,
+        dirty=schema.dirty if schema else None,
+        templates=Counter(result.memory.templates),
+    )
+
+
+def report_while_migrating(
+    before: Report | None, found: CheckResult, progress: MigrationProgress, due: datetime
+) -> Report:
+    """Return what was known before the migration, with what a check beside it found."""
+    healthy = found.verdict.health is not Health.UNHEALTHY
+    if before is not None and before.ready and not progress.regressed:
+        return replace(before, verdict=found.verdict, sample=found.sample, ready=healthy, due_by=due)
+    known = before or Report(found.verdict, None, ready=False, reason="", message="", due_by=due)
+    return replace(
+        known,
+        verdict=found.verdict,
+        sample=found.sample,
+        ready=False,
+        reason="Migrating" if healthy else found.verdict.reason,
+        message=progress.message if healthy else found.verdict.warning or "",
+        due_by=due,
+    )

@@ -1,0 +1,80 @@
+"""What the adapter of a resource claims, keeps and repeats."""
+
+from dataclasses import replace
+from typing import Any, cast
+
+import pytest
+
+from controller.operator import adapter as module
+from controller.operator.adapter import ResourceAdapter
+from controller.operator.client import ApiUnavailable, Client
+from controller.operator.resource import Resource
+from controller.reconcile.findings import find, summary
+from controller.reconcile.memory import Memory
+from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
+from tests.unit.operator.test_supervisor import ApiServer, resource
+from tests.unit.reconcile.observations import desired, observed
+
+
+def result(*events: Event) -> ReconcileResult:
+    seen, memory = observed(1, 2), Memory()
+    findings = find(desired(), seen, memory)
+    return ReconcileResult(seen, findings, summary(findings), events, 30.0, memory)
+
+
+@pytest.fixture
+def api() -> ApiServer:
+    return ApiServer()
+
+
+@pytest.fixture
+def adapter(api: ApiServer) -> ResourceAdapter:
+    return ResourceAdapter(resource(), cast("Client", api), service_namespace=None)
+
+
+async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(
+    adapter: ResourceAdapter, api: ApiServer
+) -> None:
+    await adapter.read_desired(due=False)
+    adapter.observe(resource(version=5, generation=2))
+    api.resource = resource(version=5, generation=2)
+    await adapter.report_progress(MigrationProgress("Running V002.", 0.0))
+    assert {c.observed_generation for c in api.resource.status.conditions} == {1}
+    await adapter.report(result())
+    assert api.resource.status.observed_generation == 1
+    assert adapter.changed.is_set()
+    await adapter.read_desired(due=False)
+    await adapter.report(result())
+    assert api.resource.status.observed_generation == 2
+
+
+async def test_a_read_does_not_undo_what_the_watch_has_brought_meanwhile(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    newer = resource(version=9, generation=2)
+
+    async def read(*_: str) -> Resource:
+        adapter.observe(newer)
+        return resource(version=4)
+
+    monkeypatch.setattr(api, "read_resource", read)
+    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
+    await adapter.read_desired(due=True)
+    assert adapter.resource == newer
+
+
+async def test_events_of_a_status_that_could_not_be_written_are_posted_with_the_next(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def away(*_: Any) -> None:
+        raise ApiUnavailable("PATCH", 0)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(api, "write_status", away)
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result(Event("SchemaMigrated", "Applied V002.")))
+    assert api.events == []
+    await adapter.report(result())
+    assert api.events == ["SchemaMigrated", "Ready"]
+    await adapter.report(replace(result()))
+    assert api.events == ["SchemaMigrated", "Ready"]

@@ -1,0 +1,126 @@
+"""The loop goes on whatever happens around a reconcile, and never rolls a migration back for it."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import Any, NoReturn
+
+import pytest
+
+from controller.desired import Desired
+from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable
+from controller.health.store import ReportStore
+from controller.reconcile import loop as module
+from controller.reconcile.limiter import Limiter
+from controller.reconcile.loop import ReconcileLoop
+from controller.reconcile.memory import Memory
+from controller.reconcile.result import MigrationProgress, ReconcileResult
+from controller.runtime.backoff import Backoff
+from tests.unit.reconcile.observations import desired
+
+KEY = ("team-a", "perses")
+
+
+class ScriptedAdapter:
+    """An asker whose answers a test sets."""
+
+    def __init__(self) -> None:
+        self.changed = asyncio.Event()
+        self.desired: Desired | DashdbError | None = desired(interval_seconds=0.01)
+        self.rejections: list[str] = []
+        self.reject_with: list[Exception] = []
+        self.progress: list[str] = []
+        self.results: asyncio.Queue[ReconcileResult] = asyncio.Queue()
+
+    async def read_desired(self, *, due: bool) -> Desired | None:
+        if isinstance(self.desired, DashdbError):
+            raise self.desired
+        return self.desired
+
+    async def inputs_changed(self) -> bool:
+        return False
+
+    def is_ready(self, result: ReconcileResult) -> bool:
+        return result.ready
+
+    async def report(self, result: ReconcileResult) -> None:
+        self.results.put_nowait(result)
+
+    async def report_progress(self, progress: MigrationProgress) -> None:
+        self.progress.append(progress.message)
+        raise ValueError
+
+    async def reject(self, error: ConfigurationError) -> None:
+        self.rejections.append(error.reason)
+        if self.reject_with:
+            raise self.reject_with.pop(0)
+
+
+@pytest.fixture
+def adapter() -> ScriptedAdapter:
+    return ScriptedAdapter()
+
+
+@asynccontextmanager
+async def running(adapter: ScriptedAdapter, store: ReportStore | None = None) -> AsyncIterator[asyncio.Task[None]]:
+    loop = ReconcileLoop(adapter, key=KEY, store=store or ReportStore(), migrations=lambda: (), limiter=Limiter(1))
+    task = asyncio.create_task(loop.run())
+    try:
+        async with asyncio.timeout(10):
+            yield task
+    finally:
+        task.cancel()
+        await asyncio.wait([task])
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    while not condition():  # noqa: ASYNC110 - what it waits for is a count
+        await asyncio.sleep(0.005)
+
+
+async def test_it_ends_when_nobody_asks_for_the_database_any_more(adapter: ScriptedAdapter) -> None:
+    adapter.desired = None
+    async with running(adapter) as task:
+        await task
+
+
+@pytest.mark.parametrize("first", [DatabaseUnavailable("away"), ValueError("broken")])
+async def test_a_rejection_that_could_not_be_reported_is_reported_soon_again(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch, first: Exception
+) -> None:
+    monkeypatch.setattr(module, "ADAPTER_BACKOFF", Backoff(0.01, 0.01))
+    adapter.desired = ConfigurationError("wrong", reason="SpecInvalid")
+    adapter.reject_with = [first]
+    async with running(adapter):
+        await until(lambda: len(adapter.rejections) == 2)
+        await asyncio.sleep(0.05)
+        assert adapter.rejections == ["SpecInvalid", "SpecInvalid"], "and then no more"
+
+
+async def test_faults_beside_a_migration_do_not_roll_it_back(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    checks, cancelled, over = 0, 0, asyncio.Event()
+
+    async def check(*_: Any) -> NoReturn:
+        nonlocal checks
+        checks += 1
+        raise ValueError
+
+    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory) -> NoReturn:
+        nonlocal cancelled
+        dependencies.on_progress(MigrationProgress("Running V002.", 0.0, waits=True))
+        try:
+            await over.wait()
+        except asyncio.CancelledError:
+            cancelled += 1
+            raise
+        raise DatabaseUnavailable("over")
+
+    monkeypatch.setattr(module, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(module, "check", check)
+    monkeypatch.setattr(module, "reconcile", reconcile)
+    async with running(adapter):
+        await until(lambda: checks >= 3 and len(adapter.progress) >= 3)
+        assert cancelled == 0
+        over.set()
