@@ -4,7 +4,7 @@
     ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must correct it
     ├── MigrationFileError      a migration file cannot be used as it is
     ├── HistoryMismatch         the files disagree with what the database says was applied
-    ├── SchemaAhead             the database is newer than the files, and the verb had to act
+    ├── SchemaAhead             the database is newer than the files, and the command had to act
     ├── SchemaDirty             a file without a transaction stopped half-way
     ├── MigrationLocked         another runner held the lock until the deadline
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
@@ -76,7 +76,7 @@ class HistoryMismatch(DashdbError):
 
 
 class SchemaAhead(DashdbError):
-    """The database is at a version that the files do not know, and the verb had to act."""
+    """The database is at a version that the files do not know, and the command had to act."""
 
     reason = "SchemaAhead"
     exit_code = 6

@@ -1,10 +1,10 @@
--- Removes all that V001 made, with every dashboard, template, preference, token and audit row in it.
+-- Removes all that V001 created, with every dashboard, template, preference, token and audit row.
 
 DROP FUNCTION share_token_is_valid(uuid, inet), cleanup_expired_tokens(), update_template_usage_stats(), purge_audit_log(integer);
 DROP TABLE audit_log, share_token, user_preferences, dashboard, dashboard_template;
 DROP FUNCTION guard_audit_log(), guard_system_template(), in_maintenance(regclass), guard_dashboard_update(), keep_updated_at();
 DO $$ BEGIN
-    -- Only where this owner made it here, and nothing else has come to need it.
+    -- Only if the current user owns it in this schema, and no other object needs it.
     IF EXISTS (SELECT FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
                 WHERE e.extname = 'pg_trgm' AND n.nspname = current_schema()
                   AND pg_get_userbyid(e.extowner) = current_user) THEN

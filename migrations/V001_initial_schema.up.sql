@@ -1,7 +1,7 @@
--- The schema behind a dashboards service: dashboards, templates, preferences, share tokens, audit.
+-- The schema of a dashboards service: dashboards, templates, preferences, share tokens, audit.
 --
--- The sixth table, schema_version, is the history of the migration engine, which makes it together with the
--- first migration and removes it with the last (controller/migrate/history.py).
+-- The sixth table, schema_version, is the history of the migration engine, which creates it with the first
+-- migration and drops it with the last (controller/migrate/history).
 -- PostgreSQL 14 to 18. Needs CREATE on the schema, and CREATE on the database for a trusted extension.
 -- squawk-ignore-file prefer-text-field, prefer-bigint-over-int -- the dashboards service prescribes these types
 
@@ -29,12 +29,12 @@ CREATE TABLE dashboard_template (
     seeded_sha256 varchar(71)  CHECK (seeded_sha256 ~ '^sha256:[0-9a-f]{64}$')
 );
 
-COMMENT ON TABLE  dashboard_template IS 'Dashboards to start from: four system templates, kept by dashdb, and those of users';
+COMMENT ON TABLE  dashboard_template IS 'Templates for dashboards: four system templates, kept up to date by dashdb, and those of users';
 COMMENT ON COLUMN dashboard_template.doc IS 'A Perses dashboard document (kind Dashboard)';
-COMMENT ON COLUMN dashboard_template.variables IS 'The variables that doc asks for, as a JSON array';
+COMMENT ON COLUMN dashboard_template.variables IS 'The variables of doc, as a JSON array';
 COMMENT ON COLUMN dashboard_template.version IS 'Semantic version of the template, not of the row';
 COMMENT ON COLUMN dashboard_template.is_system IS 'Shipped and upgraded by dashdb; refuses DELETE';
-COMMENT ON COLUMN dashboard_template.usage_count IS 'Dashboards made from it; kept by update_template_usage_stats()';
+COMMENT ON COLUMN dashboard_template.usage_count IS 'Number of dashboards made from it; written by update_template_usage_stats()';
 COMMENT ON COLUMN dashboard_template.seeded_sha256 IS 'Digest of the content as dashdb last wrote it; differs from the row once a user has edited it; null in users'' own templates';
 
 CREATE INDEX dashboard_template_by_category_idx    ON dashboard_template (category, name);
@@ -63,10 +63,10 @@ CREATE TABLE dashboard (
     CONSTRAINT dashboard_project_name_key UNIQUE (project, name)
 );
 
-COMMENT ON TABLE  dashboard IS 'One dashboard a row; its panels, queries and time ranges live inside doc';
+COMMENT ON TABLE  dashboard IS 'One row for each dashboard; its panels, queries and time ranges are in doc';
 COMMENT ON COLUMN dashboard.doc IS 'A Perses dashboard document (kind Dashboard)';
-COMMENT ON COLUMN dashboard.version IS 'Optimistic lock: write the version that you read; every update ends one higher, a stale one is refused';
-COMMENT ON COLUMN dashboard.state IS 'draft, active or archived; never steps back';
+COMMENT ON COLUMN dashboard.version IS 'Optimistic lock: write the version that you read; every update adds one, a stale version is refused';
+COMMENT ON COLUMN dashboard.state IS 'draft, active or archived; only moves forward';
 COMMENT ON COLUMN dashboard.template_id IS 'The template that it was made from, as long as that exists';
 COMMENT ON COLUMN dashboard.refresh_interval IS 'Seconds between two refreshes in the browser';
 
@@ -100,7 +100,7 @@ CREATE TABLE user_preferences (
     updated_at               timestamptz  NOT NULL DEFAULT now()
 );
 
-COMMENT ON TABLE  user_preferences IS 'One row a user';
+COMMENT ON TABLE  user_preferences IS 'One row for each user';
 COMMENT ON COLUMN user_preferences.default_refresh_interval IS 'Seconds between two refreshes in the browser';
 COMMENT ON COLUMN user_preferences.timezone IS 'An IANA name such as Europe/Berlin';
 COMMENT ON COLUMN user_preferences.favorite_dashboards IS 'Dashboard ids as a JSON array, at most 50';
@@ -134,7 +134,7 @@ CREATE TABLE share_token (
         revoked = (revoked_at IS NOT NULL) AND (revoked OR revoked_by IS NULL))
 );
 
-COMMENT ON TABLE  share_token IS 'Links that open one dashboard without a login';
+COMMENT ON TABLE  share_token IS 'Tokens of links that open one dashboard without a login';
 COMMENT ON COLUMN share_token.permissions IS 'What the bearer may do';
 COMMENT ON COLUMN share_token.ip_restrictions IS 'Networks that the bearer must come from; null: any';
 COMMENT ON COLUMN share_token.expires_at IS 'Refused from this moment on; at most 7 days after created_at';
@@ -187,7 +187,7 @@ BEGIN
     NEW.updated_at := now();
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION keep_updated_at() IS 'Trigger: the time of the last change, whatever the client wrote';
+COMMENT ON FUNCTION keep_updated_at() IS 'Trigger: sets updated_at to the time of the change, whatever the client wrote';
 
 CREATE FUNCTION guard_dashboard_update() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
@@ -207,7 +207,7 @@ BEGIN
     END IF;
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION guard_dashboard_update() IS 'Trigger: optimistic lock on version; the state never steps back';
+COMMENT ON FUNCTION guard_dashboard_update() IS 'Trigger: optimistic lock on version; the state only moves forward';
 
 CREATE FUNCTION in_maintenance(guarded regclass) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -216,7 +216,7 @@ BEGIN ATOMIC
       FROM pg_catalog.pg_class AS c
      WHERE c.oid = guarded;
 END;
-COMMENT ON FUNCTION in_maintenance(regclass) IS 'True where the owner of the table has said SET LOCAL dashdb.maintenance = ''on''';
+COMMENT ON FUNCTION in_maintenance(regclass) IS 'True if the owner of the table has set dashdb.maintenance to ''on'' in this transaction';
 
 CREATE FUNCTION guard_system_template() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -230,14 +230,14 @@ BEGIN
     END IF;
     RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
 END $$;
-COMMENT ON FUNCTION guard_system_template() IS 'Trigger: no system template is lost by accident';
+COMMENT ON FUNCTION guard_system_template() IS 'Trigger: refuses to delete or truncate system templates outside of maintenance';
 
 CREATE FUNCTION guard_audit_log() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     RAISE EXCEPTION 'audit_log is append-only: % refused', TG_OP
         USING ERRCODE = 'insufficient_privilege', HINT = 'Old rows leave through purge_audit_log(retention_days).';
 END $$;
-COMMENT ON FUNCTION guard_audit_log() IS 'Trigger: what was written stays as it was written';
+COMMENT ON FUNCTION guard_audit_log() IS 'Trigger: refuses changes of audit rows';
 
 CREATE TRIGGER dashboard_guard_update BEFORE UPDATE ON dashboard
     FOR EACH ROW EXECUTE FUNCTION guard_dashboard_update();
@@ -257,8 +257,8 @@ CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
     EXECUTE FUNCTION guard_audit_log();
 
 
--- What the service and its maintenance call --------------------------------------------------------------------
--- BEGIN ATOMIC binds each name when the function is made: no search_path of a caller can redirect it.
+-- Functions for the service and its maintenance ----------------------------------------------------------------
+-- BEGIN ATOMIC binds each name when the function is created, so the search_path of a caller does not matter.
 
 CREATE FUNCTION share_token_is_valid(token uuid, address inet) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -270,7 +270,7 @@ BEGIN ATOMIC
            AND (t.ip_restrictions IS NULL OR address <<= ANY (t.ip_restrictions::inet[]))
     );
 END;
-COMMENT ON FUNCTION share_token_is_valid(uuid, inet) IS 'Is this token good for this address now? One index probe';
+COMMENT ON FUNCTION share_token_is_valid(uuid, inet) IS 'Whether the token is valid for the address now; one index lookup';
 
 CREATE FUNCTION cleanup_expired_tokens() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
@@ -279,7 +279,7 @@ BEGIN ATOMIC
     )
     SELECT count(*) FROM removed;
 END;
-COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes tokens 30 days after they expired; returns how many';
+COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes tokens 30 days after they expired; returns their number';
 
 CREATE FUNCTION update_template_usage_stats() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
@@ -295,7 +295,7 @@ BEGIN ATOMIC
     )
     SELECT count(*) FROM changed;
 END;
-COMMENT ON FUNCTION update_template_usage_stats() IS 'Counts the dashboards of each template; returns how many counts changed';
+COMMENT ON FUNCTION update_template_usage_stats() IS 'Counts the dashboards of each template; returns the number of changed templates';
 
 -- Maintenance stays on until the transaction ends: a SET clause would need a superuser for a setting of our own.
 CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql STRICT
@@ -308,5 +308,5 @@ BEGIN ATOMIC
     )
     SELECT count(*) FROM removed;
 END;
-COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null: none); returns how many; for the owner only';
+COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none); returns their number; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;

@@ -74,7 +74,7 @@ def _describe(plan: Plan) -> str:
     verb = "Reverted" if plan.reverts else "Applied"
     done = [f"{verb} {', '.join(step.label for step in plan.steps)}"] if plan.steps else []
     if plan.adopts:
-        done.insert(0, f"Took over from golang-migrate at version {plan.current}")
+        done.insert(0, f"Adopted the history of golang-migrate at version {plan.current}")
     return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else ""
 
 

@@ -76,7 +76,7 @@ class ConnectionSpec(_Model):
     )
     pooler: Pooler = Field(
         Pooler.NONE,
-        description="PgBouncer where one stands before PostgreSQL, in transaction mode; else None.",
+        description="PgBouncer if there is one in transaction mode in front of PostgreSQL; else None.",
     )
 
     @property
@@ -104,7 +104,7 @@ class PoolSpec(_Model):
     max_idle_connections: int = Field(10, ge=0, le=1000, description="Idle connections kept for later.")
     max_lifetime_seconds: int = Field(300, ge=1, le=86400, description="Age at which a connection is replaced.")
     max_idle_time_seconds: int = Field(60, ge=1, le=86400, description="Idle time after which a connection is closed.")
-    connect_timeout_seconds: int = Field(10, ge=1, le=300, description="Time for dialling and logging in.")
+    connect_timeout_seconds: int = Field(10, ge=1, le=300, description="Time for connecting and logging in.")
     query_timeout_seconds: int = Field(30, ge=1, le=3600, description="Time for one query; migrations are exempt.")
 
 
@@ -136,7 +136,7 @@ class SchemaSpec(_Model):
         1000,
         ge=10,
         le=60000,
-        description="Time that one statement of a migration may queue for a table's lock, and hold up the queries "
+        description="Time that one statement of a migration may wait for a table's lock, and block the queries "
         "behind it, before it is given up and tried again.",
     )
 
@@ -177,7 +177,7 @@ class MaintenanceSpec(_Model):
 class DashboardDatabaseSpec(_Model):
     """Desired state of one database."""
 
-    suspend: bool = Field(False, description="True: look and report, change nothing in the database.")
+    suspend: bool = Field(False, description="True: observe and report, change nothing in the database.")
     connection: ConnectionSpec
     pool: PoolSpec = Field(default_factory=PoolSpec)
     schema_: SchemaSpec = Field(default_factory=SchemaSpec, alias="schema")

@@ -28,7 +28,7 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        click.echo(f"Took over from golang-migrate at version {plan.current}.")
+        click.echo(f"Adopted the history of golang-migrate at version {plan.current}.")
     if not plan.steps:
         click.echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
@@ -55,7 +55,7 @@ def print_plan(
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        click.echo(f"takes over from golang-migrate, at version {plan.current}")
+        click.echo(f"adopts the history of golang-migrate, at version {plan.current}")
     for step in plan.steps:
         verb = "apply " if step.direction is Direction.UP else "revert"
         how = "" if step.script.transactional else ", statement by statement"

@@ -140,7 +140,7 @@ async def lock_out_golang_migrate(
                 raise LockedByRunner("golang-migrate, which is at work on this database")
 
         def report(who: str) -> None:
-            waiting("taking over from golang-migrate", who)
+            waiting("adopting golang-migrate's history", who)
 
         try:
             await retry_while_locked(

@@ -96,7 +96,9 @@ def test_what_it_applied_is_not_applied_again(theirs: Theirs) -> None:
     assert (plan["adopts_golang_migrate"], [s["version"] for s in plan["steps"]]) == (True, [3])
     assert theirs.tables == ["schema_migrations", "t1", "t2"], "looking changes nothing"
     done = theirs.ours("up")
-    assert done.stdout.startswith("Took over from golang-migrate at version 2.\nThe schema is at version 3; 1 file in")
+    assert done.stdout.startswith(
+        "Adopted the history of golang-migrate at version 2.\nThe schema is at version 3; 1 file in"
+    )
     assert theirs.history == ["1|up|golang-migrate", "2|up|golang-migrate", "3|up|run"]
     assert [m["state"] for m in theirs.told("status")["migrations"]] == ["applied"] * 3
     assert theirs.told("plan")["adopts_golang_migrate"] is False
