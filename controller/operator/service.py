@@ -61,6 +61,9 @@ class Operator:
             ConfigurationError: no way to the API server, or the CRD is not installed.
             MigrationFileError: the migrations cannot be used.
         """
+        # Else the first migration of all would wait for it.
+        import controller.migrate.run.runner  # noqa: F401, PLC0415
+
         source = MigrationSource(wanted.migrations)
         source.read()  # a bad folder is said at the start, not in every resource
         configuration = await load_configuration(wanted.kubeconfig, wanted.context)
