@@ -1,4 +1,4 @@
-"""What holds for all tests: how much they repeat."""
+"""Settings of all tests: the number of repetitions."""
 
 import pytest
 from hypothesis import settings

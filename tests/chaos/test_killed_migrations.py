@@ -67,7 +67,7 @@ def text_of(version: int, *, mixed: bool) -> str:
 
 @dataclass
 class Kills:
-    """How often a process was killed; of these, how often after it had applied files and before it had all."""
+    """Counts of kills: those that hit a process, and of these the ones after its first file and before its last."""
 
     hit: int = 0
     at_work: int = 0
@@ -92,13 +92,13 @@ class Migrated:
         )
 
     async def check(self) -> None:
-        """What has to hold at every moment."""
+        """Check the invariants that hold at every moment: no file ran twice, and none is half applied."""
         if await self.observer.fetchval("SELECT to_regclass('ran') IS NOT NULL"):
             assert await self.observer.fetch(TWICE) == []
             assert await self.observer.fetch(HALF, self.stepwise) == []
 
     async def check_nothing_is_at_work(self) -> None:
-        """No statement of a client that is dead, and no lock of it."""
+        """Wait until no statement and no lock of a dead client is left."""
 
         async def idle() -> bool:
             return not await self.observer.fetch(AT_WORK, self.database.user)

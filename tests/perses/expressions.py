@@ -1,4 +1,4 @@
-"""What Perses does with a document before Prometheus sees it: expressions with their variables filled in."""
+"""Expressions of a document with their variables filled in, as Perses sends them to Prometheus."""
 
 import json
 import re

@@ -37,7 +37,7 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on"}
 
 
 class PsqlError(SupportError):
-    """psql ended with an error; the message is what it wrote."""
+    """Error of psql; the message is its output."""
 
 
 class PostgresServer:
@@ -95,7 +95,7 @@ class PostgresServer:
 
     @property
     def folder(self) -> Path:
-        """Where the server keeps its data (`data`), its log (`log`) and its unix socket."""
+        """Folder of the server's data (`data`), its log (`log`) and its unix socket."""
         if self._folder is None:
             raise SupportError("use PostgresServer in a `with` statement")
         return self._folder

@@ -39,7 +39,7 @@ class ServingProcess:
         self.kill()
 
     def start(self, *, wait: bool = True) -> None:
-        """Starts it; with WAIT returns once it says that it is ready."""
+        """Start the process; with WAIT, return once it reports that it is ready."""
         if self._process is not None:
             raise SupportError("it already runs")
         with self.log_file.open("ab") as log:
@@ -59,7 +59,7 @@ class ServingProcess:
         return self.ended()
 
     def ended(self) -> int:
-        """Waits until it has ended by itself; the exit code, negative for a signal's number."""
+        """Wait until the process ends by itself; return its exit code, negative for a signal's number."""
         code = self._running().wait(STOP_SECONDS)
         self._process = None
         return code

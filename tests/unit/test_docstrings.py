@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("benchmarks", "controller")
+FOLDERS = ("benchmarks", "controller", "tests")
 CLAUSES = frozenset((
     "What", "Why", "How", "Where", "Whether", "Who", "Which", "As", "Of", "In", "For", "By", "With", "From", "To",
     "Until", "Above", "Below", "Between",
@@ -19,7 +19,7 @@ FUNCTION_PHRASES = ("True where ",)
 def test_no_docstring_begins_with_a_clause() -> None:
     paths = [path for folder in FOLDERS for path in sorted((ROOT / folder).rglob("*.py"))]
     names = {path: path.relative_to(ROOT).as_posix() for path in paths}
-    assert len(paths) > 150
+    assert len(paths) > 350
     found = [f"{names[path]}:{line}: {text}" for path in paths for line, text in clauses(path.read_text())]
     assert found == []
 
