@@ -29,7 +29,7 @@ EARLY = 5
 FILES = 100
 MOST_FILES_BETWEEN = 12
 LATEST_SECONDS = 0.8
-"""After its start, for an early kill."""
+"""Latest moment of an early kill, in seconds after the start of the process."""
 
 BEGIN, END = ("INSERT INTO ran VALUES ({n}, " + part + ");\n" for part in ("'begin'", "'end'"))
 TRANSACTIONAL = BEGIN + "CREATE TABLE t{n} (n int);\nSELECT pg_sleep(0.004);\nCREATE INDEX i{n} ON t{n} (n);\n" + END
@@ -59,7 +59,7 @@ SELECT 'advisory lock' FROM pg_locks WHERE locktype = 'advisory'
 
 
 def text_of(version: int, *, mixed: bool) -> str:
-    """MIXED: files without a transaction are among them."""
+    """Return the text of the file VERSION; with MIXED, some files have no transaction."""
     if 40 < version <= 80:
         return SHORT
     return STEPWISE if mixed and version % 7 == 0 else TRANSACTIONAL

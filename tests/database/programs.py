@@ -42,7 +42,7 @@ def dashdb_here(settings: Mapping[str, str], *arguments: str) -> Result:
 
 
 def write_migrations(folder: Path, contents: Mapping[str, str]) -> Path:
-    """CONTENTS maps up files to their text; a down file that does nothing is put beside each that has none."""
+    """Write CONTENTS, texts of up files by name; add a down file that does nothing where none is given."""
     for name, text in contents.items():
         (folder / name).write_text(text)
         down = folder / name.replace(".up.", ".down.")

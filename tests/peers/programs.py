@@ -32,7 +32,7 @@ class Peers:
     theirs: Database
 
     def write(self, contents: Mapping[str, str]) -> None:
-        """CONTENTS maps up files to their text; each gets a way down that does nothing."""
+        """Write the up files in CONTENTS, which maps names to texts, each with a down migration that does nothing."""
         write_migrations(self.folder, contents)
 
     def dashdb(self, *arguments: str) -> list[str]:
@@ -48,7 +48,7 @@ class Peers:
         return [str(goose()), self.theirs.dsn, str(self.folder / "goose"), *arguments]
 
     def write_goose(self, contents: Mapping[str, str], *, head: str = "") -> None:
-        """CONTENTS maps files to their statements up; HEAD stands above each."""
+        """Write the files of goose in CONTENTS, which maps names to up statements; each begins with HEAD."""
         (self.folder / "goose").mkdir(exist_ok=True)
         for name, text in contents.items():
             (self.folder / "goose" / name).write_text(f"{head}-- +goose Up\n{text}\n")

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 VARIABLE = "DASHDB_TESTS"
 LONG_FACTOR = 10
-"""How many times as many examples a property is tried with in the long form."""
+"""Factor by which a property is tried with more examples in the long form."""
 
 
 class Effort(StrEnum):

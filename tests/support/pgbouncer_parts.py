@@ -30,7 +30,7 @@ def command(program: Path, *arguments: str) -> list[str]:
 
 
 def runnable(program: Path, account: Account | None, folder: Path) -> Path:
-    """PROGRAM, or a copy in FOLDER of what was unpacked with it if ACCOUNT may not enter our cache."""
+    """Return PROGRAM, or a copy of its package in FOLDER if ACCOUNT may not enter our cache."""
     if account is None or _can_run(program, account):
         return program
     unpacked = cache_folder()

@@ -44,7 +44,7 @@ class PostgresServer:
     """PostgreSQL on a free port of 127.0.0.1; passwords are random and asked for on every way in."""
 
     def __init__(self, major: Major = 18, *, tls: bool = False, settings: Mapping[str, str] | None = None) -> None:
-        """SETTINGS are server parameters like {"max_connections": "20"}; TLS refuses plain connections."""
+        """Take server parameters as SETTINGS, like {"max_connections": "20"}; with TLS, refuse plain connections."""
         self.major: Major = major
         self.tls = tls
         self.host = "127.0.0.1"

@@ -24,7 +24,7 @@ class ServingProcess:
     """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
 
     def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        """LOG is appended to over restarts; ENVIRONMENT is all that it gets."""
+        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process."""
         self.port = free_port()
         self.log_file = log
         self._environment = environment
@@ -54,7 +54,7 @@ class ServingProcess:
         self._running().send_signal(number)
 
     def stop(self) -> int:
-        """SIGTERM, as Kubernetes ends a Pod; the exit code."""
+        """Send SIGTERM, as Kubernetes does to end a Pod; return the exit code."""
         self.signal(signal.SIGTERM)
         return self.ended()
 
@@ -65,7 +65,7 @@ class ServingProcess:
         return code
 
     def kill(self) -> None:
-        """SIGKILL, as a node that fails."""
+        """Send SIGKILL, which looks like a node that fails."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
