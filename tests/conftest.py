@@ -1,4 +1,4 @@
-"""What holds for all tests: how much they repeat."""
+"""Settings of all tests: the number of repetitions."""
 
 import pytest
 from hypothesis import settings
@@ -6,7 +6,7 @@ from hypothesis import settings
 from tests.support.effort import effort, examples
 
 LONGEST_SECONDS = 600
-"""For the long form of a property; others have the limit of pyproject.toml or one of their own."""
+"""Time limit of a property in its long form; other tests have the limit of pyproject.toml or one of their own."""
 
 # A shared machine stands still for a moment now and then: the limit of a whole test is enough.
 settings.register_profile("short", max_examples=100, deadline=None)

@@ -16,19 +16,19 @@ _UNIT_NANOSECONDS = {
 _PART = re.compile(r"(?:([0-9]+)(?:\.([0-9]*))?|\.([0-9]+))(ns|us|µs|μs|ms|s|m|h)")
 _WHOLE = re.compile(rf"\+?(?:{_PART.pattern})+")
 _LARGEST = 2**63 - 1
-"""Nanoseconds; Go counts them in 64 bits: about 292 years."""
+"""Longest duration in nanoseconds, about 292 years: Go counts them in 64 bits."""
 _MOST_DIGITS = len(str(_LARGEST))
 _LARGEST_FRACTION = 2**63
-"""Go reads digits after the point up to this number, and leaves out the rest."""
+"""Largest number that Go reads from the digits after the point; it ignores the digits beyond."""
 
 
 def parse_duration(text: str) -> float:
-    """Return the seconds that `text` stands for; see `parse_nanoseconds`."""
+    """Return the duration in `text` in seconds; see `parse_nanoseconds`."""
     return parse_nanoseconds(text) / 10**9
 
 
 def parse_nanoseconds(text: str) -> int:
-    """Return the nanoseconds that `text` stands for, by the rules of Go's time.ParseDuration, without a minus.
+    """Return the duration in `text` in nanoseconds, by the rules of Go's time.ParseDuration, without a minus.
 
     https://pkg.go.dev/time#ParseDuration
 

@@ -15,14 +15,14 @@ from controller.errors import ConfigurationError
 T = TypeVar("T")
 
 SIDECAR_INTERVAL_SECONDS = 10.0
-"""Between two observations of a database that is ready, as between two probes of Kubernetes."""
+"""Seconds between two observations of a ready database, as between two probes of Kubernetes."""
 SIDECAR_RETRY_SECONDS = 2.0
-"""The most between two of one that is not ready: a backend waits for it."""
+"""Most seconds between two observations of a database that is not ready: a backend waits for it."""
 
 _MOST_CONNECTIONS = 10000
 _CONNECTION_VARIABLES = ("DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE")
 _LONGEST_SHOWN = 80
-"""Characters of a value that an error repeats."""
+"""Most characters of a value that an error message repeats."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class DatabaseSettings:
     """Database of the sidecar and of the command line.
 
     Attributes:
-        target: without what stands in `tls_files`; `controller.config.tls_files.with_tls_files` reads them.
+        target: without the contents of `tls_files`; `controller.config.tls_files.with_tls_files` reads them.
     """
 
     target: Target

@@ -9,7 +9,7 @@ from controller.database.target import Target, is_encrypted_key
 from controller.errors import ConfigurationError
 
 _LARGEST_FILE = 4 * 1024 * 1024
-"""Bytes; a whole system's store is a quarter of a megabyte."""
+"""Most bytes of a TLS file; the certificate store of a whole system is a quarter of a megabyte."""
 _CERTIFICATE = re.compile(r"-----BEGIN (?:TRUSTED |X509 )?CERTIFICATE-----\s.+-----END ", re.DOTALL)
 _KEY = re.compile(r"-----BEGIN (?:[A-Z]+ )*PRIVATE KEY-----\s.+-----END ", re.DOTALL)
 

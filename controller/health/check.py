@@ -58,5 +58,5 @@ async def read_facts(connection: Connection) -> ServerFacts:
 
 
 def failed_sample(pool: Pool, error: DashdbError) -> Sample:
-    """Return the sample that stands for no answer."""
+    """Return the sample of a check that got no answer."""
     return Sample(taken_at=datetime.now(UTC), pool=pool.statistics, reason=error.reason, error=error.message)

@@ -8,7 +8,7 @@ from typing import TypeAlias
 from controller.health.verdict import Health, Sample, Verdict
 
 Key: TypeAlias = tuple[str, str]
-"""Namespace and name of the resource; the sidecar has no namespace, and its database's name."""
+"""Namespace and name of the resource; for the sidecar, an empty namespace and the name of its database."""
 
 STARTING = "Starting"
 """Reason in the report of a database that was not observed yet."""
@@ -43,7 +43,7 @@ class Report:
     failed: int = 0
 
     def as_of(self, now: datetime) -> "Report":
-        """Return the report as it may be shown at `now`: a stale one says so, and vouches for nothing."""
+        """Return the report to show at `now`; a stale one says so, and is never ready."""
         if now <= self.due_by:
             return self
         ended = "none has ended yet" if self.sample is None else f"the last one ended at {self.sample.taken_at:%FT%TZ}"

@@ -34,7 +34,7 @@ class ReportStore:
         return self._reports.get(key)
 
     def get(self, key: Key, now: datetime) -> Report | None:
-        """Return the report of one database as it stands at `now`."""
+        """Return the report of one database to show at `now`."""
         report = self._reports.get(key)
         return report and report.as_of(now)
 

@@ -17,7 +17,7 @@ class Health(StrEnum):
 
 
 RECOVERY = 0.9
-"""Part of a threshold below which a degraded database is healthy again: between the two it stays as it was."""
+"""Part of a threshold below which a degraded database is healthy again; between the two, nothing changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -23,8 +23,8 @@ from controller.resource.status import DashboardDatabaseStatus
 log = structlog.get_logger(__name__)
 
 REFRESH_SECONDS = 30.0
-"""For which the resource as it was read last is believed to be there still: after a gap in the watch nobody tells of a
-deletion (kopf lists again without it)."""
+"""Age in seconds from which the resource is read again before a reconcile: a deletion during a gap in the watch is
+never reported, since kopf then lists again without the resource."""
 
 
 class ResourceAdapter:

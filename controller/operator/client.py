@@ -22,13 +22,13 @@ from controller.reconcile.result import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0
-"""For one call; a server that hangs must not hold up a reconcile for longer than a database may."""
+"""Most seconds for one call; a server that hangs must not hold up a reconcile for longer than a database may."""
 READ_SECONDS = 2.0
-"""For reading one object: a reconcile begins with it, and goes on with what was read last where there is no answer."""
+"""Most seconds for reading one object; without an answer, a reconcile uses the version that was read last."""
 CONNECTIONS = 16
-"""To the API server at once: a burst of resources must not open a thousand."""
+"""Most open connections to the API server: a burst of resources must not open a thousand."""
 NOTE_BYTES = 1024
-"""Of an event's note, a limit of the API."""
+"""Longest note of an event in bytes, a limit of the API."""
 REPORTER = f"{GROUP}/operator"
 
 

@@ -13,9 +13,9 @@ from kubernetes.aio.client import Configuration
 from controller.errors import ConfigurationError
 
 TOKEN_REFRESH = timedelta(minutes=5)
-"""kubelet renews the Pod's token at 80 % of its hour; looking at the file this often never meets an expired one."""
+"""Interval at which the token file is read again: kubelet renews the token, valid for an hour, at 80 % of its life."""
 _UNUSABLE = (config.ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError)
-"""What the client raises for a kubeconfig that is none; it does not look before it reads."""
+"""Errors that the client raises for an invalid kubeconfig, which it does not validate before it reads."""
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
 
 

@@ -8,7 +8,7 @@ import kopf
 from controller.runtime.backoff import Backoff
 
 API_BACKOFF = Backoff(first=1.0, longest=15.0, jitter=0.0)
-"""Between two tries of kopf to reach the API server."""
+"""Pauses between two tries of kopf to reach the API server."""
 
 
 class _Endless:

@@ -20,7 +20,7 @@ class Resource:
         deleting: it is being deleted; nothing is to be done for it any more.
         spec: what a user wants, or why it cannot be read.
         status: what was reported last; empty where somebody wrote something else into it.
-        status_on_server: the same as it stands there, to see whether a new one differs.
+        status_on_server: the status as the API server has it, to see whether a new one differs.
     """
 
     namespace: str

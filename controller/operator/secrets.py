@@ -1,7 +1,7 @@
 """The Secrets of one resource, read by name.
 
-They are never watched: a watch means the right to read every Secret of its scope, since RBAC cannot grant their
-metadata alone. The price is a small read now and then while one waits to be mended.
+They are never watched: a watch needs the right to read every Secret of its scope, since RBAC cannot grant their
+metadata alone. Instead, while a Secret is missing or wrong, it is read again from time to time.
 """
 
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ from controller.operator.client import ApiUnavailable, Client
 log = structlog.get_logger(__name__)
 
 _Found = tuple[str, SecretData] | None
-"""Resource version and data; None where there is no such Secret."""
+"""Resource version and data of a Secret; None if there is no such Secret."""
 
 
 @dataclass(slots=True)

@@ -25,7 +25,7 @@ from controller.runtime.signals import StopSignal
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
-"""Between two checks whether the API server still answers us."""
+"""Seconds between two checks whether the API server still answers."""
 
 
 @dataclass(frozen=True, slots=True)

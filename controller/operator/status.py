@@ -20,7 +20,7 @@ from controller.resource.status import (
 
 _STATUS = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 _MOST_LOSSES, _MOST_MIGRATIONS = 100, 1000
-"""Bounds of the lists in the CRD."""
+"""Most entries in the lists of the status, as the CRD limits them."""
 
 
 def status_of(

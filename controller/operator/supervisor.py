@@ -16,10 +16,10 @@ from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
 
 STOP_SECONDS = 8.0
-"""For reconciles under way to roll back when the process ends; within the 10 s that a Pod is promised."""
+"""Seconds for running reconciles to roll back when the process ends; within the 10 s that a Pod has to stop."""
 
 ACTIONS_AT_ONCE = 4
-"""Resources on which something is being done; a hundred at once on one server would hinder each other."""
+"""Most resources with an action at the same time; a hundred actions on one server would slow each other down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class Supervisor:
         if running is not None and running.uid == resource.uid:
             running.adapter.observe(resource)
             return
-        if running is not None:  # nobody told of its end: it was in a gap of the watch
+        if running is not None:  # its deletion was never reported: it fell into a gap of the watch
             self._end(running)
         self._start(resource)
 

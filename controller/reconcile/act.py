@@ -23,7 +23,7 @@ log = structlog.get_logger(__name__)
 
 _MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats")
 MAINTENANCE_TRIES = 3
-"""Of each function, where it and a user's transaction wait for each other."""
+"""Tries of each function, if it deadlocks with a user's transaction."""
 
 
 async def act(

@@ -78,7 +78,7 @@ class Blocked:
 
     @classmethod
     def by(cls, error: DashdbError) -> "Blocked":
-        """Return the answer for an error that stands in the way."""
+        """Return the decision for an error that prevents any action."""
         return cls(error.reason, error.message, error.recovery)
 
 
@@ -198,7 +198,7 @@ def pending(plan: Plan) -> str:
 
 
 MOST_LISTED = 10
-"""Names in a message; `dashdb migrate drift` and `plan` list all."""
+"""Most names in a message; `dashdb migrate drift` and `plan` list all."""
 
 
 def listed(names: tuple[str, ...]) -> str:

@@ -31,7 +31,7 @@ class Finding:
         holds: None where it is not known.
         message: free of figures that change with every observation: a status is written only when it changes.
         recovery: what has to happen, where it is not as it should be.
-        blocks_ready: the database cannot be ready beside this one.
+        blocks_ready: with this finding, the database cannot be ready.
     """
 
     holds: bool | None
@@ -57,7 +57,7 @@ class Finding:
 
     @classmethod
     def of(cls, cause: DashdbError | Blocked) -> "Finding":
-        """Return the finding for what stands in the way."""
+        """Return the finding for a reason that prevents an action."""
         return cls.bad(cause.reason, cause.message, cause.recovery)
 
 
@@ -120,7 +120,7 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
     if schema.ahead:
         text = f"Version {version} was applied by a newer release than this one; it is left alone."
         return Finding.good("SchemaAhead", text)
-    if memory.drift:  # it may well be an index that somebody needed: told, and no reason to be not ready
+    if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)
     return Finding.good("UpToDate", f"The schema is at version {version}.")

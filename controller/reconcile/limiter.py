@@ -5,7 +5,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 SLOW_SECONDS = 1.0
-"""After this an action gives its slot back and goes on without: most of its time it waits for its server."""
+"""Seconds after which an action returns its slot and continues without one: mostly it waits for its server."""
 
 
 class Limiter:

@@ -33,23 +33,23 @@ from controller.runtime.logs import log_fault
 log = structlog.get_logger(__name__)
 
 INPUT_POLL_SECONDS = 2.0
-"""Between two looks for a changed input that a database waits for: a mended Secret is taken up within 5 s."""
+"""Seconds between two checks for a changed input that a database waits for: a corrected Secret is used within 5 s."""
 PROGRESS_SECONDS = 2.0
-"""A migration that takes longer than this, or waits for a lock, is reported while it runs, this often."""
+"""Seconds after which a running migration is reported, and between two reports; a wait for a lock is reported too."""
 SETTLED_SECONDS = 0.5
-"""Time beyond the lock timeout after which a try of a file is known to work, and not to wait for a lock."""
+"""Seconds beyond the lock timeout after which a try of a file is known to be working, not waiting for a lock."""
 ADAPTER_BACKOFF = Backoff(first=1.0, longest=15.0)
-"""Between two tries where the adapter itself fails, such as at an API server that is away."""
+"""Pauses between two tries when the adapter fails, for example because the API server cannot be reached."""
 REJECTED_SECONDS = 3600.0
-"""Until a desired state that makes no sense is looked at again; a change of it wakes the loop before."""
+"""Seconds until an invalid desired state is read again; a change of it wakes the loop earlier."""
 POOL_CLOSE_SECONDS = 5.0
-"""For connections in use to come back when a pool is closed."""
+"""Seconds for connections in use to be released when a pool is closed."""
 
 
 class Adapter(Protocol):
-    """Connection to whoever asked for the database: the desired state comes from it, and results go to it.
+    """Adapter to the operator or the sidecar: the desired state comes from it, and results go to it.
 
-    Errors of class DashdbError from any method mean that the asker cannot be reached; the loop tries again.
+    Errors of class DashdbError from any method mean that this side cannot be reached; the loop tries again.
 
     Attributes:
         changed: set when the desired state changed; the next reconcile then begins at once.
@@ -61,7 +61,7 @@ class Adapter(Protocol):
         """Return the desired state as it is now; None where nobody asks for this database any more.
 
         Args:
-            due: the loop woke by itself, and was not told of a change.
+            due: the loop woke because its time was due, not because something changed.
 
         Raises:
             ConfigurationError: what was asked for makes no sense.
@@ -208,7 +208,7 @@ class ReconcileLoop:
     def _store_check(
         self, checking: "asyncio.Task[CheckResult]", desired: Desired, progress: MigrationProgress
     ) -> None:
-        """Keep the result of a check beside a migration, which a fault of the check must not roll back."""
+        """Keep the result of a check during a migration; a fault of the check must not roll the migration back."""
         fault = checking.exception()
         if isinstance(fault, Exception):
             log_fault(fault)

@@ -15,9 +15,10 @@ from controller.reconcile.observed import Observed, ObservedSchema, SchemaSummar
 from controller.runtime.backoff import Backoff
 
 REFUSED_BACKOFF = Backoff(first=1.0, longest=300.0)
-"""Between two tries of a migration that PostgreSQL refuses: a long file that fails at its end must not run for ever."""
+"""Pauses between two tries of a migration that PostgreSQL refuses: without them, a long file that
+fails at its end would run all the time."""
 FAILED_BACKOFF = Backoff(first=1.0, longest=30.0)
-"""The same after any other failure, such as another runner's lock: nothing ran, and the cause may end at any moment."""
+"""Pauses after any other failure, such as another runner's lock: nothing ran, and the cause may end at any moment."""
 
 
 @dataclass(frozen=True, slots=True)

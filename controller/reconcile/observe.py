@@ -31,7 +31,7 @@ T = TypeVar("T")
 log = structlog.get_logger(__name__)
 
 FRESH = timedelta(seconds=1)
-"""Age up to which the facts of a server hold within a reconcile: an observation after each action would ask thrice."""
+"""Age up to which the facts of a server are used again: a reconcile observes after each action, and would ask often."""
 
 
 async def observe(

@@ -60,8 +60,8 @@ class Observed:
         connection_error: why there is no connection; then nothing else of the database is known.
         database: the database in words; None where not even its address is known.
         facts: None where the server did not answer.
-        schema: None where it was not looked at.
-        templates: None where there is no table for them, or they were not looked at.
+        schema: None where it was not read.
+        templates: None where there is no table for them, or they were not read.
         drift: changes made by hand since the last migration, in words; None where they were not compared this time.
     """
 

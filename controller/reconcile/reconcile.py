@@ -26,12 +26,12 @@ from controller.runtime.logs import log_fault
 log = structlog.get_logger(__name__)
 
 MOST_ACTIONS = 4
-"""In one reconcile. Migrate, seed and maintain are three; a fourth means that something undoes our work, and waits."""
+"""Most actions in one reconcile. Migrate, seed and maintain are three; a fourth means that something undoes them."""
 FIRST_RETRY_SECONDS = 0.5
-"""After a first reconcile that did not end in ready; doubles with each further one."""
+"""Seconds after the first reconcile that did not end in ready; doubled after each further one."""
 INTERVAL_JITTER = 0.1
-"""Part of an interval that is taken off at random, so that many databases are not observed in step. Never added: the
-interval is a promise."""
+"""Part of an interval that is subtracted at random, so that many databases are not observed at the same time. It is
+never added: the interval is an upper bound."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +41,7 @@ class Dependencies:
     Attributes:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
         limiter: shared by all databases of the process.
-        on_progress: is told what a running migration does.
+        on_progress: called with the progress of a running migration.
     """
 
     migrations: Callable[[], Migrations]

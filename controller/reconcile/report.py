@@ -1,4 +1,4 @@
-"""Reports for the endpoints, out of the result of a reconcile, or of a check beside a long migration. Pure."""
+"""Reports for the endpoints, from the result of a reconcile, or of a check during a long migration. Pure."""
 
 from collections import Counter
 from dataclasses import replace
@@ -29,7 +29,7 @@ def report_of(result: ReconcileResult, due: datetime, *, ready: bool) -> Report:
 def report_while_migrating(
     before: Report | None, found: CheckResult, progress: MigrationProgress, due: datetime
 ) -> Report:
-    """Return what was known before the migration, with what a check beside it found."""
+    """Return the report from before a migration, with the result of a check during the migration."""
     healthy = found.verdict.health is not Health.UNHEALTHY
     if before is not None and before.ready and not progress.regressed:
         return replace(before, verdict=found.verdict, sample=found.sample, ready=healthy, due_by=due)

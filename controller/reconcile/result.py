@@ -1,4 +1,4 @@
-"""Result of a reconcile for whoever asked for the database, with its events, and progress on the way. Pure."""
+"""Result of a reconcile for the operator or the sidecar, with its events, and progress of migrations. Pure."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ from controller.reconcile.observed import Observed
 
 @dataclass(frozen=True, slots=True)
 class Event:
-    """Change that happened, for whoever follows the database.
+    """Change that is reported to people, as an event or in the log.
 
     Attributes:
         reason: CamelCase, stable.

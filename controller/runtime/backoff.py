@@ -1,4 +1,4 @@
-"""Growing pauses between tries. Pure: whoever waits brings the chance."""
+"""Growing pauses between tries. Pure: the caller passes the random number."""
 
 from dataclasses import dataclass
 

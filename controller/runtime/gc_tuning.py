@@ -9,11 +9,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 _WHOLE_HEAP_EVERY = 100
-"""Collections of the middle generation, ten times as many as by default. A look through the whole heap stops every
-thread for a tenth of a second where hundreds of databases are watched; what it would find is small, since nearly all
-that we let go of is in no cycle."""
+"""Collections of the middle generation, ten times as many as by default. A collection of the whole heap stops
+every thread for a tenth of a second where hundreds of databases are watched; it would free little, since nearly none of
+our garbage is in a cycle."""
 _TURN_SECONDS = 0.002
-"""For how long one thread may hold the lock while another waits for it, less than half of the default. The event loop
+"""Seconds for which one thread may hold the lock while another waits, less than half of the default. The event loop
 waits for it several times in each answer while metrics are written in a thread; these take longer the more often the
 two change."""
 

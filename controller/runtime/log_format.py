@@ -5,6 +5,6 @@ from enum import StrEnum
 
 class LogFormat(StrEnum):
     JSON = "json"
-    """One object a line."""
+    """One JSON object per line."""
     TEXT = "text"
-    """For people."""
+    """Lines for people to read."""

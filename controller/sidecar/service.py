@@ -21,9 +21,9 @@ from controller.runtime.signals import StopSignal
 log = structlog.get_logger(__name__)
 
 STOP_SECONDS = 8.0
-"""For a migration under way to roll back and the pool to close; with the web server's end within 10 s."""
+"""Seconds for a running migration to roll back and the pool to close; within 10 s together with the web server."""
 POOL_CLOSE_SECONDS = 1.0
-"""For connections to come back when the pool is closed: nobody is left who should hold one."""
+"""Seconds for connections to be released when the pool is closed; at that time none should be in use."""
 
 
 class SidecarAdapter:
@@ -88,7 +88,7 @@ class SidecarAdapter:
 
 
 _TEMPLATES_OF_USERS = ("TemplateConflict", "TemplateUnreadable")
-"""Reasons that a row of a user causes, beside which everything else is as wanted."""
+"""Reasons that rows of users cause, while everything else is as wanted."""
 _STATE = {True: "as wanted", False: "not as wanted", None: "not known"}
 
 
@@ -107,4 +107,4 @@ async def run_sidecar(
         task.cancel()
     await asyncio.wait({working, stopping}, timeout=STOP_SECONDS)
     if working.done() and not working.cancelled():
-        working.result()  # only a fault of ours ends it before it is told to
+        working.result()  # only a defect of this program ends it before `stop` is set

@@ -1,4 +1,4 @@
-"""What seeding would change, for people to read: the rows and what is shipped, as a diff of JSON. Pure."""
+"""Changes that seeding would make to the templates in a database, as a diff of JSON for people to read. Pure."""
 
 import difflib
 import json
@@ -13,7 +13,7 @@ from controller.templates.shipped import ShippedTemplate
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """What seeding would do with one system template.
+    """Decision about one system template, and the change that seeding would make.
 
     Attributes:
         diff: lines of a unified diff, without line ends; none where nothing would be written.
@@ -28,7 +28,7 @@ class Change:
 
 
 def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow]) -> tuple[Change, ...]:
-    """One for each of `shipped`, in its order; `rows` as for `decide`."""
+    """Return one change for each template of `shipped`, in its order; `rows` as for `merge.decide`."""
     known = tuple(rows)
     by_id = {row.id: row for row in known}
     return tuple(
@@ -49,7 +49,7 @@ def _diff(
 
 
 def _lines(content: TemplateContent, version: str, seeded_sha256: str | None) -> list[str]:
-    """What the row holds, or is to hold, by the names of its columns; keys sorted, as jsonb keeps no order."""
+    """Return the columns of a row as lines of JSON, with sorted keys, since jsonb keeps no order."""
     columns: dict[str, Any] = {
         "name": content.name,
         "description": content.description,

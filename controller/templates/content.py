@@ -1,4 +1,4 @@
-"""What a template consists of, whether it is shipped or stored, and the digest that compares two of them."""
+"""Content of a template, shipped or stored, and the digest by which two contents are compared."""
 
 import hashlib
 import json
@@ -10,7 +10,7 @@ from typing import Any
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateContent:
-    """The part of a template that a user can edit and that an upgrade replaces.
+    """Part of a template that a user can edit and that an upgrade replaces.
 
     Not part of it: the id, the version, who made it and when, and how often it was used.
     """
@@ -21,11 +21,11 @@ class TemplateContent:
     document: Mapping[str, Any]
     """The Perses dashboard document, as JSON values."""
     variables: Sequence[Mapping[str, Any]]
-    """What `document` asks for, as JSON values: one object with `name`, `label`, `description` for each."""
+    """Variables of the document that a user fills in: one JSON object each, with `name`, `label` and `description`."""
 
     @cached_property
     def content_sha256(self) -> str:
-        """`sha256:<64 hex digits>`, equal for equal content whatever the order of keys or the spacing."""
+        """Digest of the content, `sha256:<64 hex digits>`; the order of keys and the spacing do not change it."""
         canonical = canonical_json(
             {
                 "name": self.name,
@@ -39,16 +39,16 @@ class TemplateContent:
 
 
 def parse_json(text: str) -> Any:
-    """JSON with whole numbers as int, `1.0` too.
+    """Return the value of a JSON text, with every whole number as int, `1.0` too.
 
-    jsonb keeps the scale of a number (`1.0` stays `1.0`) but holds `1` and `1.0` for equal, and so do editors
+    jsonb keeps the scale of a number (`1.0` stays `1.0`) but takes `1` and `1.0` for equal, and so do editors
     that read a document and write it back: neither may count as an edit.
     """
     return json.loads(text, parse_float=_whole_as_int)
 
 
 def canonical_json(value: Any) -> str:
-    """One text for each value that `parse_json` gives: sorted keys, no spaces."""
+    """Return the JSON text of a value with sorted keys and without spaces, so that equal values have equal texts."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
 
 

@@ -1,8 +1,8 @@
-"""What seeding does with each system template: a three-way merge, decided over plain values.
+"""Three-way merge: decides over plain values what seeding does with each system template.
 
-The three sides are what this release ships, what was last seeded (its digest stays in the row as
-`seeded_sha256`) and what the row holds now. The row equals what was seeded: nobody touched it, it may be
-upgraded. It differs: a user edited it, it stays. Everything else in this module is the cases around that.
+The three sides are the content that this release ships, the content that was last seeded (its digest stays in the
+row as `seeded_sha256`) and the content of the row now. A row equal to what was seeded was not edited, and may be
+upgraded. A row that differs was edited by a user, and is kept. The rest of this module handles special cases.
 
 Pure: no I/O, no clock. `seeding` reads the rows and carries the decisions out.
 """
@@ -17,24 +17,24 @@ from controller.templates.shipped import ShippedTemplate
 
 
 class TemplateState(StrEnum):
-    """How a system template stands in a database."""
+    """State of a system template in a database."""
 
     CURRENT = "Current"
-    """The row is what is shipped, or what a newer release shipped."""
+    """The row equals the template of this release, or that of a newer one."""
     MISSING = "Missing"
     """There is no row."""
     OUTDATED = "Outdated"
-    """The row is an untouched older one, or holds what is shipped without a true record of that."""
+    """The row holds an older version that nobody edited, or the shipped content with a wrong version or digest."""
     CUSTOMIZED = "Customized"
-    """A user edited the row. It stays, and lags behind where its version is below the shipped one."""
+    """A user edited the row. It is kept, even where its version is below the shipped one."""
     UNREADABLE = "Unreadable"
-    """The row holds JSON that this program cannot read: a number or a nesting beyond its limits. It stays."""
+    """The row holds JSON that this program cannot read: a number or a nesting beyond its limits. It is kept."""
     CONFLICT = "Conflict"
-    """Another template has the id or the unique name; a person must give one of the two way."""
+    """Another template has the id or the unique name; a person must change one of the two."""
 
 
 class TemplateAction(StrEnum):
-    """What seeding has to write. Insert belongs to Missing, Upgrade to Outdated, None to all others."""
+    """Write that seeding has to make: Insert for Missing, Upgrade for Outdated, None for all other states."""
 
     INSERT = "Insert"
     UPGRADE = "Upgrade"
@@ -43,7 +43,7 @@ class TemplateAction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateRow(TemplateContent):
-    """A row of `dashboard_template`, as far as the merge looks at it."""
+    """Row of `dashboard_template`, with the columns that the merge compares."""
 
     id: str
     version: str
@@ -53,7 +53,7 @@ class TemplateRow(TemplateContent):
 
 @dataclass(frozen=True, kw_only=True)
 class UnreadableRow:
-    """A row of `dashboard_template` whose JSON cannot be read."""
+    """Row of `dashboard_template` whose JSON cannot be read."""
 
     id: str
     name: str
@@ -63,22 +63,22 @@ class UnreadableRow:
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateDecision:
-    """What to do with one shipped template, and why."""
+    """Decision about one shipped template, with its reason."""
 
     template_id: str
     state: TemplateState
     action: TemplateAction
     row_version: str | None
-    """Version in the row with the template's id; None where there is no such row."""
+    """Version in the row with the template's id; None if there is no such row."""
     shipped_version: str
     message: str
-    """For people: why, and what to do where a person has to do something."""
+    """Reason in words, with what a person has to do, if anything."""
 
 
 def decide(
     shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow]
 ) -> tuple[TemplateDecision, ...]:
-    """Compare each shipped template with the rows; one decision each, in the order of `shipped`.
+    """Compare each shipped template with the rows, and return one decision each, in the order of `shipped`.
 
     `rows` must hold every row with an id or a name of a shipped template; others do no harm.
     """
@@ -94,7 +94,7 @@ def _decide_one(
     state, message = _state(template, row)
     action = _ACTIONS.get(state, TemplateAction.NONE)
     if action is not TemplateAction.NONE and namesake is not None and namesake.id != template.id:
-        # name is unique: writing would fail, and the namesake is not ours to change
+        # the column `name` is unique: a write would fail, and the other template must not be changed
         state, action = TemplateState.CONFLICT, TemplateAction.NONE
         message = (
             f'the name "{template.name}" is taken by template "{namesake.id}"; rename that one, '
@@ -111,7 +111,7 @@ def _decide_one(
 
 
 def _state(template: ShippedTemplate, row: TemplateRow | UnreadableRow | None) -> tuple[TemplateState, str]:
-    """The state and its reason; the first rule that holds wins."""
+    """Return the state and its reason; the first rule that holds decides."""
     if row is None:
         return TemplateState.MISSING, "there is no such row; it will be inserted"
     if not row.is_system:
@@ -128,16 +128,16 @@ def _state(template: ShippedTemplate, row: TemplateRow | UnreadableRow | None) -
 
 
 def _compare(template: ShippedTemplate, row: TemplateRow) -> tuple[TemplateState, str]:
-    """The three-way rule itself, for a system template and its row."""
+    """Apply the three-way rule to a system template and its row; return the state and its reason."""
     untouched = row.content_sha256 == row.seeded_sha256
     newer = _precedence(row.version) > _precedence(template.version)
     if row.content_sha256 == template.content_sha256 and not newer:
         if untouched and row.version == template.version:
             return TemplateState.CURRENT, "the row is what is shipped"
-        # restored or brought up to date by hand: adopting it writes no content, so no edit can be lost
+        # a person restored or updated the row; only version and digest are written, so no edit can be lost
         return TemplateState.OUTDATED, "the content is what is shipped; its record will be renewed"
     if untouched and newer:
-        # a newer replica of this program seeded it during a rolling update: two must not undo each other
+        # during a rolling update a newer replica seeded the row; the two must not undo each other's writes
         return TemplateState.CURRENT, "a newer release seeded this row; it is left alone"
     if untouched:
         return TemplateState.OUTDATED, "the row is as it was seeded; it will be upgraded"
@@ -168,7 +168,7 @@ _SEMVER = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]+))?(?:\+.*
 
 
 def _precedence(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, int, str], ...]]:
-    """A key that sorts versions as semver.org 2.0.0 section 11 does; the column's check admits nothing else.
+    """Return a sort key for versions, by semver.org 2.0.0 section 11; the column's check admits nothing else.
 
     A pre-release comes before its release; its parts compare as numbers where they are numbers, which come
     before words; build metadata does not count.

@@ -1,7 +1,7 @@
-"""The database edge of the system templates: read their rows, and write what the merge decided.
+"""Reading and writing of the system templates in a database, as the merge decided.
 
 Table names carry no schema: the search_path of the connection says where they are. JSON goes in and out as
-text, so that codecs which others may have set on the connection change nothing.
+text, so that codecs which a caller may have set on the connection change nothing.
 
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
@@ -26,7 +26,7 @@ from controller.templates.merge import (
 )
 from controller.templates.shipped import ShippedTemplate, shipped_templates
 
-# Only rows that matter: those with an id or a unique name of ours, system or not.
+# Only the rows with an id or a name of a shipped template, system or not.
 # $1 text[] ids, $2 text[] names
 _READ = """
 SELECT id, name, description, category, doc::text AS doc, variables::text AS variables,
@@ -39,10 +39,10 @@ SELECT id, name, description, category, doc::text AS doc, variables::text AS var
 _HAS_TABLE = "SELECT to_regclass(quote_ident(current_schema()) || '.dashboard_template') IS NOT NULL"
 
 # The order by id is also the order of locking, so two replicas wait for each other and cannot deadlock.
-# A row that another transaction changed while we waited is seen as that one left it (READ COMMITTED).
+# READ COMMITTED: after a wait for another transaction, the row is read as that transaction left it.
 _READ_AND_LOCK = _READ + " FOR UPDATE"
 
-# Another replica, or a user, may have inserted the id or the name since we looked: that row stands.
+# Another replica, or a user, may have inserted the id or the name since the rows were read: that row is kept.
 _INSERT = """
 INSERT INTO dashboard_template
        (id, name, description, category, doc, variables, version, seeded_sha256, created_by, is_system)
@@ -50,7 +50,7 @@ VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, 'dashdb', true
     ON CONFLICT DO NOTHING
 """
 
-# created_at, created_by and usage_count stay. The row is locked, and was untouched when we locked it.
+# created_at, created_by and usage_count are kept. The row is locked, and the decision was made under that lock.
 _UPGRADE = """
 UPDATE dashboard_template
    SET name = $2, description = $3, category = $4, doc = $5::text::jsonb, variables = $6::text::jsonb,
@@ -61,7 +61,7 @@ UPDATE dashboard_template
 
 @dataclass(frozen=True, kw_only=True)
 class TemplateResult:
-    """How one system template stands after seeding, and what seeding did to it."""
+    """State of one system template after seeding, and the write that was performed."""
 
     template_id: str
     state: TemplateState
@@ -79,14 +79,14 @@ async def in_schema(
     if schema is None:
         yield
         return
-    # Local to a transaction: behind PgBouncer, a setting that outlives it would be another client's.
+    # Local to the transaction: behind PgBouncer, a longer setting would apply to another client.
     async with transaction(connection, read_only=read_only):
         await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
         yield
 
 
 async def require_table(connection: asyncpg.Connection, schema: str | None) -> None:
-    """Raise where there is no table for templates; `schema` is only named in the message.
+    """Raise TemplateError if there is no table for templates; `schema` is only named in the message.
 
     Raises:
         TemplateError: TemplateTableMissing.
@@ -100,22 +100,22 @@ async def require_table(connection: asyncpg.Connection, schema: str | None) -> N
 
 
 async def has_table(connection: asyncpg.Connection) -> bool:
-    """False before the first migration."""
+    """Return True if there is a table for templates; there is none before the first migration."""
     return bool(await connection.fetchval(_HAS_TABLE))
 
 
 async def read_rows(
     connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate] | None = None
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
-    """The rows that `merge.decide` needs for `shipped` (by default: what this release ships), unlocked."""
+    """Return the rows that `merge.decide` needs for `shipped` (by default the templates of this release), unlocked."""
     return await _fetch(connection, _READ, shipped_templates() if shipped is None else shipped)
 
 
 async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate]) -> tuple[TemplateResult, ...]:
-    """Bring the rows to what `merge.decide` wants; one result for each of `shipped`, in its order.
+    """Insert and upgrade rows as `merge.decide` says; return one result for each of `shipped`, in its order.
 
-    Safe beside other replicas and users: what is written is decided over locked rows, in one transaction.
-    Where nothing is to be done nothing is locked or written, not even a transaction id is taken.
+    Safe while other replicas and users write: decisions are made over locked rows, in one transaction.
+    If there is nothing to do, nothing is locked or written, and no transaction id is taken.
 
     Raises:
         asyncpg.UniqueViolationError: a user took the new name of a template between our lock and our write;
@@ -128,7 +128,7 @@ async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate
     async with transaction(connection):
         decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, shipped))
         performed = await _perform_all(connection, shipped, decisions)
-        # Read once more: where our insert gave way to another's, the result says what is there now.
+        # Read once more: where a row of another transaction kept ours out, the result describes that row.
         after = decide(shipped, await read_rows(connection, shipped))
     return _results(performed, after)
 
@@ -138,7 +138,7 @@ async def _perform_all(
     shipped: Sequence[ShippedTemplate],
     decisions: Sequence[TemplateDecision],
 ) -> list[TemplateAction]:
-    """Write in the order of ids, as `_READ_AND_LOCK` locks: two that insert at once cannot deadlock."""
+    """Write in the order of ids, in which `_READ_AND_LOCK` locks, so that two replicas cannot deadlock."""
     performed = {
         template.id: await _perform(connection, template, decision)
         for template, decision in sorted(zip(shipped, decisions, strict=True), key=lambda pair: pair[0].id)
@@ -149,7 +149,7 @@ async def _perform_all(
 async def _perform(
     connection: asyncpg.Connection, template: ShippedTemplate, decision: TemplateDecision
 ) -> TemplateAction:
-    """Write one template; returns what was written, None where another transaction was first."""
+    """Write one template, and return what was written: None if another transaction was first."""
     if decision.action is TemplateAction.NONE:
         return TemplateAction.NONE
     status = await connection.execute(

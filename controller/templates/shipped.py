@@ -1,4 +1,4 @@
-"""The system templates of this release, read from the package."""
+"""System templates of this release, read from the package."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -10,7 +10,7 @@ from controller.templates.content import TemplateContent, parse_json
 
 
 class TemplateCategory(StrEnum):
-    """The categories of system templates; the column also knows `custom`, for those of users."""
+    """Categories of system templates; the column also admits `custom`, for templates of users."""
 
     MODEL_SERVING = "model_serving"
     TRAINING_JOB = "training_job"
@@ -20,11 +20,11 @@ class TemplateCategory(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class ShippedTemplate(TemplateContent):
-    """One system template: content, and the id and version under which it is seeded."""
+    """System template of this release: content, id and version."""
 
     id: str
     version: str
-    """Semantic version; a changed document needs a higher one, or rows cannot say what they lag behind."""
+    """Semantic version; a changed document needs a higher one, so that older rows can be recognised."""
 
 
 @cache
@@ -58,5 +58,5 @@ def _load(template_id: str, category: TemplateCategory, version: str) -> Shipped
 
 
 def _form_field(spec: dict[str, Any]) -> dict[str, str]:
-    """Return what a form needs to ask for a variable without reading the document."""
+    """Return the name, label and description of a variable, so that a form need not read the document."""
     return {"name": spec["name"], "label": spec["display"]["name"], "description": spec["display"]["description"]}

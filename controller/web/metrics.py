@@ -20,7 +20,7 @@ from controller.health.verdict import Health
 
 _LABELS = ("namespace", "name")
 _END = b"# EOF\n"
-"""Of a page in OpenMetrics."""
+"""Last line of a page in OpenMetrics."""
 
 
 @dataclass(frozen=True, slots=True)

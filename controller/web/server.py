@@ -25,9 +25,9 @@ from controller.web.page import landing_page
 log = structlog.get_logger(__name__)
 
 SHUTDOWN_SECONDS = 1.0
-"""For requests under way when the process ends; aiohttp takes up to twice as long."""
+"""Seconds for running requests to end when the process ends; aiohttp takes up to twice as long."""
 _NEGOTIATED = {"Vary": "Accept"}
-"""Header of an answer that another client would have got in another form."""
+"""Header of an answer whose form depends on the Accept header of the request."""
 
 
 def application(store: ReportStore, not_ready: Callable[[], str | None], *, version: str) -> web.Application:

@@ -1,4 +1,4 @@
-"""The same real parts as the cluster's tests."""
+"""Fixtures of the chaos tests: the real parts that the cluster's tests use too."""
 
 from pathlib import Path
 

@@ -29,7 +29,7 @@ EARLY = 5
 FILES = 100
 MOST_FILES_BETWEEN = 12
 LATEST_SECONDS = 0.8
-"""After its start, for an early kill."""
+"""Latest moment of an early kill, in seconds after the start of the process."""
 
 BEGIN, END = ("INSERT INTO ran VALUES ({n}, " + part + ");\n" for part in ("'begin'", "'end'"))
 TRANSACTIONAL = BEGIN + "CREATE TABLE t{n} (n int);\nSELECT pg_sleep(0.004);\nCREATE INDEX i{n} ON t{n} (n);\n" + END
@@ -59,7 +59,7 @@ SELECT 'advisory lock' FROM pg_locks WHERE locktype = 'advisory'
 
 
 def text_of(version: int, *, mixed: bool) -> str:
-    """MIXED: files without a transaction are among them."""
+    """Return the text of the file VERSION; with MIXED, some files have no transaction."""
     if 40 < version <= 80:
         return SHORT
     return STEPWISE if mixed and version % 7 == 0 else TRANSACTIONAL
@@ -67,7 +67,7 @@ def text_of(version: int, *, mixed: bool) -> str:
 
 @dataclass
 class Kills:
-    """How often a process was killed; of these, how often after it had applied files and before it had all."""
+    """Counts of kills: those that hit a process, and of these the ones after its first file and before its last."""
 
     hit: int = 0
     at_work: int = 0
@@ -92,13 +92,13 @@ class Migrated:
         )
 
     async def check(self) -> None:
-        """What has to hold at every moment."""
+        """Check the invariants that hold at every moment: no file ran twice, and none is half applied."""
         if await self.observer.fetchval("SELECT to_regclass('ran') IS NOT NULL"):
             assert await self.observer.fetch(TWICE) == []
             assert await self.observer.fetch(HALF, self.stepwise) == []
 
     async def check_nothing_is_at_work(self) -> None:
-        """No statement of a client that is dead, and no lock of it."""
+        """Wait until no statement and no lock of a dead client is left."""
 
         async def idle() -> bool:
             return not await self.observer.fetch(AT_WORK, self.database.user)

@@ -13,7 +13,8 @@ from tests.support.serving import OperatorProcess
 
 KILLS = rounds(short=10, long=50)
 EARLIEST_SECONDS, LATEST_SECONDS = 0.05, 0.5
-"""After kubectl began: from before the resource is there until after a first reconcile is over."""
+"""Bounds of the moment of a kill, in seconds after kubectl began: from before the resource exists until after the first
+reconcile."""
 
 
 def moments() -> list[float]:

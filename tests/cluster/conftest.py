@@ -54,7 +54,7 @@ def operator(account: Path, team: Namespace, tmp_path: Path) -> Iterator[Operato
 
 @pytest.fixture
 def apply(team: Namespace, database: Database) -> Callable[..., None]:
-    """Applies the Secret `perses-db` and the DashboardDatabase `perses`, looked at every second."""
+    """Apply the Secret `perses-db` and the DashboardDatabase `perses`, which is observed every second."""
 
     def _apply(*, values: dict[str, str] | None = None, **spec: object) -> None:
         wanted = {"health": {"intervalSeconds": 1}, **spec}

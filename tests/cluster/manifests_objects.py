@@ -1,4 +1,4 @@
-"""What lies in manifests/, as objects: built by kustomize, found by kind."""
+"""Objects of manifests/, built by kustomize and found by kind."""
 
 from typing import Any
 
@@ -24,7 +24,7 @@ class Installation:
 
     @property
     def template(self) -> dict[str, Any]:
-        """Of the operator's Pod."""
+        """Pod template of the operator's Deployment."""
         template: dict[str, Any] = self.one("Deployment")["spec"]["template"]
         return template
 

@@ -1,4 +1,4 @@
-"""What `kubectl apply` refuses, and that the message says what to write instead."""
+"""Resources that `kubectl apply` refuses, with a message that says what to write instead."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What the API server makes of the calls that we make ourselves."""
+"""Calls of our own client to a real API server, and its answers."""
 
 from pathlib import Path
 from typing import Any

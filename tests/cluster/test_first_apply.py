@@ -1,4 +1,4 @@
-"""From `kubectl apply` to Ready, and what is there then."""
+"""The first `kubectl apply`: the resource becomes Ready, and the database is complete."""
 
 from collections.abc import Callable
 

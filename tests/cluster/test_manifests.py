@@ -1,4 +1,4 @@
-"""What manifests/ hold fits together, and fits the program."""
+"""Consistency of the objects in manifests/ with each other and with the program."""
 
 import re
 from collections.abc import Iterator

@@ -45,7 +45,7 @@ def installed(fresh: ControlPlane) -> ControlPlane:
 
 @pytest.fixture
 def own_namespace(installed: ControlPlane) -> Namespace:
-    """With the namespaced operator in it."""
+    """Create a namespace in which the namespaced operator is installed."""
     namespace = installed.namespace()
     installed.kubectl("apply", "-k", str(ROOT / "manifests/namespaced"), "-n", namespace, "--validate=strict")
     return Namespace(installed, namespace)
@@ -104,7 +104,7 @@ def test_the_pod_of_a_sample_is_let_in_where_restricted_is_enforced(sample: str,
 
 
 def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
-    """As the Deployment's controller would, in a namespace that enforces `restricted`."""
+    """Create the Pod of a Deployment, as its controller would, in a namespace that enforces `restricted`."""
     namespace = cluster.namespace()
     cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
@@ -147,7 +147,7 @@ GRANTED: set[Right] = {
 
 
 def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right]:
-    """What the account may do in NAMESPACE: the answer that `kubectl auth can-i --list` prints."""
+    """Return the rights of an account in NAMESPACE, the answer that `kubectl auth can-i --list` prints."""
     review = {
         "apiVersion": "authorization.k8s.io/v1",
         "kind": "SelfSubjectRulesReview",
@@ -174,7 +174,7 @@ def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right
 
 
 def everybodys_rights(cluster: ControlPlane) -> set[Right]:
-    """What an account may do that nothing was bound to."""
+    """Return the rights of an account without any binding."""
     namespace = cluster.namespace()
     cluster.kubectl("create", "serviceaccount", "nobody", "-n", namespace)
     return rights(cluster, cluster.service_account_kubeconfig(namespace, "nobody"), namespace)
@@ -197,7 +197,7 @@ def test_the_namespaced_operator_may_do_this_in_its_namespace_and_nothing_elsewh
 
 
 def requests(cluster: ControlPlane, user: str, since: datetime) -> list[dict[str, Any]]:
-    """What USER asked for, discovery left out."""
+    """Return the requests that USER made to the API server, without those of discovery."""
     return [
         event
         for event in cluster.audit_events(since)

@@ -26,7 +26,7 @@ def written_rows(postgres: PostgresServer, database: Database) -> int:
 
 
 def looks(operator: OperatorProcess, team: Namespace) -> float:
-    """How often the database has been looked at."""
+    """Return the number of reconciles of the database that ended in ready."""
     name = f'dashdb_reconcile_total{{name="perses",namespace="{team.name}",result="ready"}}'
     lines = operator.get("/metrics")[1].splitlines()
     return float(next((line.split()[-1] for line in lines if line.startswith(name)), 0))

@@ -56,7 +56,7 @@ def account_with(cluster: ControlPlane, name: str, rights: list[Right]) -> Path:
 
 
 def forbidden(operator: OperatorProcess) -> bool:
-    """True where the operator, or kopf, has said that the API server forbade a call."""
+    """Return True if the operator, or kopf, has logged that the API server forbade a call."""
     return "answered 403" in operator.log or "is forbidden" in operator.log
 
 

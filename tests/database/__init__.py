@@ -1,1 +1,1 @@
-"""What needs a real PostgreSQL, in the folders of the code; `schema` holds the packaged tables."""
+"""Tests with a real PostgreSQL, in the folders of the code; `schema` tests the packaged tables."""

@@ -54,6 +54,6 @@ _QUERIES = {
 
 
 async def snapshot(connection: Connection) -> Snapshot:
-    """What the connection's schema holds; kinds of which there are none are left out."""
+    """Return the objects in the connection's schema by kind, without empty kinds."""
     kinds = {kind: sorted(row[0] for row in await connection.fetch(query)) for kind, query in _QUERIES.items()}
     return {kind: lines for kind, lines in kinds.items() if lines}

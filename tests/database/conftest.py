@@ -48,7 +48,7 @@ def tls_postgres() -> Iterator[PostgresServer]:
 
 @pytest.fixture(scope="session")
 def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
-    """Of an authority that signed nothing else."""
+    """Issue certificates of an authority that signed nothing else."""
     return issue_certificates(tmp_path_factory.mktemp("certificates") / "tls")
 
 

@@ -31,19 +31,19 @@ async def run(
     progress: Silence | None = None,
     open_connection: OpenConnection | None = None,
 ) -> Plan:
-    """Brings the database to version TO of the files in CONTENTS."""
+    """Bring the database to version TO of the files in CONTENTS."""
     runner = Runner(connection, settings or RunSettings(), progress or Silence(), open_connection or none_left)
     return await runner.run(pairs(contents), to)
 
 
 async def run_alone(target: Target, contents: dict[str, str], **options: Any) -> Plan:
-    """As a program of its own would, over its own connection."""
+    """Run the migrations CONTENTS over a connection of their own, as a separate program would."""
     async with connected(target) as connection:
         return await run(connection, contents, open_connection=partial(connected, target), **options)
 
 
 async def take_lock(connection: Connection) -> None:
-    """As a runner does, until the end of the transaction that CONNECTION is in."""
+    """Take the lock of a runner until the end of the transaction that CONNECTION is in."""
     await connection.execute(lock_only(await locate_history(connection, None)))
 
 

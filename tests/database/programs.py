@@ -37,12 +37,12 @@ def dashdb(settings: Mapping[str, str], *arguments: str, stdin: str = "") -> sub
 
 
 def dashdb_here(settings: Mapping[str, str], *arguments: str) -> Result:
-    """As `dashdb`, without a process of its own: a second faster, and without signals and standard input."""
+    """Run `dashdb` in this process: a second faster than in its own, but without signals and standard input."""
     return CliRunner().invoke(root, arguments, env={"DATABASE_URL": None, **settings})
 
 
 def write_migrations(folder: Path, contents: Mapping[str, str]) -> Path:
-    """CONTENTS maps up files to their text; a down file that does nothing is put beside each that has none."""
+    """Write CONTENTS, texts of up files by name; add a down file that does nothing where none is given."""
     for name, text in contents.items():
         (folder / name).write_text(text)
         down = folder / name.replace(".up.", ".down.")
@@ -92,7 +92,7 @@ def asleep(server: PostgresServer, settings: Mapping[str, str], *arguments: str)
 
 
 def wait_until_it_waits(process: "subprocess.Popen[str]") -> None:
-    """Until a `dashdb migrate` has found another runner at work."""
+    """Wait until a `dashdb migrate` has found another runner at work."""
     assert process.stderr is not None
     said = process.stderr.readline()
     assert "waits for dashdb from 127.0.0.1" in said, said

@@ -18,7 +18,7 @@ class Silence:
 
 @dataclass
 class Notes(Silence):
-    """What a run told, as the tests look at it."""
+    """Progress of a run, recorded for the tests."""
 
     begun: list[str] = field(default_factory=list)
     done: list[str] = field(default_factory=list)

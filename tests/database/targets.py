@@ -1,4 +1,4 @@
-"""From a database of a test server to what our code connects to."""
+"""Targets of our code for the databases of a test server."""
 
 import secrets
 from dataclasses import replace
@@ -10,7 +10,7 @@ from tests.support.postgres import PostgresServer
 
 
 def target_to(database: Database, **changes: Any) -> Target:
-    """As its owner; CHANGES are attributes of `Target`."""
+    """Return the target of DATABASE with its owner as user; CHANGES are attributes of `Target`."""
     target = Target(
         host=database.host,
         port=database.port,

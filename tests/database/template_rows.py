@@ -1,4 +1,4 @@
-"""What tests of template seeding share: a later release, and looks at the table."""
+"""Helpers of the tests of template seeding: a later release, and queries of the table."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ NOTEBOOK = "template-notebook"
 
 
 def next_release() -> tuple[ShippedTemplate, ...]:
-    """What a later release could ship: every document changed."""
+    """Return the templates of a later release: every document changed."""
     return tuple(
         dataclasses.replace(
             template,

@@ -16,9 +16,9 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import SupportError
 
 CLUSTER_PARTS = (certs_program, etcd, kube_apiserver)
-"""In the order in which they are built."""
+"""Programs of the cluster, in the order in which they are built."""
 CACHED_SECONDS = 0.5
-"""In which parts that are in the cache have been found."""
+"""Seconds within which cached programs have been found."""
 
 
 @contextmanager

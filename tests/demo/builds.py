@@ -58,7 +58,7 @@ class BackgroundBuilds:
 
     @property
     def progress(self) -> str:
-        """What is being built at this moment, and for how long; empty where nothing is."""
+        """Program that is being built at this moment, and for how long; empty if none is."""
         running = self._running
         return str(running) if running is not None else ""
 

@@ -20,7 +20,7 @@ INTERVAL_SECONDS = 3
 
 
 class Tour:
-    """What the steps share."""
+    """State that the steps of the tour share."""
 
     def __init__(
         self, stage: Stage, cluster: ControlPlane, postgres: PostgresServer, operator: OperatorProcess
@@ -34,7 +34,7 @@ class Tour:
         self.database: Database = postgres.create_database("perses")
 
     def kubectl(self, *words: str) -> str:
-        """Runs and shows a kubectl command in the team's namespace."""
+        """Run and show a kubectl command in the team's namespace."""
         answer = self.cluster.kubectl(*words, "-n", self.team.name).stdout
         self.stage.command(f"kubectl {' '.join(words)} -n {self.team.name}", answer)
         return answer
@@ -68,7 +68,7 @@ def apply(tour: Tour) -> None:
 
 
 def look_inside(tour: Tour) -> None:
-    """What is in the database now."""
+    """Show the tables, templates and history in the database."""
     tour.stage.heading("What it did to the database")
     listed = tour.postgres.psql(tour.database, sql="\\dt")
     tour.stage.command("psql perses -c '\\dt'", listed)

@@ -1,4 +1,4 @@
-"""How the tour talks: headings, commands as typed, what they answered, and whether that is what it should be."""
+"""Output of the tour: headings, commands as typed, their answers, and checks of these."""
 
 import time
 from collections.abc import Callable, Iterator

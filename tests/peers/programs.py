@@ -32,7 +32,7 @@ class Peers:
     theirs: Database
 
     def write(self, contents: Mapping[str, str]) -> None:
-        """CONTENTS maps up files to their text; each gets a way down that does nothing."""
+        """Write the up files in CONTENTS, which maps names to texts, each with a down migration that does nothing."""
         write_migrations(self.folder, contents)
 
     def dashdb(self, *arguments: str) -> list[str]:
@@ -44,11 +44,11 @@ class Peers:
         return [str(golang_migrate()), "-path", str(self.folder), "-database", url or self.theirs.dsn, *arguments]
 
     def goose(self, *arguments: str) -> list[str]:
-        """goose with ARGUMENTS, on the files of the folder `goose` in ours."""
+        """Return the command line of goose with ARGUMENTS, on the files of the folder `goose` in ours."""
         return [str(goose()), self.theirs.dsn, str(self.folder / "goose"), *arguments]
 
     def write_goose(self, contents: Mapping[str, str], *, head: str = "") -> None:
-        """CONTENTS maps files to their statements up; HEAD stands above each."""
+        """Write the files of goose in CONTENTS, which maps names to up statements; each begins with HEAD."""
         (self.folder / "goose").mkdir(exist_ok=True)
         for name, text in contents.items():
             (self.folder / "goose" / name).write_text(f"{head}-- +goose Up\n{text}\n")
@@ -89,7 +89,7 @@ class Peers:
         self.asked(database, f"{ended} AND usename = '{database.user}'")
 
     def asked(self, database: Database, sql: str) -> str:
-        """What the superuser sees in DATABASE, as one bare value."""
+        """Return the answer to a query of the superuser in DATABASE, as one bare value."""
         superuser = replace(self.server.superuser, name=database.name)
         return self.server.psql(superuser, sql=sql, args=("-At",)).strip()
 
@@ -124,7 +124,7 @@ class Peers:
 
 
 def all_connected(processes: Iterable[Process]) -> bool:
-    """Whether each has a connection: sessions cannot be counted, since one that works may watch with a second."""
+    """Return True if each process has a connection; sessions cannot be counted, since a runner may have two."""
     connections = (psutil.Process(process.pid).net_connections("tcp") for process in processes)
     return all(any(each.status == psutil.CONN_ESTABLISHED for each in found) for found in connections)
 

@@ -25,7 +25,7 @@ def wait_until_it_builds(peers: Peers, database: Database) -> None:
 
 
 async def test_an_index_is_built_concurrently_while_another_runner_waits(peers: Peers) -> None:
-    """golang-migrate #960: the runner that waits stops the one that works; a deadlock, an invalid index, dirty."""
+    """Issue golang-migrate #960: a waiting runner blocks the working one; a deadlock, an invalid index, dirty."""
     peers.write({"1_gate.up.sql": GATE})
     assert [ended.returncode for ended in peers.both("up")] == [0, 0]
     peers.write({"2_index.up.sql": BUILD})

@@ -37,7 +37,7 @@ def mutated(draw: st.DrawFn) -> str:
 
 @pytest.fixture(scope="session")
 def go() -> Iterator[Go]:
-    """What Go's time.ParseDuration makes of a text: nanoseconds, or None where it refuses."""
+    """Yield a function that returns the nanoseconds of Go's time.ParseDuration, or None if it refuses the text."""
     with subprocess.Popen([go_durations()], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         questions, answers = process.stdin, process.stdout
         assert questions is not None

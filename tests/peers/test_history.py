@@ -1,4 +1,4 @@
-"""What the files and the history say: told apart by us, passed over or refused by peers."""
+"""Differences between files and history: distinguished by our runner, ignored or refused by peers."""
 
 from tests.peers.programs import Peers
 
@@ -7,7 +7,7 @@ FIRST, SECOND, THIRD = (f"2026010{day}_{name}.up.sql" for day, name in ((1, "a")
 
 
 def test_a_file_that_was_edited_after_it_was_applied_is_told(peers: Peers) -> None:
-    """golang-migrate #310, goose #288: no checksums."""
+    """Issues golang-migrate #310 and goose #288: no checksums."""
     peers.write({FIRST: A})
     peers.write_goose({"1_g.sql": "CREATE TABLE g ();"})
     first = (*peers.both("up"), peers.run(peers.goose("up")))
@@ -21,7 +21,7 @@ def test_a_file_that_was_edited_after_it_was_applied_is_told(peers: Peers) -> No
 
 
 def test_a_file_that_arrives_late_is_told(peers: Peers) -> None:
-    """golang-migrate #179: skipped without a word, and never applied."""
+    """Issue golang-migrate #179: the file is skipped without a message, and never applied."""
     peers.write({FIRST: A, THIRD: "CREATE TABLE c ()"})
     assert [ended.returncode for ended in peers.both("up")] == [0, 0]
     peers.write({SECOND: B})
@@ -32,7 +32,7 @@ def test_a_file_that_arrives_late_is_told(peers: Peers) -> None:
 
 
 def test_an_older_release_starts_on_a_newer_database(peers: Peers) -> None:
-    """golang-migrate #1091: the Pod of the release before does not start again."""
+    """Issue golang-migrate #1091: the Pod of the previous release does not start again."""
     peers.write({FIRST: A, SECOND: B})
     assert [ended.returncode for ended in peers.both("up")] == [0, 0]
     for path in peers.folder.glob("20260102_*"):
@@ -43,7 +43,7 @@ def test_an_older_release_starts_on_a_newer_database(peers: Peers) -> None:
 
 
 def test_a_file_that_was_refused_can_be_mended_and_run_again(peers: Peers) -> None:
-    """golang-migrate #282: dirty, although PostgreSQL has rolled the file back as a whole."""
+    """Issue golang-migrate #282: dirty, although PostgreSQL has rolled the whole file back."""
     peers.write({FIRST: A, SECOND: f"{B}; SELECT nothing"})
     assert [ended.returncode for ended in peers.both("up")] == [1, 1]
     assert peers.tables(peers.ours) == peers.tables(peers.theirs) == {"a"}
@@ -54,7 +54,7 @@ def test_a_file_that_was_refused_can_be_mended_and_run_again(peers: Peers) -> No
 
 
 def test_a_semicolon_inside_a_function_ends_no_statement(peers: Peers) -> None:
-    """golang-migrate #590 with x-multi-statement, goose without its own marks around the function."""
+    """Issue golang-migrate #590 with x-multi-statement; goose fails without its own marks around the function."""
     function = "CREATE FUNCTION f() RETURNS int LANGUAGE plpgsql AS $$ BEGIN\n PERFORM 1;\n RETURN 2;\nEND $$;\n"
     peers.write({FIRST: function + A})
     peers.write_goose({"1_f.sql": function})

@@ -21,7 +21,7 @@ LOCKS = (
 
 
 def test_after_kill_9_in_the_middle_of_a_file_the_next_run_goes_on(peers: Peers) -> None:
-    """golang-migrate #325: its statement runs on, and the version stays dirty with nothing of it applied."""
+    """Issue golang-migrate #325: its statement runs on, and the version stays dirty with nothing of it applied."""
     peers.write(SLEEPS)
     with peers.asleep(peers.golang_migrate("up"), peers.theirs) as theirs:
         theirs.kill()
@@ -37,7 +37,7 @@ def test_after_kill_9_in_the_middle_of_a_file_the_next_run_goes_on(peers: Peers)
 
 
 def test_the_limit_on_waiting_for_another_runner_holds(peers: Peers) -> None:
-    """golang-migrate #269: -lock-timeout does not reach the server."""
+    """Issue golang-migrate #269: -lock-timeout does not reach the server."""
     peers.write(SLEEPS)
     waiting = (
         "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'advisory'"
@@ -55,7 +55,7 @@ def test_the_limit_on_waiting_for_another_runner_holds(peers: Peers) -> None:
 
 
 async def test_three_replicas_that_start_at_once_all_succeed(peers: Peers) -> None:
-    """goose #191: its command takes no lock, and neither does its library unless told to."""
+    """Issue goose #191: its command takes no lock, and its library takes one only on request."""
     peers.write({"1_gate.up.sql": GATE})
     peers.write_goose({"1_gate.sql": f"{GATE};"})
     assert peers.run(peers.dashdb("up")).returncode == peers.run(peers.goose("up")).returncode == 0
@@ -72,7 +72,7 @@ async def test_three_replicas_that_start_at_once_all_succeed(peers: Peers) -> No
 
 
 async def test_behind_pgbouncer_in_transaction_mode_no_lock_is_lost_and_none_stays(peers: Peers) -> None:
-    """golang-migrate #1001: fails, or with what its driver offers for poolers leaves its lock on a session."""
+    """Issue golang-migrate #1001: it fails, or with its driver's option for poolers leaves its lock on a session."""
     peers.write(MENDED)
     with PgBouncer(peers.server, settings={"server_round_robin": "1"}) as pooler:
         theirs, ours = pooler.before(peers.theirs), pooler.before(peers.ours)
@@ -87,7 +87,7 @@ async def test_behind_pgbouncer_in_transaction_mode_no_lock_is_lost_and_none_sta
 
 
 async def open_two_sessions(database: Database) -> None:
-    """As busy neighbours do: from now on, whoever runs two transactions gets two sessions of the server."""
+    """Make the pooler open two sessions, so that two transactions of a later client run on different ones."""
     connections = [await asyncpg.connect(database.dsn, statement_cache_size=0) for _ in range(2)]
     for statement in ("BEGIN", "COMMIT"):
         for connection in connections:

@@ -35,7 +35,7 @@ def _panel_key(value: str) -> str:
 
 
 def _variable_name(value: str) -> str:
-    """What `$name` can spell, not only digits; two underscores are Perses' own."""
+    """Check a name of a variable: letters, digits and "_", not only digits; names with "__" belong to Perses."""
     if not re.fullmatch(r"[a-zA-Z0-9_]{1,75}", value) or value.isdecimal() or value.startswith("__"):
         raise ValueError(
             f'"{value}" is no variable name; write 1 to 75 letters, digits or "_", '

@@ -1,4 +1,4 @@
-"""What Perses does with a document before Prometheus sees it: expressions with their variables filled in."""
+"""Expressions of a document with their variables filled in, as Perses sends them to Prometheus."""
 
 import json
 import re
@@ -11,7 +11,7 @@ from tests.perses.parsing import parse_document
 from tests.perses.plugins import PrometheusLabelValuesVariable, PrometheusPromQLVariable
 
 Choice = str | list[str]
-"""What a person chose: `All`, one value, or several."""
+"""Choice of a person: `All`, one value, or several."""
 
 
 @dataclass(frozen=True)

@@ -50,7 +50,7 @@ def _object_without_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _nulls(value: Any, path: str = "") -> Iterator[str]:
-    """Where null stands: CUE tells it from a missing key and refuses it, the models would take both."""
+    """Yield the path of each null: CUE distinguishes it from a missing key and refuses it, the models accept both."""
     if value is None:
         yield path
     elif isinstance(value, dict):
@@ -62,7 +62,7 @@ def _nulls(value: Any, path: str = "") -> Iterator[str]:
 
 
 def _path(raw: Any, details: ErrorDetails) -> str:
-    """Where in the document, as `spec.layouts[0].spec`.
+    """Return the path of an error in the document, such as `spec.layouts[0].spec`.
 
     pydantic's location also names the chosen kind of a union and the like: steps that are not in the
     document, which are left out. The last step of a missing key is not there either, but is the answer.
@@ -79,7 +79,7 @@ def _path(raw: Any, details: ErrorDetails) -> str:
 
 
 def _message(details: ErrorDetails) -> str:
-    """What is wrong and what to write; pydantic's own words where those say both."""
+    """Return a message that says what is wrong and what to write; pydantic's own message where it says both."""
     given = json.dumps(details["input"], ensure_ascii=False)
     shown = given if len(given) <= _LONGEST_VALUE_SHOWN else "what stands there"
     context = details.get("ctx", {})

@@ -98,7 +98,7 @@ def test_the_colours_of_a_chart_are_distinct(dashboard: Dashboard) -> None:
 
 
 def _distance(one: str, other: str) -> float:
-    """Between two colours in RGB; black to white is 441."""
+    """Return the distance of two colours in RGB; black to white is 441."""
     channels = [(int(one[i : i + 2], 16), int(other[i : i + 2], 16)) for i in (1, 3, 5)]
     return float(sum((a - b) ** 2 for a, b in channels) ** 0.5)
 

@@ -1,1 +1,1 @@
-"""What Prometheus itself says of our metrics, alerts and panels; no cluster and no database is needed."""
+"""Tests of our metrics, alerts and panels with Prometheus itself; no cluster and no database is needed."""

@@ -1,4 +1,4 @@
-"""promtool, built before the first test that asks for it."""
+"""Fixture for promtool, built before the first test that asks for it."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""promtool reads our metrics without a complaint."""
+"""Check of our metrics by promtool, which has no complaint."""
 
 import subprocess
 

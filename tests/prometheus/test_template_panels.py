@@ -1,4 +1,4 @@
-"""What the panels show over synthetic series, computed by Prometheus itself (`promtool test rules`).
+"""Results of the panels over synthetic series, computed by Prometheus itself (`promtool test rules`).
 
 Each file in promql/ names a template, what a person chose for its variables, and promtool's own tests. The
 expressions of the template become recording rules, named `<panel>:<number of the query>` and

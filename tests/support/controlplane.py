@@ -37,14 +37,14 @@ START_SECONDS = 60.0
 
 
 class KubectlError(SupportError):
-    """kubectl ended with an error; the message is what it wrote."""
+    """Error of kubectl; the message is its output."""
 
 
 class ControlPlane:
-    """etcd and kube-apiserver on free ports of 127.0.0.1, with RBAC and an audit log."""
+    """Control plane: etcd and kube-apiserver on free ports of 127.0.0.1, with RBAC and an audit log."""
 
     def __init__(self, *, flags: Sequence[str] = ()) -> None:
-        """FLAGS are further ones for kube-apiserver, such as "--max-requests-inflight=5" to meet 429."""
+        """Take further FLAGS for kube-apiserver, such as "--max-requests-inflight=5" to provoke answers of 429."""
         self._flags = tuple(flags)
         self._folder: Path | None = None
         self._etcd: KeptProcess | None = None

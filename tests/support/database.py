@@ -1,4 +1,4 @@
-"""What a client needs to reach a database of a test server."""
+"""Address and login of a database on a test server."""
 
 from dataclasses import dataclass, field
 from typing import Literal

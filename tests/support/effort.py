@@ -1,4 +1,4 @@
-"""How much the tests repeat: `short` in `make test`, `long` in `make chaos`, as DASHDB_TESTS says.
+"""Number of repetitions in tests: `short` in `make test`, `long` in `make chaos`, as DASHDB_TESTS says.
 
 Every test runs in both; the long form has more rounds, more examples and longer waits. A test with two forms
 bears the mark `repeats`, by which `make chaos` finds it.
@@ -9,7 +9,7 @@ from enum import StrEnum
 
 VARIABLE = "DASHDB_TESTS"
 LONG_FACTOR = 10
-"""How many times as many examples a property is tried with in the long form."""
+"""Factor by which a property is tried with more examples in the long form."""
 
 
 class Effort(StrEnum):

@@ -80,7 +80,7 @@ def go_environ() -> dict[str, str]:
 
 
 def build_folder(build: GoBuild) -> Path:
-    """Where the programs of BUILD lie in the cache; another version, flag or tag is another folder."""
+    """Return the cache folder of the programs of BUILD; another version, flag or tag has another folder."""
     digest = hashlib.sha256((build.linker_flags + build.tags).encode())
     for source in sorted((MODULES / build.module).glob("*.*")):
         digest.update(source.name.encode() + b"\0" + source.read_bytes())
@@ -88,7 +88,7 @@ def build_folder(build: GoBuild) -> Path:
 
 
 def program_name(build: GoBuild) -> str:
-    """What Go calls the program of a package: the last part of its path that is not a major version."""
+    """Return Go's name for the program of a package: the last part of its path that is not a major version."""
     parts = build.packages[0].split("/")
     name = parts[-2] if parts[-1].startswith("v") and parts[-1][1:].isdigit() else parts[-1]
     return "etcd" if name == "server" else name

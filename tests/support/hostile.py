@@ -32,7 +32,7 @@ from tests.support.protocol_messages import (
 
 @dataclass
 class Client:
-    """What a script sees of its client.
+    """Client of a hostile server, as its script sees it.
 
     Attributes:
         said: everything that it sent after its first message.
@@ -57,7 +57,7 @@ class Client:
             pass
 
     async def startup(self) -> None:
-        """Reads the first message, and refuses TLS where it is asked for."""
+        """Read the first message, and refuse TLS where it is asked for."""
         length = struct.unpack("!I", await self.reader.readexactly(4))[0]
         if (await self.reader.readexactly(length - 4))[:4] == struct.pack("!I", 80877103):
             await self.send(b"N")
@@ -75,7 +75,7 @@ Script = Callable[[Client], Awaitable[None]]
 
 @asynccontextmanager
 async def hostile_server(script: Script, clients: list[Client] | None = None) -> AsyncIterator[int]:
-    """Runs SCRIPT for every connection; yields the port, and leaves nothing behind. CLIENTS collects who came."""
+    """Run SCRIPT for every connection; yield the port, and leave nothing behind. CLIENTS collects the clients."""
     serving: set[asyncio.Task[None]] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -214,7 +214,7 @@ async def speaks_http(client: Client) -> None:
 
 
 async def answers_nonsense(client: Client) -> None:
-    """Logs in, then says what no protocol has."""
+    """Accept the login, then send a message that no protocol has."""
     await client.startup()
     await client.send(LOGGED_IN)
     await client.hear()
@@ -240,7 +240,7 @@ def refuses_with(sqlstate: str) -> Script:
 
 
 def fails_queries_with(sqlstate: str) -> Script:
-    """Logs everybody in, and answers each question with an error."""
+    """Accept every login, and answer each question with an error."""
 
     async def script(client: Client) -> None:
         await client.startup()

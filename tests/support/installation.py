@@ -20,7 +20,7 @@ def manifests(cluster: ControlPlane, folder: Path = ROOT / "manifests") -> list[
 
 
 def install_operator(cluster: ControlPlane) -> Path:
-    """CRD, account and rights, from the manifests; a kubeconfig with a token of that account."""
+    """Apply CRD, account and rights from the manifests; return a kubeconfig with a token of that account."""
     objects = [item for item in manifests(cluster) if item["kind"] in NEEDED]
     objects.sort(key=lambda item: NEEDED.index(item["kind"]))
     cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))

@@ -98,7 +98,7 @@ class PgBouncer:
 
     @property
     def folder(self) -> Path:
-        """Where PgBouncer has its configuration and its log (`log`)."""
+        """Folder of PgBouncer's configuration and its log (`log`)."""
         if self._folder is None:
             raise SupportError("use PgBouncer in a `with` statement")
         return self._folder

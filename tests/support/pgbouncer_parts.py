@@ -1,4 +1,4 @@
-"""Where PgBouncer comes from: this machine, or Debian's package of it, unpacked into the cache without being root."""
+"""Origin of PgBouncer: the system's own, or Debian's package, unpacked into the cache without being root."""
 
 import os
 import platform
@@ -22,7 +22,7 @@ def pgbouncer() -> Path:
 
 
 def command(program: Path, *arguments: str) -> list[str]:
-    """What runs PROGRAM, with the shared libraries that lie beside it where it was unpacked with them."""
+    """Return the command line of PROGRAM, with the shared libraries that were unpacked with it, if any."""
     root = program.parents[2]
     found = [] if root == Path("/") else (root / "usr" / "lib").glob("*-linux-*/*.so*")
     folders = sorted({str(library.parent) for library in found})
@@ -30,7 +30,7 @@ def command(program: Path, *arguments: str) -> list[str]:
 
 
 def runnable(program: Path, account: Account | None, folder: Path) -> Path:
-    """PROGRAM, or a copy in FOLDER of what was unpacked with it if ACCOUNT may not enter our cache."""
+    """Return PROGRAM, or a copy of its package in FOLDER if ACCOUNT may not enter our cache."""
     if account is None or _can_run(program, account):
         return program
     unpacked = cache_folder()

@@ -37,14 +37,14 @@ FAST = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "on"}
 
 
 class PsqlError(SupportError):
-    """psql ended with an error; the message is what it wrote."""
+    """Error of psql; the message is its output."""
 
 
 class PostgresServer:
     """PostgreSQL on a free port of 127.0.0.1; passwords are random and asked for on every way in."""
 
     def __init__(self, major: Major = 18, *, tls: bool = False, settings: Mapping[str, str] | None = None) -> None:
-        """SETTINGS are server parameters like {"max_connections": "20"}; TLS refuses plain connections."""
+        """Take server parameters as SETTINGS, like {"max_connections": "20"}; with TLS, refuse plain connections."""
         self.major: Major = major
         self.tls = tls
         self.host = "127.0.0.1"
@@ -95,7 +95,7 @@ class PostgresServer:
 
     @property
     def folder(self) -> Path:
-        """Where the server keeps its data (`data`), its log (`log`) and its unix socket."""
+        """Folder of the server's data (`data`), its log (`log`) and its unix socket."""
         if self._folder is None:
             raise SupportError("use PostgresServer in a `with` statement")
         return self._folder

@@ -1,4 +1,4 @@
-"""Where PostgreSQL's programs come from: 18 from a wheel, 15 and an 18 that knows TLS from npm packages."""
+"""Origin of PostgreSQL's programs: 18 from a wheel, 15 and an 18 with TLS from npm packages."""
 
 import base64
 import hashlib
@@ -171,7 +171,7 @@ def _own_folder(folder: Path) -> Path:
 
 
 def version_of(bin_folder: Path) -> str:
-    """For example `18.6`."""
+    """Return the version of the PostgreSQL programs in a folder, for example `18.6`."""
     text = subprocess.run([bin_folder / "postgres", "--version"], check=True, capture_output=True, text=True).stdout
     found = re.search(r"\d+[.\d]*", text)
     if found is None:

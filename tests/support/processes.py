@@ -1,4 +1,4 @@
-"""What the real servers of the tests share: ports, folders, waiting, and processes that end for certain."""
+"""Helpers of the tests' real servers: ports, folders, waiting, and processes that end for certain."""
 
 import asyncio
 import os
@@ -39,7 +39,7 @@ class Account:
 
 
 def run_as(account: Account | None) -> dict[str, Any]:
-    """What `subprocess` needs to run a program as ACCOUNT, and as nobody more."""
+    """Return the arguments of `subprocess` that run a program as ACCOUNT, without further groups."""
     if account is None:
         return {}
     return {"user": account.uid, "group": account.gid, "extra_groups": []}
@@ -60,7 +60,7 @@ def free_port() -> int:
 
 
 def unprivileged_account() -> Account | None:
-    """Who servers run as that refuse to be root: `nobody` when we are root, None (ourselves) otherwise."""
+    """Return the account for servers that refuse to run as root: `nobody` if we are root, else None (our own)."""
     if os.geteuid() != 0:
         return None
     try:
@@ -71,7 +71,7 @@ def unprivileged_account() -> Account | None:
 
 
 def everybody_may_enter(folder: Path) -> bool:
-    """Whether users other than the owner can reach what lies in FOLDER."""
+    """Return True if users other than the owner can reach the files in FOLDER."""
     return all(path.stat().st_mode & 0o001 for path in (folder, *folder.parents))
 
 
@@ -85,8 +85,10 @@ def temporary_root() -> Path:
 
 
 def quick_root() -> Path:
-    """Memory where there is room for it, else the temporary folder: a disk is slow at making and removing the
-    thousands of files of many small databases."""
+    """Return a folder in memory if it has room, else the temporary folder.
+
+    A disk is slow at making and removing the thousands of files of many small databases.
+    """
     free = shutil.disk_usage(MEMORY).free if MEMORY.is_dir() and everybody_may_enter(MEMORY) else 0
     return MEMORY if free >= MEMORY_ROOM and "TMPDIR" not in os.environ else temporary_root()
 
@@ -132,7 +134,7 @@ def wait_until(
 async def wait_until_async(
     condition: Callable[[], Awaitable[bool]], *, what: str, seconds: float, interval: float = 0.02
 ) -> None:
-    """As `wait_until`, for a condition that is looked up over a connection of the event loop."""
+    """Wait, like `wait_until`, for a condition that is read over a connection of the event loop."""
     deadline = time.monotonic() + seconds
     while not await condition():
         if time.monotonic() > deadline:

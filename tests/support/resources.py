@@ -19,7 +19,7 @@ def secret(name: str, values: Mapping[str, str]) -> dict[str, Any]:
 
 
 def connection_values(database: Database) -> dict[str, str]:
-    """What the Secret of DATABASE holds."""
+    """Return the keys and values of the Secret of DATABASE."""
     return {
         "host": database.host,
         "port": str(database.port),
@@ -68,7 +68,7 @@ class Namespace:
     def wait_for(
         self, name: str, kind: str, status: str, *, reason: str | None = None, seconds: float = 30
     ) -> dict[str, str]:
-        """Waits until a condition has STATUS, and REASON if one is given; the condition."""
+        """Wait until a condition has STATUS, and REASON if one is given; return the condition."""
         seen: dict[str, str] = {}
 
         def holds() -> bool:
@@ -84,7 +84,7 @@ class Namespace:
         return dict(seen)
 
     def writes(self, since: datetime | None = None) -> list[tuple[str, str]]:
-        """What service accounts wrote into this namespace, as (verb, resource), from the API server's audit log."""
+        """Return the writes of service accounts in this namespace, as (verb, resource), from the audit log."""
         return [
             (event["verb"], "/".join(filter(None, (target["resource"], target.get("subresource")))))
             for event in self.cluster.audit_events(since)

@@ -24,7 +24,7 @@ class ServingProcess:
     """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
 
     def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        """LOG is appended to over restarts; ENVIRONMENT is all that it gets."""
+        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process."""
         self.port = free_port()
         self.log_file = log
         self._environment = environment
@@ -39,7 +39,7 @@ class ServingProcess:
         self.kill()
 
     def start(self, *, wait: bool = True) -> None:
-        """Starts it; with WAIT returns once it says that it is ready."""
+        """Start the process; with WAIT, return once it reports that it is ready."""
         if self._process is not None:
             raise SupportError("it already runs")
         with self.log_file.open("ab") as log:
@@ -54,18 +54,18 @@ class ServingProcess:
         self._running().send_signal(number)
 
     def stop(self) -> int:
-        """SIGTERM, as Kubernetes ends a Pod; the exit code."""
+        """Send SIGTERM, as Kubernetes does to end a Pod; return the exit code."""
         self.signal(signal.SIGTERM)
         return self.ended()
 
     def ended(self) -> int:
-        """Waits until it has ended by itself; the exit code, negative for a signal's number."""
+        """Wait until the process ends by itself; return its exit code, negative for a signal's number."""
         code = self._running().wait(STOP_SECONDS)
         self._process = None
         return code
 
     def kill(self) -> None:
-        """SIGKILL, as a node that fails."""
+        """Send SIGKILL, which looks like a node that fails."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()

@@ -1,4 +1,4 @@
-"""What `make demo` builds in the background is waited for, told about, and ended with it."""
+"""Background builds of `make demo`: it waits for them, reports them, and ends them when it ends."""
 
 import sys
 from collections.abc import Callable

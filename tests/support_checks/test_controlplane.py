@@ -11,7 +11,7 @@ from tests.support.processes import SupportError, wait_until
 
 
 def creations(cluster: ControlPlane, namespace: str, resource: str, since: datetime | None = None) -> int:
-    """How many objects were created in a namespace, by the audit log."""
+    """Return the number of objects that were created in a namespace, by the audit log."""
     wanted = {"namespace": namespace, "resource": resource}
     return sum(
         event["verb"] == "create"

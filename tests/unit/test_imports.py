@@ -8,7 +8,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 FOLDERS = ("tests/unit", "tests/perses")
-"""What `make unit` runs."""
+"""Folders of the tests that `make unit` runs."""
 PARTS = frozenset(
     f"tests.support.{name}"
     for name in ("binaries", "go_builds", "postgres_parts", "pgbouncer_parts", "postgres", "pgbouncer", "controlplane")

@@ -66,7 +66,7 @@ def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, 
 
 
 def ignored(name: str) -> bool:
-    """As Docker reads .dockerignore: the last pattern that fits decides."""
+    """Return True if Docker ignores a file: the last pattern in .dockerignore that matches decides."""
     result = False
     for line in (ROOT / ".dockerignore").read_text().splitlines():
         pattern = line.removeprefix("!")

@@ -28,7 +28,7 @@ Serve = Callable[..., ServingProcess]
 
 @pytest.fixture
 def serve(tmp_path: Path) -> Iterator[Serve]:
-    """Starts a sidecar with options and variables of its own, in short time limits; ended with the test."""
+    """Start a sidecar with options and variables of its own, in short time limits; ended with the test."""
     with ExitStack() as stack:
 
         def begin(*options: str, wait: bool = True, **variables: str) -> ServingProcess:
@@ -44,7 +44,7 @@ def serve(tmp_path: Path) -> Iterator[Serve]:
 
 @pytest.fixture
 def own_server() -> Iterator[PostgresServer]:
-    """For tests that stop or freeze it."""
+    """Start a server that only one test uses, and may stop or freeze."""
     with PostgresServer(18) as server:
         yield server
 

@@ -1,4 +1,4 @@
-"""What a person is told when no connection can be had, from real servers; the password is in none of it."""
+"""Messages about failed connections to real servers; none of them contains the password."""
 
 import asyncio
 import socket
@@ -30,7 +30,7 @@ async def refusal(target: Target, reason: str, recovery: Recovery = Recovery.WAI
 
 @pytest.fixture
 def tls_target(tls_postgres: PostgresServer) -> Target:
-    """To a server that takes TLS connections only, with a certificate for 127.0.0.1 and localhost."""
+    """Return the target of a server that takes TLS only, with a certificate for 127.0.0.1 and localhost."""
     database = tls_postgres.create_database()
     return target_to(database, ssl_mode=SslMode.VERIFY_FULL, ca_pem=tls_postgres.ca_pem)
 
@@ -119,8 +119,7 @@ async def test_a_certificate_for_another_name(tls_target: Target) -> None:
 
 @asynccontextmanager
 async def server_that(answers: bytes | None) -> AsyncIterator[int]:
-    """A server that says ANSWERS and hangs up, or, for None, takes connections and says nothing."""
-
+    """Run a server that sends ANSWERS and hangs up, or, for None, accepts connections and sends nothing."""
     served: set[asyncio.Task[None] | None] = set()
 
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:

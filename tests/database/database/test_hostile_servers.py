@@ -55,7 +55,7 @@ async def ask(port: int, **changes: object) -> int:
 
 
 async def refused(script: Script, clients: list[Client] | None = None, **changes: object) -> DatabaseUnavailable:
-    """What comes of asking a server that runs SCRIPT."""
+    """Return the error of a connection to a server that runs SCRIPT."""
     async with nothing_left_over(), hostile_server(script, clients) as port, asyncio.timeout(20):
         with pytest.raises(DatabaseUnavailable) as caught:
             await ask(port, **changes)

@@ -1,4 +1,4 @@
-"""What a TLS context is made of, and what is refused before anything is dialled."""
+"""TLS contexts, and settings that are refused before a connection is tried."""
 
 import ssl
 from dataclasses import replace

@@ -1,4 +1,4 @@
-"""What one check makes of a database: each kind of trouble is a verdict of its own."""
+"""Health checks of real databases: each kind of trouble has a verdict of its own."""
 
 from collections.abc import AsyncIterator
 from dataclasses import replace

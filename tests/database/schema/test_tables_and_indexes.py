@@ -1,4 +1,4 @@
-"""What a person sees in psql: six tables, named indexes, comments; and the everyday statements run as written."""
+"""Schema as psql shows it: six tables, named indexes, comments; and everyday statements that run as written."""
 
 import re
 from pathlib import Path

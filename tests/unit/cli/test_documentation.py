@@ -1,4 +1,4 @@
-"""What the documentation tells people to type is something that the program knows."""
+"""Commands in the documentation: the program knows each of them."""
 
 import re
 import shlex

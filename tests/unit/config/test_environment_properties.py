@@ -25,7 +25,7 @@ DEFAULTS = {
 }
 SPECIAL = "@:/?#[]%&=+ \\'\"\n\t\u00e9"
 WORD = "ZQXJ"
-"""In every password, and in nothing that a message may say."""
+"""Part of every password, and of no text that a message may contain."""
 
 anything = st.text(
     st.characters(exclude_categories=[])

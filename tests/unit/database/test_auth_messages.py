@@ -1,4 +1,4 @@
-"""What is believed of a server before a login is done."""
+"""Messages of a server before the login is done: which of them are accepted."""
 
 import base64
 

@@ -1,4 +1,4 @@
-"""What is thrown at us, in our words: never the driver's text, never a password."""
+"""Errors of the driver in our own words: never the driver's text, never a password."""
 
 import errno
 import socket

@@ -1,4 +1,4 @@
-"""From what the usual operators write into a Secret to a target."""
+"""Targets from the Secrets that the usual PostgreSQL operators write."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""Where the latest results are kept."""
+"""Store of the latest reports."""
 
 from datetime import UTC, datetime, timedelta
 

@@ -15,7 +15,7 @@ def migrations(*names: str, **texts: str) -> Migrations:
 
 
 def pairs(contents: dict[str, str]) -> Migrations:
-    """CONTENTS maps the name of an up file to its text; a down file of one harmless statement is put beside each."""
+    """Return the migrations of CONTENTS, texts of up files by name; a missing down file is one harmless statement."""
     files: dict[str, bytes] = {}
     for name, text in contents.items():
         files[name] = text.encode()

@@ -1,4 +1,4 @@
-"""What the adapter of a resource claims, keeps and repeats."""
+"""Adapter of a resource: the generation it reports, the version it keeps, the events it posts again."""
 
 from dataclasses import replace
 from typing import Any, cast

@@ -1,4 +1,4 @@
-"""From the result of a reconcile to conditions and events."""
+"""Conditions and events from the result of a reconcile."""
 
 from dataclasses import replace
 from datetime import timedelta

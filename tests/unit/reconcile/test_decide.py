@@ -1,4 +1,4 @@
-"""What is done next, or what blocks it."""
+"""Decisions: the next action, or the reason that blocks it."""
 
 from datetime import timedelta
 

@@ -1,4 +1,4 @@
-"""What was seen, as findings; and which of them keeps a database from being ready."""
+"""Findings from an observation, and those that keep a database from being ready."""
 
 from typing import Any
 

@@ -1,4 +1,4 @@
-"""What one reconcile leaves for the next."""
+"""Memory that one reconcile leaves for the next."""
 
 from dataclasses import replace
 from datetime import timedelta

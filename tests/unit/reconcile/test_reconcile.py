@@ -1,4 +1,4 @@
-"""How long to wait after a reconcile, when a changed input is looked for, and what a fault of ours becomes."""
+"""Interval after a reconcile, checks for a changed input, and the result of a defect of this program."""
 
 import logging
 from dataclasses import replace

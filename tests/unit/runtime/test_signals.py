@@ -1,4 +1,4 @@
-"""What a signal does to a process that is starting, or already stopping."""
+"""Signals to a process that is starting, or already stopping."""
 
 import subprocess
 import sys

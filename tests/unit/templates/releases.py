@@ -7,7 +7,7 @@ from controller.templates.shipped import ShippedTemplate
 
 
 def release(version: str, *, template_id: str = "template-notebook", **changes: object) -> ShippedTemplate:
-    """What a release with this version ships; the document tells the versions apart."""
+    """Return the template of a release; the documents of different versions differ."""
     fields: dict[str, object] = {
         "id": template_id,
         "version": version,

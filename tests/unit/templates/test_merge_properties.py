@@ -24,7 +24,7 @@ def seed_with(version: str) -> Step:
 
 
 def applied(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> tuple[TemplateRow, ...]:
-    """What a database would hold after the decisions were carried out."""
+    """Return the rows of a database after the decisions were carried out."""
     table = {row.id: row for row in rows}
     for template, decision in zip(shipped, decide(shipped, tuple(table.values())), strict=True):
         if decision.action is not NONE:

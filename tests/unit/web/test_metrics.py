@@ -1,4 +1,4 @@
-"""What Prometheus scrapes."""
+"""Metrics as Prometheus scrapes them."""
 
 from collections.abc import Callable
 

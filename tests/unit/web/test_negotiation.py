@@ -1,4 +1,4 @@
-"""Who gets application/health+json, and who plain JSON."""
+"""Negotiation between application/health+json and plain JSON."""
 
 import pytest
 

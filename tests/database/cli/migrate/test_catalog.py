@@ -37,7 +37,7 @@ def migrate(database: Database, tmp_path: Path) -> Commands:
 
 @pytest.fixture
 def creator(postgres: PostgresServer, database: Database) -> Database:
-    """As a role that may create databases."""
+    """Return the database as seen by a role that may create databases."""
     return role(postgres, options="CREATEDB", database=database)
 
 

@@ -1,4 +1,4 @@
-"""How `dashdb` ends when it cannot do its work; through the real entry point, as a process of its own."""
+"""Exit codes of `dashdb` when it cannot do its work, through the real entry point, as a process of its own."""
 
 import os
 import pty

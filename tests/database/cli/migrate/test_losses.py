@@ -1,4 +1,4 @@
-"""What `plan` and `down` say of the data that down migrations would take with them."""
+"""Warnings of `plan` and `down` about the data that down migrations would delete."""
 
 import json
 from pathlib import Path

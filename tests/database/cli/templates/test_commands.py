@@ -56,7 +56,7 @@ def seeded(migrated: Commands) -> Commands:
 
 @pytest.fixture
 def upgrade(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
-    """From here on the program is a later release, with other documents."""
+    """Return a function that turns the program into a later release, with other documents."""
     return lambda: monkeypatch.setattr("controller.cli.templates.commands.shipped_templates", next_release)
 
 

@@ -1,5 +1,4 @@
-"""A pool whose connections end at a real PgBouncer in transaction mode, which gives each transaction another server
-connection."""
+"""Pool behind a real PgBouncer in transaction mode, which gives each transaction another server connection."""
 
 import asyncio
 from collections.abc import AsyncIterator, Iterator

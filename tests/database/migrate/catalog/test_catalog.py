@@ -1,4 +1,4 @@
-"""What a schema holds: every kind of object, every change, nothing of the engine's own, and the same words always."""
+"""Catalog of a schema: every kind of object, every change, nothing of the engine's own, always in the same words."""
 
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace

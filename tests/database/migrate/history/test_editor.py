@@ -1,4 +1,4 @@
-"""What a person says of a database is written down, and nothing is run: baseline and force; where runs may go then."""
+"""Baseline and force: they write the history as a person states it and run nothing; later runs start from there."""
 
 from pathlib import Path
 

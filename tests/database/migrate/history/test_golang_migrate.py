@@ -32,7 +32,7 @@ BEHIND_THE_GATE = {**GATE, "2_t2.up.sql": "LOCK TABLE gate; CREATE TABLE t2 ()"}
 
 
 class Theirs:
-    """golang-migrate on one database, and ours; both read the same folder."""
+    """Pair of runners, golang-migrate and ours, on one database and with the same folder."""
 
     def __init__(self, server: PostgresServer, database: Database, folder: Path) -> None:
         self.server = server
@@ -65,7 +65,7 @@ class Theirs:
 
     @property
     def row(self) -> list[str]:
-        """What golang-migrate says of itself."""
+        """Row of golang-migrate's own history table: version and dirty."""
         return self.asked("SELECT version, dirty FROM schema_migrations")
 
     @property
@@ -157,7 +157,7 @@ async def test_our_locks_are_the_ones_that_it_takes(
 
 
 async def at_the_gate(connection: Connection) -> None:
-    """Returns when a session waits for the table."""
+    """Wait until a session waits for the table."""
     waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted AND relation = 'gate'::regclass"
     async with asyncio.timeout(20):
         while await connection.fetchval(waiting) != 1:  # noqa: ASYNC110 - a server has no events

@@ -52,7 +52,7 @@ async def building(observer: Connection) -> int:
 
 
 async def told(text: str, *notes: Notes) -> None:
-    """Returns when a run has said that it waits for somebody of whom it says TEXT."""
+    """Wait until a run has reported that it waits for a session that it describes with TEXT."""
     async with asyncio.timeout(10):
         while not any(text in why for each in notes for why in each.waits):  # noqa: ASYNC110 - notes have no events
             await asyncio.sleep(0.01)
@@ -118,7 +118,7 @@ async def test_a_unique_index_over_duplicates_is_dirty_until_they_are_gone(conne
 async def test_a_build_that_had_reached_its_end_is_not_done_again(
     target: Target, connection: Connection, build: str
 ) -> None:
-    """As where a process dies between the end of the statement and its entry in the journal."""
+    """Simulate a process that dies between the end of the statement and its entry in the journal."""
     async with interrupted(target, connection, build) as files:
         await connection.execute("REINDEX INDEX CONCURRENTLY a_n")
         built = await connection.fetchval("SELECT 'a_n'::regclass::oid")
@@ -177,7 +177,7 @@ async def test_a_table_with_a_schema_quotes_and_capitals(connection: Connection)
 
 
 async def test_two_runners_build_it_once_and_neither_stops_the_other(target: Target, connection: Connection) -> None:
-    """golang-migrate #960: the runner that waits for the lock is what the build waits for."""
+    """Avoid golang-migrate #960, where the build waits for the runner that waits for the lock."""
     files = {**TABLE, B: BUILD}
     await run(connection, files, 1)
     notes = [Notes(), Notes()]
@@ -195,7 +195,7 @@ async def test_two_runners_build_it_once_and_neither_stops_the_other(target: Tar
 async def test_the_build_waits_for_an_old_transaction_longer_than_for_a_table(
     target: Target, connection: Connection
 ) -> None:
-    """What it built would be lost; and while it waits it stands in nobody's way."""
+    """Expect no lock timeout: it would lose the index that was built, and the wait blocks nobody."""
     files = {**TABLE, B: BUILD}
     await run(connection, files, 1)
     settings = RunSettings(lock_timeout_ms=50, lock_budget=0)

@@ -36,7 +36,7 @@ class Readers:
         self.read = 0
 
     async def go_on(self, connection: Connection) -> None:
-        """Until one has to queue for longer than it may."""
+        """Read again and again until one read has to queue for longer than it may."""
         await connection.execute(f"SET lock_timeout = {PATIENCE_MS}")
         while True:
             await connection.fetch("SELECT n FROM a")
@@ -116,7 +116,7 @@ async def test_readers_go_on_while_we_try_and_the_file_is_applied_once_the_table
 async def test_without_our_limit_a_reader_queues_for_as_long_as_the_table_is_blocked(
     target: Target, connection: Connection
 ) -> None:
-    """What the test above would show if the limit did not hold."""
+    """Prove that the test above would fail without the limit."""
     files = {**A, "V2_b.up.sql": ALTER}
     await run(connection, files, 1)
     settings = RunSettings(lock_timeout_ms=1_000_000)

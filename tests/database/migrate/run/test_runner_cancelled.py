@@ -20,7 +20,7 @@ SELECT count(*) FROM pg_stat_activity
 
 
 async def sleepers(observer: Connection, count: int) -> None:
-    """Returns when so many sessions of the database sleep."""
+    """Wait until so many sessions of the database sleep."""
     async with asyncio.timeout(10):
         while await observer.fetchval(_SLEEPERS) != count:  # noqa: ASYNC110 - a server has no events
             await asyncio.sleep(0.01)

@@ -1,4 +1,4 @@
-"""What a file does to its session reaches neither the next file nor the history row."""
+"""Isolation of files: changes of one file to its session reach neither the next file nor the history row."""
 
 from collections.abc import AsyncIterator
 
@@ -24,7 +24,7 @@ SELECT current_user::text AS who, session_user::text AS login, current_setting('
 
 
 async def seen_after(target: Target, text: str) -> dict[str, object]:
-    """What a file finds that runs after one with TEXT."""
+    """Return the session state that a file finds which runs after one with TEXT."""
     await run_alone(target, {"V1_before.up.sql": text, "V2_after.up.sql": STATE})
     async with connected(target) as connection:
         assert await history(connection) == [(1, "up"), (2, "up")]
@@ -79,7 +79,7 @@ async def test_a_role_that_a_file_takes_is_given_back(
 async def test_a_role_that_the_login_takes_by_itself_stays_taken(
     each_postgres: PostgresServer,
 ) -> None:
-    """As with short-lived logins that a vault hands out: ALTER ROLE login SET role = owner."""
+    """Use ALTER ROLE login SET role = owner, as short-lived logins of a vault do."""
     database = each_postgres.create_database()
     login = role(each_postgres, database=database)
     each_postgres.psql(

@@ -80,7 +80,7 @@ STATEMENTS = [
 
 @pytest.mark.parametrize("statement", STATEMENTS)
 async def test_the_grammar_that_is_read_is_postgresqls(connection: Connection, statement: str) -> None:
-    """What the tests of statements rely on is no syntax error; that tables are missing comes after parsing."""
+    """Let PostgreSQL parse each statement of the tests; missing tables would be found only after parsing."""
     await connection.execute("CREATE FUNCTION parses(text) RETURNS bool LANGUAGE plpgsql AS $f$ BEGIN "
                              "EXECUTE format('CREATE FUNCTION pg_temp.f() RETURNS void LANGUAGE plpgsql AS %L', "
                              "'BEGIN ' || $1 || '; END'); RETURN true; END $f$")  # fmt: skip

@@ -1,4 +1,4 @@
-"""What two catalogs differ in, in words."""
+"""Differences between two catalogs, in words."""
 
 from controller.migrate.catalog.differences import Catalog, Kind, differences
 

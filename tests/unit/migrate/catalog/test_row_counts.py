@@ -1,4 +1,4 @@
-"""How a loss of rows is shown."""
+"""Text about a loss of rows."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is risky or wrong in migration files: squawk itself, asked as the engine needs it, and our own rules."""
+"""Lint of migration files: squawk itself, called as the engine needs it, and our own rules."""
 
 from importlib.metadata import PackageNotFoundError
 

@@ -1,4 +1,4 @@
-"""What data a down migration takes with it, as its statements say."""
+"""Data that a down migration deletes, as read from its statements."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""What is to be done: files and history in, steps out."""
+"""Plans: files and history in, steps out."""
 
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -143,7 +143,7 @@ def test_an_approval_holds_for_the_rest_of_what_was_approved() -> None:
 
 
 def golang_migrate(version: int, **changes: Any) -> History:
-    """As `adoption.history_of` tells of its table."""
+    """Return the history of a database that golang-migrate brought to VERSION."""
     return (row(version)._replace(sha256="", origin=Origin.GOLANG_MIGRATE, **changes),)
 
 

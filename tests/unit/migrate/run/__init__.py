@@ -1,1 +1,1 @@
-"""Which statements and files go in one round trip."""
+"""Batches of statements and of files that share one round trip."""

@@ -1,4 +1,4 @@
-"""Which files travel together."""
+"""Batches of files that share one round trip."""
 
 from typing import Any, cast
 
@@ -13,7 +13,7 @@ SHORT = "CREATE TABLE t ();"
 
 
 def sizes(*texts: str, **expected: int) -> list[int]:
-    """Of the bundles of files with these texts, upwards; EXPECTED: at_2=7 lets file 2 find the database at 7."""
+    """Return the sizes of the batches of up files with these texts; at_2=7 makes file 2 expect version 7."""
     files = pairs({f"V{number}_f.up.sql": text for number, text in enumerate(texts, start=1)})
     runs = [_run(Step(m, Direction.UP), expected.get(f"at_{m.version}", m.version - 1)) for m in files]
     found = list(file_batches(runs))

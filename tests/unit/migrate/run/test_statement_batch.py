@@ -1,4 +1,4 @@
-"""Which statements travel together."""
+"""Batches of statements that share one round trip."""
 
 from controller.migrate.files.folder import packaged_folder, read_folder
 from controller.migrate.files.migration import Script

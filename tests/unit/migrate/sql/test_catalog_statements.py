@@ -1,4 +1,4 @@
-"""Which statements of a file only write the catalog, and which may take long."""
+"""Statements that only write the catalog, and statements that may take long."""
 
 import pytest
 

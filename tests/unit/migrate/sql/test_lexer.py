@@ -1,4 +1,4 @@
-"""Where one statement ends and the next begins."""
+"""Borders between statements."""
 
 import pytest
 

@@ -72,7 +72,7 @@ def test_every_character_is_in_one_statement_or_between_two(sql: str) -> None:
 
 
 def is_between(text: str) -> bool:
-    """True where TEXT holds nothing but separators, blanks and whole comments."""
+    """Return True if TEXT holds nothing but separators, blanks and whole comments."""
     position, depth = 0, 0
     while position < len(text):
         if text.startswith("/*", position):

@@ -1,4 +1,4 @@
-"""What a statement removes is read from it, and what may remove more is known."""
+"""Tables and columns that a statement removes, and statements that may remove more."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Which statements cannot run inside a transaction, as PostgreSQL's pages of its commands say."""
+"""Statements that cannot run inside a transaction, by PostgreSQL's pages of its commands."""
 
 import pytest
 
