@@ -87,7 +87,8 @@ async def test_a_name_that_the_resolver_does_not_know(target: Target, monkeypatc
 
 async def test_a_server_without_tls(target: Target) -> None:
     message = await refusal(replace(target, ssl_mode=SslMode.REQUIRE), "TLSUnsupported")
-    assert "sslMode require needs it" in message
+    assert "sslmode require needs it" in message
+    assert "disable" not in message, "no message advises to do without TLS"
 
 
 async def test_a_server_that_refuses_plain_text(tls_target: Target) -> None:
