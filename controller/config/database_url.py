@@ -99,7 +99,7 @@ def _split(url: str) -> SplitResult:
     if parts.scheme not in _SCHEMES:
         raise ValueError("it does not begin with postgresql://")
     if "@" in parts.path + parts.query or parts.fragment:
-        raise ValueError(f"an @ or # stands behind the host; {_ESCAPE}")
+        raise ValueError(f"there is an @ or # after the host; {_ESCAPE}")
     if not parts.hostname or not parts.username or len(parts.path) <= len("/"):
         raise ValueError(_FORM)
     if "/" in parts.path[1:]:
@@ -113,7 +113,7 @@ def _options(query: str) -> dict[str, str]:
         text, _, value = piece.partition("=")
         name = _plain(text)
         if not value:
-            raise ValueError(f"behind the ? stands an option without a value; {_FORM}")
+            raise ValueError(f"after the ? there is an option without a value; {_FORM}")
         if name not in OPTIONS:
             raise ValueError(f"option {name!r} is not known; known are {', '.join(OPTIONS)}")
         if name in found:

@@ -103,7 +103,7 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
         return None
     schema = observed.schema
     if schema is None:
-        return Blocked("NotObserved", "The schema was not looked at.", Recovery.TRANSIENT)
+        return Blocked("NotObserved", "The schema was not observed.", Recovery.TRANSIENT)
     if isinstance(schema, DashdbError):
         return Blocked.by(schema)
     if isinstance(schema.plan, DashdbError):

@@ -145,10 +145,10 @@ def _templates(desired: Desired, observed: Observed, memory: Memory, schema: Fin
 def _seeded(templates: tuple[TemplateDecision, ...]) -> Finding:
     unreadable = [each for each in templates if each.state is TemplateState.UNREADABLE]
     if unreadable:
-        return Finding.bad("TemplateUnreadable", _told(unreadable), Recovery.WAITING)
+        return Finding.bad("TemplateUnreadable", _messages(unreadable), Recovery.WAITING)
     conflicts = [each for each in templates if each.state is TemplateState.CONFLICT]
     if conflicts:
-        return Finding.bad("TemplateConflict", _told(conflicts), Recovery.WAITING)
+        return Finding.bad("TemplateConflict", _messages(conflicts), Recovery.WAITING)
     customized = [each for each in templates if each.state is TemplateState.CUSTOMIZED]
     if customized:
         rows = ", ".join(f"{each.template_id} (shipped: {each.shipped_version})" for each in customized)
@@ -156,7 +156,7 @@ def _seeded(templates: tuple[TemplateDecision, ...]) -> Finding:
     return Finding.good("Seeded", f"{len(templates)} system templates are in place.")
 
 
-def _told(templates: list[TemplateDecision]) -> str:
+def _messages(templates: list[TemplateDecision]) -> str:
     return " ".join(f"{each.template_id}: {each.message}." for each in templates)
 
 

@@ -130,6 +130,6 @@ async def _read_drift(desired: Desired, pool: Pool) -> tuple[str, ...] | None:
         log.warning("drift not compared", reason=error.reason, error=error.message)
         return None
     except DashdbError as problem:
-        log.info("drift cannot be told", reason=problem.reason)
+        log.info("drift not comparable", reason=problem.reason)
         return ()
     return tuple(f"{each.object} {each.kind}" for each in found.differences)

@@ -12,7 +12,7 @@ _WHOLE_HEAP_EVERY = 100
 """Collections of the middle generation, ten times as many as by default. A collection of the whole heap stops
 every thread for a tenth of a second where hundreds of databases are watched; it would free little, since nearly none of
 our garbage is in a cycle."""
-_TURN_SECONDS = 0.002
+_SWITCH_SECONDS = 0.002
 """Seconds for which one thread may hold the lock while another waits, less than half of the default. The event loop
 waits for it several times in each answer while metrics are written in a thread; these take longer the more often the
 two change."""
@@ -41,4 +41,4 @@ def keep_latency_low() -> None:
     gc.freeze()
     young, middle, _ = gc.get_threshold()
     gc.set_threshold(young, middle, _WHOLE_HEAP_EVERY)
-    sys.setswitchinterval(_TURN_SECONDS)
+    sys.setswitchinterval(_SWITCH_SECONDS)

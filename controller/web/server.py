@@ -137,7 +137,7 @@ class _Endpoints:
         key = (request.match_info["namespace"], request.match_info["name"])
         report = self._store.get(key, now)
         if report is None:
-            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been looked at"})
+            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
         return {key: report}
 

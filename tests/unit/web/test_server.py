@@ -77,7 +77,7 @@ async def test_health_comes_as_plain_json_and_as_health_json(served: Served) -> 
 async def test_an_unknown_database_is_404_as_json(served: Served) -> None:
     status, kind, body = await served.get("/api/v1/health/team-a/nobody")
     assert (status, kind) == (404, "application/json")
-    assert body == '{"error": "no database team-a/nobody has been looked at"}'
+    assert body == '{"error": "no database team-a/nobody has been checked"}'
 
 
 async def test_metrics_come_as_text_and_as_openmetrics(served: Served) -> None:
