@@ -191,7 +191,7 @@ class ReconcileLoop:
         finally:
             if checking is not None:
                 checking.cancel()
-                await asyncio.wait([checking])
+                await asyncio.gather(checking, return_exceptions=True)
 
     async def _report_progress(self, progress: MigrationProgress) -> None:
         """Show the progress; a failure to do so is no reason to roll back hours of work."""
