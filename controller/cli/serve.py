@@ -56,8 +56,8 @@ def command(
 ) -> None:
     """Migrate, seed and check one database as a sidecar of its backend, and serve probes, health and metrics.
 
-    It starts, and /live answers, while the database is down; /ready answers 200 once the database answers and has
-    been migrated and seeded, if the options ask for that.
+    It starts, and /live answers, while the database is down; /ready answers 200 once the database has been migrated
+    and seeded, if the options ask for that, and from then on while it answers.
 
     \b
     Example:
