@@ -1,4 +1,4 @@
-"""Reports while a long migration runs."""
+"""Reports of results, and while a long migration runs."""
 
 from datetime import timedelta
 
@@ -7,9 +7,12 @@ import pytest
 from controller.errors import DatabaseUnavailable
 from controller.health.report import Report
 from controller.health.verdict import CheckResult, Health, Sample, Verdict
-from controller.reconcile.report import report_while_migrating
-from controller.reconcile.result import MigrationProgress
-from tests.unit.reconcile.observations import HEALTHY, NOW
+from controller.reconcile.findings import find, summary
+from controller.reconcile.memory import Memory
+from controller.reconcile.observed import Observed
+from controller.reconcile.report import report_of, report_while_migrating
+from controller.reconcile.result import MigrationProgress, ReconcileResult
+from tests.unit.reconcile.observations import HEALTHY, NOW, desired, observed
 from tests.unit.web.reports import POOL
 
 DUE = NOW + timedelta(minutes=1)
@@ -44,3 +47,14 @@ def test_one_that_was_not_ready_says_what_it_waits_for_now(before: Report | None
     assert (shown.ready, shown.reason, shown.message) == (False, "Migrating", "Running V002.")
     shown = report_while_migrating(before, DOWN, RUNS, DUE)
     assert (shown.ready, shown.reason, shown.message) == (False, "Timeout", "No answer.")
+
+
+def test_what_was_last_known_of_the_tables_is_shown_while_the_database_does_not_answer() -> None:
+    memory = Memory().observed(observed(1, 2), desired())
+    error = DatabaseUnavailable("No answer.", reason="Timeout")
+    seen = Observed(now=NOW, verdict=Verdict.unhealthy(error), connection_error=error)
+    findings = find(desired(), seen, memory)
+    result = ReconcileResult(seen, findings, summary(findings), (), 1.0, memory.observed(seen, desired()))
+    shown = report_of(result, DUE, ready=False)
+    assert (shown.schema_version, shown.pending, shown.dirty) == (2, 0, False)
+    assert (shown.reason, dict(shown.templates)) == ("Timeout", {"Current": 1})

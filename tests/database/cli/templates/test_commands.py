@@ -194,3 +194,17 @@ def test_no_option_is_offered_that_means_nothing_to_templates(dashdb: Commands) 
         assert f"dashdb templates {verb}" in shown.stdout
         assert "--path" not in shown.stdout
         assert "--lock-timeout" not in shown.stdout
+
+
+@pytest.mark.parametrize("value", ["1e5000", "[" * 3000 + "]" * 3000], ids=["a large number", "deep nesting"])
+def test_a_row_that_cannot_be_read_is_named_with_the_reason_and_kept(seeded: Commands, value: str) -> None:
+    seeded.sql(f"UPDATE dashboard_template SET doc = jsonb_set(doc, '{{x}}', '{value}') WHERE id = '{NOTEBOOK}'")
+    before = seeded.sql(ROWS)
+    reason = f"{NOTEBOOK}: the row holds a number or a nesting of JSON that cannot be read here"
+    listed, diff, seed = (seeded("templates", command) for command in ("list", "diff", "seed"))
+    assert [row[1] for row in lines(listed)].count("Unreadable") == 1
+    assert reason in listed.output
+    assert reason in diff.output
+    assert f"kept {reason}" in seed.output
+    assert (listed.exit_code, diff.exit_code, seed.exit_code) == (0, 0, 1)
+    assert seeded.sql(ROWS) == before
