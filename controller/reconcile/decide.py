@@ -53,11 +53,6 @@ class Maintain:
 
     audit_retention_days: int | None
 
-    @property
-    def key(self) -> str:
-        """Name of the action for the memory of failures: `<kind> <what>`."""
-        return "maintain"
-
 
 Action = Migrate | Seed | Maintain
 

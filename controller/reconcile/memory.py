@@ -115,7 +115,7 @@ class Memory:
         tries = before.tries + 1 if before is not None else 1
         backoff = REFUSED_BACKOFF if isinstance(error, MigrationFailed | SchemaDirty) else FAILED_BACKOFF
         retry_at = now + timedelta(seconds=backoff.pause(tries - 1, chance))
-        return replace(self.succeeded(key), failed=(*self._others(key), FailedAction(key, error, tries, retry_at)))
+        return replace(self, failed=(*self._others(key), FailedAction(key, error, tries, retry_at)))
 
     def succeeded(self, key: str) -> Self:
         """Return the memory without failures of this kind of action."""

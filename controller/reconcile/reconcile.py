@@ -63,12 +63,12 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
             observed = await reconciliation.run(pool)
         else:
             no_pool = InternalError("There is no pool of connections.")
-            observed = unreachable(desired.target if isinstance(desired.target, DashdbError) else no_pool)
+            observed = reconciliation.fail(desired.target if isinstance(desired.target, DashdbError) else no_pool)
         return _concluded(desired, observed, reconciliation)
     except Exception as fault:  # noqa: BLE001 - whatever it is, the next reconcile may do better
         log_fault(fault)
         ours = InternalError("This program met a fault of its own, and tries again. Its log says where.")
-        return _concluded(desired, unreachable(ours), reconciliation)
+        return _concluded(desired, reconciliation.fail(ours), reconciliation)
 
 
 @dataclass(slots=True)
@@ -97,6 +97,12 @@ class _Reconciliation:
                 observed, failed = await self._perform(action, observed, pool)
                 if failed:
                     break
+        return observed
+
+    def fail(self, error: DashdbError) -> Observed:
+        """Return the observation of a database that cannot be observed, because of `error`."""
+        observed = unreachable(error)
+        self.memory = self.memory.observed(observed, self.desired)
         return observed
 
     async def _observe(self, pool: Pool, before: Observed | None = None) -> Observed:
@@ -140,7 +146,7 @@ class _Reconciliation:
 
 
 def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconciliation) -> ReconcileResult:
-    memory = reconciliation.memory.observed(observed, desired)
+    memory = reconciliation.memory
     findings = find(desired, observed, memory)
     found = summary(findings)
     ready = found is READY
