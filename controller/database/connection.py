@@ -90,7 +90,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
 
 async def behind_pooler(connection: Connection) -> bool:
     """Return whether a pooler answers for PostgreSQL: the backend of a query is not the one of the login."""
-    return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+    return bool(await connection.fetchval("SELECT pg_catalog.pg_backend_pid()") != connection.get_server_pid())
 
 
 def _notice_silent_peers(connection: Connection, target: Target) -> None:

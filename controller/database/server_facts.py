@@ -20,7 +20,7 @@ WITH sessions AS (
 )
 SELECT current_setting('server_version') AS version,
        (SELECT system_identifier FROM pg_control_system()) || '/' || d.oid AS identity,
-       current_setting('transaction_read_only')::bool AS read_only,
+       pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
        s.role AS role_used, s.database AS database_used, s.server AS server_used,
        l.role AS role_limit, l.database AS database_limit, l.server AS server_limit
   FROM sessions AS s, limits AS l, pg_database AS d

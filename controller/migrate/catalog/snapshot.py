@@ -7,13 +7,14 @@ changes in the transaction that changes the schema, and does not show in `SELECT
 import json
 
 from controller.database.connection import Connection
+from controller.database.quoting import literal
+from controller.database.transaction import transaction
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version
-from controller.migrate.sql.quoting import literal
 
 _RECORD = """
 DO $dashdb_record$ BEGIN
@@ -31,7 +32,7 @@ END $dashdb_record$;
 """
 _RECORDED = """
 SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('server_version_num')::int / 10000 AS major
-  FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = 'schema_version_pkey'
+  FROM pg_constraint WHERE conrelid = to_regclass($1::text) AND conname = 'schema_version_pkey'
 """
 
 
@@ -51,7 +52,7 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
         DatabaseUnavailable: the schema does not exist.
     """
     version = current_version(await read_history(connection, schema))
-    async with connection.transaction(readonly=True):
+    async with transaction(connection, read_only=True):
         await connection.execute(SETTINGS)
         rows = await connection.fetch(catalog_query(schema))
     return Catalog(version, dict(map(tuple, rows)))
@@ -64,7 +65,8 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         DashdbError: no catalog was recorded (CatalogNotRecorded), or one by another release of this program or of
             PostgreSQL, which write definitions differently (CatalogNotComparable).
     """
-    row = await connection.fetchrow(_RECORDED, table_in(schema))
+    async with transaction(connection, read_only=True):
+        row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
         raise DashdbError(
             "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "
