@@ -53,6 +53,14 @@ WITH me AS (
     SELECT c.oid, c.relname, c.relkind, c.relowner
       FROM pg_class AS c JOIN target AS t ON t.oid = c.relnamespace
      WHERE c.relname = ANY ($2::text[]::name[])
+), trigger AS (
+    SELECT t.oid, t.tgname, t.tgenabled, c.relname, c.relacl,
+           t.tgqual IS NOT NULL OR t.tgnargs > 0 OR f.pronamespace <> n.oid AS may_hide
+      FROM me, target AS n
+      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
+      JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+      JOIN pg_proc AS f ON f.oid = t.tgfoid
+     WHERE pg_has_role(me.oid, c.relowner, 'MEMBER') OR c.oid IN (SELECT r.oid FROM relation AS r)
 ), owned AS (
     SELECT 'pg_namespace'::regclass::oid AS class, oid, nspowner AS owner, '' AS relation FROM path
      UNION ALL
@@ -66,9 +74,7 @@ WITH me AS (
        AND d.classid NOT IN ('pg_extension'::regclass, 'pg_default_acl'::regclass, 'pg_statistic_ext'::regclass)
      UNION ALL
     SELECT 'pg_trigger'::regclass, t.oid, s.refobjid, ''
-      FROM me, target AS n
-      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
-      JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal
+      FROM me, trigger AS t
       JOIN pg_depend AS d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
       JOIN pg_shdepend AS s ON s.classid = d.refclassid AND s.objid = d.refobjid AND s.objsubid = 0 AND s.deptype = 'o'
      WHERE s.dbid = me.database AND s.refobjid <> me.oid AND d.refclassid <> 'pg_class'::regclass
@@ -79,18 +85,15 @@ WITH me AS (
      WHERE NOT (pg_has_role(me.oid, o.owner, 'MEMBER') OR pg_has_role(o.owner, me.oid, 'MEMBER')
                 OR o.owner IN (me.datdba, me.database_owner))
 ), added AS MATERIALIZED (  -- pg_get_triggerdef locks the table, so it is called for no other trigger
-    SELECT t.oid, g.grantee, format('trigger %I on %s', t.tgname, quote_ident(c.relname)) AS object, t.tgenabled
-      FROM me, target AS n
-      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
-      JOIN pg_trigger AS t ON t.tgrelid = c.oid AND NOT t.tgisinternal
-      JOIN pg_proc AS f ON f.oid = t.tgfoid
+    SELECT t.oid, g.grantee, format('trigger %I on %I', t.tgname, t.relname) AS object, t.tgenabled
+      FROM me, trigger AS t
      CROSS JOIN LATERAL (
-           SELECT a.grantee FROM aclexplode(c.relacl) AS a
+           SELECT a.grantee FROM aclexplode(t.relacl) AS a
             WHERE a.privilege_type = 'TRIGGER'
               AND (a.grantee = 0 OR NOT (pg_has_role(me.oid, a.grantee, 'MEMBER')
                                          OR pg_has_role(a.grantee, me.oid, 'MEMBER') OR a.grantee = me.datdba))
             LIMIT 1) AS g
-     WHERE t.tgqual IS NOT NULL OR t.tgnargs > 0 OR f.pronamespace <> n.oid
+     WHERE t.may_hide
 ), hidden AS (
     SELECT t.oid, t.grantee
       FROM added AS t

@@ -71,7 +71,8 @@ class ResourceAdapter:
         if isinstance(resource.spec, str):
             raise ConfigurationError(resource.spec, reason="SpecInvalid")
         self._secrets.keep(resource.spec.connection.secret_names)
-        return to_desired(resource.spec, await self._read_target(resource.spec))
+        target = await self._read_target(resource.spec)
+        return to_desired(resource.spec, target, used_approval=resource.status.used_approval)
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""

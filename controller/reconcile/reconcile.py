@@ -123,7 +123,8 @@ class _Reconciliation:
         elif observed.connection_error is None:  # else it is the connection that failed
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
         if isinstance(action, Migrate) and error is None:
-            self.memory = self.memory.migrated(self.desired, observed.now)
+            used = action.plan.sha256 if action.approved else None
+            self.memory = self.memory.migrated(self.desired, observed.now, used)
         return observed, error is not None
 
     async def _attempt(self, action: Action, pool: Pool) -> DashdbError | None:

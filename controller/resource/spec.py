@@ -186,11 +186,14 @@ class DashboardDatabaseSpec(_Model):
     maintenance: MaintenanceSpec = Field(default_factory=MaintenanceSpec)
 
 
-def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError) -> Desired:
+def to_desired(
+    spec: DashboardDatabaseSpec, target: Target | ConfigurationError, *, used_approval: str | None = None
+) -> Desired:
     """Return the desired state that `spec` asks for.
 
     Args:
         target: the database that the Secrets of the resource name, or what is wrong with them.
+        used_approval: hash of the approved plan that has run already, as the status says.
     """
     pool, schema, health, maintenance = spec.pool, spec.schema_, spec.health, spec.maintenance
     return Desired(
@@ -205,6 +208,7 @@ def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError)
             policy=schema.policy,
             target_version=schema.target_version,
             approved_plan=schema.approved_plan,
+            used_approval=used_approval,
             lock_timeout_ms=schema.lock_timeout_milliseconds,
         ),
         seed_templates=spec.templates.seed is SeedPolicy.ENABLED,
