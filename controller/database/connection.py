@@ -1,5 +1,6 @@
 """One connection to a server: opened, logged in and closed within time limits."""
 
+import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
@@ -39,15 +40,24 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
         DatabaseUnavailable, ConfigurationError: the connection failed; see `in_our_words`.
     """
     behind_pooler = target.pooler is Pooler.PGBOUNCER
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + (target.connect_timeout if seconds is None else seconds)
     try:
+        async with asyncio.timeout_at(deadline):
+            context = await tls_context(target)
         connection = await asyncpg.connect(
             host=target.host,
             port=target.port,
             user=target.user,
             password=target.password,
             database=target.database,
-            ssl=tls_context(target) or False,
-            timeout=target.connect_timeout if seconds is None else seconds,
+            ssl=context or False,
+            # Without a value of ours, asyncpg takes those of PG* variables.
+            direct_tls=False,
+            target_session_attrs="any",
+            krbsrvname="postgres",
+            gsslib="gssapi",
+            timeout=max(deadline - loop.time(), 0.001),
             command_timeout=target.query_timeout,
             # PgBouncer before 1.21 mixes up prepared statements of its clients.
             statement_cache_size=0 if behind_pooler else 100,

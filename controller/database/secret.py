@@ -1,5 +1,6 @@
 """Conversion of the contents of Secrets to a target. Pure; the operator reads the Secrets."""
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -23,6 +24,12 @@ MOST_KEY_BYTES = 32 * 1024
 """Limit for a client key, and for a client certificate with its chain."""
 MOST_CA_BYTES, MOST_CA_CERTIFICATES = 256 * 1024, 500
 """Limits for a bundle of authorities; a whole system's store is about as large. OpenSSL reads 1800 in three seconds."""
+_LIMITS = {
+    **dict.fromkeys((*_HOST, *_PORT, *_PASSWORD, *_DATABASE, *_USER, *_SSL_MODE), MOST_BYTES),
+    **dict.fromkeys(("tls.crt", "tls.key"), MOST_KEY_BYTES),
+    "ca.crt": MOST_CA_BYTES,
+}
+"""Every key that is read, with the limit of its value in bytes."""
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _STRICTNESS = (SslMode.DISABLE, SslMode.REQUIRE, SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
@@ -37,6 +44,23 @@ class NamedSecret:
 
     name: str
     data: SecretData | None
+
+
+def needed_values(encoded: Mapping[str, str], *, ca_key: str | None) -> SecretData:
+    """Return the values that a target is made of, decoded; all others are left out, so that nobody keeps them.
+
+    A value above its limit is cut to one byte more than that, which is enough to refuse it.
+
+    Args:
+        encoded: `data` of a Secret, in base64.
+        ca_key: key of the certificate authority, if it has a name of its own.
+    """
+    limits = _LIMITS if ca_key is None else {ca_key: MOST_CA_BYTES, **_LIMITS}
+    return {key: _decoded(encoded[key], most) for key, most in limits.items() if encoded.get(key)}
+
+
+def _decoded(text: str, most: int) -> bytes:
+    return base64.b64decode(text[: (most // 3 + 2) * 4])[: most + 1]
 
 
 def target_from_secrets(

@@ -70,7 +70,8 @@ class ResourceAdapter:
         self._generation = resource.generation
         if isinstance(resource.spec, str):
             raise ConfigurationError(resource.spec, reason="SpecInvalid")
-        self._secrets.keep(resource.spec.connection.secret_names)
+        ca = resource.spec.connection.ca_secret_ref
+        self._secrets.keep(resource.spec.connection.secret_names, ca.key if ca else None)
         target = await self._read_target(resource.spec)
         return to_desired(resource.spec, target, used_approval=resource.status.used_approval)
 

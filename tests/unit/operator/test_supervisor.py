@@ -33,7 +33,7 @@ class ApiServer:
         self.written: list[str] = []
         self.events: list[str] = []
 
-    async def read_secret(self, *_: str) -> None:
+    async def read_secret(self, *_: str, ca_key: str | None) -> None:
         return None
 
     async def read_resource(self, *_: str) -> Resource:
