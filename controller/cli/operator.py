@@ -6,8 +6,9 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.common import Address, listen_option, logging_options
+from controller.cli.common import Address, DurationType, listen_option, logging_options
 from controller.migrate.files.folder import packaged_folder
+from controller.operator.adapter import ResourceLimits
 from controller.operator.service import Operator, OperatorSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -33,9 +34,28 @@ from controller.web.server import application, serving
     show_default="the packaged migrations",
     help="Folder with the migration files.",
 )
+@click.option(
+    "--shortest-interval",
+    type=DurationType(),
+    default="5s",
+    show_default=True,
+    help="Time between two checks of a database at least, whatever its resource asks for: a tenant's second costs all.",
+)
+@click.option(
+    "--allow-plaintext",
+    is_flag=True,
+    help="Let a resource say sslMode: disable where its Secret has no sslmode. Without it, only a Secret can.",
+)
 @logging_options(LogFormat.JSON)
 def command(
-    namespaces: tuple[str, ...], kubeconfig: Path | None, context: str | None, listen: Address, path: Path
+    *,
+    namespaces: tuple[str, ...],
+    kubeconfig: Path | None,
+    context: str | None,
+    listen: Address,
+    path: Path,
+    shortest_interval: float,
+    allow_plaintext: bool,
 ) -> None:
     """Reconcile every DashboardDatabase of the cluster until a signal ends it.
 
@@ -43,7 +63,8 @@ def command(
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
-    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path), listen))
+    limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext)
+    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, limits), listen))
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:

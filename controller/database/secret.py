@@ -73,6 +73,7 @@ def target_from_secrets(
     service_namespace: str | None,
     connect_timeout: float,
     query_timeout: float,
+    plaintext_allowed: bool = False,
 ) -> Target:
     """Return the target that the Secrets of one resource describe.
 
@@ -81,6 +82,7 @@ def target_from_secrets(
         ssl_mode: the mode that the resource asks for, which may only be stricter than that of the Secret; None for that
             of the Secret, and without that verify-full.
         service_namespace: namespace in which a host without a dot is a Service; None outside a cluster.
+        plaintext_allowed: `ssl_mode` may be disable where the Secret has no sslmode.
 
     Raises:
         ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key; or
@@ -96,7 +98,8 @@ def target_from_secrets(
         database=_read(secret, _DATABASE, fields.name),
         user=_read(secret, _USER, fields.name),
         password=_text(secret, _PASSWORD),
-        ssl_mode=_ssl_mode(secret, ssl_mode),
+        ssl_mode=_ssl_mode(secret, ssl_mode, plaintext_allowed=plaintext_allowed),
+        password_in_plaintext=_says_disable(secret),
         ca_pem=_ca(*ca) if ca else _ca(secret, "ca.crt") if _holds(secret, "ca.crt") else None,
         client_certificate_pem=certificate,
         client_key_pem=key,
@@ -164,7 +167,11 @@ def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T])
         raise _invalid(secret, key, f"is {error}") from None
 
 
-def _ssl_mode(secret: NamedSecret, asked: SslMode | None) -> SslMode:
+def _says_disable(secret: NamedSecret) -> bool:
+    return _holds(secret, *_SSL_MODE) and _read(secret, _SSL_MODE, fields.ssl_mode) is SslMode.DISABLE
+
+
+def _ssl_mode(secret: NamedSecret, asked: SslMode | None, *, plaintext_allowed: bool) -> SslMode:
     """Return the mode of the Secret, or a stricter one that the resource asks for.
 
     Whoever writes the resource may not be allowed to read the Secret, and must not make the operator send its password
@@ -173,7 +180,7 @@ def _ssl_mode(secret: NamedSecret, asked: SslMode | None) -> SslMode:
     written = _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else None
     if asked is None:
         return written or SslMode.VERIFY_FULL
-    weakest = written or SslMode.REQUIRE
+    weakest = written or (SslMode.DISABLE if plaintext_allowed else SslMode.REQUIRE)
     if _STRICTNESS.index(asked) < _STRICTNESS.index(weakest):
         says = f"says {written}" if written else "has no sslmode"
         raise ConfigurationError(

@@ -35,6 +35,7 @@ class Target:
         client_certificate_pem, client_key_pem: both or neither.
         connect_timeout: seconds from the start until the session is logged in.
         query_timeout: seconds for one statement; migrations are exempt.
+        password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
         application_name: shown in pg_stat_activity.
     """
 
@@ -51,6 +52,7 @@ class Target:
     connect_timeout: float = 10.0
     query_timeout: float = 30.0
     application_name: str = "dashdb"
+    password_in_plaintext: bool = False
 
     @property
     def description(self) -> str:

@@ -4,6 +4,7 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 
 import structlog
@@ -27,6 +28,19 @@ REFRESH_SECONDS = 30.0
 never reported, since kopf then lists again without the resource."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """Limits that whoever runs the operator sets for all resources.
+
+    Attributes:
+        shortest_interval: seconds between two checks of a database at least, whatever its resource asks for.
+        plaintext_allowed: a resource may say sslMode disable where its Secret says nothing.
+    """
+
+    shortest_interval: float = 5.0
+    plaintext_allowed: bool = False
+
+
 class ResourceAdapter:
     """One resource of the cluster; implements `reconcile.loop.Adapter`.
 
@@ -35,7 +49,9 @@ class ResourceAdapter:
         resource: the newest version that is known; None once it is gone.
     """
 
-    def __init__(self, resource: Resource, client: Client, *, service_namespace: str | None) -> None:
+    def __init__(
+        self, resource: Resource, client: Client, *, service_namespace: str | None, limits: ResourceLimits
+    ) -> None:
         """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
         self.changed = asyncio.Event()
         self.resource: Resource | None = resource
@@ -43,6 +59,7 @@ class ResourceAdapter:
         self._unposted: tuple[Event, ...] = ()
         self._client = client
         self._service_namespace = service_namespace
+        self._limits = limits
         self._secrets = SecretsOfNamespace(client, resource.namespace)
         self._refreshed_at = -math.inf
 
@@ -73,7 +90,12 @@ class ResourceAdapter:
         ca = resource.spec.connection.ca_secret_ref
         self._secrets.keep(resource.spec.connection.secret_names, ca.key if ca else None)
         target = await self._read_target(resource.spec)
-        return to_desired(resource.spec, target, used_approval=resource.status.used_approval)
+        return to_desired(
+            resource.spec,
+            target,
+            used_approval=resource.status.used_approval,
+            shortest_interval=self._limits.shortest_interval,
+        )
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""
@@ -141,6 +163,7 @@ class ResourceAdapter:
                 service_namespace=self._service_namespace,
                 connect_timeout=spec.pool.connect_timeout_seconds,
                 query_timeout=spec.pool.query_timeout_seconds,
+                plaintext_allowed=self._limits.plaintext_allowed,
             )
         except ConfigurationError as error:
             return error

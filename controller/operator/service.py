@@ -15,6 +15,7 @@ from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
 from controller.migrate.files.source import MigrationSource
+from controller.operator.adapter import ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster, load_configuration
 from controller.operator.handlers import registry
@@ -35,12 +36,14 @@ class OperatorSettings:
     Attributes:
         namespaces: to watch; none means all.
         migrations: folder with the migration files.
+        limits: for every resource.
     """
 
     namespaces: tuple[str, ...]
     kubeconfig: Path | None
     context: str | None
     migrations: Path
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
 
 
 @dataclass(slots=True)
@@ -86,6 +89,7 @@ class Operator:
             store=self.store,
             migrations=migrations,
             service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
+            limits=wanted.limits,
         )
         await self._until_reachable(client, wanted.namespaces, stop)
         kopf_stop = asyncio.Event()

@@ -132,7 +132,7 @@ class OperatorProcess(ServingProcess):
         log_level: str = "debug",
     ) -> None:
         """NAMESPACE None watches all of them; ENVIRONMENT is added to ours."""
-        arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level]
+        arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level, "--shortest-interval", "1s"]
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
         super().__init__(arguments, log, {**os.environ, **(environment or {})})

@@ -259,3 +259,17 @@ def test_of_a_value_that_is_too_large_no_more_is_kept_than_it_takes_to_refuse_it
     for size in (most - 1, most, most + 1, most + 2, most + 3, 1_000_000):
         kept = needed_values(encoded({key: b"x" * size}), ca_key=None)
         assert len(kept[key]) == min(size, most + 1)
+
+
+def test_plain_text_needs_the_word_of_the_secret_or_of_whoever_runs_the_operator() -> None:
+    assert "has no sslmode" in refusal(OURS, "SslModeTooWeak", ssl_mode=SslMode.DISABLE)
+    allowed = target(OURS, ssl_mode=SslMode.DISABLE, plaintext_allowed=True)
+    assert (allowed.ssl_mode, allowed.password_in_plaintext) == (SslMode.DISABLE, False)
+    strict = OURS | {"sslmode": b"require"}
+    assert "says require" in refusal(strict, "SslModeTooWeak", ssl_mode=SslMode.DISABLE, plaintext_allowed=True)
+
+
+def test_only_a_secret_lets_the_password_itself_go_out_in_plain_text() -> None:
+    assert target(OURS | {"sslmode": b"disable"}).password_in_plaintext
+    assert not target(OURS).password_in_plaintext
+    assert not target(OURS | {"sslmode": b"require"}).password_in_plaintext
