@@ -1,18 +1,20 @@
 """One connection to a server: opened, logged in and closed within time limits."""
 
+import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
 
 from controller.database import hardened_protocol
-from controller.database.auth_messages import LoginEnded
+from controller.database.answer_messages import ANSWER_BYTES
 from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.resolver import resolve
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
-from controller.errors import InternalError
+from controller.errors import InternalError, ProtocolViolation
 
 Connection: TypeAlias = asyncpg.Connection
 OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -38,25 +40,11 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
     Raises:
         DatabaseUnavailable, ConfigurationError: the connection failed; see `in_our_words`.
     """
-    behind_pooler = target.pooler is Pooler.PGBOUNCER
     try:
-        connection = await asyncpg.connect(
-            host=target.host,
-            port=target.port,
-            user=target.user,
-            password=target.password,
-            database=target.database,
-            ssl=tls_context(target) or False,
-            timeout=target.connect_timeout if seconds is None else seconds,
-            command_timeout=target.query_timeout,
-            # PgBouncer before 1.21 mixes up prepared statements of its clients.
-            statement_cache_size=0 if behind_pooler else 100,
-            # The only setting that PgBouncer accepts from a client at the start.
-            server_settings={"application_name": target.application_name},
-        )
+        connection = await _dial(target, target.connect_timeout if seconds is None else seconds)
     except UnicodeError:  # such as db..example.org, which fails before any resolver is asked
         problem: BaseException = socket.gaierror()
-    except (*DRIVER_ERRORS, LoginEnded) as error:
+    except (*DRIVER_ERRORS, ProtocolViolation) as error:
         # Frames of the login hold its error: a cycle, which only the garbage collector would free.
         problem = error.with_traceback(None)
     else:
@@ -66,6 +54,53 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
         _notice_silent_peers(connection, target)
         return connection
     raise in_our_words(problem, target)  # not inside the handler, where it would keep the driver's error as its context
+
+
+async def _dial(target: Target, seconds: float) -> Connection:
+    """Look the host up and log in at the first of its addresses that answers, in `seconds` at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    async with asyncio.timeout_at(deadline):
+        addresses = await resolve(target)
+    behind_pooler = target.pooler is Pooler.PGBOUNCER
+    dial = hardened_protocol.Dial((target.tenant, f"{target.host}:{target.port}"))
+    token = hardened_protocol.DIAL.set(dial)
+    try:
+        return await asyncpg.connect(
+            host=addresses,
+            port=target.port,
+            user=target.user,
+            password=target.password,
+            database=target.database,
+            ssl=tls_context(target) or False,
+            timeout=max(deadline - loop.time(), 0.001),
+            command_timeout=target.query_timeout,
+            # PgBouncer before 1.21 mixes up prepared statements of its clients.
+            statement_cache_size=0 if behind_pooler else 100,
+            # The only setting that PgBouncer accepts from a client at the start.
+            server_settings={"application_name": target.application_name},
+        )
+    except BaseException:
+        for protocol in dial.protocols:  # asyncpg leaves a socket open if it fails after the login
+            protocol.close_socket()
+        raise
+    finally:
+        hardened_protocol.DIAL.reset(token)
+        dial.protocols.clear()
+
+
+@contextmanager
+def answer_limit(connection: Connection, most_bytes: int) -> Iterator[None]:
+    """Let each query of a `with` bring up to `most_bytes`, in place of `ANSWER_BYTES`.
+
+    A larger answer ends the connection, with the reason AnswerTooLarge.
+    """
+    answers = connection._protocol.answers  # asyncpg offers no public way to its protocol
+    answers.most_bytes = most_bytes
+    try:
+        yield
+    finally:
+        answers.most_bytes = ANSWER_BYTES
 
 
 async def close(connection: Connection) -> None:

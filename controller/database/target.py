@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.database.addresses import ALL_ADDRESSES, AddressRules
+
 
 class SslMode(StrEnum):
     """Protection of the connection, with the meanings of libpq.
@@ -36,6 +38,8 @@ class Target:
         connect_timeout: seconds from the start until the session is logged in.
         query_timeout: seconds for one statement; migrations are exempt.
         application_name: shown in pg_stat_activity.
+        tenant: whose share of threads the login uses; the namespace of a resource.
+        address_rules: addresses that may not be dialled; a person at the command line may dial all.
     """
 
     host: str
@@ -51,6 +55,8 @@ class Target:
     connect_timeout: float = 10.0
     query_timeout: float = 30.0
     application_name: str = "dashdb"
+    tenant: str = ""
+    address_rules: AddressRules = ALL_ADDRESSES
 
     @property
     def description(self) -> str:

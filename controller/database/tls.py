@@ -4,8 +4,25 @@ import ssl
 import tempfile
 from pathlib import Path
 
+from controller.database.resolver import CheckedAddress
 from controller.database.target import SslMode, Target
 from controller.errors import ConfigurationError
+
+
+class _Context(ssl.SSLContext):
+    """Context that asks for a certificate of the host that was looked up, though its address is dialled."""
+
+    def wrap_bio(
+        self,
+        incoming: ssl.MemoryBIO,
+        outgoing: ssl.MemoryBIO,
+        server_side: bool = False,
+        server_hostname: str | bytes | None = None,
+        session: ssl.SSLSession | None = None,
+    ) -> ssl.SSLObject:
+        if isinstance(server_hostname, CheckedAddress):
+            server_hostname = server_hostname.name
+        return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
 def tls_context(target: Target) -> ssl.SSLContext | None:
@@ -16,7 +33,7 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
     """
     if target.ssl_mode is SslMode.DISABLE:
         return None
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = target.ssl_mode is SslMode.VERIFY_FULL
     if target.ssl_mode is SslMode.REQUIRE:

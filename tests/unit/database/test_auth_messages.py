@@ -6,7 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.database.auth_messages import MOST_ITERATIONS, MOST_LOGIN_BYTES, LoginEnded, LoginReader, Message
+from controller.database.auth_messages import MOST_ITERATIONS, MOST_LOGIN_BYTES, LoginReader, Message
+from controller.errors import ProtocolViolation
 from tests.support.protocol_messages import (
     LOGGED_IN,
     PLAIN,
@@ -31,8 +32,8 @@ def read(data: bytes, login: LoginReader | None = None) -> list[Message]:
     return list(login.messages())
 
 
-def refusal(data: bytes, login: LoginReader | None = None) -> LoginEnded:
-    with pytest.raises(LoginEnded) as caught:
+def refusal(data: bytes, login: LoginReader | None = None) -> ProtocolViolation:
+    with pytest.raises(ProtocolViolation) as caught:
         challenges(data, login or reader())
     return caught.value
 
@@ -61,7 +62,7 @@ def test_no_bytes_whatsoever_do_more_than_end_the_login(data: bytes) -> None:
     ended = None
     try:
         challenges(LOGGED_IN[:40] + data, reader())
-    except LoginEnded as refused:
+    except ProtocolViolation as refused:
         ended = refused.reason
     assert ended in {None, "NotPostgreSQL", "LoginMethodUnsupported", "LoginTooCostly"}
 

@@ -1,0 +1,228 @@
+"""Messages of a server after the login, checked by their headers before the driver stores a byte of them. Pure.
+
+A resource can name any host, so the server may be hostile: it may send a row of a gigabyte, rows that no query asked
+for, or values of types whose decoder allocates what a header says. Messages:
+https://www.postgresql.org/docs/current/protocol-message-formats.html.
+"""
+
+import struct
+
+from controller.errors import ProtocolViolation
+
+ANSWER_BYTES = 256 * 1024
+"""Limit in bytes of the answer to a query that does not say how much it may bring; ours bring a few hundred. Decoded,
+the same answer takes up to ten times as much memory."""
+IDLE_BYTES = 64 * 1024
+"""Limit in bytes of what a server sends between two queries: notices, and the reason why it ends the session."""
+ROW_COST = 128
+"""Bytes that each row is charged besides its own, about what the driver allocates for an empty one."""
+MOST_COLUMNS = 64
+"""Limit of columns and of parameters; our queries have up to 14."""
+ERROR_BYTES = 64 * 1024
+"""Bytes that are kept of an error; PostgreSQL repeats a wrong value in full, which may be longer."""
+
+KNOWN_TYPES = frozenset({
+    16, 17, 18, 19, 20, 21, 23, 25, 26, 28,      # bool bytea "char" name int8 int2 int4 text oid xid
+    114, 3802, 2950,                             # json jsonb uuid
+    700, 701, 1042, 1043,                        # float4 float8 bpchar varchar
+    1082, 1083, 1114, 1184, 1186,                # date time timestamp timestamptz interval
+    2205, 2278,                                  # regclass void
+})  # fmt: skip
+"""Types that our queries bring. Arrays, records and numeric are missing on purpose: their decoders allocate what a
+header of a few bytes says. The OID of a built-in type never changes:
+https://www.postgresql.org/docs/current/catalog-pg-type.html."""
+KNOWN_PARAMETER_TYPES = KNOWN_TYPES | {1005, 1007, 1009, 1015, 1016, 1003, 869}
+"""Types of parameters; arrays are only written, never read: int2[] int4[] text[] varchar[] int8[] name[], and inet."""
+
+_HEADER = struct.Struct("!BI")
+_COUNT = struct.Struct("!H")
+_OID = struct.Struct("!I")
+_COLUMN_BYTES, _TYPE_AT = 18, 6
+"""Bytes of a column's description after its name, and the place of the type in them."""
+_QUESTIONS = frozenset(b"QPBEC")
+"""Query, Parse, Bind, Execute, Close: messages of ours that are answered."""
+_TEXT, _ROW, _READY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS, _COMPLETE = b"QDZESTtC"
+_WHOLE = {_READY: 6, _COMPLETE: 256, _SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
+"""Messages that are read in full before they are passed on, with their limits in bytes."""
+_ANSWERS = frozenset(b"123nsIDZTtC")
+"""All messages in the answer to a query: the four above, ParseComplete, BindComplete, CloseComplete, NoData,
+PortalSuspended, EmptyQueryResponse, DataRow."""
+_UNREAD = frozenset(b"NA")
+"""NoticeResponse, NotificationResponse: may come at any time, and nobody reads them."""
+_RESULTS = frozenset(b"DTIdcGHW") | _UNREAD
+"""Messages that are dropped from the answer to a text of several statements, since the driver does not read them:
+results, and what belongs to COPY."""
+
+
+class AnswerReader:
+    """Reader that decides over each message by its header: pass it on, drop it as it arrives, or end the connection.
+
+    Results of a text of several statements, such as a migration, are dropped, so they may be of any size.
+
+    Attributes:
+        most_bytes: limit in bytes of the answer to each query that begins from now on.
+    """
+
+    def __init__(self) -> None:
+        self.most_bytes = ANSWER_BYTES
+        self._limit = self._left = IDLE_BYTES
+        self._open = self._text = False  # whether a query is open, and whether it is such a text
+        self._body_left = 0  # bytes to come of a message that was decided over
+        self._drops = False  # ... and whether they are dropped
+        self._held = b""  # beginning of a message that cannot be decided over yet
+
+    def begin(self, kind: int) -> None:
+        """Begin the answer to a message of `kind` that is sent to the server."""
+        if kind in _QUESTIONS:
+            self._open, self._text = True, kind == _TEXT
+            self._limit = self._left = self.most_bytes
+
+    def read(self, data: bytes) -> bytes:
+        """Take received data, and return what the driver is to read of it.
+
+        Raises:
+            ProtocolViolation: the server broke a rule or a limit.
+        """
+        if self._held:
+            data = self._held + data
+        end = len(data)
+        at = min(self._body_left, end)
+        self._body_left -= at
+        begin = at if self._drops else 0  # of the messages that are passed on in one piece
+        passed: list[bytes] = []
+        while end - at >= _HEADER.size:
+            kind, length = _HEADER.unpack_from(data, at)
+            needed = self._needed(kind, length + 1)
+            if end - at < needed:
+                break
+            replacement = self._decide(kind, length + 1, data[at + _HEADER.size : at + needed])
+            after = at + length + 1
+            self._drops = replacement is not None
+            if replacement is not None:
+                passed += (data[begin:at], replacement)
+                begin = after
+            at = after
+        if at > end:
+            self._body_left = at - end
+        self._held = data[at:]
+        passed.append(data[begin:at])
+        return passed[0] if len(passed) == 1 else b"".join(passed)
+
+    def _needed(self, kind: int, size: int) -> int:
+        """Return how many bytes of a message of `size` have to be there before it is decided over."""
+        if size < _HEADER.size:
+            raise _unreadable()
+        if kind == _ERROR:
+            return min(size, ERROR_BYTES)
+        if kind not in _WHOLE or (self._text and kind in _RESULTS):
+            return _HEADER.size
+        if size > _WHOLE[kind]:
+            raise _unreadable()
+        return size
+
+    def _decide(self, kind: int, size: int, body: bytes) -> bytes | None:
+        """Return what the driver is to read in place of a message; None for the message itself."""
+        if not self._text:
+            self._charge(size + ROW_COST if kind == _ROW else size)
+        elif kind in _RESULTS:
+            return b""
+        if kind in _UNREAD:
+            return b""
+        if kind == _ERROR:
+            return readable_error(body)
+        if kind == _SETTING:
+            check_setting(body)
+            return b""
+        if kind not in _ANSWERS or not self._open:
+            raise ProtocolViolation("The server sends messages that no query asked for.")
+        if kind in _WHOLE:
+            self._check(kind, body)
+        return None
+
+    def _charge(self, count: int) -> None:
+        self._left -= count
+        if self._left < 0:
+            raise ProtocolViolation(
+                f"The server sends more than the {self._limit} bytes that this query may bring.",
+                reason="AnswerTooLarge",
+            )
+
+    def _check(self, kind: int, body: bytes) -> None:
+        """Check a message that is there in full."""
+        if kind == _READY:
+            self._open = self._text = False
+            self._limit = self._left = IDLE_BYTES
+        elif kind == _COLUMNS:
+            _check_types(_column_types(body), KNOWN_TYPES)
+        elif kind == _PARAMETERS:
+            _check_types(_parameter_types(body), KNOWN_PARAMETER_TYPES)
+        elif not body.isascii():  # the name of a command
+            raise _unreadable()
+
+
+def readable_error(body: bytes) -> bytes:
+    """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced."""
+    text = body.decode(errors="replace").encode()
+    return _HEADER.pack(_ERROR, len(text) + 6) + text + b"\0\0"
+
+
+def check_setting(body: bytes) -> tuple[str, str]:
+    """Return name and value of a ParameterStatus.
+
+    Raises:
+        ProtocolViolation: it cannot be read, or the session has another encoding than UTF-8, in which the server's
+            texts would be read wrongly.
+    """
+    name, _, rest = body.partition(b"\0")
+    value, _, more = rest.partition(b"\0")
+    if more or not rest.endswith(b"\0"):
+        raise _unreadable()
+    if name == b"client_encoding" and value.upper() not in (b"UTF8", b"UTF-8", b"UNICODE"):
+        raise encoding_unsupported()
+    return name.decode(errors="replace"), value.decode(errors="replace")
+
+
+def encoding_unsupported() -> ProtocolViolation:
+    """Return the error about a session with another encoding than UTF-8."""
+    return ProtocolViolation(
+        "The session's client_encoding is not UTF8, which this program asks for. Remove the setting from the server, "
+        "the pooler or the migration.",
+        reason="EncodingUnsupported",
+    )
+
+
+def _column_types(body: bytes) -> list[int]:
+    """Return the OIDs of the types in the body of a RowDescription."""
+    types, at = [], _COUNT.size
+    for _ in range(_count(body)):
+        after_name = body.find(b"\0", at) + 1
+        at = after_name + _COLUMN_BYTES
+        if after_name == 0 or at > len(body):
+            raise _unreadable()
+        types.append(_OID.unpack_from(body, after_name + _TYPE_AT)[0])
+    return types
+
+
+def _parameter_types(body: bytes) -> list[int]:
+    """Return the OIDs of the types in the body of a ParameterDescription."""
+    count = _count(body)
+    if len(body) < _COUNT.size + count * _OID.size:
+        raise _unreadable()
+    return [_OID.unpack_from(body, _COUNT.size + number * _OID.size)[0] for number in range(count)]
+
+
+def _count(body: bytes) -> int:
+    count = _COUNT.unpack_from(body)[0] if len(body) >= _COUNT.size else MOST_COLUMNS + 1
+    if count > MOST_COLUMNS:
+        raise _unreadable()
+    return count
+
+
+def _check_types(types: list[int], known: frozenset[int]) -> None:
+    for oid in types:
+        if oid not in known:
+            raise ProtocolViolation(f"The server answers with a type that no query of this program brings: OID {oid}.")
+
+
+def _unreadable() -> ProtocolViolation:
+    return ProtocolViolation("The server sends an answer that cannot be read.")
