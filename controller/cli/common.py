@@ -5,11 +5,13 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any, NoReturn, TypeVar
 
 import click
 
 from controller.config.durations import parse_duration
+from controller.database.addresses import Network
 from controller.database.fields import integer
 from controller.database.target import Pooler
 from controller.errors import DashdbError
@@ -54,6 +56,18 @@ class AddressType(click.ParamType[Address]):
         except ValueError:
             self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8080.", param, ctx)
         return Address(host.strip("[]"), number)
+
+
+class NetworkType(click.ParamType[Network]):
+    """Parameter type for a network, or a single address."""
+
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        try:
+            return ip_network(value)
+        except ValueError:
+            self.fail(f"{value!r} is no network, for example 10.0.0.0/24 or fd00::/8.", param, ctx)
 
 
 def listen_option(function: F) -> F:

@@ -6,7 +6,8 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.common import Address, listen_option, logging_options
+from controller.cli.common import Address, NetworkType, listen_option, logging_options
+from controller.database.addresses import Network
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.service import Operator, OperatorSettings
 from controller.runtime.gc_tuning import keep_latency_low
@@ -33,9 +34,34 @@ from controller.web.server import application, serving
     show_default="the packaged migrations",
     help="Folder with the migration files.",
 )
+@click.option(
+    "--deny-address",
+    "denied",
+    metavar="CIDR",
+    type=NetworkType(),
+    multiple=True,
+    help="Never connect to a database at an address of this network; may be repeated, for example 10.0.0.0/24. Always "
+    "denied: loopback (unless started outside a cluster), link-local, multicast and unspecified addresses, the metadata "
+    "of clouds, the API server. Else a resource could find out what listens where only the operator can reach it.",
+)
+@click.option(
+    "--allow-address",
+    "allowed",
+    metavar="CIDR",
+    type=NetworkType(),
+    multiple=True,
+    help="Exception from the denied addresses; may be repeated, for example 127.0.0.1/32 for one in the same Pod.",
+)
 @logging_options(LogFormat.JSON)
 def command(
-    namespaces: tuple[str, ...], kubeconfig: Path | None, context: str | None, listen: Address, path: Path
+    *,
+    namespaces: tuple[str, ...],
+    kubeconfig: Path | None,
+    context: str | None,
+    listen: Address,
+    path: Path,
+    denied: tuple[Network, ...],
+    allowed: tuple[Network, ...],
 ) -> None:
     """Reconcile every DashboardDatabase of the cluster until a signal ends it.
 
@@ -43,7 +69,7 @@ def command(
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
-    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path), listen))
+    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, denied, allowed), listen))
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:

@@ -39,6 +39,15 @@ _COUNT = struct.Struct("!H")
 _OID = struct.Struct("!I")
 _COLUMN_BYTES, _TYPE_AT = 18, 6
 """Bytes of a column's description after its name, and the place of the type in them."""
+_UTF_8 = frozenset((b"UTF8", b"UTF-8", b"UNICODE"))
+"""Spellings of the encoding; PgBouncer repeats the driver's, with its quotes."""
+_ENCODINGS = _UTF_8 | frozenset(
+    b"SQL_ASCII LATIN1 LATIN2 LATIN3 LATIN4 LATIN5 LATIN6 LATIN7 LATIN8 LATIN9 LATIN10 WIN1250 WIN1251 WIN1252 WIN1253 "
+    b"WIN1254 WIN1255 WIN1256 WIN1257 WIN1258 WIN866 WIN874 ISO_8859_5 ISO_8859_6 ISO_8859_7 ISO_8859_8 KOI8R KOI8U "
+    b"EUC_JP EUC_KR EUC_CN SJIS BIG5 GBK GB18030 UHC JOHAB".split()
+)
+"""Encodings of PostgreSQL that a migration may set for its session, until that is reset at its end. Python knows codecs
+of other names too, and some of them decompress what they are given."""
 _QUESTIONS = frozenset(b"QPBEC")
 """Query, Parse, Bind, Execute, Close: messages of ours that are answered."""
 _TEXT, _ROW, _READY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS, _COMPLETE = b"QDZESTtC"
@@ -131,8 +140,8 @@ class AnswerReader:
         if kind == _ERROR:
             return readable_error(body)
         if kind == _SETTING:
-            check_setting(body)
-            return b""
+            name, _ = check_setting(body, _ENCODINGS if self._text else _UTF_8)
+            return None if name == "client_encoding" else b""
         if kind not in _ANSWERS or not self._open:
             raise ProtocolViolation("The server sends messages that no query asked for.")
         if kind in _WHOLE:
@@ -166,18 +175,17 @@ def readable_error(body: bytes) -> bytes:
     return _HEADER.pack(_ERROR, len(text) + 6) + text + b"\0\0"
 
 
-def check_setting(body: bytes) -> tuple[str, str]:
+def check_setting(body: bytes, encodings: frozenset[bytes] = _UTF_8) -> tuple[str, str]:
     """Return name and value of a ParameterStatus.
 
     Raises:
-        ProtocolViolation: it cannot be read, or the session has another encoding than UTF-8, in which the server's
-            texts would be read wrongly.
+        ProtocolViolation: it cannot be read, or the session has an encoding that is none of `encodings`.
     """
     name, _, rest = body.partition(b"\0")
     value, _, more = rest.partition(b"\0")
     if more or not rest.endswith(b"\0"):
         raise _unreadable()
-    if name == b"client_encoding" and value.upper() not in (b"UTF8", b"UTF-8", b"UNICODE"):
+    if name == b"client_encoding" and value.strip(b"'").upper() not in encodings:
         raise encoding_unsupported()
     return name.decode(errors="replace"), value.decode(errors="replace")
 

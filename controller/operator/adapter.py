@@ -4,10 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
 
+from controller.database.addresses import AddressRules
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Target
 from controller.desired import Desired
@@ -35,7 +37,9 @@ class ResourceAdapter:
         resource: the newest version that is known; None once it is gone.
     """
 
-    def __init__(self, resource: Resource, client: Client, *, service_namespace: str | None) -> None:
+    def __init__(
+        self, resource: Resource, client: Client, *, service_namespace: str | None, address_rules: AddressRules
+    ) -> None:
         """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
         self.changed = asyncio.Event()
         self.resource: Resource | None = resource
@@ -43,6 +47,8 @@ class ResourceAdapter:
         self._unposted: tuple[Event, ...] = ()
         self._client = client
         self._service_namespace = service_namespace
+        self._address_rules = address_rules
+        self._namespace = resource.namespace
         self._secrets = SecretsOfNamespace(client, resource.namespace)
         self._refreshed_at = -math.inf
 
@@ -130,7 +136,7 @@ class ResourceAdapter:
         wanted = spec.connection
         ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
         try:
-            return target_from_secrets(
+            target = target_from_secrets(
                 await named(wanted.secret_ref.name),
                 ca=(await named(ca.name), ca.key) if ca else None,
                 client_certificate=await named(client.name) if client else None,
@@ -140,6 +146,7 @@ class ResourceAdapter:
                 connect_timeout=spec.pool.connect_timeout_seconds,
                 query_timeout=spec.pool.query_timeout_seconds,
             )
+            return replace(target, tenant=self._namespace, address_rules=self._address_rules)
         except ConfigurationError as error:
             return error
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from controller.database.addresses import AddressRules
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
@@ -40,11 +41,13 @@ class Supervisor:
         store: ReportStore,
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
+        address_rules: AddressRules,
     ) -> None:
         self._client = client
         self._store = store
         self._migrations = migrations
         self._service_namespace = service_namespace
+        self._address_rules = address_rules
         self._limiter = Limiter(ACTIONS_AT_ONCE)
         self._running: dict[Key, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -79,7 +82,9 @@ class Supervisor:
 
     def _start(self, resource: Resource) -> None:
         namespace = self._service_namespace(resource.namespace)
-        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace)
+        adapter = ResourceAdapter(
+            resource, self._client, service_namespace=namespace, address_rules=self._address_rules
+        )
         loop = ReconcileLoop(
             adapter,
             key=resource.key,

@@ -13,6 +13,7 @@ from functools import lru_cache
 
 import asyncpg
 
+from controller.database.connection import answer_limit
 from controller.database.transaction import transaction
 from controller.errors import TemplateError
 from controller.templates.content import canonical_json, parse_json
@@ -25,6 +26,9 @@ from controller.templates.merge import (
     decide,
 )
 from controller.templates.shipped import ShippedTemplate, shipped_templates
+
+TEMPLATES_BYTES = 4 * 1024 * 1024
+"""Limit in bytes of the rows that are read; a template of ours has about 20 kB."""
 
 # Only the rows with an id or a name of a shipped template, system or not.
 # $1 text[] ids, $2 text[] names
@@ -169,9 +173,10 @@ async def _perform(
 async def _fetch(
     connection: asyncpg.Connection, query: str, shipped: Sequence[ShippedTemplate]
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
-    records = await connection.fetch(
-        query, [template.id for template in shipped], [template.name for template in shipped]
-    )
+    with answer_limit(connection, TEMPLATES_BYTES):
+        records = await connection.fetch(
+            query, [template.id for template in shipped], [template.name for template in shipped]
+        )
     return tuple(_row(record) for record in records)
 
 

@@ -6,7 +6,7 @@ changes in the transaction that changes the schema, and does not show in `SELECT
 
 import json
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, answer_limit
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
@@ -14,6 +14,9 @@ from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version
 from controller.migrate.sql.quoting import literal
+
+CATALOG_BYTES = 8 * 1024 * 1024
+"""Limit of a catalog in bytes, about that of 5,000 tables."""
 
 _RECORD = """
 DO $dashdb_record$ BEGIN
@@ -53,7 +56,8 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
     version = current_version(await read_history(connection, schema))
     async with connection.transaction(readonly=True):
         await connection.execute(SETTINGS)
-        rows = await connection.fetch(catalog_query(schema))
+        with answer_limit(connection, CATALOG_BYTES):
+            rows = await connection.fetch(catalog_query(schema))
     return Catalog(version, dict(map(tuple, rows)))
 
 
@@ -64,7 +68,8 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         DashdbError: no catalog was recorded (CatalogNotRecorded), or one by another release of this program or of
             PostgreSQL, which write definitions differently (CatalogNotComparable).
     """
-    row = await connection.fetchrow(_RECORDED, table_in(schema))
+    with answer_limit(connection, CATALOG_BYTES):
+        row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
         raise DashdbError(
             "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "

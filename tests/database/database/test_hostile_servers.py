@@ -15,7 +15,7 @@ import pytest
 from tenacity import AsyncRetrying
 
 from controller.database.auth_messages import MOST_ITERATIONS
-from controller.database.connection import connected
+from controller.database.connection import answer_limit, connected
 from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
@@ -76,9 +76,9 @@ async def refused(script: Script, clients: list[Client] | None = None, **changes
         (hostile.scram_bomb, "LoginTooCostly"),
         (hostile.scram_challenge(0), "LoginTooCostly"),
         (hostile.talks_before_login, "NotPostgreSQL"),
-        (hostile.talks_after_login, "Timeout"),
+        (hostile.talks_after_login, "AnswerTooLarge"),
         (hostile.speaks_http, "NotPostgreSQL"),
-        (hostile.answers_nonsense, "Timeout"),
+        (hostile.answers_nonsense, "ProtocolViolation"),
         (hostile.refuses_with("53300"), "TooManyConnections"),
         (hostile.refuses_with("57P03"), "ServerNotReady"),
         (hostile.fails_queries_with("53100"), "DiskFull"),
@@ -145,18 +145,21 @@ async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else
 async def test_a_flood_gets_its_share_of_our_time_and_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     spent = 0.0
-    pass_on = HardenedProtocol._pass_on
+    pass_answer = HardenedProtocol._pass_answer
 
     def counting(self: HardenedProtocol, data: bytes) -> None:
         nonlocal spent
         sizes.append(len(data))
         began = time.thread_time()
-        pass_on(self, data)
+        pass_answer(self, data)
         spent += time.thread_time() - began
 
-    monkeypatch.setattr(HardenedProtocol, "_pass_on", counting)
+    monkeypatch.setattr(HardenedProtocol, "_pass_answer", counting)
     monkeypatch.setattr("controller.database.hardened_protocol.ANSWER_SECONDS", 0.05)
-    await refused(hostile.talks_after_login)
+    async with hostile_server(hostile.talks_after_login) as port:
+        with pytest.raises(DatabaseUnavailable, match="No answer within"):
+            async with connected(replace(TARGET, port=port)) as connection:
+                await connection.execute("SELECT 1")
     assert max(sizes) == PIECE
     assert 0.05 < spent < 0.05 + 3 * ANSWER_SHARE * (TARGET.connect_timeout + TARGET.query_timeout)
 
@@ -185,9 +188,10 @@ async def test_an_answer_is_whole_though_the_server_closes_behind_it(certificate
 async def test_much_that_was_asked_for_is_read_in_full_again_and_again(target: Target) -> None:
     async with connected(target) as connection:
         for _ in range(5):
-            text = await connection.fetchval("SELECT repeat('x', 20_000_000)")
+            with answer_limit(connection, 32_000_000):
+                text = await connection.fetchval("SELECT repeat('x', 20_000_000)")
+                rows = await connection.fetch("SELECT n FROM generate_series(1, 100000) AS n")
             assert len(text) == 20_000_000
-            rows = await connection.fetch("SELECT n FROM generate_series(1, 100000) AS n")
             assert [row[0] for row in rows] == list(range(1, 100_001))
 
 

@@ -7,6 +7,7 @@ from typing import Any, cast
 
 import pytest
 
+from controller.database.addresses import ALL_ADDRESSES
 from controller.health.store import ReportStore
 from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import Client
@@ -64,7 +65,11 @@ def store() -> ReportStore:
 @pytest.fixture
 async def supervisor(api: ApiServer, store: ReportStore) -> AsyncIterator[Supervisor]:
     made = Supervisor(
-        client=cast("Client", api), store=store, migrations=lambda: (), service_namespace=lambda namespace: namespace
+        client=cast("Client", api),
+        store=store,
+        migrations=lambda: (),
+        service_namespace=lambda namespace: namespace,
+        address_rules=ALL_ADDRESSES,
     )
     yield made
     await made.stop()
@@ -142,7 +147,9 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
-    adapter = ResourceAdapter(resource(version=10), cast("Client", ApiServer()), service_namespace=None)
+    adapter = ResourceAdapter(
+        resource(version=10), cast("Client", ApiServer()), service_namespace=None, address_rules=ALL_ADDRESSES
+    )
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)
     adapter.observe(resource(version=11))
