@@ -41,8 +41,8 @@ from controller.web.server import application, serving
     type=NetworkType(),
     multiple=True,
     help="Never connect to a database at an address of this network; may be repeated, for example 10.0.0.0/24. Always "
-    "denied: loopback (unless started outside a cluster), link-local, multicast and unspecified addresses, the metadata "
-    "of clouds, the API server. Else a resource could find out what listens where only the operator can reach it.",
+    "denied: loopback (unless started outside a cluster), link-local, multicast and unspecified addresses, metadata of "
+    "clouds, the API server. Else a resource could find out what listens where only the operator can reach it.",
 )
 @click.option(
     "--allow-address",

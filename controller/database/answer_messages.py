@@ -5,6 +5,7 @@ for, or values of types whose decoder allocates what a header says. Messages:
 https://www.postgresql.org/docs/current/protocol-message-formats.html.
 """
 
+import math
 import struct
 
 from controller.errors import ProtocolViolation
@@ -14,8 +15,8 @@ ANSWER_BYTES = 256 * 1024
 the same answer takes up to ten times as much memory."""
 IDLE_BYTES = 64 * 1024
 """Limit in bytes of what a server sends between two queries: notices, and the reason why it ends the session."""
-ROW_COST = 128
-"""Bytes that each row is charged besides its own, about what the driver allocates for an empty one."""
+MESSAGE_COST = 128
+"""Bytes that each message is charged besides its own, about what the driver allocates for an empty row."""
 MOST_COLUMNS = 64
 """Limit of columns and of parameters; our queries have up to 14."""
 ERROR_BYTES = 64 * 1024
@@ -35,6 +36,9 @@ KNOWN_PARAMETER_TYPES = KNOWN_TYPES | {1005, 1007, 1009, 1015, 1016, 1003, 869}
 """Types of parameters; arrays are only written, never read: int2[] int4[] text[] varchar[] int8[] name[], and inet."""
 
 _HEADER = struct.Struct("!BI")
+_HEADER_BYTES, _read_header = _HEADER.size, _HEADER.unpack_from
+_LEAST_LENGTH = 4
+"""Length of an empty message, as its header says it: the bytes of the length itself."""
 _COUNT = struct.Struct("!H")
 _OID = struct.Struct("!I")
 _COLUMN_BYTES, _TYPE_AT = 18, 6
@@ -50,12 +54,15 @@ _ENCODINGS = _UTF_8 | frozenset(
 of other names too, and some of them decompress what they are given."""
 _QUESTIONS = frozenset(b"QPBEC")
 """Query, Parse, Bind, Execute, Close: messages of ours that are answered."""
-_TEXT, _ROW, _READY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS, _COMPLETE = b"QDZESTtC"
-_WHOLE = {_READY: 6, _COMPLETE: 256, _SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
-"""Messages that are read in full before they are passed on, with their limits in bytes."""
-_ANSWERS = frozenset(b"123nsIDZTtC")
-"""All messages in the answer to a query: the four above, ParseComplete, BindComplete, CloseComplete, NoData,
-PortalSuspended, EmptyQueryResponse, DataRow."""
+_TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS = b"QZCDIESTt"
+_SHORT: dict[int, float] = dict.fromkeys(b"123ns", 4.0) | {_READY: 5.0, _COMPLETE: 256.0}
+"""ParseComplete, BindComplete, CloseComplete, NoData, PortalSuspended, ReadyForQuery, CommandComplete, with the limits
+of their lengths."""
+_IN_ANSWER: dict[int, float] = _SHORT | {_ROW: math.inf, _EMPTY: 4.0}
+"""... and DataRow and EmptyQueryResponse, in the answer to a prepared query."""
+_NOTHING: dict[int, float] = {}
+_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
+"""Messages that are read in full before they are passed on, with the limits of their lengths."""
 _UNREAD = frozenset(b"NA")
 """NoticeResponse, NotificationResponse: may come at any time, and nobody reads them."""
 _RESULTS = frozenset(b"DTIdcGHW") | _UNREAD
@@ -74,8 +81,9 @@ class AnswerReader:
 
     def __init__(self) -> None:
         self.most_bytes = ANSWER_BYTES
-        self._limit = self._left = IDLE_BYTES
-        self._open = self._text = False  # whether a query is open, and whether it is such a text
+        self._passed = _NOTHING
+        self._left: float = IDLE_BYTES
+        self._close()
         self._body_left = 0  # bytes to come of a message that was decided over
         self._drops = False  # ... and whether they are dropped
         self._held = b""  # beginning of a message that cannot be decided over yet
@@ -83,8 +91,16 @@ class AnswerReader:
     def begin(self, kind: int) -> None:
         """Begin the answer to a message of `kind` that is sent to the server."""
         if kind in _QUESTIONS:
-            self._open, self._text = True, kind == _TEXT
-            self._limit = self._left = self.most_bytes
+            self._limit = self.most_bytes
+            self._text = kind == _TEXT
+            # Of the answer to a text, the driver keeps nothing but the last error and the name of the last command.
+            self._left, self._passed = (math.inf, _SHORT) if self._text else (self._limit, _IN_ANSWER)
+
+    def _close(self) -> None:
+        """Expect nothing but what a server may send between two queries."""
+        self._text = False
+        self._limit = self._left = IDLE_BYTES
+        self._passed = _NOTHING
 
     def read(self, data: bytes) -> bytes:
         """Take received data, and return what the driver is to read of it.
@@ -93,80 +109,72 @@ class AnswerReader:
             ProtocolViolation: the server broke a rule or a limit.
         """
         if self._held:
-            data = self._held + data
+            data, self._held = self._held + data, b""
         end = len(data)
         at = min(self._body_left, end)
         self._body_left -= at
         begin = at if self._drops else 0  # of the messages that are passed on in one piece
-        passed: list[bytes] = []
-        while end - at >= _HEADER.size:
-            kind, length = _HEADER.unpack_from(data, at)
-            needed = self._needed(kind, length + 1)
-            if end - at < needed:
-                break
-            replacement = self._decide(kind, length + 1, data[at + _HEADER.size : at + needed])
-            after = at + length + 1
-            self._drops = replacement is not None
-            if replacement is not None:
-                passed += (data[begin:at], replacement)
-                begin = after
-            at = after
-        if at > end:
-            self._body_left = at - end
-        self._held = data[at:]
-        passed.append(data[begin:at])
-        return passed[0] if len(passed) == 1 else b"".join(passed)
+        pieces: list[bytes] = []
+        while end - at >= _HEADER_BYTES:
+            kind, length = _read_header(data, at)
+            most = self._passed.get(kind)
+            if most is None:
+                needed = self._needed(kind, length)
+                if end - at < needed:
+                    break
+                replacement = self._decide(kind, data[at + _HEADER_BYTES : at + needed])
+                if replacement is not None:
+                    pieces += (data[begin:at], replacement)
+                    begin = at + 1 + length
+            elif length > most:
+                raise unreadable()
+            elif kind == _READY:
+                self._close()
+            self._left -= length + MESSAGE_COST
+            at += 1 + length
+        self._keep(data[at:], at - end, drops=begin == at)
+        return b"".join((*pieces, data[begin:at])) if pieces else data[begin:at]
 
-    def _needed(self, kind: int, size: int) -> int:
-        """Return how many bytes of a message of `size` have to be there before it is decided over."""
-        if size < _HEADER.size:
-            raise _unreadable()
+    def _keep(self, undecided: bytes, missing: int, *, drops: bool) -> None:
+        """Check the limit, and remember a message that is not there in full: its beginning, or what is `missing`."""
+        if self._left < 0:
+            raise ProtocolViolation(
+                f"The server sends more than the {self._limit} bytes that this query may bring.",
+                reason="AnswerTooLarge",
+            )
+        if missing > 0:
+            self._body_left, self._drops = missing, drops
+        else:
+            self._held = undecided
+
+    def _needed(self, kind: int, length: int) -> int:
+        """Return how many bytes of a message have to be there before it is decided over."""
+        if length < _LEAST_LENGTH:
+            raise unreadable()
         if kind == _ERROR:
-            return min(size, ERROR_BYTES)
+            return min(length + 1, ERROR_BYTES)
         if kind not in _WHOLE or (self._text and kind in _RESULTS):
-            return _HEADER.size
-        if size > _WHOLE[kind]:
-            raise _unreadable()
-        return size
+            return _HEADER_BYTES
+        if length > _WHOLE[kind]:
+            raise unreadable()
+        return length + 1
 
-    def _decide(self, kind: int, size: int, body: bytes) -> bytes | None:
+    def _decide(self, kind: int, body: bytes) -> bytes | None:
         """Return what the driver is to read in place of a message; None for the message itself."""
-        if not self._text:
-            self._charge(size + ROW_COST if kind == _ROW else size)
-        elif kind in _RESULTS:
-            return b""
-        if kind in _UNREAD:
+        if kind in _UNREAD or (self._text and kind in _RESULTS):
             return b""
         if kind == _ERROR:
             return readable_error(body)
         if kind == _SETTING:
             name, _ = check_setting(body, _ENCODINGS if self._text else _UTF_8)
             return None if name == "client_encoding" else b""
-        if kind not in _ANSWERS or not self._open:
+        if not self._passed or kind not in _WHOLE:
             raise ProtocolViolation("The server sends messages that no query asked for.")
-        if kind in _WHOLE:
-            self._check(kind, body)
-        return None
-
-    def _charge(self, count: int) -> None:
-        self._left -= count
-        if self._left < 0:
-            raise ProtocolViolation(
-                f"The server sends more than the {self._limit} bytes that this query may bring.",
-                reason="AnswerTooLarge",
-            )
-
-    def _check(self, kind: int, body: bytes) -> None:
-        """Check a message that is there in full."""
-        if kind == _READY:
-            self._open = self._text = False
-            self._limit = self._left = IDLE_BYTES
-        elif kind == _COLUMNS:
+        if kind == _COLUMNS:
             _check_types(_column_types(body), KNOWN_TYPES)
-        elif kind == _PARAMETERS:
+        else:
             _check_types(_parameter_types(body), KNOWN_PARAMETER_TYPES)
-        elif not body.isascii():  # the name of a command
-            raise _unreadable()
+        return None
 
 
 def readable_error(body: bytes) -> bytes:
@@ -184,7 +192,7 @@ def check_setting(body: bytes, encodings: frozenset[bytes] = _UTF_8) -> tuple[st
     name, _, rest = body.partition(b"\0")
     value, _, more = rest.partition(b"\0")
     if more or not rest.endswith(b"\0"):
-        raise _unreadable()
+        raise unreadable()
     if name == b"client_encoding" and value.strip(b"'").upper() not in encodings:
         raise encoding_unsupported()
     return name.decode(errors="replace"), value.decode(errors="replace")
@@ -206,7 +214,7 @@ def _column_types(body: bytes) -> list[int]:
         after_name = body.find(b"\0", at) + 1
         at = after_name + _COLUMN_BYTES
         if after_name == 0 or at > len(body):
-            raise _unreadable()
+            raise unreadable()
         types.append(_OID.unpack_from(body, after_name + _TYPE_AT)[0])
     return types
 
@@ -215,14 +223,14 @@ def _parameter_types(body: bytes) -> list[int]:
     """Return the OIDs of the types in the body of a ParameterDescription."""
     count = _count(body)
     if len(body) < _COUNT.size + count * _OID.size:
-        raise _unreadable()
+        raise unreadable()
     return [_OID.unpack_from(body, _COUNT.size + number * _OID.size)[0] for number in range(count)]
 
 
 def _count(body: bytes) -> int:
     count = _COUNT.unpack_from(body)[0] if len(body) >= _COUNT.size else MOST_COLUMNS + 1
     if count > MOST_COLUMNS:
-        raise _unreadable()
+        raise unreadable()
     return count
 
 
@@ -232,5 +240,6 @@ def _check_types(types: list[int], known: frozenset[int]) -> None:
             raise ProtocolViolation(f"The server answers with a type that no query of this program brings: OID {oid}.")
 
 
-def _unreadable() -> ProtocolViolation:
+def unreadable() -> ProtocolViolation:
+    """Return the error about bytes that are none of PostgreSQL's messages."""
     return ProtocolViolation("The server sends an answer that cannot be read.")

@@ -105,7 +105,7 @@ def answer_limit(connection: Connection, most_bytes: int) -> Iterator[None]:
 
 async def close(connection: Connection) -> None:
     """Close the connection within `CLOSE_TIMEOUT`, or drop its socket; never raise for a broken connection."""
-    with suppress(*DRIVER_ERRORS):
+    with suppress(*DRIVER_ERRORS, ProtocolViolation):
         await connection.close(timeout=CLOSE_TIMEOUT)
     if not connection.is_closed():
         connection.terminate()

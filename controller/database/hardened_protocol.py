@@ -20,8 +20,9 @@ import asyncpg.connect_utils
 import asyncpg.protocol
 import asyncpg.protocol.protocol
 
-from controller.database.answer_messages import AnswerReader
+from controller.database.answer_messages import AnswerReader, unreadable
 from controller.database.auth_messages import Challenge, LoginReader, Message
+from controller.database.failures import DRIVER_ERRORS
 from controller.errors import InternalError, ProtocolViolation
 from controller.runtime.fair_threads import FairThreads, Share
 
@@ -36,6 +37,10 @@ query times out."""
 
 MOST_FOR_A_PIECE = 0.01
 """Limit in CPU seconds that one piece is charged; none costs as much, but the garbage collector may run meanwhile."""
+
+SMALL_PIECE, COST_OF_A_SMALL_PIECE = 512, 20e-6
+"""Bytes up to which a piece is charged a fixed number of CPU seconds: reading that clock would take a tenth of them."""
+_bind_execute = asyncpg.protocol.Protocol.bind_execute
 
 UNPROTECTED = (
     f"asyncpg {asyncpg.__version__} does not use this program's protocol, which protects the process from hostile "
@@ -72,12 +77,13 @@ class _Wire:
 
     def __init__(self, transport: Any, answers: AnswerReader) -> None:
         self._transport = transport
-        self._write = transport.write
-        self._begin = answers.begin
+        begin, send = answers.begin, transport.write
 
-    def write(self, data: Any) -> None:
-        self._begin(data[0])
-        self._write(data)
+        def write(data: Any) -> None:
+            begin(data[0])
+            send(data)
+
+        self.write = write
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._transport, name)
@@ -138,10 +144,41 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
     def answers(self) -> AnswerReader:
         return self._answers
 
-    def prepare(self, *args: Any, **options: Any) -> Any:
+    async def prepare(self, *args: Any, **options: Any) -> Any:
         """Prepare a statement, and count it as a query, which `queries_count` does not."""
         self._answered = -1
-        return super().prepare(*args, **options)
+        try:
+            return await super().prepare(*args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    async def bind_execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a prepared statement."""
+        try:
+            return await _bind_execute(self, *args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    async def query(self, *args: Any, **options: Any) -> Any:
+        """Execute a text of one or several statements."""
+        try:
+            return await super().query(*args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    def _undecodable(self) -> asyncpg.InternalClientError:
+        """End the connection for a value that a decoder of the driver could not read, and return the error to raise.
+
+        Decoders raise what they meet, such as UnicodeDecodeError or OverflowError.
+        """
+        self.end(ProtocolViolation("The server sends a value that cannot be read."))
+        return asyncpg.InternalClientError("a value that cannot be read")
 
     def _log_in(self, login: LoginReader, data: bytes = b"") -> None:
         try:
@@ -196,9 +233,13 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def _hand_over(self, piece: bytes, now: float) -> None:
         """Pass on `piece`, charge its CPU time to the allowance, and delay the next one until there is some left."""
-        began = time.thread_time()
-        self._pass_answer(piece)
-        spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
+        if len(piece) <= SMALL_PIECE:
+            self._pass_answer(piece)
+            spent = COST_OF_A_SMALL_PIECE
+        else:
+            began = time.thread_time()
+            self._pass_answer(piece)
+            spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
         regained = (now - self._counted_at) * ANSWER_SHARE
         self._allowance = min(ANSWER_SECONDS, self._allowance + regained) - spent
         self._counted_at = now
@@ -207,18 +248,18 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
     def _pass_answer(self, data: bytes) -> None:
         """Pass on what the reader of answers lets through; end the connection that breaks a rule."""
         try:
-            data = self._answers.read(data)
+            super().data_received(self._answers.read(data))
         except ProtocolViolation as violation:
             self.end(violation.with_traceback(None))
-        else:
-            self._pass_on(data)
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            self.end(unreadable())
 
     def _pass_on(self, data: bytes) -> None:
-        """Pass data to asyncpg; close the connection, without a log record, if asyncpg cannot read it."""
+        """Pass on a message of the login."""
         try:
             super().data_received(data)
         except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
-            self.end(ProtocolViolation("The server sends an answer that cannot be read."))
+            self.end(unreadable())
 
     def end(self, violation: ProtocolViolation) -> None:
         """Close the socket; the query that runs fails with an error of the driver whose cause is `violation`."""
