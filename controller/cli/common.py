@@ -10,6 +10,7 @@ from typing import Any, NoReturn, TypeVar
 
 import click
 
+from controller.cli.terminal import echo, echo_line
 from controller.config.durations import parse_duration
 from controller.database.addresses import Network
 from controller.database.fields import integer
@@ -132,8 +133,8 @@ def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
     if as_json:
         click.echo(json.dumps({"error": error.reason, "message": error.message, "exit_code": error.exit_code}))
     else:
-        click.secho(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(error.message, err=True)
+        echo(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
+        echo(error.message, err=True)
     sys.exit(error.exit_code)
 
 
@@ -145,7 +146,7 @@ def print_progress(text: str, **fields: Any) -> None:
 
         structlog.get_logger("dashdb").info(text, **fields)
     elif meta["log_level"] in {"debug", "info"}:
-        click.echo(text, err=True)
+        echo_line(text, err=True)
 
 
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:

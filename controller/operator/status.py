@@ -17,6 +17,8 @@ from controller.resource.status import (
     ServerStatus,
     TemplateStatus,
 )
+from controller.templates.merge import TemplateDecision
+from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
 
 _STATUS = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 _MOST_LOSSES, _MOST_MIGRATIONS = 100, 1000
@@ -118,7 +120,7 @@ def _condition(
         type=kind,
         status=status,
         reason=finding.reason,
-        message=finding.message,
+        message=one_line(finding.message),
         observed_generation=generation,
         last_transition_time=before.last_transition_time if before and unchanged else f"{now:%Y-%m-%dT%H:%M:%SZ}",
     )
@@ -134,7 +136,11 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
     shown = None
     if not plan.empty:
         labels = [step.label for step in plan.steps][:_MOST_MIGRATIONS]
-        shown = PlanStatus(hash=plan.sha256, migrations=labels, losses=list(schema.losses[:_MOST_LOSSES]) or None)
+        shown = PlanStatus(
+            hash=plan.sha256,
+            migrations=labels,
+            losses=[one_line(loss) for loss in schema.losses[:_MOST_LOSSES]] or None,
+        )
     return SchemaStatus(
         current=plan.current, target=plan.target, pending=summary.pending, dirty=summary.dirty, plan=shown
     )
@@ -142,12 +148,21 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
 
 def _templates(observed: Observed, previous: DashboardDatabaseStatus) -> list[TemplateStatus] | None:
     if isinstance(observed.templates, tuple):
-        return [TemplateStatus(name=t.template_id, state=t.state, version=t.row_version) for t in observed.templates]
+        return [_template(t) for t in observed.templates]
     seen = observed.connection_error is None and observed.templates is None and observed.facts is not None
     return None if seen else previous.templates
+
+
+def _template(decision: TemplateDecision) -> TemplateStatus:
+    version = decision.row_version
+    shown = None if version is None else one_line(version, VERSION_LENGTH)
+    return TemplateStatus(name=decision.template_id, state=decision.state, version=shown)
 
 
 def _server(observed: Observed, previous: DashboardDatabaseStatus) -> ServerStatus | None:
     if observed.facts is None:
         return previous.server
-    return ServerStatus(version=observed.facts.version, identity=observed.facts.identity)
+    return ServerStatus(
+        version=one_line(observed.facts.version, VERSION_LENGTH),
+        identity=one_line(observed.facts.identity, NAME_LENGTH),
+    )
