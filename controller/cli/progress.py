@@ -44,9 +44,8 @@ class Reporter:
     def started(self, step: Step) -> None:
         if self._bar is not None:
             total = len(step.script.statements)
-            self._bar.reset(
-                self._bar.task_ids[0], total=total, description=one_line(step.label, NAME_LENGTH), visible=True
-            )
+            label = one_line(step.label, NAME_LENGTH)
+            self._bar.reset(self._bar.task_ids[0], total=total, description=label, visible=True)
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
         if self._bar is not None:

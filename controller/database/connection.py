@@ -117,7 +117,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     connection = await connect(target)
     try:
         yield connection
-    except DRIVER_ERRORS as error:
+    except (*DRIVER_ERRORS, ProtocolViolation) as error:
         raise in_our_words(error, target, limit=target.query_timeout) from None
     finally:
         await close(connection)

@@ -18,7 +18,7 @@ from controller.resource.status import (
     TemplateStatus,
 )
 from controller.templates.merge import TemplateDecision
-from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
+from controller.text import VERSION_LENGTH, one_line
 
 _STATUS = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 _MOST_LOSSES, _MOST_MIGRATIONS = 100, 1000
@@ -135,11 +135,12 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
         return SchemaStatus(current=summary.version, dirty=summary.dirty)
     shown = None
     if not plan.empty:
-        labels = [step.label for step in plan.steps][:_MOST_MIGRATIONS]
+        losses = [one_line(loss) for loss in schema.losses[:_MOST_LOSSES]]
+        labels = [one_line(step.label) for step in plan.steps[:_MOST_MIGRATIONS]]
         shown = PlanStatus(
             hash=plan.sha256,
             migrations=labels,
-            losses=[one_line(loss) for loss in schema.losses[:_MOST_LOSSES]] or None,
+            losses=losses or None,
         )
     return SchemaStatus(
         current=plan.current, target=plan.target, pending=summary.pending, dirty=summary.dirty, plan=shown
@@ -162,7 +163,4 @@ def _template(decision: TemplateDecision) -> TemplateStatus:
 def _server(observed: Observed, previous: DashboardDatabaseStatus) -> ServerStatus | None:
     if observed.facts is None:
         return previous.server
-    return ServerStatus(
-        version=one_line(observed.facts.version, VERSION_LENGTH),
-        identity=one_line(observed.facts.identity, NAME_LENGTH),
-    )
+    return ServerStatus(version=observed.facts.version, identity=observed.facts.identity)

@@ -28,7 +28,7 @@ class Share:
 
 @dataclass(slots=True)
 class _Use:
-    """What an account uses: `spent` seconds as of `at`, and `running` jobs."""
+    """Use of the threads by an account: `spent` seconds as of `at`, and `running` jobs."""
 
     share: Share
     at: float

@@ -78,9 +78,9 @@ def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dic
 
 def ready(report: Report) -> dict[str, Any]:
     """Return the body of `/ready` of one database."""
-    return (
-        {"ready": True} if report.ready else {"ready": False, "reason": one_line(f"{report.reason}: {report.message}")}
-    )
+    if report.ready:
+        return {"ready": True}
+    return {"ready": False, "reason": one_line(f"{report.reason}: {report.message}")}
 
 
 def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:

@@ -107,10 +107,7 @@ def _print_table(rows: list[dict[str, Any]]) -> None:
         unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
         state = cell(row["state"] + unknown, colours[row["state"]])
         took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
-        description, by = (
-            Text(one_line(row["description"], NAME_LENGTH)),
-            Text(one_line(row["by"] or "", NAME_LENGTH)),
-        )  # Text: [brackets] are not markup
+        description, by = cell(row["description"]), cell(row["by"])
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
     show(table)
     for row in rows:
