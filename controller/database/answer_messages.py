@@ -126,7 +126,7 @@ class AnswerReader:
                 if replacement is not None:
                     pieces += (data[begin:at], replacement)
                     begin = at + 1 + length
-            elif length > most:
+            elif not _LEAST_LENGTH <= length <= most:
                 raise unreadable()
             elif kind == _READY:
                 self._close()
