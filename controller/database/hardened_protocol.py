@@ -10,6 +10,7 @@ import hashlib
 import ssl
 import time
 import unicodedata
+from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
@@ -109,7 +110,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._wire: Any = None
         verified = isinstance(params.ssl, ssl.SSLContext) and params.ssl.verify_mode is ssl.CERT_REQUIRED
         self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or not params.ssl)
-        self._pending_hash: asyncio.Future[bytes] | None = None
+        self._pending_hash: Future[bytes] | None = None
         self._account = ("", str(addr))
         if (dial := DIAL.get(None)) is not None:
             self._account = dial.account
@@ -212,8 +213,8 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         # PostgreSQL prepares other alphabets by SASLprep, which for nearly every password is NFKC.
         password = unicodedata.normalize("NFKC", self._password).encode()
         work = partial(_salted_password, "sha256", password, challenge.salt, challenge.iterations)
-        self._pending_hash = asyncio.wrap_future(_hashing.submit(self._account, work), loop=self._event_loop)
-        self._pending_hash.add_done_callback(resume)
+        self._pending_hash = _hashing.submit(self._account, work)
+        asyncio.wrap_future(self._pending_hash, loop=self._event_loop).add_done_callback(resume)
 
     def _answer(self) -> None:
         """Pass one piece of the waiting data to asyncpg as soon as the limits allow, and schedule the rest."""
@@ -269,6 +270,8 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def close_socket(self) -> None:
         """Close the socket at once, whatever the state of the login."""
+        if self._pending_hash is not None:
+            self._pending_hash.cancel()
         if self._wire is not None:
             self._wire.abort()
 

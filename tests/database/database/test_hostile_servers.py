@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying
 
 from controller.database.auth_messages import MOST_ITERATIONS
 from controller.database.connection import answer_limit, connected
-from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol
+from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol, _hashing, _salted_password
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
@@ -140,6 +140,51 @@ async def test_the_costly_hash_is_made_beside_the_event_loop_and_once_for_a_user
 
 async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else() -> None:
     assert (await refused(hostile.scram_challenge(MOST_ITERATIONS))).reason == "Timeout"
+
+
+async def test_servers_that_ask_for_many_rounds_do_not_hold_up_the_logins_of_others(target: Target) -> None:
+    """Twenty dials of one tenant, each with the most rounds that are allowed and a salt of its own."""
+    longest = 0.0
+    async with hostile_server(hostile.scram_challenge(MOST_ITERATIONS)) as port, asyncio.timeout(30):
+        hostiles = [
+            asyncio.create_task(refused_at(replace(TARGET, host=f"127.0.0.{n + 1}", port=port, tenant="hostile")))
+            for n in range(20)
+        ]
+        for number in range(5):
+            _salted_password.cache_clear()
+            began = time.monotonic()
+            async with connected(replace(target, tenant=f"other-{number}")):
+                longest = max(longest, time.monotonic() - began)
+        await asyncio.gather(*hostiles)
+    assert longest < 1.0  # 20 hashes take a second on an idle machine
+
+
+async def test_a_hash_is_not_made_for_a_login_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(*_: Any) -> bytes:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(20)
+        return b""
+
+    monkeypatch.setattr("controller.database.hardened_protocol._salted_password", hold)
+    async with hostile_server(hostile.scram_challenge(4096)) as port:
+        dials = [asyncio.create_task(refused_at(replace(TARGET, port=port, connect_timeout=0.5))) for _ in range(5)]
+        assert await asyncio.to_thread(begun.wait, 10)
+        assert {(await dial).reason for dial in dials} == {"Timeout"}
+        go_on.set()
+        async with asyncio.timeout(10):
+            await asyncio.wrap_future(_hashing.submit(("", "127.0.0.1:0"), lambda: None))
+    assert made == [1]
+
+
+async def refused_at(target: Target) -> DatabaseUnavailable:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        async with connected(target):
+            pass
+    return caught.value
 
 
 async def test_a_flood_gets_its_share_of_our_time_and_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import struct
 from contextlib import suppress
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -35,7 +36,7 @@ def asked(kind: int = BIND, most_bytes: int = ANSWER_BYTES) -> AnswerReader:
 
 def read(data: bytes, cuts: list[int], reader: AnswerReader) -> bytes:
     edges = [0, *sorted(cuts), len(data)]
-    return b"".join(reader.read(data[begin:end]) for begin, end in zip(edges, edges[1:], strict=False))
+    return b"".join(reader.read(data[begin:end]) for begin, end in pairwise(edges))
 
 
 CUTS = st.lists(st.integers(0, len(ANSWER)), max_size=30)
