@@ -47,11 +47,11 @@ async def refusal(target: Target) -> DatabaseUnavailable:
 
 
 async def test_names_that_nobody_answers_hold_up_their_tenant_alone(target: Target, mute_resolver: list[str]) -> None:
-    hostile = [
-        replace(target, host=f"{number}.mute", tenant=f"team-{number % 5}", connect_timeout=1.0)
+    mute = replace(target, connect_timeout=1.0)
+    waiting = [
+        asyncio.create_task(refusal(replace(mute, host=f"{number}.mute", tenant=f"team-{number % 5}")))
         for number in range(100)
     ]
-    waiting = [asyncio.create_task(refusal(each)) for each in hostile]
     async with connected(replace(target, host="localhost", tenant="other")) as connection:
         assert await connection.fetchval("SELECT 1") == 1
     assert len(mute_resolver) <= 5 * THREADS_OF_A_TENANT < THREADS
@@ -66,9 +66,7 @@ async def test_an_address_that_is_denied_is_told_and_never_dialled(target: Targe
         for closed_or_open in (port, 1):
             error = await refusal(replace(target, host=host, port=closed_or_open, address_rules=NO_LOOPBACK))
             assert error.reason == "AddressNotAllowed"
-            assert error.message.endswith(
-                "the operator does not connect to this address (see its option --deny-address)."
-            )
+            assert "the operator does not connect to this address" in error.message
     assert clients == []
 
 

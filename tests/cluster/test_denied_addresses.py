@@ -1,0 +1,32 @@
+"""Addresses that the operator was told not to dial: a resource learns nothing of what listens there."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.support.database import Database
+from tests.support.processes import free_port
+from tests.support.resources import Namespace, connection_values
+from tests.support.serving import OperatorProcess
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::ffff:127.0.0.1"])
+def test_a_resource_that_names_one_reads_the_same_whatever_listens_there(
+    account: Path, team: Namespace, apply: Callable[..., None], database: Database, tmp_path: Path, host: str
+) -> None:
+    options = ("--deny-address", "127.0.0.0/8", "--deny-address", "::1")
+    told = set()
+    with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, options=options):
+        for port in (database.port, free_port()):
+            apply(values={**connection_values(database), "host": host, "port": str(port)})
+            team.wait_for("perses", "Connected", "False", reason="AddressNotAllowed")
+            told.add(team.condition("perses", "Ready")["reason"])
+    assert told == {"AddressNotAllowed"}
+
+
+def test_an_exception_is_dialled(account: Path, team: Namespace, apply: Callable[..., None], tmp_path: Path) -> None:
+    options = ("--deny-address", "127.0.0.0/8", "--allow-address", "127.0.0.1")
+    with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, options=options):
+        apply()
+        team.wait_for("perses", "Ready", "True")
