@@ -20,14 +20,19 @@ def test_a_resource_that_names_one_reads_the_same_whatever_listens_there(
     with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, options=options):
         for port in (database.port, free_port()):
             apply(values={**connection_values(database), "host": host, "port": str(port)})
-            wait_until(
-                lambda port=port: f":{port}:" in team.condition("perses", "Ready").get("message", ""),
-                what="the status is about this port",
-                seconds=30,
-            )
-            ready = team.condition("perses", "Ready")
+            ready = _refusal_of(team, port)
             told.add((ready["reason"], ready["message"].replace(f":{port}:", "")))
     assert [reason for reason, _ in told] == ["AddressNotAllowed"]
+
+
+def _refusal_of(team: Namespace, port: int) -> dict[str, str]:
+    """Wait until the status is about PORT."""
+
+    def is_told() -> bool:
+        return f":{port}:" in team.condition("perses", "Ready").get("message", "")
+
+    wait_until(is_told, what=f"the status is about port {port}", seconds=30)
+    return team.condition("perses", "Ready")
 
 
 def test_an_exception_is_dialled(account: Path, team: Namespace, apply: Callable[..., None], tmp_path: Path) -> None:
