@@ -11,6 +11,7 @@
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
     ├── TemplateError           a template document or row cannot be used
     ├── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
+    │   └── ProtocolViolation   a connection that we end, because the server broke a rule or a limit
     └── InternalError           a fault of this program; its log says where
 
 Messages are for people and end up in logs, events, status and HTTP answers: they never hold a password, a
@@ -124,6 +125,16 @@ class DatabaseUnavailable(DashdbError):
 
     reason = "DatabaseUnavailable"
     exit_code = 7
+
+
+class ProtocolViolation(DatabaseUnavailable):
+    """A connection that this program ends because the server broke a rule of the protocol, or a limit.
+
+    The message does not name the server; `database.failures.in_our_words` adds it.
+    """
+
+    reason = "ProtocolViolation"
+    recovery = Recovery.WAITING
 
 
 class InternalError(DashdbError):

@@ -9,6 +9,7 @@ from controller import __version__
 from controller.cli.common import fail
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
+from controller.cli.terminal import echo
 from controller.errors import DashdbError
 from controller.runtime.signals import end_at_sigterm
 
@@ -51,10 +52,10 @@ def main() -> None:
         sys.exit(2)
     except click.Abort as abort:
         by_signal = isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
-        click.echo("Interrupted; nothing was changed." if by_signal else "Aborted; nothing was changed.", err=True)
+        echo("Interrupted; nothing was changed." if by_signal else "Aborted; nothing was changed.", err=True)
         sys.exit(INTERRUPTED if by_signal else 1)
     except Interrupted as interrupted:
-        click.echo(str(interrupted), err=True)
+        echo(str(interrupted), err=True)
         sys.exit(interrupted.exit_code)
     except DashdbError as error:
         fail(error)

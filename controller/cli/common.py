@@ -5,11 +5,14 @@ import os
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
+from ipaddress import ip_network
 from typing import Any, NoReturn, TypeVar
 
 import click
 
+from controller.cli.terminal import echo, echo_line
 from controller.config.durations import parse_duration
+from controller.database.addresses import Network
 from controller.database.fields import integer
 from controller.database.target import Pooler
 from controller.errors import DashdbError
@@ -54,6 +57,18 @@ class AddressType(click.ParamType[Address]):
         except ValueError:
             self.fail(f"{value!r} is not HOST:PORT, for example 127.0.0.1:8080.", param, ctx)
         return Address(host.strip("[]"), number)
+
+
+class NetworkType(click.ParamType[Network]):
+    """Parameter type for a network, or a single address."""
+
+    name = "cidr"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Network:
+        try:
+            return ip_network(value)
+        except ValueError:
+            self.fail(f"{value!r} is no network, for example 10.0.0.0/24 or fd00::/8.", param, ctx)
 
 
 def listen_option(function: F) -> F:
@@ -129,8 +144,8 @@ def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
     if as_json:
         click.echo(json.dumps({"error": error.reason, "message": error.message, "exit_code": error.exit_code}))
     else:
-        click.secho(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
-        click.echo(error.message, err=True)
+        echo(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
+        echo(error.message, err=True)
     sys.exit(error.exit_code)
 
 
@@ -142,7 +157,7 @@ def print_progress(text: str, **fields: Any) -> None:
 
         structlog.get_logger("dashdb").info(text, **fields)
     elif meta["log_level"] in {"debug", "info"}:
-        click.echo(text, err=True)
+        echo_line(text, err=True)
 
 
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:

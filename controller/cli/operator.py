@@ -6,9 +6,11 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.common import Address, DurationType, listen_option, logging_options
+from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options
+from controller.database.addresses import Network
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.adapter import ResourceLimits
+from controller.operator.credentials import address_rules
 from controller.operator.service import Operator, OperatorSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -46,6 +48,24 @@ from controller.web.server import application, serving
     is_flag=True,
     help="Let a resource say sslMode: disable where its Secret has no sslmode. Without it, only a Secret can.",
 )
+@click.option(
+    "--deny-address",
+    "denied",
+    metavar="CIDR",
+    type=NetworkType(),
+    multiple=True,
+    help="Never connect to a database at an address of this network; may be repeated, for example 10.0.0.0/24. Always "
+    "denied: loopback (unless started outside a cluster), link-local, multicast and unspecified addresses, metadata of "
+    "clouds, the API server. Else a resource could find out what listens where only the operator can reach it.",
+)
+@click.option(
+    "--allow-address",
+    "allowed",
+    metavar="CIDR",
+    type=NetworkType(),
+    multiple=True,
+    help="Exception from the denied addresses; may be repeated, for example 127.0.0.1/32 for one in the same Pod.",
+)
 @logging_options(LogFormat.JSON)
 def command(
     *,
@@ -56,6 +76,8 @@ def command(
     path: Path,
     shortest_interval: float,
     allow_plaintext: bool,
+    denied: tuple[Network, ...],
+    allowed: tuple[Network, ...],
 ) -> None:
     """Reconcile every DashboardDatabase of the cluster until a signal ends it.
 
@@ -63,7 +85,9 @@ def command(
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
-    limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext)
+    limits = ResourceLimits(
+        shortest_interval, plaintext_allowed=allow_plaintext, address_rules=address_rules(denied, allowed)
+    )
     asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, limits), listen))
 
 

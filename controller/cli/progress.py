@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, Self
 from controller.cli.common import print_progress
 from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.lexer import Statement
+from controller.text import NAME_LENGTH, one_line
 
 if TYPE_CHECKING:
     from rich.progress import Progress
@@ -43,7 +44,8 @@ class Reporter:
     def started(self, step: Step) -> None:
         if self._bar is not None:
             total = len(step.script.statements)
-            self._bar.reset(self._bar.task_ids[0], total=total, description=step.label, visible=True)
+            label = one_line(step.label, NAME_LENGTH)
+            self._bar.reset(self._bar.task_ids[0], total=total, description=label, visible=True)
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
         if self._bar is not None:
@@ -68,7 +70,7 @@ class Reporter:
         if not self._show:
             return
         if self._bar is not None:
-            self._bar.console.print(text, markup=False)
+            self._bar.console.print(one_line(text), markup=False)
         else:
             print_progress(text, **fields)
 

@@ -25,6 +25,7 @@ from controller.migrate.files.source import MigrationSource
 from controller.runtime.gc_tuning import keep_latency_low, no_collections
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
+from controller.text import one_line
 from controller.web.server import application, serving
 
 
@@ -85,7 +86,7 @@ async def _run(desired: Desired, read_target: Callable[[], Target], source: Migr
         report = store.get(key, datetime.now(UTC))
         if report is None:
             return "Starting: no report yet."
-        return None if report.ready else f"{report.reason}: {report.message}"
+        return None if report.ready else one_line(f"{report.reason}: {report.message}")
 
     async with serving(application(store, not_ready, version=__version__), listen.host, listen.port):
         # The engine is loaded in a thread: /live answers meanwhile.

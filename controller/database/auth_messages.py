@@ -11,12 +11,13 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from controller.errors import Recovery
+from controller.database.answer_messages import check_setting, encoding_unsupported, readable_error
+from controller.errors import ProtocolViolation
 
 MOST_LOGIN_BYTES = 64 * 1024
 """Limit of a whole login; a real one takes about 500 bytes. The chain of a certificate is not counted."""
-MOST_ITERATIONS = 1_000_000
-"""Limit of SCRAM's iterations, half a second of one CPU. PostgreSQL uses 4096, or what `scram_iterations` says."""
+MOST_ITERATIONS = 100_000
+"""Limit of SCRAM's iterations, 50 ms of one CPU. PostgreSQL uses 4096, or what `scram_iterations` says."""
 
 _HEADER = struct.Struct("!cI")
 _CODE = struct.Struct("!I")
@@ -24,22 +25,14 @@ _KNOWN_KINDS = frozenset((b"R", b"E", b"N", b"S", b"K", b"Z", b"v"))
 """All messages that a server may send before it is ready: Authentication, ErrorResponse, NoticeResponse,
 ParameterStatus, BackendKeyData, ReadyForQuery, NegotiateProtocolVersion."""
 _OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12
-_CHALLENGE = re.compile(rb"r=[^,]+,s=([^,]+),i=([0-9]{1,10})(?:,|\Z)")
+_LEAST_BYTES = {b"Z": 6, b"K": 13}
+"""Lengths of messages whose content the driver reads without a check."""
+_SETTINGS = frozenset(("server_version", "client_encoding"))
+"""Settings that the driver uses; all others are dropped, however many a server sends."""
+_VERSION = re.compile(r"(PostgreSQL )?[0-9]{1,4}([.][0-9]{1,6}){0,2}([a-z]{1,8}[0-9]{0,4})?([ +/~(-].*)?")
+_LONGEST_VERSION = 256
+_CHALLENGE = re.compile(rb"r=[^,]+,s=([^,]{1,1024}),i=([0-9]{1,10})(?:,|\Z)")
 _SCRAM = b"SCRAM-SHA-256"
-
-
-class LoginEnded(Exception):
-    """A login that we end because the server broke a rule.
-
-    Attributes:
-        reason, recovery, message: as in `errors.DashdbError`; the message does not name the server.
-    """
-
-    def __init__(self, reason: str, recovery: Recovery, message: str) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.recovery = recovery
-        self.message = message
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,12 +70,14 @@ class LoginReader:
         self._plain_password_allowed = plain_password_allowed
         self._received = 0
         self._buffer = b""
+        self._settings: dict[str, str] = {}
+        self._was_challenged = False
 
     def receive(self, data: bytes) -> None:
         """Store received data.
 
         Raises:
-            LoginEnded: the server sent too much for a login.
+            ProtocolViolation: the server sent too much for a login.
         """
         self._received += len(data)
         if self._received > MOST_LOGIN_BYTES:
@@ -93,7 +88,7 @@ class LoginReader:
         """Remove and yield the messages that are complete.
 
         Raises:
-            LoginEnded: a message is not one of PostgreSQL's, or asks for a login that we refuse.
+            ProtocolViolation: a message is not one of PostgreSQL's, or asks for a login that we refuse.
         """
         while len(self._buffer) >= _HEADER.size:
             kind, length = _HEADER.unpack_from(self._buffer)
@@ -104,7 +99,10 @@ class LoginReader:
             message = Message(kind, self._buffer[: length + 1])
             self._buffer = self._buffer[length + 1 :]
             self._check(message)
-            yield message
+            if kind == b"E":
+                yield Message(kind, readable_error(message.body))
+            elif kind != b"N" and (kind != b"S" or self._keeps(message)):
+                yield message
 
     def rest(self) -> bytes:
         """Return the data received after the last message."""
@@ -114,41 +112,65 @@ class LoginReader:
         """Return the hash that `message` asks for; None if it asks for none.
 
         Raises:
-            LoginEnded: the hash is too costly, or the message cannot be read.
+            ProtocolViolation: the hash is too costly, or the message cannot be read.
         """
         if message.kind != b"R" or _code(message) != _SASL_CONTINUE:
             return None
         found = _CHALLENGE.match(message.body[_CODE.size :])
         if found is None:
             raise _not_postgresql("sends a SCRAM challenge that cannot be read")
+        if self._was_challenged:
+            raise _not_postgresql("sends a second SCRAM challenge")
+        self._was_challenged = True
         iterations = int(found[2])
         if not 0 < iterations <= MOST_ITERATIONS:
-            raise LoginEnded(
-                "LoginTooCostly",
-                Recovery.WAITING,
+            raise ProtocolViolation(
                 f"The server asks for {iterations} rounds of hashing; at most {MOST_ITERATIONS} are allowed. Lower "
                 "scram_iterations in the server, and set the password again.",
+                reason="LoginTooCostly",
             )
         try:
             return Challenge(base64.b64decode(found[1]), iterations)
         except ValueError:
             raise _not_postgresql("sends a SCRAM challenge that cannot be read") from None
 
+    def _keeps(self, message: Message) -> bool:
+        """Take up a setting that the server reports, and return whether the driver uses it."""
+        name, value = check_setting(message.body)
+        if name not in _SETTINGS:
+            return False
+        self._settings[name] = value
+        return True
+
     def _check(self, message: Message) -> None:
+        if len(message.raw) < _LEAST_BYTES.get(message.kind, 0):
+            raise _not_postgresql("does not speak its protocol")
+        if message.ends_login:
+            self._check_settings()
         if message.kind != b"R":
             return
         code = _code(message)
         if code == _PLAIN and not self._plain_password_allowed:
-            raise LoginEnded(
-                "PlaintextPasswordRefused",
-                Recovery.WAITING,
+            raise ProtocolViolation(
                 "The server asks for the password in plain text, and its identity was not verified. Use sslMode "
                 "verify-full, or let the server use scram-sha-256.",
+                reason="PlaintextPasswordRefused",
             )
         if code == _SASL and _SCRAM not in message.body[_CODE.size :].split(b"\0"):
             raise _method_unsupported()
         if code not in (_OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL):
             raise _method_unsupported()
+
+    def _check_settings(self) -> None:
+        """Raise ProtocolViolation unless the server said what the driver depends on."""
+        if "client_encoding" not in self._settings:
+            raise encoding_unsupported()
+        version = self._settings.get("server_version", "")
+        if len(version) > _LONGEST_VERSION or _VERSION.fullmatch(version) is None:
+            raise ProtocolViolation(
+                "The server does not say a version that can be read (server_version). Correct host and port.",
+                reason="ServerVersionUnreadable",
+            )
 
 
 def _code(message: Message) -> int:
@@ -158,13 +180,12 @@ def _code(message: Message) -> int:
     return code
 
 
-def _not_postgresql(what: str) -> LoginEnded:
-    return LoginEnded("NotPostgreSQL", Recovery.WAITING, f"The server at this address {what}. Correct host and port.")
+def _not_postgresql(what: str) -> ProtocolViolation:
+    return ProtocolViolation(f"The server at this address {what}. Correct host and port.", reason="NotPostgreSQL")
 
 
-def _method_unsupported() -> LoginEnded:
-    return LoginEnded(
-        "LoginMethodUnsupported",
-        Recovery.WAITING,
+def _method_unsupported() -> ProtocolViolation:
+    return ProtocolViolation(
         "The server asks for a login method other than a password. Let it use scram-sha-256 for this user.",
+        reason="LoginMethodUnsupported",
     )

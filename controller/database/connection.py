@@ -2,18 +2,19 @@
 
 import asyncio
 import socket
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
 from typing import TypeAlias
 
 import asyncpg
 
 from controller.database import hardened_protocol
-from controller.database.auth_messages import LoginEnded
+from controller.database.answer_messages import ANSWER_BYTES
 from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.resolver import resolve
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
-from controller.errors import InternalError
+from controller.errors import InternalError, ProtocolViolation
 
 Connection: TypeAlias = asyncpg.Connection
 OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -39,14 +40,37 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
     Raises:
         DatabaseUnavailable, ConfigurationError: the connection failed; see `in_our_words`.
     """
-    behind_pooler = target.pooler is Pooler.PGBOUNCER
-    loop = asyncio.get_running_loop()
-    deadline = loop.time() + (target.connect_timeout if seconds is None else seconds)
     try:
-        async with asyncio.timeout_at(deadline):
-            context = await tls_context(target)
-        connection = await asyncpg.connect(
-            host=target.host,
+        connection = await _dial(target, target.connect_timeout if seconds is None else seconds)
+    except UnicodeError:  # such as db..example.org, which fails before any resolver is asked
+        problem: BaseException = socket.gaierror()
+    except (*DRIVER_ERRORS, ProtocolViolation) as error:
+        # Frames of the login hold its error: a cycle, which only the garbage collector would free.
+        problem = error.with_traceback(None)
+    else:
+        if not isinstance(connection._protocol, hardened_protocol.HardenedProtocol):  # it has no public name
+            connection.terminate()
+            raise InternalError(hardened_protocol.UNPROTECTED)
+        _notice_silent_peers(connection, target)
+        return connection
+    raise in_our_words(problem, target)  # not inside the handler, where it would keep the driver's error as its context
+
+
+async def _dial(target: Target, seconds: float) -> Connection:
+    """Look the host up and log in at the first of its addresses that answers, in `seconds` at most."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + seconds
+    async with asyncio.timeout_at(deadline):
+        addresses = await resolve(target)
+        context = await tls_context(target)
+    behind_pooler = target.pooler is Pooler.PGBOUNCER
+    dial = hardened_protocol.Dial(
+        (target.tenant, f"{target.host}:{target.port}"), password_in_plaintext=target.password_in_plaintext
+    )
+    token = hardened_protocol.DIAL.set(dial)
+    try:
+        return await asyncpg.connect(
+            host=addresses,
             port=target.port,
             user=target.user,
             password=target.password,
@@ -64,23 +88,32 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
             # The only setting that PgBouncer accepts from a client at the start.
             server_settings={"application_name": target.application_name},
         )
-    except UnicodeError:  # such as db..example.org, which fails before any resolver is asked
-        problem: BaseException = socket.gaierror()
-    except (*DRIVER_ERRORS, LoginEnded) as error:
-        # Frames of the login hold its error: a cycle, which only the garbage collector would free.
-        problem = error.with_traceback(None)
-    else:
-        if not isinstance(connection._protocol, hardened_protocol.HardenedProtocol):  # it has no public name
-            connection.terminate()
-            raise InternalError(hardened_protocol.UNPROTECTED)
-        _notice_silent_peers(connection, target)
-        return connection
-    raise in_our_words(problem, target)  # not inside the handler, where it would keep the driver's error as its context
+    except BaseException:
+        for protocol in dial.protocols:  # asyncpg leaves a socket open if it fails after the login
+            protocol.close_socket()
+        raise
+    finally:
+        hardened_protocol.DIAL.reset(token)
+        dial.protocols.clear()
+
+
+@contextmanager
+def answer_limit(connection: Connection, most_bytes: int) -> Iterator[None]:
+    """Let each query of a `with` bring up to `most_bytes`, in place of `ANSWER_BYTES`.
+
+    A larger answer ends the connection, with the reason AnswerTooLarge.
+    """
+    answers = connection._protocol.answers  # asyncpg offers no public way to its protocol
+    answers.most_bytes = most_bytes
+    try:
+        yield
+    finally:
+        answers.most_bytes = ANSWER_BYTES
 
 
 async def close(connection: Connection) -> None:
     """Close the connection within `CLOSE_TIMEOUT`, or drop its socket; never raise for a broken connection."""
-    with suppress(*DRIVER_ERRORS):
+    with suppress(*DRIVER_ERRORS, ProtocolViolation):
         await connection.close(timeout=CLOSE_TIMEOUT)
     if not connection.is_closed():
         connection.terminate()
@@ -92,7 +125,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     connection = await connect(target)
     try:
         yield connection
-    except DRIVER_ERRORS as error:
+    except (*DRIVER_ERRORS, ProtocolViolation) as error:
         raise in_our_words(error, target, limit=target.query_timeout) from None
     finally:
         await close(connection)

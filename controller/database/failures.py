@@ -6,9 +6,8 @@ import ssl
 
 import asyncpg
 
-from controller.database.auth_messages import LoginEnded
 from controller.database.target import SslMode, Target
-from controller.errors import DashdbError, DatabaseUnavailable, Recovery
+from controller.errors import DashdbError, DatabaseUnavailable, ProtocolViolation, Recovery
 
 DRIVER_ERRORS = (OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 """All errors that asyncpg, the network and TLS raise; a timeout is an OSError since Python 3.11."""
@@ -76,12 +75,13 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
     Returns:
         A `DatabaseUnavailable`, with a separate reason for each cause that a person would treat differently.
     """
+    violation = error if isinstance(error, ProtocolViolation) else error.__cause__
+    if isinstance(violation, ProtocolViolation):  # the driver only knows that the connection ended
+        return DatabaseUnavailable(
+            f"{target.description}: {violation.message}", reason=violation.reason, recovery=violation.recovery
+        )
     if isinstance(error, DashdbError):
         return error
-    if isinstance(error, LoginEnded):
-        return DatabaseUnavailable(
-            f"{target.description}: {error.message}", reason=error.reason, recovery=error.recovery
-        )
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
         return _from_server(error, target)  # PostgresConnectionError comes from the driver, despite its name
     reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)

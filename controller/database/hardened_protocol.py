@@ -10,7 +10,9 @@ import hashlib
 import ssl
 import time
 import unicodedata
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from types import SimpleNamespace
 from typing import Any
@@ -19,8 +21,11 @@ import asyncpg.connect_utils
 import asyncpg.protocol
 import asyncpg.protocol.protocol
 
-from controller.database.auth_messages import Challenge, LoginEnded, LoginReader, Message
-from controller.errors import InternalError
+from controller.database.answer_messages import AnswerReader, unreadable
+from controller.database.auth_messages import Challenge, LoginReader, Message
+from controller.database.failures import DRIVER_ERRORS
+from controller.errors import InternalError, ProtocolViolation
+from controller.runtime.fair_threads import FairThreads, Share
 
 PIECE = 32 * 1024
 """Bytes passed to asyncpg at once, before other tasks run. asyncio reads eight times as many at once; if those are all
@@ -34,13 +39,57 @@ query times out."""
 MOST_FOR_A_PIECE = 0.01
 """Limit in CPU seconds that one piece is charged; none costs as much, but the garbage collector may run meanwhile."""
 
+SMALL_PIECE, COST_OF_A_SMALL_PIECE = 512, 20e-6
+"""Bytes up to which a piece is charged a fixed number of CPU seconds: reading that clock would take a tenth of them."""
+_bind_execute = asyncpg.protocol.Protocol.bind_execute
+
 UNPROTECTED = (
     f"asyncpg {asyncpg.__version__} does not use this program's protocol, which protects the process from hostile "
     "servers. Install a release that pyproject.toml allows."
 )
 
-_hashing = ThreadPoolExecutor(max_workers=1, thread_name_prefix="scram")
-"""One thread, so that a server that asks for many rounds delays other logins by half a second, and nothing else."""
+HASHING_OF_A_TENANT = Share(seconds=5.0, rate=0.05)
+HASHING_OF_A_SERVER = Share(seconds=1.0, rate=0.01)
+"""CPU time for hashes. A login costs 2 ms, or 50 ms with the most iterations, and nothing while its hash is cached."""
+
+_hashing = FairThreads("scram", threads=1, shares=(HASHING_OF_A_TENANT, HASHING_OF_A_SERVER), timer=time.thread_time)
+"""One thread, which serves first whoever has used least: a login waits for one hash of other servers at most."""
+
+
+@dataclass(slots=True)
+class Dial:
+    """One try to connect, as its protocol sees it.
+
+    Attributes:
+        account: tenant and server, whose budget the hash is charged to.
+        password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
+        protocols: those that were made for it.
+    """
+
+    account: tuple[str, str]
+    password_in_plaintext: bool
+    protocols: "list[HardenedProtocol]" = field(default_factory=list)
+
+
+DIAL: ContextVar[Dial] = ContextVar("dial")
+"""The try that the current task makes; asyncpg passes nothing of ours on to its protocol."""
+
+
+class _Wire:
+    """Transport that tells the reader of answers what is asked; all else goes to the real one."""
+
+    def __init__(self, transport: Any, answers: AnswerReader) -> None:
+        self._transport = transport
+        begin, send = answers.begin, transport.write
+
+        def write(data: Any) -> None:
+            begin(data[0])
+            send(data)
+
+        self.write = write
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._transport, name)
 
 
 @lru_cache(maxsize=1024)
@@ -62,8 +111,15 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._event_loop: asyncio.AbstractEventLoop = loop
         self._wire: Any = None
         verified = isinstance(params.ssl, ssl.SSLContext) and params.ssl.verify_mode is ssl.CERT_REQUIRED
-        self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or not params.ssl)
-        self._hash_is_made = False
+        self._pending_hash: Future[bytes] | None = None
+        self._account = ("", str(addr))
+        if (dial := DIAL.get(None)) is not None:
+            self._account = dial.account
+            dial.protocols.append(self)
+        said = dial is not None and dial.password_in_plaintext and not params.ssl
+        self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or said)
+        self._answers = AnswerReader()
+        self._violation: ProtocolViolation | None = None
         self._waiting = b""
         self._answered = 0
         self._allowance = ANSWER_SECONDS
@@ -71,7 +127,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def connection_made(self, transport: Any) -> None:
         self._wire = transport
-        super().connection_made(transport)
+        super().connection_made(_Wire(transport, self._answers))
 
     def data_received(self, data: bytes) -> None:
         if self._login is None:
@@ -81,20 +137,57 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             self._log_in(self._login, data)
 
     def connection_lost(self, exc: Exception | None) -> None:
+        if self._pending_hash is not None:
+            self._pending_hash.cancel()
         rest, self._waiting = self._waiting, b""
         if rest and not self.is_closed():  # over TLS, a close is known before all data is processed
-            self._pass_on(rest)
-        super().connection_lost(exc)
+            self._pass_answer(rest)
+        super().connection_lost(self._violation or exc)
 
-    def prepare(self, *args: Any, **options: Any) -> Any:
+    @property
+    def answers(self) -> AnswerReader:
+        return self._answers
+
+    async def prepare(self, *args: Any, **options: Any) -> Any:
         """Prepare a statement, and count it as a query, which `queries_count` does not."""
         self._answered = -1
-        return super().prepare(*args, **options)
+        try:
+            return await super().prepare(*args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    async def bind_execute(self, *args: Any, **options: Any) -> Any:
+        """Execute a prepared statement."""
+        try:
+            return await _bind_execute(self, *args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    async def query(self, *args: Any, **options: Any) -> Any:
+        """Execute a text of one or several statements."""
+        try:
+            return await super().query(*args, **options)
+        except DRIVER_ERRORS:
+            raise
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            raise self._undecodable() from self._violation
+
+    def _undecodable(self) -> asyncpg.InternalClientError:
+        """End the connection for a value that a decoder of the driver could not read, and return the error to raise.
+
+        Decoders raise what they meet, such as UnicodeDecodeError or OverflowError.
+        """
+        self.end(ProtocolViolation("The server sends a value that cannot be read."))
+        return asyncpg.InternalClientError("a value that cannot be read")
 
     def _log_in(self, login: LoginReader, data: bytes = b"") -> None:
         try:
             login.receive(data)
-            if self._hash_is_made or self._connected.done():
+            if self._pending_hash is not None or self._connected.done():
                 return
             for message in login.messages():
                 challenge = login.challenge(message)
@@ -104,18 +197,18 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
                 self._pass_on(message.raw)
                 if message.ends_login:
                     self._login = None
-                    self._pass_on(login.rest())
+                    self._pass_answer(login.rest())
                     return
-        except LoginEnded as ended:
+        except ProtocolViolation as violation:
             if not self._connected.done():
-                self._connected.set_exception(ended)
-            self._wire.abort()
+                self._connected.set_exception(violation)
+            self.close_socket()
 
     def _hash(self, login: LoginReader, challenge: Challenge, message: Message) -> None:
         """Compute the hash in a thread, then continue; asyncpg finds the result in the cache of `_salted_password`."""
 
         def resume(made: asyncio.Future[bytes]) -> None:
-            self._hash_is_made = False
+            self._pending_hash = None
             if not made.cancelled() and not self._connected.done():
                 self._pass_on(message.raw)
                 self._log_in(login)
@@ -123,8 +216,8 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         # PostgreSQL prepares other alphabets by SASLprep, which for nearly every password is NFKC.
         password = unicodedata.normalize("NFKC", self._password).encode()
         work = partial(_salted_password, "sha256", password, challenge.salt, challenge.iterations)
-        self._hash_is_made = True
-        self._event_loop.run_in_executor(_hashing, work).add_done_callback(resume)
+        self._pending_hash = _hashing.submit(self._account, work)
+        asyncio.wrap_future(self._pending_hash, loop=self._event_loop).add_done_callback(resume)
 
     def _answer(self) -> None:
         """Pass one piece of the waiting data to asyncpg as soon as the limits allow, and schedule the rest."""
@@ -144,19 +237,45 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     def _hand_over(self, piece: bytes, now: float) -> None:
         """Pass on `piece`, charge its CPU time to the allowance, and delay the next one until there is some left."""
-        began = time.thread_time()
-        self._pass_on(piece)
-        spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
+        if len(piece) <= SMALL_PIECE:
+            self._pass_answer(piece)
+            spent = COST_OF_A_SMALL_PIECE
+        else:
+            began = time.thread_time()
+            self._pass_answer(piece)
+            spent = min(MOST_FOR_A_PIECE, time.thread_time() - began)
         regained = (now - self._counted_at) * ANSWER_SHARE
         self._allowance = min(ANSWER_SECONDS, self._allowance + regained) - spent
         self._counted_at = now
         self._next_at = now + max(0.0, -self._allowance / ANSWER_SHARE)
 
+    def _pass_answer(self, data: bytes) -> None:
+        """Pass on what the reader of answers lets through; end the connection that breaks a rule."""
+        try:
+            super().data_received(self._answers.read(data))
+        except ProtocolViolation as violation:
+            self.end(violation.with_traceback(None))
+        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            self.end(unreadable())
+
     def _pass_on(self, data: bytes) -> None:
-        """Pass data to asyncpg; close the connection, without a log record, if asyncpg cannot read it."""
+        """Pass on a message of the login."""
         try:
             super().data_received(data)
         except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
+            self.end(unreadable())
+
+    def end(self, violation: ProtocolViolation) -> None:
+        """Close the socket; the query that runs fails with an error of the driver whose cause is `violation`."""
+        self._violation = violation
+        self._waiting = b""
+        self.close_socket()
+
+    def close_socket(self) -> None:
+        """Close the socket at once, whatever the state of the login."""
+        if self._pending_hash is not None:
+            self._pending_hash.cancel()
+        if self._wire is not None:
             self._wire.abort()
 
 

@@ -19,14 +19,14 @@ TABLES = (
     "user_preferences",
 )  # fmt: skip
 """Names of the tables that we read and write, golang-migrate's among them."""
-_MOST_NAMED = 3
-"""Limit of the objects in one message; the rest is counted."""
+_MOST_NAMED, _MOST_FOUND = 3, 100
+"""Limit of the objects that one message names, and of those that it counts."""
 _MOST_RELATIONS = 1000
 """Limit of the tables of other roles that are compared with the names in migration files."""
 _LONGEST_NAME = 200
 """Limit of characters of an object's name in a message; a function's has its arguments."""
 
-# As JSON, since asyncpg knows no array of names, and asks the server for it with names of its own.
+# Arrays come as JSON, see `answer_messages.KNOWN_TYPES`.
 _DEFAULT_PATH = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false))"
 
 # $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean
@@ -38,8 +38,8 @@ _DEFAULT_PATH = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(fals
 _LOCATE = """
 SELECT n.nspname AS name,
        (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid AS database,
-       ARRAY(SELECT c.relname::text FROM pg_class AS c
-              WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[])) AS tables,
+       array_to_json(ARRAY(SELECT c.relname::text FROM pg_class AS c
+                            WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
        EXISTS (SELECT FROM pg_shdepend AS s
                 WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
        OR EXISTS (SELECT FROM pg_namespace AS p
@@ -135,23 +135,29 @@ WITH me AS (
                           obj_description(k.oid, 'pg_constraint') AS d (description)
                     WHERE v.relname = 'schema_version' AND k.conname = 'schema_version_pkey') AS r), false)
 )
-SELECT ARRAY(SELECT ARRAY[i.type || ' ' || i.identity, pg_get_userbyid(o.owner)::text]
-               FROM others AS o, pg_identify_object(o.class, o.oid, 0) AS i
-              WHERE o.refused ORDER BY o.class = 'pg_namespace'::regclass DESC, 1 LIMIT 100) AS foreign_objects,
-       ARRAY(SELECT ARRAY[i.type || ' ' || i.identity,
-                          CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(h.grantee)::text END]
-               FROM hidden AS h, pg_identify_object('pg_trigger'::regclass, h.oid, 0) AS i
-              ORDER BY 1 LIMIT 100) AS unknown_triggers,
-       ARRAY(SELECT ARRAY[o.relation::text, pg_get_userbyid(o.owner)::text]
-               FROM others AS o WHERE NOT o.refused ORDER BY 1 LIMIT {most_relations}) AS foreign_relations,
-       ARRAY(SELECT r.relname::text FROM relation AS r
-              WHERE r.relkind IN ('r', 'p') AND row_security_active(r.oid) ORDER BY 1) AS row_security,
-       CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
-           SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
-            WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
-              AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
-            ORDER BY p.position LIMIT 1) END AS history_schema
-""".replace("{most_relations}", str(_MOST_RELATIONS))
+SELECT json_build_object(
+           'foreign_objects',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o, pg_identify_object(o.class, o.oid, 0) AS i
+                  WHERE o.refused ORDER BY o.class = 'pg_namespace'::regclass DESC, 1 LIMIT {most_named}),
+           'unknown_triggers',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity,
+                              CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(h.grantee)::text END]
+                   FROM hidden AS h, pg_identify_object('pg_trigger'::regclass, h.oid, 0) AS i
+                  ORDER BY 1 LIMIT {most_named}),
+           'foreign_relations',
+           ARRAY(SELECT ARRAY[o.relation::text, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o WHERE NOT o.refused ORDER BY 1 LIMIT {most_relations}),
+           'row_security',
+           ARRAY(SELECT r.relname::text FROM relation AS r
+                  WHERE r.relkind IN ('r', 'p') AND row_security_active(r.oid) ORDER BY 1),
+           'history_schema',
+           CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
+               SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
+                WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
+                  AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
+                ORDER BY p.position LIMIT 1) END)
+""".replace("{most_relations}", str(_MOST_RELATIONS)).replace("{most_named}", str(_MOST_FOUND))
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,11 +201,9 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
         row = await connection.fetchrow(_LOCATE, path, TABLES, schema is None)
         if row["name"] is None:
             raise _missing(path[0])
-        found = await connection.fetchrow(_CHECK, path, TABLES, schema is None) if row["suspicious"] else None
-    if found is not None:
-        _check(found, path)
-    others = found["foreign_relations"] if found is not None else ()
-    return LocatedSchema(row["name"], row["database"], tuple(path), frozenset(row["tables"]), tuple(map(tuple, others)))
+        found = await connection.fetchval(_CHECK, path, TABLES, schema is None) if row["suspicious"] else "{}"
+    others = _check(json.loads(found), path)
+    return LocatedSchema(row["name"], row["database"], tuple(path), frozenset(json.loads(row["tables"])), others)
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
@@ -210,34 +214,37 @@ def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
     )
 
 
-def _check(row: Any, path: list[str]) -> None:
-    """Raise the error for what was found in the schema, if anything."""
-    if row["foreign_objects"]:
+def _check(found: dict[str, Any], path: list[str]) -> tuple[tuple[str, str], ...]:
+    """Raise the error for what was found in the schema; return the tables of other roles, each with its owner."""
+    if not found:
+        return ()
+    if found["foreign_objects"]:
         raise ForeignObject(
-            f"{_listed(row['foreign_objects'], 'belongs to role')}: a role without the rights of the one that dashdb "
+            f"{_listed(found['foreign_objects'], 'belongs to role')}: a role without the rights of the one that dashdb "
             f"logs in as, which could make it run their code. Drop it, or give it to that role, and REVOKE CREATE ON "
             f"SCHEMA {identifier(path[0])} FROM PUBLIC."
         )
-    if row["unknown_triggers"]:
+    if found["unknown_triggers"]:
         raise ForeignObject(
-            f"{_listed(row['unknown_triggers'], 'may come from role')}: it is not in the catalog that the last "
+            f"{_listed(found['unknown_triggers'], 'may come from role')}: it is not in the catalog that the last "
             "migration recorded, and whoever has the privilege TRIGGER can make our role run code. Drop it, or make it "
             "with a migration, and REVOKE TRIGGER."
         )
-    if row["row_security"]:
+    if found["row_security"]:
         raise ForeignObject(
-            f"Row level security hides rows of {', '.join(row['row_security'])} from the role that dashdb logs in as. "
+            f"Row level security hides rows of {', '.join(found['row_security'])} from dashdb's role. "
             "Log in as the owner of the tables, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.",
             reason="RowSecurityActive",
         )
-    if row["history_schema"] is not None:
+    if found["history_schema"] is not None:
         raise HistoryMismatch(
-            f"The database was migrated in schema {identifier(row['history_schema'])}, and the search_path of the user "
+            f"The database was migrated in schema {identifier(found['history_schema'])}, and the user's search_path "
             f"now leads to {identifier(path[0])}. Put the search_path back, drop the new schema, or name the wanted "
             "one (--schema).",
             reason="SchemaMoved",
             recovery=Recovery.WAITING,
         )
+    return tuple((name, owner) for name, owner in found["foreign_relations"])
 
 
 def _listed(pairs: list[list[str]], verb: str) -> str:

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from controller.errors import ProtocolViolation
+from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
+
 # Rows of pg_stat_activity are visible to every role, their statements are not; sessions of clients have a database.
 SERVER_FACTS_QUERY = """
 WITH sessions AS (
@@ -46,7 +49,20 @@ class ServerFacts:
 
 
 def parse_server_facts(row: Mapping[str, Any]) -> ServerFacts:
-    """Return the facts in the one row of `SERVER_FACTS_QUERY`."""
+    """Return the facts in the one row of `SERVER_FACTS_QUERY`.
+
+    Raises:
+        ProtocolViolation: no PostgreSQL answers like this.
+    """
+    try:
+        return _facts(row)
+    except (AttributeError, IndexError, LookupError, TypeError, ValueError):
+        pass  # not inside the handler, where the server's text would become the context of our error
+    raise ProtocolViolation("The server answers the question for its version and connections with something else.")
+
+
+def _facts(row: Mapping[str, Any]) -> ServerFacts:
     pairs = [(row[f"{scope}_used"], row[f"{scope}_limit"]) for scope in ("role", "database", "server")]
     used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
-    return ServerFacts(row["version"].split()[0], row["identity"], row["read_only"], used, limit)
+    version = one_line(row["version"].split()[0], VERSION_LENGTH)
+    return ServerFacts(version, one_line(row["identity"], NAME_LENGTH), bool(row["read_only"]), int(used), int(limit))

@@ -3,6 +3,8 @@
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from controller.database.addresses import ALL_ADDRESSES, AddressRules
+
 
 class SslMode(StrEnum):
     """Protection of the connection, with the meanings of libpq.
@@ -37,6 +39,8 @@ class Target:
         query_timeout: seconds for one statement; migrations are exempt.
         password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
         application_name: shown in pg_stat_activity.
+        tenant: whose share of threads the login uses; the namespace of a resource.
+        address_rules: addresses that may not be dialled; a person at the command line may dial all.
     """
 
     host: str
@@ -53,6 +57,8 @@ class Target:
     query_timeout: float = 30.0
     application_name: str = "dashdb"
     password_in_plaintext: bool = False
+    tenant: str = ""
+    address_rules: AddressRules = ALL_ADDRESSES
 
     @property
     def description(self) -> str:

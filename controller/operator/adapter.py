@@ -4,11 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
+from controller.database.addresses import ALL_ADDRESSES, AddressRules
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Target
 from controller.desired import Desired
@@ -35,10 +36,12 @@ class ResourceLimits:
     Attributes:
         shortest_interval: seconds between two checks of a database at least, whatever its resource asks for.
         plaintext_allowed: a resource may say sslMode disable where its Secret says nothing.
+        address_rules: addresses at which no database is dialled.
     """
 
     shortest_interval: float = 5.0
     plaintext_allowed: bool = False
+    address_rules: AddressRules = ALL_ADDRESSES
 
 
 class ResourceAdapter:
@@ -60,6 +63,7 @@ class ResourceAdapter:
         self._client = client
         self._service_namespace = service_namespace
         self._limits = limits
+        self._namespace = resource.namespace
         self._secrets = SecretsOfNamespace(client, resource.namespace)
         self._refreshed_at = -math.inf
 
@@ -154,7 +158,7 @@ class ResourceAdapter:
         wanted = spec.connection
         ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
         try:
-            return target_from_secrets(
+            target = target_from_secrets(
                 await named(wanted.secret_ref.name),
                 ca=(await named(ca.name), ca.key) if ca else None,
                 client_certificate=await named(client.name) if client else None,
@@ -165,6 +169,7 @@ class ResourceAdapter:
                 query_timeout=spec.pool.query_timeout_seconds,
                 plaintext_allowed=self._limits.plaintext_allowed,
             )
+            return replace(target, tenant=self._namespace, address_rules=self._limits.address_rules)
         except ConfigurationError as error:
             return error
 

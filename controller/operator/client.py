@@ -19,6 +19,7 @@ from controller.errors import DashdbError
 from controller.operator.resource import Resource
 from controller.reconcile.result import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
+from controller.text import one_line
 
 TIMEOUT_SECONDS = 10.0
 """Most seconds for one call; a server that hangs must not hold up a reconcile for longer than a database may."""
@@ -114,7 +115,7 @@ class Client:
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,
             "action": "Reconcile",
-            "note": event.message.encode()[:NOTE_BYTES].decode(errors="ignore"),
+            "note": one_line(event.message).encode()[:NOTE_BYTES].decode(errors="ignore"),
             "reportingController": REPORTER,
             "reportingInstance": self._instance,
             "regarding": {

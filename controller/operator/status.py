@@ -17,6 +17,8 @@ from controller.resource.status import (
     ServerStatus,
     TemplateStatus,
 )
+from controller.templates.merge import TemplateDecision
+from controller.text import VERSION_LENGTH, one_line
 
 _STATUS = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 _MOST_LOSSES, _MOST_MIGRATIONS = 100, 1000
@@ -118,7 +120,7 @@ def _condition(
         type=kind,
         status=status,
         reason=finding.reason,
-        message=finding.message,
+        message=one_line(finding.message),
         observed_generation=generation,
         last_transition_time=before.last_transition_time if before and unchanged else f"{now:%Y-%m-%dT%H:%M:%SZ}",
     )
@@ -133,8 +135,13 @@ def _schema(observed: Observed, used_approval: str | None, previous: DashboardDa
         return SchemaStatus(current=summary.version, dirty=summary.dirty, used_approval=used_approval)
     shown = None
     if not plan.empty:
-        labels = [step.label for step in plan.steps][:_MOST_MIGRATIONS]
-        shown = PlanStatus(hash=plan.sha256, migrations=labels, losses=list(schema.losses[:_MOST_LOSSES]) or None)
+        losses = [one_line(loss) for loss in schema.losses[:_MOST_LOSSES]]
+        labels = [one_line(step.label) for step in plan.steps[:_MOST_MIGRATIONS]]
+        shown = PlanStatus(
+            hash=plan.sha256,
+            migrations=labels,
+            losses=losses or None,
+        )
     return SchemaStatus(
         current=plan.current,
         target=plan.target,
@@ -147,9 +154,15 @@ def _schema(observed: Observed, used_approval: str | None, previous: DashboardDa
 
 def _templates(observed: Observed, previous: DashboardDatabaseStatus) -> list[TemplateStatus] | None:
     if isinstance(observed.templates, tuple):
-        return [TemplateStatus(name=t.template_id, state=t.state, version=t.row_version) for t in observed.templates]
+        return [_template(t) for t in observed.templates]
     seen = observed.connection_error is None and observed.templates is None and observed.facts is not None
     return None if seen else previous.templates
+
+
+def _template(decision: TemplateDecision) -> TemplateStatus:
+    version = decision.row_version
+    shown = None if version is None else one_line(version, VERSION_LENGTH)
+    return TemplateStatus(name=decision.template_id, state=decision.state, version=shown)
 
 
 def _server(observed: Observed, previous: DashboardDatabaseStatus) -> ServerStatus | None:

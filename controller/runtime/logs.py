@@ -8,6 +8,7 @@ import structlog
 from structlog.typing import Processor
 
 from controller.runtime.log_format import LogFormat
+from controller.text import one_line
 
 _QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
 """Libraries that repeat what this program logs better, or log whole objects at DEBUG; their warnings are shown."""
@@ -17,6 +18,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     """Set up structlog and the standard library's logging; colours only on a terminal."""
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
+        _fit_for_logs,
         structlog.stdlib.add_log_level,
         structlog.processors.TimeStamper(fmt="iso", utc=True, key="time"),
         structlog.processors.EventRenamer("message") if log_format is LogFormat.JSON else _keep,
@@ -56,6 +58,11 @@ def log_fault(fault: Exception) -> None:
     """Log where a fault of this program happened and its kind; never its text, which may repeat a password."""
     at = traceback.format_tb(fault.__traceback__)
     structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
+
+
+def _fit_for_logs(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Make one short line of each text: it may be that of a hostile server, and forge a record."""
+    return {name: one_line(value) if isinstance(value, str) else value for name, value in event.items()}
 
 
 def _keep(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -11,6 +11,7 @@ from functools import lru_cache
 
 import asyncpg
 
+from controller.database.connection import answer_limit
 from controller.database.schema import LocatedSchema
 from controller.database.transaction import transaction
 from controller.errors import TemplateError
@@ -26,6 +27,8 @@ from controller.templates.merge import (
 from controller.templates.shipped import ShippedTemplate, shipped_templates
 
 TABLE = "dashboard_template"
+TEMPLATES_BYTES = 4 * 1024 * 1024
+"""Limit in bytes of the rows that are read; a template of ours has about 20 kB."""
 
 # Only the rows with an id or a name of a shipped template, system or not.
 # $1 text[] ids, $2 text[] names
@@ -157,9 +160,10 @@ async def _perform(
 async def _fetch(
     connection: asyncpg.Connection, query: str, table: str, shipped: Sequence[ShippedTemplate]
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
-    records = await connection.fetch(
-        query.format(table=table), [template.id for template in shipped], [template.name for template in shipped]
-    )
+    with answer_limit(connection, TEMPLATES_BYTES):
+        records = await connection.fetch(
+            query.format(table=table), [template.id for template in shipped], [template.name for template in shipped]
+        )
     return tuple(_row(record) for record in records)
 
 

@@ -7,6 +7,7 @@ from typing import Any
 from controller.database.pool.values import PoolStatistics
 from controller.health.report import Key, Report
 from controller.health.verdict import Health, Sample
+from controller.text import one_line
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}
 _NO_POOL = PoolStatistics(max_open=0, open=0, in_use=0, idle=0, wait_count=0, wait_seconds=0.0, opened=0, closed={})
@@ -24,9 +25,9 @@ def health(reports: Sequence[Report], *, now: datetime, version: str) -> dict[st
         check["response_time_ms"] = round(response, 3)
     if worst is not None and worst.verdict.warning is not None:
         if status is Health.DEGRADED:
-            check["details"]["warning"] = worst.verdict.warning
+            check["details"]["warning"] = one_line(worst.verdict.warning)
         else:
-            check["error"] = worst.verdict.warning
+            check["error"] = one_line(worst.verdict.warning)
     return {
         "status": status.value,
         "timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}",
@@ -60,7 +61,7 @@ def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dic
         about = {"componentId": full_name(key), "componentType": "datastore"}
         entry: dict[str, Any] = {**about, "status": _CHECK[report.verdict.health]}
         if report.verdict.warning is not None:
-            entry["output"] = report.verdict.warning
+            entry["output"] = one_line(report.verdict.warning)
         sample = report.sample
         if sample is not None:
             about["time"] = entry["time"] = f"{sample.taken_at:%FT%TZ}"
@@ -77,7 +78,9 @@ def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dic
 
 def ready(report: Report) -> dict[str, Any]:
     """Return the body of `/ready` of one database."""
-    return {"ready": True} if report.ready else {"ready": False, "reason": f"{report.reason}: {report.message}"}
+    if report.ready:
+        return {"ready": True}
+    return {"ready": False, "reason": one_line(f"{report.reason}: {report.message}")}
 
 
 def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
@@ -89,7 +92,7 @@ def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
             "health": report.verdict.health.value,
             "schema": "" if report.schema_version is None else str(report.schema_version),
             "reason": report.reason,
-            "message": report.message,
+            "message": one_line(report.message),
         }
         for key, report in reports.items()
     ]

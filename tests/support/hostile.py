@@ -14,19 +14,26 @@ from dataclasses import dataclass, field
 
 from tests.support.certificates import Certificates
 from tests.support.protocol_messages import (
+    BOUND,
     FLUSH,
     LOGGED_IN,
     MD5,
     PLAIN,
+    PREPARED,
     READY,
     SASL_CONTINUE,
     SCRAM_OFFER,
     SYNC,
     TERMINATE,
     authentication,
+    columns,
     error,
+    logged_in,
     message,
     notice,
+    parameters,
+    row,
+    settings,
 )
 
 
@@ -253,6 +260,140 @@ def fails_queries_with(sqlstate: str) -> Script:
 
     return script
 
+
+def logs_in_with(**values: str) -> Script:
+    """Accept the login, with these settings of the session and no others, and answer nothing."""
+
+    async def script(client: Client) -> None:
+        await client.startup()
+        await client.send(logged_in(**values))
+        await client.until_gone()
+
+    return script
+
+
+def answers_each_query(types: tuple[int, ...], rows: Callable[[Client], Awaitable[None]]) -> Script:
+    """Accept the login, describe each prepared query with columns of TYPES, and let ROWS answer it."""
+
+    async def script(client: Client) -> None:
+        await client.startup()
+        await client.send(LOGGED_IN)
+        while heard := await client.hear():
+            if heard.endswith(FLUSH):
+                await client.send(PREPARED + parameters() + columns(*types))
+            elif heard.endswith(SYNC) or heard.startswith(b"Q"):
+                await client.send(BOUND if heard.endswith(SYNC) else b"")
+                await rows(client)
+                await client.send(message(b"C", b"SELECT 1\0") + READY)
+
+    return script
+
+
+MIB = 1024 * 1024
+TEXT, TEXTS, NUMERIC, RECORD = 25, 1009, 1700, 2249
+
+
+async def _an_endless_row(client: Client) -> None:
+    """Send a row of a gigabyte."""
+    await client.send(b"D" + struct.pack("!IHI", 2**30 + 10, 1, 2**30))
+    while True:
+        await client.send(b"x" * MIB)
+
+
+async def _endless_rows(client: Client) -> None:
+    while True:
+        await client.send(row(b"x" * MIB))
+
+
+async def _endless_small_rows(client: Client) -> None:
+    while True:
+        await client.send(row(b"xy") * 10_000)
+
+
+async def _endless_empty_rows(client: Client) -> None:
+    while True:
+        await client.send(message(b"D", struct.pack("!H", 0)) * 10_000)
+
+
+async def _endless_notices(client: Client) -> None:
+    while True:
+        await client.send(notice("and another thing") * 1000)
+
+
+async def _endless_settings(client: Client) -> None:
+    number = 0
+    while True:
+        number += 1000
+        await client.send(settings(**{f"setting_{number + n}": "x" * 100 for n in range(1000)}))
+
+
+async def _endless_notifications(client: Client) -> None:
+    while True:
+        await client.send(message(b"A", struct.pack("!I", 1) + b"channel\0payload\0") * 1000)
+
+
+async def _a_bad_codec(client: Client) -> None:
+    await client.send(settings(client_encoding="bz2_codec"))
+
+
+async def _an_endless_error(client: Client) -> None:
+    await client.send(b"E" + struct.pack("!I", 2**31 - 1) + b"SERROR\0C22000\0M")
+    while True:
+        await client.send(b"x" * MIB)
+
+
+async def _text_that_is_none(client: Client) -> None:
+    await client.send(row(b"\xff\xfe"))
+
+
+def _one(content: bytes) -> Callable[[Client], Awaitable[None]]:
+    async def send(client: Client) -> None:
+        await client.send(row(content))
+
+    return send
+
+
+ANSWERS: dict[str, tuple[Script, str]] = {
+    "a row of a gigabyte": (answers_each_query((TEXT,), _an_endless_row), "AnswerTooLarge"),
+    "rows of a megabyte without end": (answers_each_query((TEXT,), _endless_rows), "AnswerTooLarge"),
+    "small rows without end": (answers_each_query((TEXT,), _endless_small_rows), "AnswerTooLarge"),
+    "rows without columns": (answers_each_query((), _endless_empty_rows), "AnswerTooLarge"),
+    "notices without end": (answers_each_query((TEXT,), _endless_notices), "AnswerTooLarge"),
+    "settings without end": (answers_each_query((TEXT,), _endless_settings), "AnswerTooLarge"),
+    "notifications without end": (answers_each_query((TEXT,), _endless_notifications), "AnswerTooLarge"),
+    "an error of two gigabytes": (answers_each_query((TEXT,), _an_endless_error), "AnswerTooLarge"),
+    "a record of 150 million columns": (
+        answers_each_query((RECORD,), _one(struct.pack("!I", 150_000_000))), "ProtocolViolation"),
+    "an array of 2^31 elements": (
+        answers_each_query((TEXTS,), _one(struct.pack("!IIIII", 1, 0, TEXT, 2**31 - 1, 1))), "ProtocolViolation"),
+    "an array of six dimensions": (
+        answers_each_query((TEXTS,), _one(struct.pack("!III", 6, 0, TEXT) + struct.pack("!II", 999, 1) * 6)),
+        "ProtocolViolation"),
+    "numbers of 147,000 digits": (
+        answers_each_query((NUMERIC,), _one(struct.pack("!HHHHH", 1, 32767, 0, 16383, 1))), "ProtocolViolation"),
+    "a thousand columns": (answers_each_query((TEXT,) * 800, _endless_rows), "ProtocolViolation"),
+    "an encoding that decompresses": (answers_each_query((TEXT,), _a_bad_codec), "EncodingUnsupported"),
+    "text that is not UTF-8": (answers_each_query((TEXT,), _text_that_is_none), "ProtocolViolation"),
+    "a value that ends too early": (answers_each_query((23,), _one(b"\0")), "ProtocolViolation"),
+    "a date that no calendar has": (answers_each_query((1184,), _one(b"\x7f" * 8)), "ProtocolViolation"),
+    "JSON of another kind": (answers_each_query((3802,), _one(b"\x07{}")), "ProtocolViolation"),
+}  # fmt: skip
+"""What a server may answer to a query to fill our memory or to stop us, with the reason in which it ends."""
+
+LOGINS: dict[str, tuple[Script, str]] = {
+    "no version": (logs_in_with(client_encoding="UTF8"), "ServerVersionUnreadable"),
+    "a version that is none": (
+        logs_in_with(client_encoding="UTF8", server_version="junk"), "ServerVersionUnreadable"),
+    "a version of a kilobyte": (
+        logs_in_with(client_encoding="UTF8", server_version="18." + "1" * 1000), "ServerVersionUnreadable"),
+    "a version with an escape sequence": (
+        logs_in_with(client_encoding="UTF8", server_version="18.0\x1b[2J"), "ServerVersionUnreadable"),
+    "no encoding": (logs_in_with(server_version="18.0"), "EncodingUnsupported"),
+    "an encoding that decompresses": (
+        logs_in_with(server_version="18.0", client_encoding="bz2_codec"), "EncodingUnsupported"),
+    "another encoding": (logs_in_with(server_version="18.0", client_encoding="LATIN1"), "EncodingUnsupported"),
+}  # fmt: skip
+"""What a server may say of its session, with the reason in which the login ends."""
 
 CLOSING_SCRIPTS = {
     "at once": closes_after(b"", startup=False),

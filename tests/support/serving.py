@@ -130,9 +130,11 @@ class OperatorProcess(ServingProcess):
         migrations: Path | None = None,
         environment: Mapping[str, str] | None = None,
         log_level: str = "debug",
+        options: Sequence[str] = (),
     ) -> None:
-        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours."""
+        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours, OPTIONS to the command."""
         arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level, "--shortest-interval", "1s"]
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
+        arguments += options
         super().__init__(arguments, log, {**os.environ, **(environment or {})})

@@ -9,6 +9,7 @@ import click
 from controller.cli import interrupts
 from controller.cli.invocation import Invocation, migration_options
 from controller.cli.progress import Reporter
+from controller.cli.terminal import echo, echo_line
 from controller.database.connection import Connection
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.files.migration import Migrations
@@ -64,11 +65,11 @@ def _print_drift(found: Drift, *, as_json: bool) -> None:
         click.echo(json.dumps({**asdict(found), "drift": bool(found.differences)}))
         return
     for each in found.differences:
-        click.echo(str(each))
+        echo_line(str(each))
     if found.differences:
-        click.echo(f"{_count(len(found.differences), 'difference')} from the schema after version {found.version}.")
+        echo(f"{_count(len(found.differences), 'difference')} from the schema after version {found.version}.")
     else:
-        click.echo(f"No drift; the schema is as it was after version {found.version}.")
+        echo(f"No drift; the schema is as it was after version {found.version}.")
 
 
 def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:
@@ -77,12 +78,12 @@ def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:
         return
     for check in checks:
         for each in check.not_undone:
-            click.echo(f"{check.migration.down.name}: does not undo the up migration: {each}")
+            echo_line(f"{check.migration.down.name}: does not undo the up migration: {each}")
         for each in check.not_redone:
-            click.echo(f"{check.migration.up.name}: has another result the second time: {each}")
+            echo_line(f"{check.migration.up.name}: has another result the second time: {each}")
     failed = sum(not check.passed for check in checks)
     result = f"{failed} failed" if failed else "every down migration undoes its up migration"
-    click.echo(f"{_count(len(checks), 'version')} ran up, down and up: {result}.")
+    echo(f"{_count(len(checks), 'version')} ran up, down and up: {result}.")
 
 
 def _check(check: Check) -> dict[str, object]:

@@ -12,6 +12,7 @@ import click
 
 from controller.cli.common import fail, logging_options
 from controller.cli.invocation import path_option
+from controller.cli.terminal import echo, echo_line
 from controller.errors import ConfigurationError, DashdbError
 from controller.migrate.files.create import create as create_pair
 from controller.migrate.files.folder import is_packaged, read_folder, read_script
@@ -86,8 +87,8 @@ def _all_of(folder: Path) -> list[Script]:
 
 def _print_findings(findings: tuple[Finding, ...], errors: int, files: int) -> None:
     for finding in findings:
-        click.echo(str(finding))
+        echo_line(str(finding))
     among = "1 file" if files == 1 else f"{files} files"
     warnings = len(findings) - errors
     counts = f"{errors} {'error' if errors == 1 else 'errors'}, {warnings} {'warning' if warnings == 1 else 'warnings'}"
-    click.echo(f"{counts if findings else 'Nothing found'} in {among}.")
+    echo(f"{counts if findings else 'Nothing found'} in {among}.")

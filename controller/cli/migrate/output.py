@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from controller.cli.terminal import echo, echo_line
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.data_loss import PossibleLoss
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
@@ -28,12 +29,12 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        click.echo(f"Adopted the history of golang-migrate at version {plan.current}.")
+        echo(f"Adopted the history of golang-migrate at version {plan.current}.")
     if not plan.steps:
-        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
         files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
-        click.echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
+        echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
 
 
 def print_plan(
@@ -55,20 +56,20 @@ def print_plan(
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        click.echo(f"adopts the history of golang-migrate, at version {plan.current}")
+        echo(f"adopts the history of golang-migrate, at version {plan.current}")
     for step in plan.steps:
         verb = "apply " if step.direction is Direction.UP else "revert"
         how = "" if step.script.transactional else ", statement by statement"
         rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
-        click.echo(f"{verb} {step.label}{how}{rest}")
+        echo_line(f"{verb} {step.label}{how}{rest}")
     for loss in losses:
-        click.echo(describe_loss(loss, "loses "))
+        echo_line(describe_loss(loss, "loses "))
     for finding in findings:
-        click.echo(f"lint   {finding}")
+        echo_line(f"lint   {finding}")
     if plan.empty:
-        click.echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
-        click.echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+        echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
 
 
 def describe_loss(loss: "CountedLoss", verb: str) -> str:
@@ -83,7 +84,7 @@ def print_version(history: History, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps({"version": current or None, "dirty": dirty}))
     else:
-        click.echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
+        echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
 
 
 def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
@@ -97,22 +98,21 @@ def print_status(migrations: Migrations, history: History, *, as_json: bool) -> 
 
 def _print_table(rows: list[dict[str, Any]]) -> None:
     from rich.table import Table  # noqa: PLC0415 - the other commands start faster without
-    from rich.text import Text  # noqa: PLC0415
 
-    from controller.cli.tables import show  # noqa: PLC0415
+    from controller.cli.tables import cell, show  # noqa: PLC0415
 
     table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
     colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
     for row in rows:
         unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
-        state = Text(row["state"] + unknown, style=colours[row["state"]])
+        state = cell(row["state"] + unknown, colours[row["state"]])
         took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
-        description, by = Text(row["description"]), Text(row["by"] or "")  # Text: [brackets] are not markup
+        description, by = cell(row["description"]), cell(row["by"])
         table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
     show(table)
     for row in rows:
         if row["error"]:
-            click.echo(f"Version {row['version']} is half done: {row['error']}")
+            echo_line(f"Version {row['version']} is half done: {row['error']}")
 
 
 def _step(step: Step) -> dict[str, Any]:

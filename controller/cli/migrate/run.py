@@ -12,6 +12,7 @@ from controller.cli.interrupts import Interrupted
 from controller.cli.invocation import Invocation, Work, migration_options
 from controller.cli.migrate.output import describe_loss, print_run
 from controller.cli.progress import Reporter
+from controller.cli.terminal import echo, echo_line
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
@@ -154,7 +155,7 @@ def _migrate_after_asking(
 
     agreed, losses = invocation.run(inspect)
     if agreed.reverts and not yes and not _confirmed(agreed, losses):
-        click.echo("Nothing was changed.", err=True)
+        echo("Nothing was changed.", err=True)
         sys.exit(1)
 
     async def same(_: Connection, __: Migrations) -> int:
@@ -168,6 +169,6 @@ def _confirmed(plan: Plan, losses: tuple[CountedLoss, ...]) -> bool:
     if not sys.stdin.isatty():
         raise ConfigurationError("Reverting loses data, and there is no terminal to ask on. Add --yes.")
     for loss in losses:
-        click.echo(f"  {describe_loss(loss, 'would be lost:')}", err=True)
+        echo_line(f"  {describe_loss(loss, 'would be lost:')}", err=True)
     question = f"Revert from version {plan.current} to {plan.target}, and lose the data of the reverted versions?"
     return click.confirm(question, err=True)

@@ -5,9 +5,9 @@ from collections.abc import Sequence
 
 import click
 from rich.table import Table
-from rich.text import Text
 
-from controller.cli.tables import show
+from controller.cli.tables import cell, show
+from controller.cli.terminal import echo, echo_line
 from controller.templates.changes import Change
 from controller.templates.merge import TemplateAction, TemplateDecision, TemplateState
 from controller.templates.seeding import TemplateResult
@@ -25,12 +25,12 @@ def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> Non
         return
     table = Table("template", "state", "version", "shipped", box=None, pad_edge=False)
     for each in decisions:
-        state = Text(each.state, style=_COLOURS.get(each.state, "yellow"))
-        table.add_row(each.template_id, state, Text(each.row_version or ""), each.shipped_version)
+        state = cell(each.state, _COLOURS.get(each.state, "yellow"))
+        table.add_row(each.template_id, state, cell(each.row_version), each.shipped_version)
     show(table)
     for each in decisions:
         if each.state in _EXPLAINED:
-            click.echo(f"{each.template_id}: {each.message}")
+            echo_line(f"{each.template_id}: {each.message}")
 
 
 def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
@@ -41,11 +41,11 @@ def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
         return
     for change in changes:
         for line in change.diff:
-            click.secho(line, fg=_colour(line))
+            echo_line(line, fg=_colour(line))
         if change.decision.state in _EXPLAINED:
-            click.echo(f"{change.decision.template_id}: {change.decision.message}", err=True)
+            echo_line(f"{change.decision.template_id}: {change.decision.message}", err=True)
     if not any(change.writes for change in changes):
-        click.echo("Nothing would change.", err=True)
+        echo("Nothing would change.", err=True)
 
 
 def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
@@ -57,11 +57,11 @@ def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
     written = [result for result in results if result.performed is not TemplateAction.NONE]
     for result in results:
         if result.performed is not TemplateAction.NONE:
-            click.echo(f"{_DONE[result.performed]} {result.template_id} {result.row_version}")
+            echo_line(f"{_DONE[result.performed]} {result.template_id} {result.row_version}")
         elif result.state in _EXPLAINED:
-            click.echo(f"kept {result.template_id}: {result.message}")
+            echo_line(f"kept {result.template_id}: {result.message}")
     if not written:
-        click.echo("Nothing was written.")
+        echo("Nothing was written.")
 
 
 def _state(of: TemplateDecision | TemplateResult) -> dict[str, str | None]:

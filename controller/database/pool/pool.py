@@ -21,7 +21,7 @@ from controller.database.pool.pooled_connection import PooledConnection
 from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
 from controller.database.target import Target
 from controller.database.transaction import roll_back
-from controller.errors import DatabaseUnavailable
+from controller.errors import DatabaseUnavailable, ProtocolViolation
 
 LIFETIME_JITTER = 0.1
 """Largest part of the lifetime that is cut off at random, so that connections do not all end at once."""
@@ -266,5 +266,5 @@ class _Lease(AbstractAsyncContextManager[Connection]):
         self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None
     ) -> None:
         self._pool.give_back(self._pooled, error)
-        if isinstance(error, DRIVER_ERRORS):
+        if isinstance(error, (*DRIVER_ERRORS, ProtocolViolation)):
             raise in_our_words(error, self._pool.target, limit=self._pool.target.query_timeout) from None

@@ -6,7 +6,7 @@ changes in the transaction that changes the schema, and does not show in `SELECT
 
 import json
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, answer_limit
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
 from controller.errors import DashdbError, Recovery
@@ -15,6 +15,9 @@ from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version
+
+CATALOG_BYTES = 8 * 1024 * 1024
+"""Limit of a catalog in bytes, about that of 5,000 tables."""
 
 _RECORD = """
 DO $dashdb_record$ BEGIN
@@ -54,7 +57,8 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
     version = current_version(await read_history(connection, schema))
     async with transaction(connection, read_only=True):
         await connection.execute(SETTINGS)
-        rows = await connection.fetch(catalog_query(schema))
+        with answer_limit(connection, CATALOG_BYTES):
+            rows = await connection.fetch(catalog_query(schema))
     return Catalog(version, dict(map(tuple, rows)))
 
 
@@ -66,7 +70,8 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
             PostgreSQL, which write definitions differently (CatalogNotComparable).
     """
     async with transaction(connection, read_only=True):
-        row = await connection.fetchrow(_RECORDED, table_in(schema))
+        with answer_limit(connection, CATALOG_BYTES):
+            row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
         raise DashdbError(
             "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "

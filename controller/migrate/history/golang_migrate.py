@@ -16,7 +16,7 @@ from controller.errors import HistoryMismatch
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
 
 _SALT = 1486364155
-_ROW = "SELECT version, dirty, clock_timestamp() AS now FROM {table}"
+_ROW = "SELECT version, dirty, clock_timestamp() AS now FROM {table} LIMIT 2"
 _DIRTY = (
     "golang-migrate left it dirty, which means one of two things: going up to this version failed, or going down to "
     "it from the next one did. Find out which of the two it is, finish or undo it by hand, and record the version: "

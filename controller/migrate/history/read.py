@@ -2,7 +2,7 @@
 
 import asyncpg
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, answer_limit
 from controller.database.schema import LocatedSchema, locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
@@ -18,6 +18,8 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 """
 
 
+HISTORY_BYTES = 4 * 1024 * 1024
+"""Limit of a history in bytes, about that of 10,000 migrations."""
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ORIGINS = {origin.value: origin for origin in Origin}
 """Members by value: for thousands of rows, faster than calling the class."""
@@ -62,7 +64,8 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
         return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:
         async with transaction(connection, read_only=True):
-            rows = await connection.fetch(_READ.format(table=location.table))
+            with answer_limit(connection, HISTORY_BYTES):
+                rows = await connection.fetch(_READ.format(table=location.table))
     except asyncpg.UndefinedTableError:
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:

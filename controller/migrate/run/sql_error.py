@@ -5,6 +5,7 @@ import asyncpg
 from controller.database.failures import condition_name
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
+from controller.text import NAME_LENGTH, one_line
 
 NOTHING_APPLIED = " -- Nothing of this file was applied; correct it and run again."
 SNIPPET = 120
@@ -43,5 +44,5 @@ def format_deferred_error(step: Step, error: asyncpg.PostgresError) -> str:
 
 def _objects(error: asyncpg.PostgresError) -> str:
     named = [("table", error.table_name), ("column", error.column_name), ("constraint", error.constraint_name)]
-    listed = ", ".join(f"{kind} {name}" for kind, name in named if name)
+    listed = ", ".join(f"{kind} {one_line(name, NAME_LENGTH)}" for kind, name in named if name)
     return f" ({listed})" if listed else ""

@@ -15,8 +15,8 @@ import pytest
 from tenacity import AsyncRetrying
 
 from controller.database.auth_messages import MOST_ITERATIONS
-from controller.database.connection import connected
-from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol
+from controller.database.connection import answer_limit, connected
+from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol, _hashing, _salted_password
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
@@ -76,9 +76,9 @@ async def refused(script: Script, clients: list[Client] | None = None, **changes
         (hostile.scram_bomb, "LoginTooCostly"),
         (hostile.scram_challenge(0), "LoginTooCostly"),
         (hostile.talks_before_login, "NotPostgreSQL"),
-        (hostile.talks_after_login, "Timeout"),
+        (hostile.talks_after_login, "AnswerTooLarge"),
         (hostile.speaks_http, "NotPostgreSQL"),
-        (hostile.answers_nonsense, "Timeout"),
+        (hostile.answers_nonsense, "ProtocolViolation"),
         (hostile.refuses_with("53300"), "TooManyConnections"),
         (hostile.refuses_with("57P03"), "ServerNotReady"),
         (hostile.fails_queries_with("53100"), "DiskFull"),
@@ -117,8 +117,23 @@ async def test_a_server_that_was_verified_may_ask_for_it_in_plain_text(certifica
 
 async def test_who_turned_tls_off_has_said_that_it_may_be_read() -> None:
     clients: list[Client] = []
-    await refused(hostile.asks_for_plain_password, clients)
+    await refused(hostile.asks_for_plain_password, clients, password_in_plaintext=True)
     assert PASSWORD.encode() in bytes(clients[0].said)
+
+
+async def test_without_tls_no_other_word_makes_the_password_go_out_in_plain_text() -> None:
+    clients: list[Client] = []
+    error = await refused(hostile.asks_for_plain_password, clients, password_in_plaintext=False)
+    assert error.reason == "PlaintextPasswordRefused"
+    assert bytes(clients[0].said) == b""
+
+
+async def test_over_tls_without_a_check_of_the_server_it_stays_here_too(certificates: Certificates) -> None:
+    clients: list[Client] = []
+    script = hostile.asks_for_plain_password_over_tls(certificates)
+    error = await refused(script, clients, ssl_mode=SslMode.REQUIRE, password_in_plaintext=True)
+    assert error.reason == "PlaintextPasswordRefused"
+    assert bytes(clients[0].said) == b""
 
 
 async def test_the_costly_hash_is_made_beside_the_event_loop_and_once_for_a_user(
@@ -142,21 +157,69 @@ async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else
     assert (await refused(hostile.scram_challenge(MOST_ITERATIONS))).reason == "Timeout"
 
 
+async def test_servers_that_ask_for_many_rounds_do_not_hold_up_the_logins_of_others(target: Target) -> None:
+    """Twenty dials of one tenant, each with the most rounds that are allowed and a salt of its own."""
+    longest = 0.0
+    async with hostile_server(hostile.scram_challenge(MOST_ITERATIONS)) as port, asyncio.timeout(30):
+        hostiles = [
+            asyncio.create_task(refused_at(replace(TARGET, host=f"127.0.0.{n + 1}", port=port, tenant="hostile")))
+            for n in range(20)
+        ]
+        for number in range(5):
+            _salted_password.cache_clear()
+            began = time.monotonic()
+            async with connected(replace(target, tenant=f"other-{number}")):
+                longest = max(longest, time.monotonic() - began)
+        await asyncio.gather(*hostiles)
+    assert longest < 1.0  # 20 hashes take a second on an idle machine
+
+
+async def test_a_hash_is_not_made_for_a_login_that_has_ended(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[int] = []
+    begun, go_on = threading.Event(), threading.Event()
+
+    def hold(*_: Any) -> bytes:
+        made.append(1)
+        begun.set()
+        assert go_on.wait(20)
+        return b""
+
+    monkeypatch.setattr("controller.database.hardened_protocol._salted_password", hold)
+    async with hostile_server(hostile.scram_challenge(4096)) as port:
+        dials = [asyncio.create_task(refused_at(replace(TARGET, port=port, connect_timeout=0.5))) for _ in range(5)]
+        assert await asyncio.to_thread(begun.wait, 10)
+        assert {(await dial).reason for dial in dials} == {"Timeout"}
+        go_on.set()
+        async with asyncio.timeout(10):
+            await asyncio.wrap_future(_hashing.submit(("", "127.0.0.1:0"), lambda: None))
+    assert made == [1]
+
+
+async def refused_at(target: Target) -> DatabaseUnavailable:
+    with pytest.raises(DatabaseUnavailable) as caught:
+        async with connected(target):
+            pass
+    return caught.value
+
+
 async def test_a_flood_gets_its_share_of_our_time_and_others_their_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     sizes: list[int] = []
     spent = 0.0
-    pass_on = HardenedProtocol._pass_on
+    pass_answer = HardenedProtocol._pass_answer
 
     def counting(self: HardenedProtocol, data: bytes) -> None:
         nonlocal spent
         sizes.append(len(data))
         began = time.thread_time()
-        pass_on(self, data)
+        pass_answer(self, data)
         spent += time.thread_time() - began
 
-    monkeypatch.setattr(HardenedProtocol, "_pass_on", counting)
+    monkeypatch.setattr(HardenedProtocol, "_pass_answer", counting)
     monkeypatch.setattr("controller.database.hardened_protocol.ANSWER_SECONDS", 0.05)
-    await refused(hostile.talks_after_login)
+    async with hostile_server(hostile.talks_after_login) as port:
+        with pytest.raises(DatabaseUnavailable, match="No answer within"):
+            async with connected(replace(TARGET, port=port)) as connection:
+                await connection.execute("SELECT 1")
     assert max(sizes) == PIECE
     assert 0.05 < spent < 0.05 + 3 * ANSWER_SHARE * (TARGET.connect_timeout + TARGET.query_timeout)
 
@@ -185,9 +248,10 @@ async def test_an_answer_is_whole_though_the_server_closes_behind_it(certificate
 async def test_much_that_was_asked_for_is_read_in_full_again_and_again(target: Target) -> None:
     async with connected(target) as connection:
         for _ in range(5):
-            text = await connection.fetchval("SELECT repeat('x', 20_000_000)")
+            with answer_limit(connection, 32_000_000):
+                text = await connection.fetchval("SELECT repeat('x', 20_000_000)")
+                rows = await connection.fetch("SELECT n FROM generate_series(1, 100000) AS n")
             assert len(text) == 20_000_000
-            rows = await connection.fetch("SELECT n FROM generate_series(1, 100000) AS n")
             assert [row[0] for row in rows] == list(range(1, 100_001))
 
 

@@ -175,7 +175,7 @@ async def test_the_words_are_the_same_whatever_the_session_has_set(owner: Connec
         "SET intervalstyle = 'iso_8601'; SET search_path = public"
     )
     assert await read_live(owner, "public") == usual
-    assert await owner.fetchval("SELECT current_schemas(false)") == ["public"]
+    assert await owner.fetchval("SELECT current_schemas(false)::text") == "{public}"
 
 
 async def test_the_engines_own_objects_are_left_out(owner: Connection) -> None:

@@ -1,0 +1,18 @@
+"""Output of the commands as text, which may hold names and messages of a hostile server or file.
+
+Only JSON, which escapes them itself, is printed otherwise.
+"""
+
+import click
+
+from controller.text import one_line, printable
+
+
+def echo(text: str, *, err: bool = False, fg: str | None = None, bold: bool | None = None, nl: bool = True) -> None:
+    """Print a text of one or several lines."""
+    click.secho(printable(text), err=err, fg=fg, bold=bold, nl=nl)
+
+
+def echo_line(text: str, *, err: bool = False, fg: str | None = None) -> None:
+    """Print a text that is one line, whatever the names in it hold; a very long one is cut."""
+    click.secho(one_line(text), err=err, fg=fg)
