@@ -30,6 +30,7 @@ class DesiredSchema:
     Attributes:
         target_version: None for the newest of the migration files.
         approved_plan: hash of the plan that a person approved, for the policy Manual.
+        used_approval: hash of an approved plan that has run already; None as long as `approved_plan` has not.
         name: schema to work in; None for the first of the user's search_path.
         lock_timeout_ms: milliseconds that one statement may wait for a table's lock before it is tried again.
         runner_wait: seconds to wait for another runner to finish.
@@ -38,6 +39,7 @@ class DesiredSchema:
     policy: SchemaPolicy = SchemaPolicy.AUTOMATIC
     target_version: int | None = None
     approved_plan: str | None = None
+    used_approval: str | None = None
     name: str | None = None
     lock_timeout_ms: int = 1000
     runner_wait: float = 15.0

@@ -4,6 +4,7 @@
     ├── ConfigurationError      an argument, a variable, a Secret or a resource is wrong; a person must correct it
     ├── MigrationFileError      a migration file cannot be used as it is
     ├── HistoryMismatch         the files disagree with what the database says was applied
+    ├── ForeignObject           another role's object stands where our SQL would run or believe it
     ├── SchemaAhead             the database is newer than the files, and the command had to act
     ├── SchemaDirty             a file without a transaction stopped half-way
     ├── MigrationLocked         another runner held the lock until the deadline
@@ -74,6 +75,13 @@ class HistoryMismatch(DashdbError):
     reason = "HistoryMismatch"
     exit_code = 5
     recovery = Recovery.STALLED
+
+
+class ForeignObject(DashdbError):
+    """An object in the schema belongs to a role without our rights, and our SQL could run or believe it."""
+
+    reason = "ForeignObject"
+    recovery = Recovery.WAITING
 
 
 class SchemaAhead(DashdbError):

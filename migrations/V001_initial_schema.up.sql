@@ -3,6 +3,8 @@
 -- The sixth table, schema_version, is the history of the migration engine, which creates it with the first
 -- migration and drops it with the last (controller/migrate/history).
 -- PostgreSQL 14 to 18. Needs CREATE on the schema, and CREATE on the database for a trusted extension.
+-- An operator or function in this schema that takes exactly a varchar would win over PostgreSQL's own, which takes a
+-- text, so a varchar is cast where one is compared, and functions that take any type are qualified.
 -- squawk-ignore-file prefer-text-field, prefer-bigint-over-int -- the dashboards service prescribes these types
 
 CREATE EXTENSION IF NOT EXISTS pg_trgm; -- search by any part of a name
@@ -11,22 +13,22 @@ CREATE EXTENSION IF NOT EXISTS pg_trgm; -- search by any part of a name
 -- Templates ------------------------------------------------------------------------------------------------
 
 CREATE TABLE dashboard_template (
-    id            varchar(256) PRIMARY KEY CHECK (id <> ''),
-    name          varchar(128) NOT NULL CONSTRAINT dashboard_template_name_key UNIQUE CHECK (name <> ''),
+    id            varchar(256) PRIMARY KEY CHECK (id::text <> ''),
+    name          varchar(128) NOT NULL CONSTRAINT dashboard_template_name_key UNIQUE CHECK (name::text <> ''),
     description   text         NOT NULL DEFAULT '',
     category      varchar(32)  NOT NULL
-                  CHECK (category IN ('model_serving', 'training_job', 'notebook', 'data_pipeline', 'custom')),
+                  CHECK (category::text IN ('model_serving', 'training_job', 'notebook', 'data_pipeline', 'custom')),
     doc           jsonb        NOT NULL CHECK (jsonb_typeof(doc) = 'object'),
     variables     jsonb        NOT NULL DEFAULT '[]' CHECK (jsonb_typeof(variables) = 'array'),
     created_at    timestamptz  NOT NULL DEFAULT now(),
     created_by    varchar(256) NOT NULL,
     version       varchar(32)  NOT NULL DEFAULT '1.0.0'
                   CONSTRAINT dashboard_template_version_is_semver CHECK (
-                      version ~ '^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$'
+                      version::text ~ '^(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)\.(0|[1-9][0-9]*)(-[0-9A-Za-z.-]+)?(\+[0-9A-Za-z.-]+)?$'
                   ),
     is_system     boolean      NOT NULL DEFAULT false,
     usage_count   integer      NOT NULL DEFAULT 0 CHECK (usage_count >= 0),
-    seeded_sha256 varchar(71)  CHECK (seeded_sha256 ~ '^sha256:[0-9a-f]{64}$')
+    seeded_sha256 varchar(71)  CHECK (seeded_sha256::text ~ '^sha256:[0-9a-f]{64}$')
 );
 
 COMMENT ON TABLE  dashboard_template IS 'Templates for dashboards: four system templates, kept up to date by dashdb, and those of users';
@@ -46,19 +48,19 @@ CREATE INDEX dashboard_template_search_by_name_idx ON dashboard_template USING g
 -- Dashboards -----------------------------------------------------------------------------------------------
 
 CREATE TABLE dashboard (
-    id                 varchar(256) PRIMARY KEY CHECK (id <> ''),
-    name               varchar(128) NOT NULL CHECK (name <> ''),
-    project            varchar(128) NOT NULL CHECK (project <> ''),
+    id                 varchar(256) PRIMARY KEY CHECK (id::text <> ''),
+    name               varchar(128) NOT NULL CHECK (name::text <> ''),
+    project            varchar(128) NOT NULL CHECK (project::text <> ''),
     doc                jsonb        NOT NULL CHECK (jsonb_typeof(doc) = 'object'),
     created_at         timestamptz  NOT NULL DEFAULT now(),
     created_by         varchar(256) NOT NULL,
     updated_at         timestamptz  NOT NULL DEFAULT now(),
     updated_by         varchar(256) NOT NULL,
     version            integer      NOT NULL DEFAULT 1 CHECK (version > 0),
-    state              varchar(32)  NOT NULL DEFAULT 'active' CHECK (state IN ('draft', 'active', 'archived')),
+    state              varchar(32)  NOT NULL DEFAULT 'active' CHECK (state::text IN ('draft', 'active', 'archived')),
     template_id        varchar(256) REFERENCES dashboard_template (id) ON DELETE SET NULL,
     refresh_interval   integer      NOT NULL DEFAULT 15 CHECK (refresh_interval BETWEEN 5 AND 300),
-    time_range_default varchar(64)  NOT NULL DEFAULT 'last_1h' CHECK (time_range_default IN (
+    time_range_default varchar(64)  NOT NULL DEFAULT 'last_1h' CHECK (time_range_default::text IN (
         'last_5m', 'last_15m', 'last_1h', 'last_6h', 'last_24h', 'last_7d', 'last_30d')),
     CONSTRAINT dashboard_project_name_key UNIQUE (project, name)
 );
@@ -72,30 +74,30 @@ COMMENT ON COLUMN dashboard.refresh_interval IS 'Seconds between two refreshes i
 
 CREATE INDEX dashboard_list_by_project_idx      ON dashboard (project, state, name);
 CREATE INDEX dashboard_recent_in_project_idx    ON dashboard (project, state, updated_at DESC);
-CREATE INDEX dashboard_recent_idx               ON dashboard (updated_at DESC) WHERE state = 'active';
+CREATE INDEX dashboard_recent_idx               ON dashboard (updated_at DESC) WHERE state::text = 'active';
 CREATE INDEX dashboard_search_by_name_idx       ON dashboard USING gin (name gin_trgm_ops);
 CREATE INDEX dashboard_by_template_idx          ON dashboard (template_id) WHERE template_id IS NOT NULL;
 CREATE INDEX dashboard_by_creator_idx           ON dashboard (created_by, created_at DESC);
 CREATE INDEX dashboard_by_editor_idx            ON dashboard (updated_by, updated_at DESC);
-CREATE INDEX dashboard_drafts_by_author_idx     ON dashboard (created_by, updated_at DESC) WHERE state = 'draft';
-CREATE INDEX dashboard_archived_in_project_idx  ON dashboard (project, updated_at DESC) WHERE state = 'archived';
+CREATE INDEX dashboard_drafts_by_author_idx     ON dashboard (created_by, updated_at DESC) WHERE state::text = 'draft';
+CREATE INDEX dashboard_archived_in_project_idx  ON dashboard (project, updated_at DESC) WHERE state::text = 'archived';
 
 
 -- Preferences ----------------------------------------------------------------------------------------------
 
 CREATE TABLE user_preferences (
-    user_id                  varchar(256) PRIMARY KEY CHECK (user_id <> ''),
-    default_time_range       varchar(64)  NOT NULL DEFAULT 'last_1h' CHECK (default_time_range IN (
+    user_id                  varchar(256) PRIMARY KEY CHECK (user_id::text <> ''),
+    default_time_range       varchar(64)  NOT NULL DEFAULT 'last_1h' CHECK (default_time_range::text IN (
         'last_5m', 'last_15m', 'last_1h', 'last_6h', 'last_24h', 'last_7d', 'last_30d')),
     default_refresh_interval integer      NOT NULL DEFAULT 15 CHECK (default_refresh_interval BETWEEN 5 AND 300),
-    timezone                 varchar(64)  NOT NULL DEFAULT 'UTC' CHECK (timezone <> ''),
+    timezone                 varchar(64)  NOT NULL DEFAULT 'UTC' CHECK (timezone::text <> ''),
     favorite_dashboards      jsonb        NOT NULL DEFAULT '[]'
                              CHECK (CASE jsonb_typeof(favorite_dashboards) WHEN 'array'
                                     THEN jsonb_array_length(favorite_dashboards) <= 50 ELSE false END),
     recent_dashboards        jsonb        NOT NULL DEFAULT '[]'
                              CHECK (CASE jsonb_typeof(recent_dashboards) WHEN 'array'
                                     THEN jsonb_array_length(recent_dashboards) <= 10 ELSE false END),
-    theme                    varchar(16)  NOT NULL DEFAULT 'auto' CHECK (theme IN ('light', 'dark', 'auto')),
+    theme                    varchar(16)  NOT NULL DEFAULT 'auto' CHECK (theme::text IN ('light', 'dark', 'auto')),
     created_at               timestamptz  NOT NULL DEFAULT now(),
     updated_at               timestamptz  NOT NULL DEFAULT now()
 );
@@ -119,8 +121,10 @@ CREATE TABLE share_token (
     created_at      timestamptz   NOT NULL DEFAULT now(),
     expires_at      timestamptz   NOT NULL DEFAULT now() + interval '24 hours',
     permissions     varchar(32)[] NOT NULL DEFAULT '{read}'
-                    CHECK (cardinality(permissions) > 0 AND array_position(permissions, NULL) IS NULL),
-    ip_restrictions cidr[]        CHECK (cardinality(ip_restrictions) > 0 AND array_position(ip_restrictions, NULL) IS NULL),
+                    CHECK (pg_catalog.cardinality(permissions) > 0
+                           AND pg_catalog.array_position(permissions, NULL) IS NULL),
+    ip_restrictions cidr[]        CHECK (pg_catalog.cardinality(ip_restrictions) > 0
+                           AND pg_catalog.array_position(ip_restrictions, NULL) IS NULL),
     revoked         boolean       NOT NULL DEFAULT false,
     revoked_at      timestamptz,
     revoked_by      varchar(256),
@@ -152,14 +156,14 @@ CREATE TABLE audit_log (
     id            bigint       PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
     timestamp     timestamptz  NOT NULL DEFAULT now(),
     user_id       varchar(256) NOT NULL,
-    action        varchar(64)  NOT NULL CHECK (action <> ''),
-    resource_type varchar(64)  NOT NULL CHECK (resource_type IN ('Dashboard', 'DashboardTemplate', 'ShareToken')),
+    action        varchar(64)  NOT NULL CHECK (action::text <> ''),
+    resource_type varchar(64)  NOT NULL CHECK (resource_type::text IN ('Dashboard', 'DashboardTemplate', 'ShareToken')),
     resource_id   varchar(256),
     project_id    varchar(128),
-    result        varchar(16)  NOT NULL CHECK (result IN ('success', 'denied', 'error')),
+    result        varchar(16)  NOT NULL CHECK (result::text IN ('success', 'denied', 'error')),
     client_ip     inet,
     user_agent    text,
-    access_method varchar(16)  NOT NULL DEFAULT 'rbac' CHECK (access_method IN ('rbac', 'share_token')),
+    access_method varchar(16)  NOT NULL DEFAULT 'rbac' CHECK (access_method::text IN ('rbac', 'share_token')),
     token_id      uuid,
     metadata      jsonb        NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object')
 );
@@ -174,7 +178,7 @@ CREATE INDEX audit_log_by_project_idx        ON audit_log (project_id, timestamp
 CREATE INDEX audit_log_by_project_action_idx ON audit_log (project_id, action varchar_pattern_ops, timestamp DESC);
 CREATE INDEX audit_log_by_resource_idx       ON audit_log (resource_type, resource_id, timestamp DESC);
 CREATE INDEX audit_log_by_token_idx          ON audit_log (token_id, timestamp DESC) WHERE token_id IS NOT NULL;
-CREATE INDEX audit_log_failures_idx          ON audit_log (timestamp DESC) WHERE result <> 'success';
+CREATE INDEX audit_log_failures_idx          ON audit_log (timestamp DESC) WHERE result::text <> 'success';
 CREATE INDEX audit_log_retention_idx         ON audit_log USING brin (timestamp);
 
 
@@ -211,10 +215,10 @@ COMMENT ON FUNCTION guard_dashboard_update() IS 'Trigger: optimistic lock on ver
 
 CREATE FUNCTION in_maintenance(guarded regclass) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
-    SELECT coalesce(current_setting('dashdb.maintenance', true), '') = 'on'
-       AND pg_has_role(current_user, c.relowner, 'USAGE')
+    SELECT coalesce(pg_catalog.current_setting('dashdb.maintenance', true), '') = 'on'
+       AND pg_catalog.pg_has_role(current_user, c.relowner, 'USAGE')
       FROM pg_catalog.pg_class AS c
-     WHERE c.oid = guarded;
+     WHERE c.oid = guarded::oid;
 END;
 COMMENT ON FUNCTION in_maintenance(regclass) IS 'True if the owner of the table has set dashdb.maintenance to ''on'' in this transaction';
 
@@ -246,14 +250,14 @@ CREATE TRIGGER dashboard_keep_updated_at BEFORE UPDATE ON dashboard
 CREATE TRIGGER user_preferences_keep_updated_at BEFORE UPDATE ON user_preferences
     FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER dashboard_template_guard_system BEFORE UPDATE OR DELETE ON dashboard_template
-    FOR EACH ROW WHEN (OLD.is_system AND NOT in_maintenance('dashboard_template'))
+    FOR EACH ROW WHEN (OLD.is_system AND NOT in_maintenance('dashboard_template'::regclass))
     EXECUTE FUNCTION guard_system_template();
 CREATE TRIGGER dashboard_template_guard_truncate BEFORE TRUNCATE ON dashboard_template
     FOR EACH STATEMENT EXECUTE FUNCTION guard_system_template();
 CREATE TRIGGER audit_log_guard_change BEFORE UPDATE OR TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION guard_audit_log();
 CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
-    FOR EACH STATEMENT WHEN (NOT in_maintenance('audit_log'))
+    FOR EACH STATEMENT WHEN (NOT in_maintenance('audit_log'::regclass))
     EXECUTE FUNCTION guard_audit_log();
 
 
@@ -277,36 +281,36 @@ BEGIN ATOMIC
     WITH removed AS (
         DELETE FROM share_token WHERE expires_at < now() - interval '30 days' RETURNING token_id
     )
-    SELECT count(*) FROM removed;
+    SELECT pg_catalog.count(*) FROM removed;
 END;
 COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes tokens 30 days after they expired; returns their number';
 
 CREATE FUNCTION update_template_usage_stats() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
     WITH used AS (
-        SELECT t.id, count(d.id)::integer AS dashboards
-          FROM dashboard_template AS t LEFT JOIN dashboard AS d ON d.template_id = t.id
+        SELECT t.id, pg_catalog.count(d.id)::integer AS dashboards
+          FROM dashboard_template AS t LEFT JOIN dashboard AS d ON d.template_id::text = t.id::text
          GROUP BY t.id
     ), changed AS (
         UPDATE dashboard_template AS t SET usage_count = used.dashboards
           FROM used
-         WHERE used.id = t.id AND t.usage_count <> used.dashboards
+         WHERE used.id::text = t.id::text AND t.usage_count <> used.dashboards
         RETURNING t.id
     )
-    SELECT count(*) FROM changed;
+    SELECT pg_catalog.count(*) FROM changed;
 END;
 COMMENT ON FUNCTION update_template_usage_stats() IS 'Counts the dashboards of each template; returns the number of changed templates';
 
 -- Maintenance stays on until the transaction ends: a SET clause would need a superuser for a setting of our own.
 CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql STRICT
 BEGIN ATOMIC
-    SELECT set_config('dashdb.maintenance', 'on', true);
+    SELECT pg_catalog.set_config('dashdb.maintenance', 'on', true);
     WITH removed AS (
         DELETE FROM audit_log
-         WHERE timestamp < now() - make_interval(days => greatest(retention_days, 1))
+         WHERE timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
         RETURNING id
     )
-    SELECT count(*) FROM removed;
+    SELECT pg_catalog.count(*) FROM removed;
 END;
 COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none); returns their number; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;

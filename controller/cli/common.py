@@ -124,8 +124,19 @@ def database_options(function: F) -> F:
         "--database-url",
         metavar="URL",
         default=lambda: os.environ.get("DATABASE_URL"),
+        callback=_warn_of_password,
         help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE?sslmode=...; default: DATABASE_URL, else DB_*.",
     )(function)
+
+
+def _warn_of_password(ctx: click.Context, _: click.Parameter, url: str | None) -> str | None:
+    """Warn of a password in an argument, which other users of the machine see in its list of processes."""
+    given = ctx.get_parameter_source("database_url") is click.core.ParameterSource.COMMANDLINE
+    if given and url and ":" in url.partition("://")[2].rpartition("@")[0]:
+        text = "Other users of this machine can read the password in --database-url. Set DATABASE_URL instead."
+        click.secho("Warning: ", fg="yellow", bold=True, err=True, nl=False)
+        click.echo(text, err=True)
+    return url
 
 
 def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:

@@ -1,14 +1,17 @@
 """`dashdb operator`: the operator for a cluster."""
 
 import asyncio
+import os
 from pathlib import Path
 
 import click
 
 from controller import __version__
-from controller.cli.common import Address, NetworkType, listen_option, logging_options
-from controller.database.addresses import Network
+from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options
+from controller.database.addresses import Network, operator_rules
 from controller.migrate.files.folder import packaged_folder
+from controller.operator.adapter import ResourceLimits
+from controller.operator.credentials import in_cluster
 from controller.operator.service import Operator, OperatorSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -33,6 +36,18 @@ from controller.web.server import application, serving
     default=packaged_folder,
     show_default="the packaged migrations",
     help="Folder with the migration files.",
+)
+@click.option(
+    "--shortest-interval",
+    type=DurationType(),
+    default="5s",
+    show_default=True,
+    help="Time between two checks of a database at least, whatever its resource asks for: a tenant's second costs all.",
+)
+@click.option(
+    "--allow-plaintext",
+    is_flag=True,
+    help="Let a resource say sslMode: disable where its Secret has no sslmode. Without it, only a Secret can.",
 )
 @click.option(
     "--deny-address",
@@ -60,6 +75,8 @@ def command(
     context: str | None,
     listen: Address,
     path: Path,
+    shortest_interval: float,
+    allow_plaintext: bool,
     denied: tuple[Network, ...],
     allowed: tuple[Network, ...],
 ) -> None:
@@ -69,7 +86,9 @@ def command(
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
-    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, denied, allowed), listen))
+    rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
+    limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
+    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, limits), listen))
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:

@@ -66,7 +66,6 @@ def command(
     """
     settings = database_settings(os.environ, url=database_url, pooler=pooler)
     target = _target(settings)
-    tls_context(target)  # an invalid certificate is an error at the start, not a failed check
     source = MigrationSource(path)
     if migrate:
         source.read()
@@ -77,6 +76,7 @@ def command(
 async def _run(desired: Desired, read_target: Callable[[], Target], source: MigrationSource, listen: Address) -> None:
     stop = StopSignal()
     stop.install()
+    await tls_context(read_target())  # an invalid certificate is an error at the start, not a failed check
     store, key = ReportStore(), ("", read_target().database)
     store.announce(key, _starting())
 

@@ -131,6 +131,7 @@ def _from_variables(read: _Reader) -> Target:
         user=read("DB_USER", None, fields.name),
         password=read("DB_PASSWORD", None, fields.password),
         ssl_mode=read("DB_SSLMODE", "require", fields.ssl_mode),
+        password_in_plaintext=True,
     )
 
 
@@ -143,6 +144,7 @@ def _from_url(url: DatabaseUrl) -> Target:
         password=url.password,
         ssl_mode=url.ssl_mode,
         application_name=url.application_name,
+        password_in_plaintext=True,
     )
 
 

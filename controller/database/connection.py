@@ -62,6 +62,7 @@ async def _dial(target: Target, seconds: float) -> Connection:
     deadline = loop.time() + seconds
     async with asyncio.timeout_at(deadline):
         addresses = await resolve(target)
+        context = await tls_context(target)
     behind_pooler = target.pooler is Pooler.PGBOUNCER
     dial = hardened_protocol.Dial((target.tenant, f"{target.host}:{target.port}"))
     token = hardened_protocol.DIAL.set(dial)
@@ -72,7 +73,12 @@ async def _dial(target: Target, seconds: float) -> Connection:
             user=target.user,
             password=target.password,
             database=target.database,
-            ssl=tls_context(target) or False,
+            ssl=context or False,
+            # Without a value of ours, asyncpg takes those of PG* variables.
+            direct_tls=False,
+            target_session_attrs="any",
+            krbsrvname="postgres",
+            gsslib="gssapi",
             timeout=max(deadline - loop.time(), 0.001),
             command_timeout=target.query_timeout,
             # PgBouncer before 1.21 mixes up prepared statements of its clients.
@@ -125,7 +131,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
 
 async def behind_pooler(connection: Connection) -> bool:
     """Return whether a pooler answers for PostgreSQL: the backend of a query is not the one of the login."""
-    return bool(await connection.fetchval("SELECT pg_backend_pid()") != connection.get_server_pid())
+    return bool(await connection.fetchval("SELECT pg_catalog.pg_backend_pid()") != connection.get_server_pid())
 
 
 def _notice_silent_peers(connection: Connection, target: Target) -> None:

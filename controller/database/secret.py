@@ -1,5 +1,6 @@
 """Conversion of the contents of Secrets to a target. Pure; the operator reads the Secrets."""
 
+import base64
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
@@ -23,6 +24,12 @@ MOST_KEY_BYTES = 32 * 1024
 """Limit for a client key, and for a client certificate with its chain."""
 MOST_CA_BYTES, MOST_CA_CERTIFICATES = 256 * 1024, 500
 """Limits for a bundle of authorities; a whole system's store is about as large. OpenSSL reads 1800 in three seconds."""
+_LIMITS = {
+    **dict.fromkeys((*_HOST, *_PORT, *_PASSWORD, *_DATABASE, *_USER, *_SSL_MODE), MOST_BYTES),
+    **dict.fromkeys(("tls.crt", "tls.key"), MOST_KEY_BYTES),
+    "ca.crt": MOST_CA_BYTES,
+}
+"""Every key that is read, with the limit of its value in bytes."""
 _CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _STRICTNESS = (SslMode.DISABLE, SslMode.REQUIRE, SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
@@ -39,6 +46,23 @@ class NamedSecret:
     data: SecretData | None
 
 
+def needed_values(encoded: Mapping[str, str], *, ca_key: str | None) -> SecretData:
+    """Return the values that a target is made of, decoded; all others are left out, so that nobody keeps them.
+
+    A value above its limit is cut to one byte more than that, which is enough to refuse it.
+
+    Args:
+        encoded: `data` of a Secret, in base64.
+        ca_key: key of the certificate authority, if it has a name of its own.
+    """
+    limits = _LIMITS if ca_key is None else {ca_key: MOST_CA_BYTES, **_LIMITS}
+    return {key: _decoded(encoded[key], most) for key, most in limits.items() if encoded.get(key)}
+
+
+def _decoded(text: str, most: int) -> bytes:
+    return base64.b64decode(text[: (most // 3 + 2) * 4])[: most + 1]
+
+
 def target_from_secrets(
     secret: NamedSecret,
     *,
@@ -49,6 +73,7 @@ def target_from_secrets(
     service_namespace: str | None,
     connect_timeout: float,
     query_timeout: float,
+    plaintext_allowed: bool = False,
 ) -> Target:
     """Return the target that the Secrets of one resource describe.
 
@@ -57,6 +82,7 @@ def target_from_secrets(
         ssl_mode: the mode that the resource asks for, which may only be stricter than that of the Secret; None for that
             of the Secret, and without that verify-full.
         service_namespace: namespace in which a host without a dot is a Service; None outside a cluster.
+        plaintext_allowed: `ssl_mode` may be disable where the Secret has no sslmode.
 
     Raises:
         ConfigurationError: SecretNotFound, SecretKeyMissing or SecretValueInvalid, naming Secret and key; or
@@ -72,7 +98,8 @@ def target_from_secrets(
         database=_read(secret, _DATABASE, fields.name),
         user=_read(secret, _USER, fields.name),
         password=_text(secret, _PASSWORD),
-        ssl_mode=_ssl_mode(secret, ssl_mode),
+        ssl_mode=_ssl_mode(secret, ssl_mode, plaintext_allowed=plaintext_allowed),
+        password_in_plaintext=_says_disable(secret),
         ca_pem=_ca(*ca) if ca else _ca(secret, "ca.crt") if _holds(secret, "ca.crt") else None,
         client_certificate_pem=certificate,
         client_key_pem=key,
@@ -140,7 +167,11 @@ def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T])
         raise _invalid(secret, key, f"is {error}") from None
 
 
-def _ssl_mode(secret: NamedSecret, asked: SslMode | None) -> SslMode:
+def _says_disable(secret: NamedSecret) -> bool:
+    return _holds(secret, *_SSL_MODE) and _read(secret, _SSL_MODE, fields.ssl_mode) is SslMode.DISABLE
+
+
+def _ssl_mode(secret: NamedSecret, asked: SslMode | None, *, plaintext_allowed: bool) -> SslMode:
     """Return the mode of the Secret, or a stricter one that the resource asks for.
 
     Whoever writes the resource may not be allowed to read the Secret, and must not make the operator send its password
@@ -149,7 +180,7 @@ def _ssl_mode(secret: NamedSecret, asked: SslMode | None) -> SslMode:
     written = _read(secret, _SSL_MODE, fields.ssl_mode) if _holds(secret, *_SSL_MODE) else None
     if asked is None:
         return written or SslMode.VERIFY_FULL
-    weakest = written or SslMode.REQUIRE
+    weakest = written or (SslMode.DISABLE if plaintext_allowed else SslMode.REQUIRE)
     if _STRICTNESS.index(asked) < _STRICTNESS.index(weakest):
         says = f"says {written}" if written else "has no sslmode"
         raise ConfigurationError(

@@ -37,6 +37,7 @@ class Target:
         client_certificate_pem, client_key_pem: both or neither.
         connect_timeout: seconds from the start until the session is logged in.
         query_timeout: seconds for one statement; migrations are exempt.
+        password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
         application_name: shown in pg_stat_activity.
         tenant: whose share of threads the login uses; the namespace of a resource.
         address_rules: addresses that may not be dialled; a person at the command line may dial all.
@@ -55,6 +56,7 @@ class Target:
     connect_timeout: float = 10.0
     query_timeout: float = 30.0
     application_name: str = "dashdb"
+    password_in_plaintext: bool = False
     tenant: str = ""
     address_rules: AddressRules = ALL_ADDRESSES
 

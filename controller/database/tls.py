@@ -1,12 +1,32 @@
-"""TLS contexts from bytes, so that no file in the home folder and no PG* variable is used by accident."""
+"""TLS contexts from texts in memory, each made once and outside of the event loop.
 
+No file of the home folder and no PG* variable is used. Reading a large bundle of authorities takes OpenSSL a good part
+of a second, so contexts are kept by their content, for all databases that share them.
+"""
+
+import asyncio
+import hashlib
+import os
 import ssl
 import tempfile
-from pathlib import Path
+from collections import OrderedDict
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 
 from controller.database.resolver import CheckedAddress
 from controller.database.target import SslMode, Target
 from controller.errors import ConfigurationError
+
+MOST_KEPT_BYTES = 8 * 1024 * 1024
+"""Limit for the texts of the contexts that are kept; OpenSSL needs about four times as much memory for them."""
+_SYSTEM_STORE_BYTES = 256 * 1024
+"""Size that stands for the system's own store, which has no text."""
+
+_kept: "OrderedDict[bytes, tuple[ssl.SSLContext, int]]" = OrderedDict()
+"""Contexts with the bytes of their texts by digest, the one used last at the end; only `_builder`'s thread uses it."""
+_builder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tls context")
+"""One thread, so that databases with the same texts wait for one context instead of building several."""
 
 
 class _Context(ssl.SSLContext):
@@ -25,7 +45,7 @@ class _Context(ssl.SSLContext):
         return super().wrap_bio(incoming, outgoing, server_side, server_hostname, session)
 
 
-def tls_context(target: Target) -> ssl.SSLContext | None:
+async def tls_context(target: Target) -> ssl.SSLContext | None:
     """Return the context that `target.ssl_mode` asks for; None for `disable`.
 
     Raises:
@@ -33,6 +53,26 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
     """
     if target.ssl_mode is SslMode.DISABLE:
         return None
+    return await asyncio.get_running_loop().run_in_executor(_builder, _known_or_new, target)
+
+
+def _known_or_new(target: Target) -> ssl.SSLContext:
+    texts = (target.ssl_mode.value, target.ca_pem, target.client_certificate_pem, target.client_key_pem)
+    digest = hashlib.sha256(repr(texts).encode()).digest()
+    if digest in _kept:
+        _kept.move_to_end(digest)
+        return _kept[digest][0]
+    context = _new(target)
+    size = sum(len(text) for text in texts if text)
+    if target.ca_pem is None and target.ssl_mode is not SslMode.REQUIRE:
+        size += _SYSTEM_STORE_BYTES
+    _kept[digest] = (context, size)
+    while sum(each for _, each in _kept.values()) > MOST_KEPT_BYTES:
+        _kept.popitem(last=False)
+    return context
+
+
+def _new(target: Target) -> ssl.SSLContext:
     context = _Context(ssl.PROTOCOL_TLS_CLIENT)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.check_hostname = target.ssl_mode is SslMode.VERIFY_FULL
@@ -48,23 +88,21 @@ def tls_context(target: Target) -> ssl.SSLContext | None:
 
 
 def _load_ca(context: ssl.SSLContext, pem: str) -> None:
-    try:
-        # Bundles name their authorities in comments, in any alphabet; certificates themselves are ASCII.
-        context.load_verify_locations(cadata=pem.encode("ascii", errors="ignore").decode())
-    except (ssl.SSLError, ValueError):
-        raise ConfigurationError(
-            "The CA certificate is not a PEM certificate; give the text from "
-            "-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
-            reason="CACertificateInvalid",
-        ) from None
+    # Bundles name their authorities in comments, in any alphabet; certificates themselves are ASCII. From a file, since
+    # Python stops all its threads while it reads a text.
+    with _as_file(pem.encode("ascii", errors="ignore")) as path:
+        try:
+            context.load_verify_locations(cafile=path)
+        except (ssl.SSLError, ValueError):
+            raise ConfigurationError(
+                "The CA certificate is not a PEM certificate; give the text from "
+                "-----BEGIN CERTIFICATE----- to -----END CERTIFICATE-----.",
+                reason="CACertificateInvalid",
+            ) from None
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    # Python's ssl takes a client key from a file only; the folder is private and deleted at once.
-    with tempfile.TemporaryDirectory(prefix="dashdb-tls-") as folder:
-        path = Path(folder, "client.pem")
-        path.touch(mode=0o600)
-        path.write_text(f"{certificate}\n{key}\n", encoding="ascii", errors="replace")
+    with _as_file(f"{certificate}\n{key}\n".encode("ascii", errors="replace")) as path:
         try:
             # Without a password, OpenSSL asks on the terminal for that of an encrypted key.
             context.load_cert_chain(path, password="")
@@ -73,3 +111,22 @@ def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str
                 "The client certificate and its key are not a matching pair of PEM texts (tls.crt, tls.key).",
                 reason="ClientCertificateInvalid",
             ) from None
+
+
+@contextmanager
+def _as_file(content: bytes) -> Iterator[str]:
+    """Yield the path of a file with `content`, since Python's ssl takes keys from files only.
+
+    On Linux it exists in the memory of this process alone, and ends with it even if the process is killed. Elsewhere it
+    is a private file without a longer life than the `with`.
+    """
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("dashdb-tls"), "wb") as file:
+            file.write(content)
+            file.flush()
+            yield f"/proc/self/fd/{file.fileno()}"
+        return
+    with tempfile.NamedTemporaryFile(prefix="dashdb-tls-") as file:
+        file.write(content)
+        file.flush()
+        yield file.name

@@ -16,6 +16,10 @@ from controller.errors import DashdbError, DatabaseUnavailable
 
 T = TypeVar("T")
 
+OWN_NAMES = "SET LOCAL search_path = pg_catalog, pg_temp;\n"
+"""SQL after which names of functions, operators and types in our own SQL mean PostgreSQL's own, whatever other roles
+made in a schema of the search_path. pg_temp is named since it would come first otherwise."""
+
 
 class Isolation(StrEnum):
     """Isolation level, which each transaction names, since a role may have another default.
@@ -34,7 +38,8 @@ async def transaction(
 ) -> AsyncIterator[None]:
     """Run a `with` in a transaction: commit at its end, or roll back if it raises.
 
-    Inside another transaction it is part of that one.
+    Its SQL looks names up as `OWN_NAMES` says, so names of tables need their schema. Inside another transaction it is
+    part of that one.
 
     Raises:
         DatabaseUnavailable: TransactionAborted if the error of a failed statement was ignored; the whole transaction
@@ -43,7 +48,8 @@ async def transaction(
     if connection.is_in_transaction():
         yield
         return
-    await connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {'READ ONLY' if read_only else 'READ WRITE'}")
+    mode = "READ ONLY" if read_only else "READ WRITE"
+    await connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {mode};\n{OWN_NAMES}")
     try:
         yield
     except BaseException:

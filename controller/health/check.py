@@ -8,6 +8,7 @@ from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
 from controller.database.server_facts import SERVER_FACTS_QUERY, ServerFacts, parse_server_facts
 from controller.database.target import Pooler
+from controller.database.transaction import transaction
 from controller.desired import Thresholds
 from controller.errors import DashdbError
 from controller.health.verdict import CheckResult, Sample, Verdict, judge
@@ -54,7 +55,8 @@ def _own_connections(pool: Pool) -> int:
 
 async def read_facts(connection: Connection) -> ServerFacts:
     """Ask the server for its facts; one round trip."""
-    return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
+    async with transaction(connection, read_only=True):
+        return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
 
 
 def failed_sample(pool: Pool, error: DashdbError) -> Sample:

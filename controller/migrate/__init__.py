@@ -8,5 +8,5 @@ catalog  the objects of a schema: read, recorded when a version is applied, comp
 history  the table schema_version: its location, its rows, its changes
 plan     which files run, in which order, and what data they may lose (pure)
 files    migration files: reading, creating, linting
-sql      SQL as text: statements, what they do, quoting (pure)
+sql      SQL as text: statements, and what they do (pure)
 """

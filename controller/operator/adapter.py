@@ -4,12 +4,12 @@ import asyncio
 import math
 import time
 from collections.abc import Iterable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 
 import structlog
 
-from controller.database.addresses import AddressRules
+from controller.database.addresses import ALL_ADDRESSES, AddressRules
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Target
 from controller.desired import Desired
@@ -29,6 +29,21 @@ REFRESH_SECONDS = 30.0
 never reported, since kopf then lists again without the resource."""
 
 
+@dataclass(frozen=True, slots=True)
+class ResourceLimits:
+    """Limits that whoever runs the operator sets for all resources.
+
+    Attributes:
+        shortest_interval: seconds between two checks of a database at least, whatever its resource asks for.
+        plaintext_allowed: a resource may say sslMode disable where its Secret says nothing.
+        address_rules: addresses at which no database is dialled.
+    """
+
+    shortest_interval: float = 5.0
+    plaintext_allowed: bool = False
+    address_rules: AddressRules = ALL_ADDRESSES
+
+
 class ResourceAdapter:
     """One resource of the cluster; implements `reconcile.loop.Adapter`.
 
@@ -38,7 +53,7 @@ class ResourceAdapter:
     """
 
     def __init__(
-        self, resource: Resource, client: Client, *, service_namespace: str | None, address_rules: AddressRules
+        self, resource: Resource, client: Client, *, service_namespace: str | None, limits: ResourceLimits
     ) -> None:
         """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
         self.changed = asyncio.Event()
@@ -47,7 +62,7 @@ class ResourceAdapter:
         self._unposted: tuple[Event, ...] = ()
         self._client = client
         self._service_namespace = service_namespace
-        self._address_rules = address_rules
+        self._limits = limits
         self._namespace = resource.namespace
         self._secrets = SecretsOfNamespace(client, resource.namespace)
         self._refreshed_at = -math.inf
@@ -76,8 +91,15 @@ class ResourceAdapter:
         self._generation = resource.generation
         if isinstance(resource.spec, str):
             raise ConfigurationError(resource.spec, reason="SpecInvalid")
-        self._secrets.keep(resource.spec.connection.secret_names)
-        return to_desired(resource.spec, await self._read_target(resource.spec))
+        ca = resource.spec.connection.ca_secret_ref
+        self._secrets.keep(resource.spec.connection.secret_names, ca.key if ca else None)
+        target = await self._read_target(resource.spec)
+        return to_desired(
+            resource.spec,
+            target,
+            used_approval=resource.status.used_approval,
+            shortest_interval=self._limits.shortest_interval,
+        )
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""
@@ -145,8 +167,9 @@ class ResourceAdapter:
                 service_namespace=self._service_namespace,
                 connect_timeout=spec.pool.connect_timeout_seconds,
                 query_timeout=spec.pool.query_timeout_seconds,
+                plaintext_allowed=self._limits.plaintext_allowed,
             )
-            return replace(target, tenant=self._namespace, address_rules=self._address_rules)
+            return replace(target, tenant=self._namespace, address_rules=self._limits.address_rules)
         except ConfigurationError as error:
             return error
 

@@ -4,7 +4,6 @@ Its generic call is used instead of its typed classes: those cost 25 MiB of memo
 """
 
 import asyncio
-import base64
 import json
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -15,7 +14,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
-from controller.database.secret import SecretData
+from controller.database.secret import SecretData, needed_values
 from controller.errors import DashdbError
 from controller.operator.resource import Resource
 from controller.reconcile.result import Event
@@ -61,12 +60,16 @@ class Client:
     async def close(self) -> None:
         await self._api.close()
 
-    async def read_secret(self, namespace: str, name: str) -> tuple[str, SecretData] | None:
-        """Return resource version and decoded data; None where there is no such Secret."""
+    async def read_secret(self, namespace: str, name: str, *, ca_key: str | None) -> tuple[str, SecretData] | None:
+        """Return resource version and the values that we need; None where there is no such Secret.
+
+        Args:
+            ca_key: see `needed_values`.
+        """
         body = await self._get(f"/api/v1/namespaces/{namespace}/secrets/{name}")
         if body is None:
             return None
-        data = {key: base64.b64decode(value) for key, value in (body.get("data") or {}).items()}
+        data = needed_values(body.get("data") or {}, ca_key=ca_key)
         return str(body["metadata"]["resourceVersion"]), data
 
     async def read_resource(self, namespace: str, name: str) -> Resource | None:

@@ -1,7 +1,6 @@
 """Start and end of the operator: API client, kopf, reconcile loops; in this order, and back."""
 
 import asyncio
-import os
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -12,11 +11,11 @@ import kopf
 import structlog
 from kubernetes.aio.client import Configuration
 
-from controller.database.addresses import AddressRules, Network, default_rules
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
 from controller.migrate.files.source import MigrationSource
+from controller.operator.adapter import ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster, load_configuration
 from controller.operator.handlers import registry
@@ -37,15 +36,14 @@ class OperatorSettings:
     Attributes:
         namespaces: to watch; none means all.
         migrations: folder with the migration files.
-        denied, allowed: networks whose addresses are not dialled, besides those of `default_rules`; and exceptions.
+        limits: for every resource.
     """
 
     namespaces: tuple[str, ...]
     kubeconfig: Path | None
     context: str | None
     migrations: Path
-    denied: tuple[Network, ...] = ()
-    allowed: tuple[Network, ...] = ()
+    limits: ResourceLimits = field(default_factory=ResourceLimits)
 
 
 @dataclass(slots=True)
@@ -91,7 +89,7 @@ class Operator:
             store=self.store,
             migrations=migrations,
             service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
-            address_rules=_address_rules(wanted),
+            limits=wanted.limits,
         )
         await self._until_reachable(client, wanted.namespaces, stop)
         kopf_stop = asyncio.Event()
@@ -143,11 +141,6 @@ class Operator:
             yield
         finally:
             task.cancel()
-
-
-def _address_rules(wanted: OperatorSettings) -> AddressRules:
-    rules = default_rules(in_cluster=in_cluster(), api_server=os.environ.get("KUBERNETES_SERVICE_HOST"))
-    return AddressRules((*rules.denied, *wanted.denied), wanted.allowed)
 
 
 async def _run_kopf(

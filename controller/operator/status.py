@@ -33,7 +33,7 @@ def status_of(
     return DashboardDatabaseStatus(
         observed_generation=generation,
         conditions=_conditions(result.findings, result.summary, generation, previous, observed.now),
-        schema_=_schema(observed, previous),
+        schema_=_schema(observed, result.memory.used_approval, previous),
         templates=_templates(observed, previous),
         server=_server(observed, previous),
     )
@@ -126,13 +126,13 @@ def _condition(
     )
 
 
-def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStatus | None:
+def _schema(observed: Observed, used_approval: str | None, previous: DashboardDatabaseStatus) -> SchemaStatus | None:
     schema = observed.schema
     if not isinstance(schema, ObservedSchema):
         return previous.schema_  # not observed: what was last known is more use than nothing
     summary, plan = schema.summary, schema.plan
     if not isinstance(plan, Plan):
-        return SchemaStatus(current=summary.version, dirty=summary.dirty)
+        return SchemaStatus(current=summary.version, dirty=summary.dirty, used_approval=used_approval)
     shown = None
     if not plan.empty:
         losses = [one_line(loss) for loss in schema.losses[:_MOST_LOSSES]]
@@ -143,7 +143,12 @@ def _schema(observed: Observed, previous: DashboardDatabaseStatus) -> SchemaStat
             losses=losses or None,
         )
     return SchemaStatus(
-        current=plan.current, target=plan.target, pending=summary.pending, dirty=summary.dirty, plan=shown
+        current=plan.current,
+        target=plan.target,
+        pending=summary.pending,
+        dirty=summary.dirty,
+        plan=shown,
+        used_approval=used_approval,
     )
 
 

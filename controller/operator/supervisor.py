@@ -6,11 +6,10 @@ from dataclasses import dataclass
 
 import structlog
 
-from controller.database.addresses import AddressRules
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
-from controller.operator.adapter import ResourceAdapter
+from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client
 from controller.operator.resource import Resource
 from controller.reconcile.limiter import Limiter
@@ -41,13 +40,13 @@ class Supervisor:
         store: ReportStore,
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
-        address_rules: AddressRules,
+        limits: ResourceLimits,
     ) -> None:
         self._client = client
         self._store = store
         self._migrations = migrations
         self._service_namespace = service_namespace
-        self._address_rules = address_rules
+        self._limits = limits
         self._limiter = Limiter(ACTIONS_AT_ONCE)
         self._running: dict[Key, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -82,9 +81,7 @@ class Supervisor:
 
     def _start(self, resource: Resource) -> None:
         namespace = self._service_namespace(resource.namespace)
-        adapter = ResourceAdapter(
-            resource, self._client, service_namespace=namespace, address_rules=self._address_rules
-        )
+        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace, limits=self._limits)
         loop = ReconcileLoop(
             adapter,
             key=resource.key,

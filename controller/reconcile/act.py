@@ -6,6 +6,7 @@ import structlog
 
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
+from controller.database.schema import locate_schema
 from controller.database.transaction import transact
 from controller.desired import Desired
 from controller.migrate.files.migration import Migrations
@@ -16,7 +17,7 @@ from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.result import Event, MigrationProgress, OnProgress
 from controller.templates.merge import TemplateAction
-from controller.templates.seeding import in_schema, seed
+from controller.templates.seeding import seed, table_in
 from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
@@ -79,19 +80,23 @@ def _describe(plan: Plan) -> str:
 
 
 async def _seed(desired: Desired, pool: Pool) -> Event | None:
-    async with pool.connection() as connection, in_schema(connection, desired.schema.name):
-        results = await seed(connection, shipped_templates())
+    async with pool.connection() as connection:
+        schema = await locate_schema(connection, desired.schema.name)
+        results = await seed(connection, table_in(schema), shipped_templates())
     written = [each.template_id for each in results if each.performed is not TemplateAction.NONE]
     return Event("TemplatesWritten", f"Wrote {', '.join(written)}.") if written else None
 
 
 async def _maintain(desired: Desired, pool: Pool, audit_retention_days: int | None) -> None:
+    async with pool.connection() as connection:
+        schema = await locate_schema(connection, desired.schema.name)
+
     async def call(function: str, *arguments: int) -> int:
         async def once(connection: Connection) -> int:
-            parameters = ", ".join(f"${number}" for number in range(1, len(arguments) + 1))
-            async with in_schema(connection, desired.schema.name):
-                count: int = await connection.fetchval(f"SELECT {function}({parameters})", *arguments)
-                return count
+            parameters = ", ".join(f"${number}::integer" for number in range(1, len(arguments) + 1))
+            query = f"SELECT {schema.qualified(function)}({parameters})"
+            count: int = await connection.fetchval(query, *arguments)
+            return count
 
         return await transact(pool.connection, once, tries=MAINTENANCE_TRIES)
 

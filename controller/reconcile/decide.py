@@ -105,7 +105,7 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
         return Blocked.by(schema.plan)
     if schema.plan.empty:
         return None
-    if (refused := _refused_by_policy(desired, schema, schema.plan)) is not None:
+    if (refused := _refused_by_policy(desired, schema, schema.plan, memory)) is not None:
         return refused
     action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
     failed = memory.waits(action.key, observed.now)
@@ -147,16 +147,16 @@ def _to_be_written(templates: tuple[TemplateDecision, ...]) -> tuple[str, ...]:
     return tuple(each.template_id for each in templates if each.action is not TemplateAction.NONE)
 
 
-def _refused_by_policy(desired: Desired, schema: ObservedSchema, plan: Plan) -> Blocked | None:
+def _refused_by_policy(desired: Desired, schema: ObservedSchema, plan: Plan, memory: Memory) -> Blocked | None:
     """Return why `plan` may not run; None where it may."""
-    refused = _policy_answer(desired, plan)
+    refused = _policy_answer(desired, plan, memory)
     if refused is None or not schema.losses:
         return refused
     lost = f"{refused.message} It would take with it: {listed(schema.losses)}."
     return Blocked(refused.reason, lost, refused.recovery)
 
 
-def _policy_answer(desired: Desired, plan: Plan) -> Blocked | None:
+def _policy_answer(desired: Desired, plan: Plan, memory: Memory) -> Blocked | None:
     if desired.suspend:
         return _stalled("Suspended", f"{pending(plan)}; spec.suspend is true, so nothing is changed.")
     if desired.schema.policy is SchemaPolicy.AUTOMATIC:
@@ -169,14 +169,21 @@ def _policy_answer(desired: Desired, plan: Plan) -> Blocked | None:
         )
     approved = desired.schema.approved_plan
     if approved == plan.sha256:
-        return None
+        if memory.used_approval != approved:
+            return None
+        return _stalled(
+            "ApprovalUsed",
+            f"{pending(plan)}. The approved plan has run already, and an approval counts once. To run it again, remove "
+            "spec.schema.approvedPlan, and set it anew once status.schema.usedApproval is gone.",
+        )
     if approved is None:
         return _stalled(
             "ApprovalRequired", f"{pending(plan)}. To run it, set spec.schema.approvedPlan to {plan.sha256}."
         )
     return _stalled(
         "ApprovalOutdated",
-        f"{pending(plan)}. The approved plan is another one; look at status.schema.plan and approve {plan.sha256}.",
+        f"{pending(plan)}. The approved plan is another one, or has run already; look at status.schema.plan and "
+        f"approve {plan.sha256}.",
     )
 
 

@@ -32,8 +32,9 @@ from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
 
-INPUT_POLL_SECONDS = 2.0
-"""Seconds between two checks for a changed input that a database waits for: a corrected Secret is used within 5 s."""
+INPUT_POLL_SECONDS = 60.0
+"""Seconds between two checks for a changed input that a database waits for. The first tries follow each other quickly,
+and all of them read the inputs anew, so this matters only where the interval is longer."""
 PROGRESS_SECONDS = 2.0
 """Seconds after which a running migration is reported, and between two reports; a wait for a lock is reported too."""
 SETTLED_SECONDS = 0.5
@@ -105,7 +106,7 @@ class ReconcileLoop:
         self.key = key
         self._adapter = adapter
         self._store = store
-        self._dependencies = Dependencies(migrations, limiter, self._note_progress)
+        self._dependencies = Dependencies(migrations, limiter, key[0], self._note_progress)
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()
         self._pool: Pool | None = None

@@ -47,6 +47,7 @@ class Memory:
         identity: of the database that was seen last; another one begins with an empty memory.
         schema: the last summary that was seen.
         templates: states of the system templates that were seen last.
+        used_approval: the approved plan that the spec names, once it has run.
         drift: changes made by hand that the last comparison found, in words.
         maintenance_due, comparison_due: when the next round is due; None before the first reconcile.
     """
@@ -57,6 +58,7 @@ class Memory:
     identity: str | None = None
     schema: SchemaSummary | None = None
     templates: tuple[str, ...] = ()
+    used_approval: str | None = None
     drift: tuple[str, ...] = ()
     maintenance_due: datetime | None = None
     comparison_due: datetime | None = None
@@ -77,7 +79,9 @@ class Memory:
 
     def observed(self, observed: Observed, desired: Desired) -> Self:
         """Return the memory after an observation."""
-        after = replace(self, verdict=observed.verdict)
+        used = self.used_approval or desired.schema.used_approval
+        standing = used == desired.schema.approved_plan  # else a person has approved another plan since, or none
+        after = replace(self, verdict=observed.verdict, used_approval=used if standing else None)
         if observed.facts is not None:
             if self.identity not in (None, observed.facts.identity):
                 after = replace(after, failed=(), schema=None, templates=(), drift=(), comparison_due=observed.now)
@@ -121,9 +125,13 @@ class Memory:
         """Return the memory without failures of this kind of action."""
         return replace(self, failed=self._others(key))
 
-    def migrated(self, desired: Desired, now: datetime) -> Self:
-        """Return the memory after a migration, which recorded the catalog anew."""
-        return replace(self, drift=(), comparison_due=_next_round(desired, now))
+    def migrated(self, desired: Desired, now: datetime, used_approval: str | None) -> Self:
+        """Return the memory after a migration, which recorded the catalog anew.
+
+        Args:
+            used_approval: hash of the plan, if a person had to approve it.
+        """
+        return replace(self, drift=(), comparison_due=_next_round(desired, now), used_approval=used_approval)
 
     def maintained(self, desired: Desired, now: datetime) -> Self:
         """Return the memory after a round of maintenance, whether it succeeded or not."""

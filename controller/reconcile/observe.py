@@ -9,6 +9,7 @@ import structlog
 
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
+from controller.database.schema import LocatedSchema, locate_schema
 from controller.desired import Desired
 from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import failed_sample, measure
@@ -16,14 +17,14 @@ from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.drift import read_drift
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
-from controller.migrate.history.read import read_history
+from controller.migrate.history.read import history_location, read_history_at
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateDecision, decide
-from controller.templates.seeding import has_table, in_schema, read_rows
+from controller.templates.seeding import TABLE, read_rows, table_in
 from controller.templates.shipped import shipped_templates
 
 T = TypeVar("T")
@@ -53,11 +54,14 @@ async def observe(
     except DashdbError as error:
         return replace(unreachable(error), sample=failed_sample(pool, error), database=pool.target.description)
     drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
+    located = await _attempt(pool, lambda connection: locate_schema(connection, desired.schema.name))
+    if isinstance(located, DashdbError):
+        return replace(seen, schema=located, templates=located)
     return replace(
         seen,
-        schema=await _attempt(pool, lambda connection: _read_schema(desired, migrations, connection)),
-        templates=await _attempt(pool, lambda connection: _read_templates(desired, connection)),
-        drift=await _read_drift(desired, pool) if drift_due else None,
+        schema=await _attempt(pool, lambda connection: _read_schema(desired, migrations, connection, located)),
+        templates=await _attempt(pool, lambda connection: _read_templates(connection, located)),
+        drift=await _read_drift(located, pool) if drift_due else None,
     )
 
 
@@ -94,38 +98,40 @@ async def _attempt(pool: Pool, read: Callable[[Connection], Awaitable[T]]) -> T 
 
 
 async def _read_schema(
-    desired: Desired, migrations: Callable[[], Migrations], connection: Connection
+    desired: Desired, migrations: Callable[[], Migrations], connection: Connection, schema: LocatedSchema
 ) -> ObservedSchema:
-    history = await read_history(connection, desired.schema.name)
-    plan, ahead = _plan(desired, migrations, history)
+    location = history_location(schema)
+    history = await read_history_at(connection, location)
+    plan, ahead = _plan(desired, migrations, history, location.identity)
     losses: tuple[str, ...] = ()
     if isinstance(plan, Plan) and plan.reverts:
-        counted = await count_rows(connection, expected_losses(plan.steps), desired.schema.name)
+        counted = await count_rows(connection, expected_losses(plan.steps), location)
         losses = tuple(each.steady_text for each in counted)
     return ObservedSchema(history, plan, losses, ahead)
 
 
-def _plan(desired: Desired, migrations: Callable[[], Migrations], history: History) -> tuple[Plan | DashdbError, bool]:
+def _plan(
+    desired: Desired, migrations: Callable[[], Migrations], history: History, database: str
+) -> tuple[Plan | DashdbError, bool]:
     try:
         files = migrations()
         ahead = current_version(history) > newest_version(files)
-        return make_plan(files, history, desired.schema.target_version), ahead
+        return make_plan(files, history, desired.schema.target_version, database=database), ahead
     except DashdbError as error:
         return error, False
 
 
-async def _read_templates(desired: Desired, connection: Connection) -> tuple[TemplateDecision, ...] | None:
-    async with in_schema(connection, desired.schema.name, read_only=True):
-        if not await has_table(connection):
-            return None
-        return decide(shipped_templates(), await read_rows(connection))
+async def _read_templates(connection: Connection, schema: LocatedSchema) -> tuple[TemplateDecision, ...] | None:
+    if TABLE not in schema.tables:
+        return None
+    return decide(shipped_templates(), await read_rows(connection, table_in(schema)))
 
 
-async def _read_drift(desired: Desired, pool: Pool) -> tuple[str, ...] | None:
+async def _read_drift(schema: LocatedSchema, pool: Pool) -> tuple[str, ...] | None:
     """Return what was changed by hand; nothing where no catalog was recorded that could be compared."""
     try:
         async with pool.connection() as connection:
-            found = await read_drift(connection, desired.schema.name)
+            found = await read_drift(connection, schema.name)
     except DatabaseUnavailable as error:
         log.warning("drift not compared", reason=error.reason, error=error.message)
         return None

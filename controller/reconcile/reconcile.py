@@ -41,11 +41,13 @@ class Dependencies:
     Attributes:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
         limiter: shared by all databases of the process.
+        group: whose place of the limiter an action takes; the namespace.
         on_progress: called with the progress of a running migration.
     """
 
     migrations: Callable[[], Migrations]
     limiter: Limiter
+    group: str
     on_progress: OnProgress
 
 
@@ -93,7 +95,7 @@ class _Reconciliation:
                     log.debug("nothing to do", reason=action.reason if action else "Done")
                     break
                 if number == 0:  # one place to the end: who has begun gets ready before others begin
-                    await place.enter_async_context(self.dependencies.limiter.one())
+                    await place.enter_async_context(self.dependencies.limiter.one(self.dependencies.group))
                 observed, failed = await self._perform(action, observed, pool)
                 if failed:
                     break
@@ -123,7 +125,8 @@ class _Reconciliation:
         elif observed.connection_error is None:  # else it is the connection that failed
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
         if isinstance(action, Migrate) and error is None:
-            self.memory = self.memory.migrated(self.desired, observed.now)
+            used = action.plan.sha256 if action.approved else None
+            self.memory = self.memory.migrated(self.desired, observed.now, used)
         return observed, error is not None
 
     async def _attempt(self, action: Action, pool: Pool) -> DashdbError | None:

@@ -150,7 +150,12 @@ class TemplatesSpec(_Model):
 class HealthSpec(_Model):
     """Interval of the checks, and what counts as degraded."""
 
-    interval_seconds: int = Field(30, ge=1, le=3600, description="Time between two checks of the database.")
+    interval_seconds: int = Field(
+        30,
+        ge=1,
+        le=3600,
+        description="Time between two checks of the database. The operator may have a longer shortest one.",
+    )
     degraded_utilization_percent: int = Field(
         80,
         ge=1,
@@ -186,13 +191,22 @@ class DashboardDatabaseSpec(_Model):
     maintenance: MaintenanceSpec = Field(default_factory=MaintenanceSpec)
 
 
-def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError) -> Desired:
+def to_desired(
+    spec: DashboardDatabaseSpec,
+    target: Target | ConfigurationError,
+    *,
+    used_approval: str | None = None,
+    shortest_interval: float = 1.0,
+) -> Desired:
     """Return the desired state that `spec` asks for.
 
     Args:
         target: the database that the Secrets of the resource name, or what is wrong with them.
+        used_approval: hash of the approved plan that has run already, as the status says.
+        shortest_interval: seconds between two checks at least, whatever the resource asks for.
     """
     pool, schema, health, maintenance = spec.pool, spec.schema_, spec.health, spec.maintenance
+    interval = max(health.interval_seconds, shortest_interval)
     return Desired(
         target=target,
         pool=PoolSettings(
@@ -205,6 +219,7 @@ def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError)
             policy=schema.policy,
             target_version=schema.target_version,
             approved_plan=schema.approved_plan,
+            used_approval=used_approval,
             lock_timeout_ms=schema.lock_timeout_milliseconds,
         ),
         seed_templates=spec.templates.seed is SeedPolicy.ENABLED,
@@ -213,6 +228,6 @@ def to_desired(spec: DashboardDatabaseSpec, target: Target | ConfigurationError)
         maintenance=Maintenance(
             interval_seconds=maintenance.interval_seconds, audit_retention_days=maintenance.audit_retention_days
         ),
-        interval_seconds=health.interval_seconds,
-        longest_retry_seconds=health.interval_seconds,
+        interval_seconds=interval,
+        longest_retry_seconds=interval,
     )

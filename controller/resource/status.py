@@ -62,6 +62,11 @@ class SchemaStatus(_Model):
     pending: int | None = Field(None, description="Migrations between the two.")
     dirty: bool | None = Field(None, description="A migration without a transaction stopped half-way.")
     plan: PlanStatus | None = Field(None, description="What would run; absent where nothing is pending.")
+    used_approval: str | None = Field(
+        None,
+        max_length=71,
+        description="The approvedPlan of the spec, once it has run: an approval counts once.",
+    )
 
 
 class TemplateStatus(_Model):
@@ -97,6 +102,10 @@ class DashboardDatabaseStatus(_Model):
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     server: ServerStatus | None = None
+
+    @property
+    def used_approval(self) -> str | None:
+        return self.schema_.used_approval if self.schema_ else None
 
     def condition(self, wanted: ConditionType) -> Condition | None:
         return next((c for c in self.conditions if c.type is wanted), None)

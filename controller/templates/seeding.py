@@ -1,19 +1,19 @@
 """Reading and writing of the system templates in a database, as the merge decided.
 
-Table names carry no schema: the search_path of the connection says where they are. JSON goes in and out as
-text, so that codecs which a caller may have set on the connection change nothing.
+JSON goes in and out as text, so that codecs which a caller may have set on the connection change nothing.
 
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
 
-from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
 import asyncpg
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import answer_limit
+from controller.database.schema import LocatedSchema
 from controller.database.transaction import transaction
 from controller.errors import TemplateError
 from controller.templates.content import canonical_json, parse_json
@@ -27,6 +27,7 @@ from controller.templates.merge import (
 )
 from controller.templates.shipped import ShippedTemplate, shipped_templates
 
+TABLE = "dashboard_template"
 TEMPLATES_BYTES = 4 * 1024 * 1024
 """Limit in bytes of the rows that are read; a template of ours has about 20 kB."""
 
@@ -35,12 +36,10 @@ TEMPLATES_BYTES = 4 * 1024 * 1024
 _READ = """
 SELECT id, name, description, category, doc::text AS doc, variables::text AS variables,
        version, is_system, seeded_sha256
-  FROM dashboard_template
+  FROM {table}
  WHERE id = ANY ($1::text[]) OR name = ANY ($2::text[])
  ORDER BY id
 """
-
-_HAS_TABLE = "SELECT to_regclass(quote_ident(current_schema()) || '.dashboard_template') IS NOT NULL"
 
 # The order by id is also the order of locking, so two replicas wait for each other and cannot deadlock.
 # READ COMMITTED: after a wait for another transaction, the row is read as that transaction left it.
@@ -48,7 +47,7 @@ _READ_AND_LOCK = _READ + " FOR UPDATE"
 
 # Another replica, or a user, may have inserted the id or the name since the rows were read: that row is kept.
 _INSERT = """
-INSERT INTO dashboard_template
+INSERT INTO {table}
        (id, name, description, category, doc, variables, version, seeded_sha256, created_by, is_system)
 VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, 'dashdb', true)
     ON CONFLICT DO NOTHING
@@ -56,7 +55,7 @@ VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, 'dashdb', true
 
 # created_at, created_by and usage_count are kept. The row is locked, and the decision was made under that lock.
 _UPGRADE = """
-UPDATE dashboard_template
+UPDATE {table}
    SET name = $2, description = $3, category = $4, doc = $5::text::jsonb, variables = $6::text::jsonb,
        version = $7, seeded_sha256 = $8
  WHERE id = $1 AND is_system
@@ -75,47 +74,35 @@ class TemplateResult:
     message: str
 
 
-@asynccontextmanager
-async def in_schema(
-    connection: asyncpg.Connection, schema: str | None, *, read_only: bool = False
-) -> AsyncIterator[None]:
-    """Look names up in `schema` for the time of a `with`, in a transaction; None leaves the search_path as it is."""
-    if schema is None:
-        yield
-        return
-    # Local to the transaction: behind PgBouncer, a longer setting would apply to another client.
-    async with transaction(connection, read_only=read_only):
-        await connection.execute("SELECT set_config('search_path', quote_ident($1), true)", schema)
-        yield
-
-
-async def require_table(connection: asyncpg.Connection, schema: str | None) -> None:
-    """Raise TemplateError if there is no table for templates; `schema` is only named in the message.
+def table_in(schema: LocatedSchema) -> str:
+    """Return the qualified name of the table for templates.
 
     Raises:
-        TemplateError: TemplateTableMissing.
+        TemplateError: TemplateTableMissing; there is none before the first migration.
     """
-    if not await has_table(connection):
-        where = "" if schema is None else f' in schema "{schema}"'
+    if TABLE not in schema.tables:
         raise TemplateError(
-            f"There is no table dashboard_template{where}. Make it with: dashdb migrate up",
+            f'There is no table {TABLE} in schema "{schema.name}". Make it with: dashdb migrate up',
             reason="TemplateTableMissing",
         )
-
-
-async def has_table(connection: asyncpg.Connection) -> bool:
-    """Return True if there is a table for templates; there is none before the first migration."""
-    return bool(await connection.fetchval(_HAS_TABLE))
+    return schema.qualified(TABLE)
 
 
 async def read_rows(
-    connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate] | None = None
+    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate] | None = None
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
-    """Return the rows that `merge.decide` needs for `shipped` (by default the templates of this release), unlocked."""
-    return await _fetch(connection, _READ, shipped_templates() if shipped is None else shipped)
+    """Return the rows that `merge.decide` needs for `shipped` (by default the templates of this release), unlocked.
+
+    Args:
+        table: qualified name of the table for templates, see `table_in`.
+    """
+    async with transaction(connection, read_only=True):
+        return await _fetch(connection, _READ, table, shipped_templates() if shipped is None else shipped)
 
 
-async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate]) -> tuple[TemplateResult, ...]:
+async def seed(
+    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate]
+) -> tuple[TemplateResult, ...]:
     """Insert and upgrade rows as `merge.decide` says; return one result for each of `shipped`, in its order.
 
     Safe while other replicas and users write: decisions are made over locked rows, in one transaction.
@@ -126,38 +113,39 @@ async def seed(connection: asyncpg.Connection, shipped: Sequence[ShippedTemplate
             nothing was written, and the next run reports it as a Conflict.
         asyncpg.PostgresError, OSError, TimeoutError: as from any statement; nothing was written.
     """
-    planned = decide(shipped, await read_rows(connection, shipped))
+    planned = decide(shipped, await read_rows(connection, table, shipped))
     if all(decision.action is TemplateAction.NONE for decision in planned):
         return _results([TemplateAction.NONE] * len(planned), planned)
     async with transaction(connection):
-        decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, shipped))
-        performed = await _perform_all(connection, shipped, decisions)
+        decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, table, shipped))
+        performed = await _perform_all(connection, table, shipped, decisions)
         # Read once more: where a row of another transaction kept ours out, the result describes that row.
-        after = decide(shipped, await read_rows(connection, shipped))
+        after = decide(shipped, await read_rows(connection, table, shipped))
     return _results(performed, after)
 
 
 async def _perform_all(
     connection: asyncpg.Connection,
+    table: str,
     shipped: Sequence[ShippedTemplate],
     decisions: Sequence[TemplateDecision],
 ) -> list[TemplateAction]:
     """Write in the order of ids, in which `_READ_AND_LOCK` locks, so that two replicas cannot deadlock."""
     performed = {
-        template.id: await _perform(connection, template, decision)
+        template.id: await _perform(connection, table, template, decision)
         for template, decision in sorted(zip(shipped, decisions, strict=True), key=lambda pair: pair[0].id)
     }
     return [performed[template.id] for template in shipped]
 
 
 async def _perform(
-    connection: asyncpg.Connection, template: ShippedTemplate, decision: TemplateDecision
+    connection: asyncpg.Connection, table: str, template: ShippedTemplate, decision: TemplateDecision
 ) -> TemplateAction:
     """Write one template, and return what was written: None if another transaction was first."""
     if decision.action is TemplateAction.NONE:
         return TemplateAction.NONE
     status = await connection.execute(
-        _INSERT if decision.action is TemplateAction.INSERT else _UPGRADE,
+        (_INSERT if decision.action is TemplateAction.INSERT else _UPGRADE).format(table=table),
         template.id,
         template.name,
         template.description,
@@ -171,13 +159,13 @@ async def _perform(
 
 
 async def _fetch(
-    connection: asyncpg.Connection, query: str, shipped: Sequence[ShippedTemplate]
+    connection: asyncpg.Connection, query: str, table: str, shipped: Sequence[ShippedTemplate]
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
+    ids, names = [template.id for template in shipped], [template.name for template in shipped]
     with answer_limit(connection, TEMPLATES_BYTES):
-        records = await connection.fetch(
-            query, [template.id for template in shipped], [template.name for template in shipped]
-        )
-    return tuple(_row(record) for record in records)
+        records = await connection.fetch(query.format(table=table), ids, names)
+    with as_expected("the templates"):
+        return tuple(_row(record) for record in records)
 
 
 @lru_cache(maxsize=32)

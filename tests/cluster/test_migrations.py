@@ -1,5 +1,6 @@
 """Migrations that fail, versions that are asked for, and plans that want approval."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
@@ -8,8 +9,13 @@ from pathlib import Path
 import asyncpg
 import pytest
 
-from controller.migrate.files.folder import packaged_folder
-from tests.database.engine import take_lock
+from controller.database.connection import connected
+from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.history.session import RunSettings
+from controller.migrate.run.runner import Runner
+from tests.database.engine import none_left, take_lock
+from tests.database.silence import Silence
+from tests.database.targets import target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
@@ -40,6 +46,16 @@ def operator(account: Path, team: Namespace, folder: Path, tmp_path: Path) -> It
 def tables(postgres: PostgresServer, database: Database) -> set[str]:
     listed = postgres.psql(database, args=("-At",), sql="SELECT tablename FROM pg_tables WHERE schemaname = 'public'")
     return set(listed.split())
+
+
+def migrate_by_hand(database: Database, folder: Path) -> None:
+    """Apply all migrations of FOLDER, as a person does from the command line."""
+
+    async def migrate() -> None:
+        async with connected(target_to(database)) as connection:
+            await Runner(connection, RunSettings(), Silence(), none_left).run(read_folder(folder), None)
+
+    asyncio.run(migrate())
 
 
 def test_a_migration_that_fails_is_named_leaves_nothing_and_heals_once_it_is_mended(
@@ -148,7 +164,14 @@ def test_an_approved_way_back_is_gone_after_it_was_said_what_it_takes_with_it(
     apply(schema={"policy": "Manual", "targetVersion": 1, "approvedPlan": plan["hash"]})
     team.wait_for("perses", "Ready", "True")
     assert "extra" not in tables(postgres, database)
-    assert team.get("perses")["status"]["schema"] == {"current": 1, "target": 1, "pending": 0, "dirty": False}
+    used = {"usedApproval": plan["hash"]}
+    assert team.get("perses")["status"]["schema"] == {"current": 1, "target": 1, "pending": 0, "dirty": False, **used}
+
+    # Somebody migrates up by hand: what was approved before is not done a second time.
+    migrate_by_hand(database, folder)
+    team.wait_for("perses", "SchemaCurrent", "False", reason="ApprovalOutdated")
+    assert "extra" in tables(postgres, database)
+    assert team.get("perses")["status"]["schema"]["plan"]["hash"] != plan["hash"]
 
 
 def test_a_file_without_a_transaction_that_stopped_half_way_goes_on_once_it_is_mended(

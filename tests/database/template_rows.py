@@ -12,6 +12,7 @@ from controller.templates.shipped import ShippedTemplate, shipped_templates
 
 SHIPPED = shipped_templates()
 NOTEBOOK = "template-notebook"
+TABLE = "public.dashboard_template"
 
 
 def next_release() -> tuple[ShippedTemplate, ...]:

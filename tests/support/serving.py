@@ -133,7 +133,7 @@ class OperatorProcess(ServingProcess):
         options: Sequence[str] = (),
     ) -> None:
         """NAMESPACE None watches all of them; ENVIRONMENT is added to ours, OPTIONS to the command."""
-        arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level]
+        arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level, "--shortest-interval", "1s"]
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
         arguments += options

@@ -1,21 +1,5 @@
-"""A server and a fresh database, as in `tests.database`."""
+"""Servers and databases as the other tests have them."""
 
-from collections.abc import Iterator
+from tests.database.conftest import connection, database, migrated_connection, postgres, target
 
-import pytest
-
-from tests.support.database import Database
-from tests.support.postgres import PostgresServer
-
-
-@pytest.fixture(scope="session")
-def postgres() -> Iterator[PostgresServer]:
-    with PostgresServer(18) as server:
-        yield server
-
-
-@pytest.fixture
-def database(postgres: PostgresServer) -> Iterator[Database]:
-    created = postgres.create_database()
-    yield created
-    postgres.drop_database(created)
+__all__ = ["connection", "database", "migrated_connection", "postgres", "target"]

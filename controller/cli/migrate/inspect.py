@@ -10,7 +10,7 @@ from controller.database.connection import Connection
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.lint import lint
 from controller.migrate.files.migration import Migrations
-from controller.migrate.history.read import read_history
+from controller.migrate.history.read import locate_history, read_history, read_history_at
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
@@ -70,9 +70,10 @@ def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> N
     """
 
     async def work(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
-        history = await read_history(connection, invocation.schema)
-        whole = make_plan(migrations, history, target, out_of_order=out_of_order)
-        return whole, await count_rows(connection, expected_losses(whole.steps), invocation.schema)
+        location = await locate_history(connection, invocation.schema)
+        history = await read_history_at(connection, location)
+        whole = make_plan(migrations, history, target, out_of_order=out_of_order, database=location.identity)
+        return whole, await count_rows(connection, expected_losses(whole.steps), location)
 
     whole, losses = invocation.run(work)
     print_plan(whole, losses, lint(step.script for step in whole.steps), as_json=invocation.as_json)

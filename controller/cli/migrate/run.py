@@ -17,7 +17,7 @@ from controller.database.connection import Connection
 from controller.errors import ConfigurationError
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.migration import Migrations
-from controller.migrate.history.read import read_history
+from controller.migrate.history.read import locate_history, read_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
@@ -147,9 +147,11 @@ def _migrate_after_asking(
 
     async def inspect(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
         target = await choose(connection, migrations)
-        whole = make_plan(migrations, await read_history(connection, settings.schema), target)
+        location = await locate_history(connection, settings.schema)
+        history = await read_history_at(connection, location)
+        whole = make_plan(migrations, history, target, database=location.identity)
         losses = () if yes else expected_losses(whole.steps)  # shown only with the question, since counting takes time
-        return whole, await count_rows(connection, losses, settings.schema)
+        return whole, await count_rows(connection, losses, location)
 
     agreed, losses = invocation.run(inspect)
     if agreed.reverts and not yes and not _confirmed(agreed, losses):

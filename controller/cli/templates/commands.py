@@ -9,9 +9,10 @@ import click
 from controller.cli.invocation import OnDatabase, database_command_options
 from controller.cli.templates.output import print_changes, print_results, print_states
 from controller.database.connection import Connection
+from controller.database.schema import locate_schema
 from controller.templates.changes import Change, changes
 from controller.templates.merge import TemplateDecision, TemplateState, decide
-from controller.templates.seeding import TemplateResult, in_schema, read_rows, require_table
+from controller.templates.seeding import TemplateResult, read_rows, table_in
 from controller.templates.seeding import seed as write
 from controller.templates.shipped import shipped_templates
 
@@ -48,8 +49,8 @@ def list_(invocation: OnDatabase) -> None:
       dashdb templates list
     """
 
-    async def work(connection: Connection) -> tuple[TemplateDecision, ...]:
-        return decide(shipped_templates(), await read_rows(connection))
+    async def work(connection: Connection, table: str) -> tuple[TemplateDecision, ...]:
+        return decide(shipped_templates(), await read_rows(connection, table))
 
     print_states(_run(invocation, work), as_json=invocation.as_json)
 
@@ -65,8 +66,8 @@ def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
       dashdb templates diff --exit-code
     """
 
-    async def work(connection: Connection) -> tuple[Change, ...]:
-        return changes(shipped_templates(), await read_rows(connection))
+    async def work(connection: Connection, table: str) -> tuple[Change, ...]:
+        return changes(shipped_templates(), await read_rows(connection, table))
 
     found = _run(invocation, work)
     print_changes(found, as_json=invocation.as_json)
@@ -86,8 +87,8 @@ def seed(invocation: OnDatabase) -> None:
       dashdb templates seed
     """
 
-    async def work(connection: Connection) -> tuple[TemplateResult, ...]:
-        return await write(connection, shipped_templates())
+    async def work(connection: Connection, table: str) -> tuple[TemplateResult, ...]:
+        return await write(connection, table, shipped_templates())
 
     done = _run(invocation, work)
     print_results(done, as_json=invocation.as_json)
@@ -95,7 +96,7 @@ def seed(invocation: OnDatabase) -> None:
         sys.exit(NOT_WRITTEN_EXIT_CODE)
 
 
-def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any, T]]) -> T:
+def _run(invocation: OnDatabase, work: Callable[[Connection, str], Coroutine[Any, Any, T]]) -> T:
     """Run `work` in the schema of the options, and return its result.
 
     Raises:
@@ -103,8 +104,7 @@ def _run(invocation: OnDatabase, work: Callable[[Connection], Coroutine[Any, Any
     """
 
     async def in_its_schema(connection: Connection) -> T:
-        async with in_schema(connection, invocation.schema):
-            await require_table(connection, invocation.schema)
-            return await work(connection)
+        schema = await locate_schema(connection, invocation.schema)
+        return await work(connection, table_in(schema))
 
     return invocation.run_on_database(in_its_schema)

@@ -14,7 +14,7 @@ Other kinds (collations, operators, statistics, text search, default privileges)
 
 import hashlib
 
-from controller.migrate.sql.quoting import identifier, literal
+from controller.database.quoting import identifier, literal
 
 # Settings that decide how PostgreSQL writes names and constants in definitions. SET LOCAL, before the query.
 SETTINGS = """

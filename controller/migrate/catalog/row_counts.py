@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from controller.database.connection import Connection
 from controller.database.failures import DRIVER_ERRORS, ends_connection
 from controller.database.transaction import transaction
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.data_loss import DataLoss, PossibleLoss
-from controller.migrate.sql.quoting import identifier
 from controller.migrate.sql.removed_data import RemovedData
 
 MOST_COUNTED = 10_000
@@ -21,7 +21,10 @@ _ANSWER_TIME = 0.1
 """Seconds by which the server gives up before we do, so that its answer still arrives and the connection is kept."""
 
 # Views and foreign tables are left out: counting them would run code of users, or ask other servers.
-_HOLDS_ROWS = "SELECT relkind IN ('r', 'p') FROM pg_catalog.pg_class WHERE oid = pg_catalog.to_regclass($1)"
+_HOLDS_ROWS = """
+SELECT c.relkind OPERATOR(pg_catalog.=) ANY (ARRAY['r', 'p']::pg_catalog."char"[]) FROM pg_catalog.pg_class AS c
+ WHERE c.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($1::pg_catalog.text)::pg_catalog.oid
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,36 +71,37 @@ CountedLoss = TableLoss | PossibleLoss
 
 
 async def count_rows(
-    connection: Connection, losses: Iterable[DataLoss], schema: str | None = None, *, seconds: float = TIME_LIMIT
+    connection: Connection, losses: Iterable[DataLoss], location: HistoryLocation, *, seconds: float = TIME_LIMIT
 ) -> tuple[CountedLoss, ...]:
     """Return the losses in their order, with row counts for tables; read only, within `seconds`.
 
     Rows that cannot be counted, for whatever reason, are reported as not counted.
 
     Args:
-        schema: schema in which the files' names are resolved; None for the search_path of the user.
+        location: says in which schemas the files' names are looked up.
         seconds: time limit of all counts together.
 
     Raises:
         OSError, asyncpg.PostgresError, asyncpg.InterfaceError: the connection broke.
     """
     deadline = asyncio.get_running_loop().time() + seconds
-    return tuple(
-        [
-            TableLoss(loss, await _rows(connection, loss, schema, deadline)) if isinstance(loss, RemovedData) else loss
-            for loss in losses
-        ]
-    )
+
+    async def counted(loss: DataLoss) -> CountedLoss:
+        if not isinstance(loss, RemovedData):
+            return loss
+        return TableLoss(loss, await _rows(connection, loss, location.search_path, deadline))
+
+    return tuple([await counted(loss) for loss in losses])
 
 
-async def _rows(connection: Connection, loss: RemovedData, schema: str | None, deadline: float) -> int | None:
+async def _rows(connection: Connection, loss: RemovedData, search_path: str, deadline: float) -> int | None:
     """Return the number of rows that hold the data; None if they cannot be counted."""
     remaining = deadline - asyncio.get_running_loop().time() - _ANSWER_TIME
     if remaining <= 0:
         return None
     try:
         async with asyncio.timeout_at(deadline), transaction(connection, read_only=True):
-            await connection.execute(_limits(remaining, schema))
+            await connection.execute(_limits(remaining, search_path))
             if not await connection.fetchval(_HOLDS_ROWS, loss.table.sql):
                 return None
             rows: int = await connection.fetchval(_count(loss))
@@ -112,18 +116,19 @@ def _count(loss: RemovedData) -> str:
     only = "ONLY " if loss.only else ""
     # IS NOT NULL is false for a composite value of which one field is NULL.
     where = f" WHERE {loss.column.sql} IS DISTINCT FROM NULL" if loss.column else ""
-    return f"SELECT count(*) FROM (SELECT FROM {only}{loss.table.sql}{where} LIMIT {MOST_COUNTED + 1}) AS held"
+    return (
+        f"SELECT pg_catalog.count(*) FROM (SELECT FROM {only}{loss.table.sql}{where} LIMIT {MOST_COUNTED + 1}) AS held"
+    )
 
 
-def _limits(remaining: float, schema: str | None) -> str:
+def _limits(remaining: float, search_path: str) -> str:
     """Return SQL that sets limits for the transaction; row security makes a query fail instead of filtering rows."""
     settings = {
         "statement_timeout": str(_milliseconds(remaining)),
         "lock_timeout": str(_milliseconds(min(_LOCK_TIMEOUT, remaining))),
         "row_security": "off",
+        "search_path": search_path,
     }
-    if schema is not None:
-        settings["search_path"] = identifier(schema)
     return "".join(f"SET LOCAL {name} = {value};" for name, value in settings.items())
 
 

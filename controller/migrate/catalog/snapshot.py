@@ -6,14 +6,16 @@ changes in the transaction that changes the schema, and does not show in `SELECT
 
 import json
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
+from controller.database.quoting import literal
+from controller.database.transaction import transaction
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version
-from controller.migrate.sql.quoting import literal
 
 CATALOG_BYTES = 8 * 1024 * 1024
 """Limit of a catalog in bytes, about that of 5,000 tables."""
@@ -34,7 +36,7 @@ END $dashdb_record$;
 """
 _RECORDED = """
 SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('server_version_num')::int / 10000 AS major
-  FROM pg_constraint WHERE conrelid = to_regclass($1) AND conname = 'schema_version_pkey'
+  FROM pg_constraint WHERE conrelid = to_regclass($1::text) AND conname = 'schema_version_pkey'
 """
 
 
@@ -54,11 +56,12 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
         DatabaseUnavailable: the schema does not exist.
     """
     version = current_version(await read_history(connection, schema))
-    async with connection.transaction(readonly=True):
+    async with transaction(connection, read_only=True):
         await connection.execute(SETTINGS)
         with answer_limit(connection, CATALOG_BYTES):
             rows = await connection.fetch(catalog_query(schema))
-    return Catalog(version, dict(map(tuple, rows)))
+    with as_expected("the catalog"):
+        return Catalog(version, dict(map(tuple, rows)))
 
 
 async def read_recorded(connection: Connection, schema: str) -> Catalog:
@@ -68,8 +71,9 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         DashdbError: no catalog was recorded (CatalogNotRecorded), or one by another release of this program or of
             PostgreSQL, which write definitions differently (CatalogNotComparable).
     """
-    with answer_limit(connection, CATALOG_BYTES):
-        row = await connection.fetchrow(_RECORDED, table_in(schema))
+    async with transaction(connection, read_only=True):
+        with answer_limit(connection, CATALOG_BYTES):
+            row = await connection.fetchrow(_RECORDED, table_in(schema))
     if row is None or row["recorded"] is None:
         raise DashdbError(
             "No catalog was recorded in this schema: nothing was migrated here, or by a role that does not own the "

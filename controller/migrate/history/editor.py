@@ -131,7 +131,7 @@ async def lock_out_golang_migrate(
         MigrationLocked: a runner of golang-migrate held them for longer than the settings allow.
     """
     async with open_connection() as connection:
-        ids = lock_ids(await connection.fetchval("SELECT current_database()"), location.schema)
+        ids = lock_ids(await connection.fetchval("SELECT pg_catalog.current_database()"), location.schema)
 
         async def attempt(_: int) -> None:
             await connection.execute(BEGIN + limits(connection, settings))

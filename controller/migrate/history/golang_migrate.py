@@ -10,9 +10,10 @@ import zlib
 import asyncpg
 
 from controller.database.connection import Connection
+from controller.database.quoting import identifier
+from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
-from controller.migrate.sql.quoting import identifier
 
 _SALT = 1486364155
 _ROW = "SELECT version, dirty, clock_timestamp() AS now FROM {table} LIMIT 2"
@@ -30,7 +31,8 @@ async def history_of(connection: Connection, schema: str) -> History:
         HistoryMismatch: the table of that name is not golang-migrate's.
     """
     try:
-        rows = await connection.fetch(_ROW.format(table=f"{identifier(schema)}.schema_migrations"))
+        async with transaction(connection, read_only=True):
+            rows = await connection.fetch(_ROW.format(table=f"{identifier(schema)}.schema_migrations"))
     except asyncpg.UndefinedColumnError:
         return ()  # a table of the user with that name
     if len(rows) > 1:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from controller.migrate.sql.quoting import identifier
+from controller.database.quoting import identifier
 
 
 @dataclass(frozen=True, slots=True)
@@ -13,15 +13,31 @@ class HistoryLocation:
         schema: name of the schema.
         has_history: True if it has the engine's table.
         has_golang_migrate: True if it has golang-migrate's table.
+        database: identity of the database, see `server_facts.ServerFacts.identity`.
+        path: schemas in which the statements of files look names up; the first is `schema`.
+        foreign_relations: tables and views of other roles in them, each with its owner.
     """
 
     schema: str
     has_history: bool
     has_golang_migrate: bool
+    database: str = ""
+    path: tuple[str, ...] = ()
+    foreign_relations: tuple[tuple[str, str], ...] = ()
+
+    @property
+    def search_path(self) -> str:
+        """Value of the setting search_path for the statements of files."""
+        return ", ".join(map(identifier, self.path or (self.schema,)))
 
     @property
     def table(self) -> str:
         return table_in(self.schema)
+
+    @property
+    def identity(self) -> str:
+        """Identity of the database, and the schema in it."""
+        return f"{self.database}/{self.schema}"
 
     @property
     def keeps_history(self) -> bool:

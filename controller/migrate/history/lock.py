@@ -9,9 +9,10 @@ one, and PostgreSQL cannot detect that deadlock (golang-migrate #960).
 import hashlib
 
 from controller.database.connection import Connection
+from controller.database.quoting import literal
+from controller.database.transaction import transaction
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, Step
-from controller.migrate.sql.quoting import literal
 
 LOCKED, MOVED = "ZD001", "ZD002"
 """SQLSTATEs that a guard raises: another runner has the lock; the database is not at the expected version. Classes from
@@ -77,7 +78,8 @@ def lock_only(location: HistoryLocation) -> str:
 
 async def describe_holder(connection: Connection, location: HistoryLocation) -> str:
     """Return text that says who holds the lock and since when; it stays the same while they hold it."""
-    row = await connection.fetchrow(_HOLDER, lock_key(location))
+    async with transaction(connection, read_only=True):
+        row = await connection.fetchrow(_HOLDER, lock_key(location))
     if row is None:
         return "another runner"
     return f"{row['program']} from {row['address']} (backend {row['pid']}, since {row['since']})"

@@ -2,19 +2,15 @@
 
 import asyncpg
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
-from controller.errors import DatabaseUnavailable, HistoryMismatch, Recovery
+from controller.database.schema import LocatedSchema, locate_schema
+from controller.database.transaction import transaction
+from controller.errors import HistoryMismatch
 from controller.migrate.history.golang_migrate import history_of
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
-from controller.migrate.sql.quoting import identifier
 
-_LOCATE = """
-SELECT schema, to_regclass(quote_ident(schema) || '.schema_version') IS NOT NULL AS has_history,
-       to_regclass(quote_ident(schema) || '.schema_migrations') IS NOT NULL AS has_golang_migrate
-  FROM (SELECT CASE WHEN $1::text IS NULL THEN current_schema()
-                    ELSE (SELECT nspname FROM pg_namespace WHERE nspname = $1) END AS schema) AS s
-"""
 # In the order of HistoryRow's fields.
 _READ = """
 SELECT version, description, sha256, applied_at, applied_by, host, engine_version, duration_ms, retries,
@@ -31,28 +27,23 @@ _ORIGINS = {origin.value: origin for origin in Origin}
 
 
 async def locate_history(connection: Connection, schema: str | None) -> HistoryLocation:
-    """Return the location of the history, whether it exists yet or not.
+    """Return the location of the history, whether it exists yet or not; raises as `locate_schema` does.
 
     Args:
         schema: name of the schema; None for the first of the search_path.
-
-    Raises:
-        DatabaseUnavailable: the schema does not exist.
     """
-    row = await connection.fetchrow(_LOCATE, schema)
-    if row["schema"] is not None:
-        return HistoryLocation(**dict(row))
-    if schema is not None:
-        raise DatabaseUnavailable(
-            f'There is no schema "{schema}" in this database. CREATE SCHEMA {identifier(schema)}, or correct the name.',
-            reason="SchemaMissing",
-            recovery=Recovery.WAITING,
-        )
-    raise DatabaseUnavailable(
-        "No schema to create tables in: the search_path of this user names none that exists and is open to it. "
-        "CREATE SCHEMA, or GRANT USAGE, CREATE ON SCHEMA.",
-        reason="SchemaMissing",
-        recovery=Recovery.WAITING,
+    return history_location(await locate_schema(connection, schema))
+
+
+def history_location(schema: LocatedSchema) -> HistoryLocation:
+    """Return the location of the history in a known schema."""
+    return HistoryLocation(
+        schema.name,
+        has_history="schema_version" in schema.tables,
+        has_golang_migrate="schema_migrations" in schema.tables,
+        database=schema.database,
+        path=schema.path,
+        foreign_relations=schema.foreign_relations,
     )
 
 
@@ -63,7 +54,7 @@ async def read_history(connection: Connection, schema: str | None = None) -> His
 
     Raises:
         HistoryMismatch: the schema has a table of that name that another program made.
-        DatabaseUnavailable: the schema does not exist.
+        DatabaseUnavailable, ForeignObject: see `locate_schema`.
     """
     return await read_history_at(connection, await locate_history(connection, schema))
 
@@ -73,8 +64,9 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     if not location.has_history:
         return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:
-        with answer_limit(connection, HISTORY_BYTES):
-            rows = await connection.fetch(_READ.format(table=location.table))
+        async with transaction(connection, read_only=True):
+            with answer_limit(connection, HISTORY_BYTES):
+                rows = await connection.fetch(_READ.format(table=location.table))
     except asyncpg.UndefinedTableError:
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
@@ -83,4 +75,5 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
             "own for the dashboards, or rename that table.",
             reason="HistoryTableForeign",
         ) from None
-    return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)
+    with as_expected("the history"):
+        return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import asyncpg
 
 from controller.database.connection import Connection
-from controller.migrate.sql.quoting import identifier
+from controller.database.transaction import OWN_NAMES
 
 NO_LIMIT = 24 * 3600.0
 """Seconds that stand for no limit: migrations may take any time, and asyncpg has no value for none."""
@@ -15,10 +15,14 @@ ROLLBACK_TIMEOUT = 5.0
 NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 # A role may have another default, but the commit of another runner has to be visible once its lock is released.
-BEGIN = "BEGIN ISOLATION LEVEL READ COMMITTED;\n"
+BEGIN_FOR_FILE = "BEGIN ISOLATION LEVEL READ COMMITTED;\n"
+BEGIN = BEGIN_FOR_FILE + OWN_NAMES
 # A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
 # next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role.
-RESET = "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; SELECT pg_advisory_unlock_all();\n"
+RESET = (
+    "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; "
+    "SELECT pg_catalog.pg_advisory_unlock_all();\n"
+)
 
 _TRANSACTION_TIMEOUT_SINCE = 17
 
@@ -48,7 +52,7 @@ class RunSettings:
 def limits(
     connection: Connection, settings: RunSettings, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL"
 ) -> str:
-    """Return SQL that sets time limits and the search_path; it is needed again after each RESET.
+    """Return SQL that sets time limits; it is needed again after each RESET.
 
     Args:
         lock_timeout_ms: milliseconds; None for the value of the settings.
@@ -63,6 +67,4 @@ def limits(
     }
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
         values["transaction_timeout"] = "0"
-    if settings.schema is not None:
-        values["search_path"] = identifier(settings.schema)
     return "".join(f"SET {scope} {name} = {value};\n" for name, value in values.items())

@@ -1,10 +1,10 @@
 """SQL that writes schema_version, for use in the transaction that it records. Pure."""
 
 from controller import __version__
+from controller.database.quoting import literal
 from controller.migrate.files.migration import Migration
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, Origin, Step
-from controller.migrate.sql.quoting import literal
 
 # Short columns first: `SELECT * FROM schema_version` is what people type.
 _CREATE = """

@@ -1,6 +1,7 @@
 """Planning: from the files and the history to the steps that would run. Pure."""
 
 from dataclasses import replace
+from datetime import datetime
 
 from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
 from controller.migrate.files.migration import Migration, Migrations
@@ -17,7 +18,12 @@ from controller.migrate.plan.model import (
 
 
 def make_plan(
-    migrations: Migrations, history: History, target: int | None = None, *, out_of_order: bool = False
+    migrations: Migrations,
+    history: History,
+    target: int | None = None,
+    *,
+    out_of_order: bool = False,
+    database: str = "",
 ) -> Plan:
     """Return the plan from the version in the history to `target`.
 
@@ -25,6 +31,7 @@ def make_plan(
         target: a version of the files, 0 for the empty database, or None for the newest. With None, a database ahead
             of the files is left as it is.
         out_of_order: apply files that sort before an applied one as well, instead of refusing them.
+        database: identity of the database, and the schema in it, which an approval of the plan covers.
 
     Raises:
         ConfigurationError: no file has the version `target`.
@@ -48,7 +55,15 @@ def make_plan(
             f"has version {current}."
         )
     steps = _resumed(_steps(migrations, applied, current, target), history)
-    return Plan(current, target, steps, adopts)
+    changed = {} if adopts else _changed_at(history)
+    steps = tuple(replace(step, changed_at=changed.get(step.migration.version)) for step in steps)
+    return Plan(current, target, steps, adopts, database)
+
+
+def _changed_at(history: History) -> dict[int, datetime]:
+    """Return when each version was applied or reverted last; going up, a run that stopped half-way does not count."""
+    half_up = {row.version for row in history if row.error is not None and row.direction is Direction.UP}
+    return {row.version: row.applied_at for row in history if row.version not in half_up}
 
 
 def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:

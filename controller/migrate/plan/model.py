@@ -70,11 +70,13 @@ class Step:
     Attributes:
         resume_at: number of its statements that an earlier run did before it stopped; None to begin at the start.
             Always None for a file that runs in one transaction.
+        changed_at: when its version was applied or reverted last; None if it never was.
     """
 
     migration: Migration
     direction: Direction
     resume_at: int | None = None
+    changed_at: datetime | None = None
 
     @property
     def script(self) -> Script:
@@ -91,24 +93,32 @@ class Plan:
 
     Attributes:
         adopts: True if what golang-migrate applied is to be recorded first.
+        database: identity of the database, and the schema in it.
     """
 
     current: int
     target: int
     steps: tuple[Step, ...]
     adopts: bool = False
+    database: str = ""
 
     @property
     def sha256(self) -> str:
         """`sha256:<hex>` of everything that decides what would run; a person approves it under policy Manual.
 
-        A run that stopped half-way continues under the same approval, as long as its files do not change.
+        It covers when the versions were applied or reverted last, so that the same steps have another hash once they
+        have run, whoever ran them. A run that stopped half-way continues under the same approval, as long as its files
+        do not change.
         """
         content = [
+            self.database,
             self.current,
             self.target,
             self.adopts,
-            [(s.migration.version, s.direction, s.script.sha256) for s in self.steps],
+            [
+                (s.migration.version, s.direction, s.script.sha256, s.changed_at and s.changed_at.isoformat())
+                for s in self.steps
+            ],
         ]
         return "sha256:" + hashlib.sha256(json.dumps(content).encode()).hexdigest()
 

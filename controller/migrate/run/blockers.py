@@ -8,6 +8,7 @@ import asyncpg
 
 from controller.database.connection import Connection, OpenConnection
 from controller.database.failures import DRIVER_ERRORS
+from controller.database.transaction import transaction
 from controller.errors import DashdbError
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import HOLDS_LOCK, lock_key
@@ -70,7 +71,8 @@ class BlockerMonitor:
                     await asyncio.sleep(self._interval)
 
     async def _query(self, connection: Connection) -> None:
-        rows = await connection.fetch(_BLOCKERS, self._key)
+        async with transaction(connection, read_only=True):
+            rows = await connection.fetch(_BLOCKERS, self._key)
         if rows:
             self.blocked_by = "; ".join(_describe(row) for row in rows)
             self._report(self.blocked_by)

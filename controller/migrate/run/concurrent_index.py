@@ -9,15 +9,18 @@ from controller.errors import MigrationFailed
 from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
-# An index is in the schema of its table. PostgreSQL itself parses the names: quotes, case, length, search_path.
+# An index is in the schema of its table. PostgreSQL itself parses the names: quotes, case, length, search_path. That is
+# the search_path of the file, so our own functions and operators are qualified.
 _FIND = """
-SELECT format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisready AS valid,
-       i.indrelid IS NOT DISTINCT FROM t.oid AS on_its_table
-  FROM pg_class AS t
-  JOIN pg_namespace AS n ON n.oid = t.relnamespace
-  JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relname = (parse_ident($1))[1]::name
-  LEFT JOIN pg_index AS i ON i.indexrelid = c.oid
- WHERE t.oid = to_regclass($2)
+SELECT pg_catalog.format('%I.%I', n.nspname, c.relname) AS name, i.indisvalid AND i.indisready AS valid,
+       coalesce(i.indrelid OPERATOR(pg_catalog.=) t.oid, false) AS on_its_table
+  FROM pg_catalog.pg_class AS t
+  JOIN pg_catalog.pg_namespace AS n ON n.oid OPERATOR(pg_catalog.=) t.relnamespace
+  JOIN pg_catalog.pg_class AS c
+    ON c.relnamespace OPERATOR(pg_catalog.=) n.oid
+   AND c.relname OPERATOR(pg_catalog.=) (pg_catalog.parse_ident($1::pg_catalog.text))[1]::pg_catalog.name
+  LEFT JOIN pg_catalog.pg_index AS i ON i.indexrelid OPERATOR(pg_catalog.=) c.oid
+ WHERE t.oid OPERATOR(pg_catalog.=) pg_catalog.to_regclass($2::pg_catalog.text)::pg_catalog.oid
 """
 
 

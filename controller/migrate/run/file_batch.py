@@ -32,7 +32,9 @@ LONGEST = 100_000
 _NOTE = "dashdb.done"
 """Setting of ours that counts the files that are done; a rollback restores it:
 https://www.postgresql.org/docs/current/runtime-config-custom.html."""
-_ASK = f"ROLLBACK; DO $$ BEGIN RAISE EXCEPTION USING DETAIL = coalesce(current_setting('{_NOTE}', true), ''); END $$"
+_ASK = f"""ROLLBACK; DO $$ BEGIN
+    RAISE EXCEPTION USING DETAIL = coalesce(pg_catalog.current_setting('{_NOTE}', true), '');
+END $$"""
 
 
 @dataclass(frozen=True)

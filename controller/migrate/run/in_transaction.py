@@ -6,7 +6,7 @@ from typing import NoReturn
 import asyncpg
 
 from controller.database.failures import ends_connection
-from controller.database.transaction import roll_back
+from controller.database.transaction import OWN_NAMES, roll_back
 from controller.errors import MigrationFailed
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
@@ -48,10 +48,14 @@ async def run_in_transaction(run: MigrationAttempt) -> bool:
 
 
 def opening(run: MigrationAttempt) -> str:
-    """Return SQL that begins the transaction of a file, and fails if the database is not as the plan expects."""
+    """Return SQL that begins the transaction of a file, and fails if the database is not as the plan expects.
+
+    What is sent after it looks names up in the schemas of the files.
+    """
     first = run.previous is None
     guarded = guard(run.location, run.step, run.expected) if first else guard_in_batch(run.location, run.expected)
-    return BEGIN + run.limits() + guarded + write.create_table(run.location)
+    path = f"SET LOCAL search_path = {run.location.search_path};\n"
+    return BEGIN + run.limits() + guarded + write.create_table(run.location) + path
 
 
 def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
@@ -61,7 +65,7 @@ def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
 
 def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
     """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
-    text = RESET + run.limits()  # a RESET also removes our limits
+    text = RESET + OWN_NAMES + run.limits()  # a RESET also removes our settings
     if run.leads_to == 0 and not run.location.keeps_history:
         return text + write.drop_table(run.location)
     text += write.write_step(

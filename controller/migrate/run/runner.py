@@ -1,11 +1,13 @@
 """Runner that brings a database to a version, file by file, and waits for locks."""
 
+import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
 from controller.database.connection import Connection, OpenConnection
+from controller.database.schema import foreign_relation
 from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.migration import Migrations
@@ -52,6 +54,7 @@ class Runner:
             MigrationLocked: another runner, or another session's lock on a table, did not end in time; or another
                 runner changed the version while this one was reverting.
             HistoryMismatch, SchemaAhead: see `make_plan`.
+            ForeignObject: see `locate_schema`; or a file names a table of another role.
         """
         async with AsyncExitStack() as stack:
             location, history = await self._read()
@@ -60,10 +63,11 @@ class Runner:
                     lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
                 )
                 location, history = await self._read()  # a run of golang-migrate that was under way looks dirty
-            plan = self._plan(migrations, history, target)
+            plan = self._plan(location, migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)
             _read_all(plan)
+            _refuse_foreign_relations(plan, location)
             if plan.adopts:
                 editor = HistoryEditor(self.connection, self.settings, self.progress.waiting, record_statements)
                 await editor.adopt(migrations, location, history)
@@ -78,7 +82,7 @@ class Runner:
         while plan.steps:
             done += await self._run_steps(location, plan)
             location, history = await self._read()
-            plan = self._plan(migrations, history, target)
+            plan = self._plan(location, migrations, history, target)
             if not _is_rest_of(first, plan):
                 break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
@@ -87,8 +91,10 @@ class Runner:
         location = await locate_history(self.connection, self.settings.schema)
         return location, await read_history_at(self.connection, location)
 
-    def _plan(self, migrations: Migrations, history: History, target: int | None) -> Plan:
-        return make_plan(migrations, history, target, out_of_order=self.settings.out_of_order)
+    def _plan(self, location: HistoryLocation, migrations: Migrations, history: History, target: int | None) -> Plan:
+        return make_plan(
+            migrations, history, target, out_of_order=self.settings.out_of_order, database=location.identity
+        )
 
     async def _run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
         """Run the steps of a plan; return those done, which are fewer if another runner changed the version."""
@@ -154,6 +160,15 @@ def _read_all(plan: Plan) -> None:
     """Split every file before any is run, so that an invalid one stops the whole plan."""
     for step in plan.steps:
         _ = step.migration.up.statements, step.migration.down.statements
+
+
+def _refuse_foreign_relations(plan: Plan, location: HistoryLocation) -> None:
+    """Raise ForeignObject for a file that may use a table of another role, whose triggers would run as our role."""
+    for name, owner in location.foreign_relations:
+        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
+        for step in plan.steps:
+            if word.search(step.script.text):
+                raise foreign_relation(name, owner, step.label)
 
 
 def _is_rest_of(first: Plan, plan: Plan) -> bool:

@@ -15,12 +15,12 @@ import asyncpg
 
 from controller.database.connection import Connection, behind_pooler
 from controller.database.failures import DRIVER_ERRORS, ends_connection
-from controller.database.transaction import roll_back
+from controller.database.transaction import OWN_NAMES, roll_back
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.history.session import BEGIN, BEGIN_FOR_FILE, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.plan.make_plan import describe_dirty
 from controller.migrate.plan.model import Step
 from controller.migrate.run import concurrent_index as index
@@ -34,8 +34,8 @@ PATIENT_LOCK_TIMEOUT_MS = 3_600_000
 """Milliseconds that a concurrent statement may wait for older transactions to end. It is long, since it blocks nobody
 while it waits, and its work is lost if it gives up."""
 _INTERRUPTED = ": interrupted"
-# A file may have used SET ROLE for its statements; the journal is written with our own role.
-_AS_SESSION_ROLE = "SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n"
+# A file may have used SET ROLE for its statements; the journal is written with our own role and names.
+_AS_OURSELVES = f"SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n{OWN_NAMES}"
 
 
 async def run_without_transaction(run: MigrationAttempt) -> bool:
@@ -59,8 +59,9 @@ async def run_without_transaction(run: MigrationAttempt) -> bool:
 async def _begin(run: MigrationAttempt) -> bool:
     """Take the lock for the session; return False if the version is not the expected one."""
     try:
-        await run.connection.execute(session_guard(run.location, run.step, run.expected))
+        await run.connection.execute(f"{BEGIN}{session_guard(run.location, run.step, run.expected)}COMMIT;")
     except asyncpg.PostgresError as error:
+        await roll_back(run.connection, seconds=ROLLBACK_TIMEOUT)
         if error.sqlstate == LOCKED:
             raise LockedByRunner(await describe_holder(run.connection, run.location)) from None
         if error.sqlstate == MOVED or isinstance(error, asyncpg.UndefinedTableError):
@@ -133,17 +134,18 @@ class _Journal:
     async def _begin(self) -> None:
         run = self.file
         if run.step.resume_at is not None:
-            query = f"SELECT error FROM {run.location.table} WHERE version = $1"
-            error = await self.connection.fetchval(query, run.step.migration.version)
+            query = f"SELECT error FROM {run.location.table} WHERE version = {run.step.migration.version}"
+            error = await self.connection.fetchval(query)
             self.interrupted = str(error).endswith(_INTERRUPTED)
         host, retries = run.settings.host, run.retries
         begin = write.begin_journal(run.location, run.step, **self._entry(), host=host, retries=retries)
         await self._write(write.create_table(run.location) + begin)
+        await self.connection.execute(f"SET SESSION search_path = {run.location.search_path}")
 
     async def _write(self, text: str) -> None:
         """Execute SQL that changes the history in a transaction of its own."""
         try:
-            await self.connection.execute(f"{BEGIN}{_AS_SESSION_ROLE}{text}COMMIT;")
+            await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
         except NO_LOCK:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByTable(HISTORY_LOCK) from None
@@ -160,13 +162,13 @@ class _Journal:
         before, self.done = self.done, self.done + 1
         self.digest.update(statement.normalised)
         entry = write.advance_journal(self.file.location, self.file.step, **self._entry())
-        opening = "" if alone else BEGIN + self.file.limits()
+        opening = "" if alone else BEGIN_FOR_FILE + self.file.limits()
         try:
             if alone:
                 await self._run_alone(statement, may_be_done=self.interrupted and before == self.file.step.resume_at)
                 await self._write(self.file.limits(lock_timeout_ms=PATIENT_LOCK_TIMEOUT_MS) + entry)
             else:
-                text = f"{opening}{statement.text}\n;\n{_AS_SESSION_ROLE}{entry}COMMIT;"
+                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{entry}COMMIT;"
                 await self.connection.execute(text, timeout=NO_LIMIT)
         except asyncio.CancelledError:
             self.done = before

@@ -5,8 +5,8 @@ https://github.com/postgres/postgres/blob/REL_18_STABLE/src/backend/parser/gram.
 
 from collections.abc import Iterator
 
+from controller.database.quoting import identifier
 from controller.migrate.sql.names import QualifiedName, Relation
-from controller.migrate.sql.quoting import identifier
 from controller.migrate.sql.token_stream import Kind, Token, group_at, token_at
 
 

@@ -9,9 +9,9 @@ import asyncpg
 import tenacity
 
 from controller.database.connection import Connection, behind_pooler, connected
+from controller.database.quoting import identifier
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError, DatabaseUnavailable
-from controller.migrate.sql.quoting import identifier
 
 PREFIX = "dashdb_verify_"
 _DROP_TRIES, _DROP_PAUSE = 5, 1.0
@@ -35,7 +35,7 @@ async def scratch_database(target: Target, *, schema: str | None = None) -> Asyn
     name = f"{PREFIX}{secrets.token_hex(6)}"
     async with connected(target) as connection:
         await _refuse_pooler(connection, target)
-        schema = schema or await connection.fetchval("SELECT current_schema()") or "public"
+        schema = schema or await connection.fetchval("SELECT pg_catalog.current_schema()") or "public"
         try:
             await _create(connection, target, name)
             scratch = replace(target, database=name)

@@ -1,12 +1,15 @@
 """Messages about failed connections to real servers; none of them contains the password."""
 
 import asyncio
+import re
 import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager, suppress
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
+import asyncpg
 import pytest
 
 from controller.database.connection import connect, connected
@@ -195,7 +198,10 @@ async def test_very_long_limits_are_taken(target: Target) -> None:
 async def test_the_environment_of_other_programs_is_not_read(
     target: Target, monkeypatch: pytest.MonkeyPatch, pooler: Pooler
 ) -> None:
-    for name in ("PGHOST", "PGUSER", "PGPASSWORD", "PGDATABASE", "PGSSLMODE", "PGSSLROOTCERT", "PGPORT"):
+    source = Path(asyncpg.connect_utils.__file__).read_text()
+    names = set(re.findall(r"""(?:environ\.get|getenv)\(\s*["'](PG\w+)""", source))
+    assert names >= {"PGHOST", "PGTARGETSESSIONATTRS", "PGSSLNEGOTIATION"}
+    for name in names:
         monkeypatch.setenv(name, "12345")
     async with connected(replace(target, pooler=pooler)) as connection:
         assert await connection.fetchval("SELECT current_user") == target.user

@@ -28,11 +28,11 @@ async def pool(target: Target) -> AsyncIterator[Pool]:
 
 async def amounts(pool: Pool) -> list[int]:
     async with pool.connection() as connection:
-        return [row["amount"] for row in await connection.fetch("SELECT amount FROM account ORDER BY id")]
+        return [row["amount"] for row in await connection.fetch("SELECT amount FROM public.account ORDER BY id")]
 
 
 async def take(connection: Connection, number: int = 1) -> int:
-    await connection.execute("UPDATE account SET amount = amount - 10 WHERE id = $1", number)
+    await connection.execute("UPDATE public.account SET amount = amount - 10 WHERE id = $1", number)
     return number
 
 
@@ -94,7 +94,7 @@ def transfer(pool: Pool, *, tries: int) -> tuple[Callable[[], Awaitable[int]], l
     async def work(connection: Connection) -> int:
         number = len(begun) % 2 + 1
         begun.append(number)
-        await connection.fetchval("SELECT sum(amount) FROM account")
+        await connection.fetchval("SELECT sum(amount) FROM public.account")
         if len(begun) <= 2:
             await both_have_read.wait()
         return await take(connection, number)
@@ -150,3 +150,16 @@ async def test_on_a_server_that_hangs_it_ends_and_nothing_of_it_stays() -> None:
             finally:
                 server.thaw()
             assert await amounts(pool) == [100]
+
+
+async def test_names_in_our_own_sql_mean_what_postgresql_ships_whatever_others_made(pool: Pool) -> None:
+    """An exact match in another schema would win over PostgreSQL's own function, which takes a text."""
+
+    async def asked(connection: Connection) -> str:
+        found: str = await connection.fetchval("SELECT upper('it'::varchar)")
+        return found
+
+    async with pool.connection() as connection:
+        await connection.execute("CREATE FUNCTION upper(varchar) RETURNS text LANGUAGE sql RETURN 'planted'")
+        assert await asked(connection) == "planted"
+    assert await transact(pool.connection, asked) == "IT"

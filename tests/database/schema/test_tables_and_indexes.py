@@ -30,7 +30,7 @@ async def test_psql_lists_exactly_the_six_tables(
 async def test_the_users_everyday_statements_run_as_written(
     postgres: PostgresServer, database: Database, migrated_connection: Connection
 ) -> None:
-    await seed(migrated_connection, shipped_templates())
+    await seed(migrated_connection, "public.dashboard_template", shipped_templates())
     printed = postgres.psql(database, file=QUICK_START)
     assert [int(count) for count in re.findall(r"^\((\d+) rows?\)$", printed, re.MULTILINE)] == [
         4,  # system templates

@@ -11,6 +11,7 @@ from controller.templates.seeding import read_rows, seed
 from tests.database.template_rows import (
     NOTEBOOK,
     SHIPPED,
+    TABLE,
     all_rows,
     delete_by_force,
     next_release,
@@ -29,7 +30,7 @@ async def insert_custom(connection: asyncpg.Connection, template_id: str, name: 
 
 
 async def test_an_empty_table_gets_the_four_templates(migrated_connection: asyncpg.Connection) -> None:
-    results = await seed(migrated_connection, SHIPPED)
+    results = await seed(migrated_connection, TABLE, SHIPPED)
     assert performed(results) == {TemplateAction.INSERT}
     assert set(states(results).values()) == {TemplateState.CURRENT}
     for template in SHIPPED:
@@ -43,8 +44,8 @@ async def test_an_empty_table_gets_the_four_templates(migrated_connection: async
 async def test_what_was_written_reads_back_with_the_same_digest(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
-    rows = {row.id: row for row in await read_rows(migrated_connection)}
+    await seed(migrated_connection, TABLE, SHIPPED)
+    rows = {row.id: row for row in await read_rows(migrated_connection, TABLE)}
     assert {template.id: template.content_sha256 for template in SHIPPED} == {
         row.id: row.content_sha256 for row in rows.values() if isinstance(row, TemplateRow)
     }
@@ -53,10 +54,10 @@ async def test_what_was_written_reads_back_with_the_same_digest(
 async def test_a_second_run_writes_nothing_and_takes_no_transaction_id(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     rows = await all_rows(migrated_connection)
     async with migrated_connection.transaction():
-        results = await seed(migrated_connection, SHIPPED)
+        results = await seed(migrated_connection, TABLE, SHIPPED)
         assert await migrated_connection.fetchval("SELECT pg_current_xact_id_if_assigned()::text") is None
     assert performed(results) == {TemplateAction.NONE}
     assert await all_rows(migrated_connection) == rows
@@ -65,10 +66,10 @@ async def test_a_second_run_writes_nothing_and_takes_no_transaction_id(
 async def test_untouched_rows_upgrade_and_keep_what_is_not_content(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await migrated_connection.execute("UPDATE dashboard_template SET usage_count = 7")
     before = await row_of(migrated_connection, NOTEBOOK)
-    results = await seed(migrated_connection, next_release())
+    results = await seed(migrated_connection, TABLE, next_release())
     after = await row_of(migrated_connection, NOTEBOOK)
     assert performed(results) == {TemplateAction.UPGRADE}
     assert set(states(results).values()) == {TemplateState.CURRENT}
@@ -79,13 +80,13 @@ async def test_untouched_rows_upgrade_and_keep_what_is_not_content(
 
 
 async def test_a_users_edit_survives_and_is_reported(migrated_connection: asyncpg.Connection) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await migrated_connection.execute(
         "UPDATE dashboard_template SET doc = jsonb_set(doc, '{spec,duration}', '\"6h\"') WHERE id = $1",
         NOTEBOOK,
     )
     before = await row_of(migrated_connection, NOTEBOOK)
-    results = await seed(migrated_connection, next_release())
+    results = await seed(migrated_connection, TABLE, next_release())
     (result,) = (result for result in results if result.template_id == NOTEBOOK)
     assert (result.state, result.performed) == (TemplateState.CUSTOMIZED, TemplateAction.NONE)
     assert (result.row_version, result.shipped_version) == ("1.0.0", "1.1.0")
@@ -95,46 +96,46 @@ async def test_a_users_edit_survives_and_is_reported(migrated_connection: asyncp
 async def test_a_document_that_was_read_and_written_back_is_no_edit(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await migrated_connection.execute(
         "UPDATE dashboard_template SET doc = replace(doc::text, '\"width\": 12', '\"width\": 12.0')::jsonb"
     )
-    assert set(states(await seed(migrated_connection, SHIPPED)).values()) == {TemplateState.CURRENT}
+    assert set(states(await seed(migrated_connection, TABLE, SHIPPED)).values()) == {TemplateState.CURRENT}
 
 
 async def test_a_deleted_template_comes_back(migrated_connection: asyncpg.Connection) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await delete_by_force(migrated_connection, NOTEBOOK)
-    results = await seed(migrated_connection, SHIPPED)
+    results = await seed(migrated_connection, TABLE, SHIPPED)
     assert {r.template_id for r in results if r.performed is TemplateAction.INSERT} == {NOTEBOOK}
 
 
 async def test_an_edited_template_returns_to_the_shipped_one_in_the_way_that_its_message_tells(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await migrated_connection.execute("UPDATE dashboard_template SET description = 'Mine'")
-    (decision, *_) = decide(SHIPPED, await read_rows(migrated_connection))
+    (decision, *_) = decide(SHIPPED, await read_rows(migrated_connection, TABLE))
     assert "SET LOCAL dashdb.maintenance = 'on', DELETE the row" in decision.message
     await delete_by_force(migrated_connection, decision.template_id)
-    assert states(await seed(migrated_connection, SHIPPED))[decision.template_id] is TemplateState.CURRENT
+    assert states(await seed(migrated_connection, TABLE, SHIPPED))[decision.template_id] is TemplateState.CURRENT
 
 
 async def test_a_row_restored_by_hand_is_adopted_without_a_change_of_content(
     migrated_connection: asyncpg.Connection,
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await migrated_connection.execute("UPDATE dashboard_template SET seeded_sha256 = NULL, version = '0.9.0'")
-    results = await seed(migrated_connection, SHIPPED)
+    results = await seed(migrated_connection, TABLE, SHIPPED)
     assert performed(results) == {TemplateAction.UPGRADE}
     row = await row_of(migrated_connection, NOTEBOOK)
     assert (row["version"], json.loads(row["doc"])) == ("1.0.0", SHIPPED[2].document)
 
 
 async def test_an_older_replica_does_not_undo_a_newer_one(migrated_connection: asyncpg.Connection) -> None:
-    await seed(migrated_connection, next_release())
+    await seed(migrated_connection, TABLE, next_release())
     rows = await all_rows(migrated_connection)
-    results = await seed(migrated_connection, SHIPPED)
+    results = await seed(migrated_connection, TABLE, SHIPPED)
     assert set(states(results).values()) == {TemplateState.CURRENT}
     assert await all_rows(migrated_connection) == rows
 
@@ -147,16 +148,16 @@ async def test_a_custom_template_with_our_id_or_name_is_never_touched(
 ) -> None:
     await insert_custom(migrated_connection, template_id, name)
     before = await row_of(migrated_connection, template_id)
-    results = await seed(migrated_connection, SHIPPED)
+    results = await seed(migrated_connection, TABLE, SHIPPED)
     assert states(results)[NOTEBOOK] is TemplateState.CONFLICT
     assert sorted(states(results).values()) == ["Conflict", "Current", "Current", "Current"]
     assert await row_of(migrated_connection, template_id) == before
 
 
 async def test_only_rows_that_matter_are_read(migrated_connection: asyncpg.Connection) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     await insert_custom(migrated_connection, "mine", "Mine")
-    assert [row.id for row in await read_rows(migrated_connection)] == sorted(t.id for t in SHIPPED)
+    assert [row.id for row in await read_rows(migrated_connection, TABLE)] == sorted(t.id for t in SHIPPED)
 
 
 async def test_codecs_that_others_set_on_the_connection_change_nothing(
@@ -165,12 +166,12 @@ async def test_codecs_that_others_set_on_the_connection_change_nothing(
     await migrated_connection.set_type_codec(
         "jsonb", schema="pg_catalog", encoder=json.dumps, decoder=json.loads, format="text"
     )
-    await seed(migrated_connection, SHIPPED)
-    assert set(states(await seed(migrated_connection, SHIPPED)).values()) == {TemplateState.CURRENT}
+    await seed(migrated_connection, TABLE, SHIPPED)
+    assert set(states(await seed(migrated_connection, TABLE, SHIPPED)).values()) == {TemplateState.CURRENT}
 
 
 async def test_a_failure_leaves_nothing_behind(migrated_connection: asyncpg.Connection) -> None:
     broken = (*SHIPPED[:-1], dataclasses.replace(SHIPPED[-1], version="one"))
     with pytest.raises(asyncpg.CheckViolationError):
-        await seed(migrated_connection, broken)
+        await seed(migrated_connection, TABLE, broken)
     assert await all_rows(migrated_connection) == []

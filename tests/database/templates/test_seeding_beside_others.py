@@ -9,6 +9,7 @@ from controller.templates.seeding import seed
 from tests.database.template_rows import (
     NOTEBOOK,
     SHIPPED,
+    TABLE,
     all_rows,
     delete_by_force,
     next_release,
@@ -35,7 +36,7 @@ async def test_two_replicas_at_once_both_end_with_all_templates(
 ) -> None:
     for shipped in (SHIPPED, next_release()):
         results = await asyncio.gather(
-            seed(migrated_connection, shipped), seed(second_connection, tuple(reversed(shipped)))
+            seed(migrated_connection, TABLE, shipped), seed(second_connection, TABLE, tuple(reversed(shipped)))
         )
         for result in results:
             assert set(states(result).values()) == {TemplateState.CURRENT}
@@ -47,8 +48,8 @@ async def test_an_insert_that_another_replica_did_first_is_not_claimed(
 ) -> None:
     transaction = second_connection.transaction()
     await transaction.start()
-    await seed(second_connection, SHIPPED)
-    waiting = asyncio.create_task(seed(migrated_connection, SHIPPED))
+    await seed(second_connection, TABLE, SHIPPED)
+    waiting = asyncio.create_task(seed(migrated_connection, TABLE, SHIPPED))
     await blocked(second_connection)
     await transaction.commit()
     results = await waiting
@@ -59,11 +60,11 @@ async def test_an_insert_that_another_replica_did_first_is_not_claimed(
 async def test_an_edit_in_the_moment_of_an_upgrade_is_not_overwritten(
     migrated_connection: asyncpg.Connection, second_connection: asyncpg.Connection
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     transaction = second_connection.transaction()
     await transaction.start()
     await second_connection.execute("UPDATE dashboard_template SET description = 'Mine' WHERE id = $1", NOTEBOOK)
-    waiting = asyncio.create_task(seed(migrated_connection, next_release()))
+    waiting = asyncio.create_task(seed(migrated_connection, TABLE, next_release()))
     await blocked(second_connection)
     await transaction.commit()
     results = await waiting
@@ -75,11 +76,11 @@ async def test_an_edit_in_the_moment_of_an_upgrade_is_not_overwritten(
 async def test_a_deletion_in_the_moment_of_an_upgrade_is_made_good(
     migrated_connection: asyncpg.Connection, second_connection: asyncpg.Connection
 ) -> None:
-    await seed(migrated_connection, SHIPPED)
+    await seed(migrated_connection, TABLE, SHIPPED)
     transaction = second_connection.transaction()
     await transaction.start()
     await delete_by_force(second_connection, NOTEBOOK)
-    waiting = asyncio.create_task(seed(migrated_connection, next_release()))
+    waiting = asyncio.create_task(seed(migrated_connection, TABLE, next_release()))
     await blocked(second_connection)
     await transaction.commit()
     results = {result.template_id: result for result in await waiting}

@@ -32,7 +32,7 @@ def test_the_defaults_are_the_promised_ones() -> None:
     assert found.pool == PoolSettings(50, 10, 300, 60)
     assert found.target == Target(
         host="db.example", port=5432, database="perses", user="ann", password=SECRET, ssl_mode=SslMode.REQUIRE,
-        connect_timeout=10, query_timeout=30,
+        connect_timeout=10, query_timeout=30, password_in_plaintext=True,
     )  # fmt: skip
 
 

@@ -1,10 +1,18 @@
 """Targets from the Secrets that the usual PostgreSQL operators write."""
 
+import base64
 from typing import Any
 
 import pytest
 
-from controller.database.secret import NamedSecret, target_from_secrets
+from controller.database.secret import (
+    MOST_BYTES,
+    MOST_CA_BYTES,
+    MOST_KEY_BYTES,
+    NamedSecret,
+    needed_values,
+    target_from_secrets,
+)
 from controller.database.target import Pooler, SslMode, Target
 from controller.errors import ConfigurationError
 
@@ -227,3 +235,41 @@ def test_a_value_that_cannot_be_used_is_told_with_secret_and_key(key: str, value
     message = refusal(data, "SecretValueInvalid")
     assert message.startswith(f'Secret "perses-db": the value of key "{key}" ')
     assert told in message
+
+
+def encoded(data: dict[str, bytes]) -> dict[str, str]:
+    return {key: base64.b64encode(value).decode() for key, value in data.items()}
+
+
+@pytest.mark.parametrize("data", [OURS, CLOUD_NATIVE_PG, CRUNCHY, SERVICE_BINDING])
+def test_what_is_kept_of_a_secret_makes_the_same_target_and_nothing_else_is_kept(data: dict[str, bytes]) -> None:
+    kept = needed_values(encoded(data), ca_key=None)
+    assert target(dict(kept)) == target(data)
+    assert not {"uri", "jdbc-uri", "pgpass", "verifier", "provider"} & kept.keys()
+
+
+def test_a_key_with_a_name_of_its_own_is_kept_for_the_authority() -> None:
+    assert needed_values(encoded({"root.pem": b"x", "other": b"y"}), ca_key="root.pem") == {"root.pem": b"x"}
+
+
+@pytest.mark.parametrize(
+    ("key", "most"), [("password", MOST_BYTES), ("tls.key", MOST_KEY_BYTES), ("ca.crt", MOST_CA_BYTES)]
+)
+def test_of_a_value_that_is_too_large_no_more_is_kept_than_it_takes_to_refuse_it(key: str, most: int) -> None:
+    for size in (most - 1, most, most + 1, most + 2, most + 3, 1_000_000):
+        kept = needed_values(encoded({key: b"x" * size}), ca_key=None)
+        assert len(kept[key]) == min(size, most + 1)
+
+
+def test_plain_text_needs_the_word_of_the_secret_or_of_whoever_runs_the_operator() -> None:
+    assert "has no sslmode" in refusal(OURS, "SslModeTooWeak", ssl_mode=SslMode.DISABLE)
+    allowed = target(OURS, ssl_mode=SslMode.DISABLE, plaintext_allowed=True)
+    assert (allowed.ssl_mode, allowed.password_in_plaintext) == (SslMode.DISABLE, False)
+    strict = OURS | {"sslmode": b"require"}
+    assert "says require" in refusal(strict, "SslModeTooWeak", ssl_mode=SslMode.DISABLE, plaintext_allowed=True)
+
+
+def test_only_a_secret_lets_the_password_itself_go_out_in_plain_text() -> None:
+    assert target(OURS | {"sslmode": b"disable"}).password_in_plaintext
+    assert not target(OURS).password_in_plaintext
+    assert not target(OURS | {"sslmode": b"require"}).password_in_plaintext

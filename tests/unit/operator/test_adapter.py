@@ -5,9 +5,8 @@ from typing import Any, cast
 
 import pytest
 
-from controller.database.addresses import ALL_ADDRESSES
 from controller.operator import adapter as module
-from controller.operator.adapter import ResourceAdapter
+from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.resource import Resource
 from controller.reconcile.findings import find, summary
@@ -30,7 +29,7 @@ def api() -> ApiServer:
 
 @pytest.fixture
 def adapter(api: ApiServer) -> ResourceAdapter:
-    return ResourceAdapter(resource(), cast("Client", api), service_namespace=None, address_rules=ALL_ADDRESSES)
+    return ResourceAdapter(resource(), cast("Client", api), service_namespace=None, limits=ResourceLimits())
 
 
 async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(

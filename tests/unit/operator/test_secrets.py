@@ -15,7 +15,9 @@ class ScriptedClient:
         self.secrets: dict[str, tuple[str, dict[str, bytes]]] = {}
         self.away = False
 
-    async def read_secret(self, namespace: str, name: str) -> tuple[str, dict[str, bytes]] | None:
+    async def read_secret(
+        self, namespace: str, name: str, *, ca_key: str | None
+    ) -> tuple[str, dict[str, bytes]] | None:
         if self.away:
             raise ApiUnavailable(f"GET {namespace}/{name}", 0)
         return self.secrets.get(name)
@@ -67,6 +69,6 @@ async def test_a_secret_never_seen_cannot_be_stood_in_for(api: ScriptedClient, s
 async def test_what_the_resource_no_longer_names_is_forgotten(api: ScriptedClient, secrets: SecretsOfNamespace) -> None:
     api.secrets["old"] = ("1", {})
     await secrets.read("old")
-    secrets.keep({"new"})
+    secrets.keep({"new"}, None)
     api.secrets["old"] = ("2", {})
     assert not await secrets.changed()

@@ -7,9 +7,8 @@ from typing import Any, cast
 
 import pytest
 
-from controller.database.addresses import ALL_ADDRESSES
 from controller.health.store import ReportStore
-from controller.operator.adapter import ResourceAdapter
+from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client
 from controller.operator.resource import Resource
 from controller.operator.supervisor import Supervisor
@@ -34,7 +33,7 @@ class ApiServer:
         self.written: list[str] = []
         self.events: list[str] = []
 
-    async def read_secret(self, *_: str) -> None:
+    async def read_secret(self, *_: str, ca_key: str | None) -> None:
         return None
 
     async def read_resource(self, *_: str) -> Resource:
@@ -69,7 +68,7 @@ async def supervisor(api: ApiServer, store: ReportStore) -> AsyncIterator[Superv
         store=store,
         migrations=lambda: (),
         service_namespace=lambda namespace: namespace,
-        address_rules=ALL_ADDRESSES,
+        limits=ResourceLimits(),
     )
     yield made
     await made.stop()
@@ -148,7 +147,7 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
     adapter = ResourceAdapter(
-        resource(version=10), cast("Client", ApiServer()), service_namespace=None, address_rules=ALL_ADDRESSES
+        resource(version=10), cast("Client", ApiServer()), service_namespace=None, limits=ResourceLimits()
     )
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)

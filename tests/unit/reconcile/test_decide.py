@@ -120,6 +120,7 @@ def test_manual_runs_the_approved_plan_and_no_other() -> None:
     assert reason_of(decide(unapproved, seen, EMPTY)) == "ApprovalRequired"
     assert reason_of(decide(outdated, seen, EMPTY)) == "ApprovalOutdated"
     assert decide(approved, seen, EMPTY) == Migrate(plan_of(seen), approved=True)
+    assert reason_of(decide(approved, seen, Memory(used_approval=plan_of(seen).sha256))) == "ApprovalUsed"
 
 
 @pytest.mark.parametrize(

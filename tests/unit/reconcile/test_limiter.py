@@ -11,13 +11,13 @@ from controller.reconcile.limiter import Limiter
 class Action:
     """Something that runs in a slot until it is let go."""
 
-    def __init__(self, places: Limiter) -> None:
+    def __init__(self, places: Limiter, group: str = "team-a") -> None:
         self.entered = asyncio.Event()
         self.let_go = asyncio.Event()
-        self.task = asyncio.create_task(self._run(places))
+        self.task = asyncio.create_task(self._run(places, group))
 
-    async def _run(self, places: Limiter) -> None:
-        async with places.one():
+    async def _run(self, places: Limiter, group: str) -> None:
+        async with places.one(group):
             self.entered.set()
             await self.let_go.wait()
 
@@ -53,7 +53,7 @@ async def test_each_place_is_given_back_once(monkeypatch: pytest.MonkeyPatch, sl
     places = Limiter(1)
     async with asyncio.timeout(5):
         for _ in range(3):
-            async with places.one():
+            async with places.one("team-a"):
                 await asyncio.sleep(0.001)
     first, second = Action(places), Action(places)
     async with asyncio.timeout(5):
@@ -75,3 +75,36 @@ async def test_a_cancelled_action_gives_its_place_back() -> None:
         await waiting.entered.wait()
         waiting.let_go.set()
         await waiting.task
+
+
+async def test_a_namespace_with_many_databases_delays_another_by_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "SLOW_SECONDS", 60.0)
+    places = Limiter(1)
+    many = [Action(places, "many") for _ in range(100)]
+    async with asyncio.timeout(5):
+        await many[0].entered.wait()
+        few = [Action(places, "few") for _ in range(2)]
+        await asyncio.sleep(0)
+        order = [many[0], many[1], few[0], many[2], few[1], many[3]]
+        for action in order:
+            await action.entered.wait()
+            action.let_go.set()
+        for action in many:
+            action.let_go.set()
+        await asyncio.gather(*(action.task for action in [*many, *few]))
+
+
+async def test_one_who_gives_up_waiting_takes_no_place_with_him(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(limiter, "SLOW_SECONDS", 60.0)
+    places = Limiter(1)
+    first = Action(places)
+    async with asyncio.timeout(5):
+        await first.entered.wait()
+        gives_up, at_the_last_moment, patient = Action(places), Action(places, "b"), Action(places, "c")
+        await asyncio.sleep(0)
+        gives_up.task.cancel()
+        first.let_go.set()
+        await first.task
+        at_the_last_moment.task.cancel()
+        patient.let_go.set()
+        await patient.task

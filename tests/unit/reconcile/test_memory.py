@@ -9,7 +9,7 @@ from controller.desired import Maintenance
 from controller.errors import DashdbError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
 from controller.reconcile.memory import FailedAction, Memory
 from controller.reconcile.observed import SchemaSummary
-from tests.unit.reconcile.observations import FACTS, HEALTHY, NOW, desired, observed
+from tests.unit.reconcile.observations import FACTS, HEALTHY, MANUAL, NOW, desired, observed
 
 HOURLY = desired(maintenance=Maintenance(interval_seconds=3600))
 PLAN = "migrate sha256:one"
@@ -34,8 +34,21 @@ def test_the_first_rounds_are_due_at_a_random_moment_of_an_interval_and_stay_so(
 
 def test_maintenance_and_a_migration_put_off_the_next_rounds_by_an_interval() -> None:
     assert Memory().maintained(HOURLY, NOW).maintenance_due == NOW + timedelta(hours=1)
-    migrated = Memory(drift=("index ix missing",)).migrated(HOURLY, NOW)
+    migrated = Memory(drift=("index ix missing",)).migrated(HOURLY, NOW, None)
     assert (migrated.drift, migrated.comparison_due) == ((), NOW + timedelta(hours=1))
+
+
+def test_a_used_approval_is_remembered_as_long_as_the_spec_names_it() -> None:
+    approved = desired(policy=MANUAL, approved="sha256:1")
+    used = Memory().migrated(approved, NOW, "sha256:1").observed(observed(1), approved)
+    assert used.used_approval == "sha256:1"
+    assert used.observed(observed(1), desired(policy=MANUAL, approved="sha256:2")).used_approval is None
+    assert used.observed(observed(1), desired(policy=MANUAL)).used_approval is None
+
+
+def test_a_process_that_starts_again_knows_from_the_status_which_approval_was_used() -> None:
+    schema = replace(desired(policy=MANUAL, approved="sha256:1").schema, used_approval="sha256:1")
+    assert Memory().observed(observed(1), replace(HOURLY, schema=schema)).used_approval == "sha256:1"
 
 
 def test_drift_is_remembered_between_two_comparisons() -> None:

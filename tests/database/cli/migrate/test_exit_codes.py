@@ -65,7 +65,14 @@ def test_a_server_that_is_not_there_is_exit_7_in_one_line(database: Database) ->
 def test_a_url_on_the_command_line_is_used(database: Database, tmp_path: Path) -> None:
     folder = write_migrations(tmp_path, A)
     ended = dashdb({}, "migrate", "up", "--path", str(folder), "--database-url", database.dsn)
-    assert (ended.returncode, ended.stderr.startswith("applied V1_a.up.sql")) == (0, True)
+    warning, applied, *_ = ended.stderr.splitlines()
+    assert (ended.returncode, applied.startswith("applied V1_a.up.sql")) == (0, True)
+    assert warning.startswith("Warning: Other users of this machine can read the password in --database-url. Set")
+    assert database.password not in ended.stderr
+
+
+def test_a_url_in_the_environment_is_no_reason_to_warn(database: Database) -> None:
+    assert dashdb({"DATABASE_URL": database.dsn}, "migrate", "version").stderr == ""
 
 
 def test_both_ways_to_name_a_database_are_exit_2(database: Database) -> None:

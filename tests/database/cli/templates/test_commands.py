@@ -169,13 +169,10 @@ def test_seeding_for_machines_tells_what_was_performed(migrated: Commands) -> No
 def test_a_database_that_was_never_migrated_gets_one_clear_error(dashdb: Commands, verb: str) -> None:
     refused = dashdb("templates", verb)
     assert (refused.exit_code, refused.stdout) == (1, "")
-    assert refused.stderr == (
-        "TemplateTableMissing: There is no table dashboard_template. Make it with: dashdb migrate up\n"
-    )
+    where = 'There is no table dashboard_template in schema "public".'
+    assert refused.stderr == f"TemplateTableMissing: {where} Make it with: dashdb migrate up\n"
     assert dashdb.json(verb)["error"] == "TemplateTableMissing"
-    assert (
-        'There is no table dashboard_template in schema "nope".' in dashdb("templates", verb, "--schema", "nope").stderr
-    )
+    assert 'There is no schema "nope" in this database.' in dashdb("templates", verb, "--schema", "nope").stderr
 
 
 def test_another_schema_may_be_named(dashdb: Commands) -> None:

@@ -103,7 +103,7 @@ async def test_a_transaction_that_is_cancelled_leaves_nothing_open_on_the_server
 ) -> None:
     async def work() -> None:
         async with pool.connection() as connection, transaction(connection):
-            await connection.execute("CREATE TABLE half_done ()")
+            await connection.execute("CREATE TABLE public.half_done ()")
             await connection.execute("SELECT pg_sleep(600)")
 
     async def asleep() -> bool:

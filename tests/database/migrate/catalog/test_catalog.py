@@ -7,11 +7,11 @@ import pytest
 import pytest_asyncio
 
 from controller.database.connection import Connection, connected
+from controller.database.quoting import identifier
 from controller.errors import DashdbError
 from controller.migrate.catalog.differences import differences
 from controller.migrate.catalog.drift import read_drift
 from controller.migrate.catalog.snapshot import read_live, read_recorded, record_statements
-from controller.migrate.sql.quoting import identifier
 from tests.database.engine import run
 from tests.database.targets import role, target_to
 from tests.support.database import Database

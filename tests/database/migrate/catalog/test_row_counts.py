@@ -10,6 +10,7 @@ from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.migrate.catalog import row_counts
 from controller.migrate.catalog.row_counts import MOST_COUNTED, count_rows
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.model import Direction, Step
 from tests.support.database import Database
@@ -25,10 +26,13 @@ TABLES = """
 """
 
 
-async def counted(connection: Connection, down: str, **options: float | str) -> list[str]:
+async def counted(
+    connection: Connection, down: str, *, schema: str = "public", seconds: float = row_counts.TIME_LIMIT
+) -> list[str]:
     (migration,) = migrations("V1_a", V1_a_down=down)
     losses = expected_losses([Step(migration, Direction.DOWN)])
-    return [loss.text for loss in await count_rows(connection, losses, **options)]  # type: ignore[arg-type]
+    location = HistoryLocation(schema, has_history=True, has_golang_migrate=False)
+    return [loss.text for loss in await count_rows(connection, losses, location, seconds=seconds)]
 
 
 @pytest.mark.parametrize(
@@ -128,7 +132,7 @@ async def test_the_transaction_is_read_only_and_ends(connection: Connection) -> 
     seen: list[str] = []
     connection.add_query_logger(lambda record: seen.append(record.query))
     await counted(connection, "DROP TABLE a")
-    assert seen[0] == "BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY"
+    assert seen[0].startswith("BEGIN ISOLATION LEVEL READ COMMITTED READ ONLY;")
     assert not connection.is_in_transaction()
 
 

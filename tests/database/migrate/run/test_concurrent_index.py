@@ -8,10 +8,10 @@ import asyncpg
 import pytest
 
 from controller.database.connection import Connection, connected
+from controller.database.quoting import identifier
 from controller.database.target import Target
 from controller.errors import MigrationFailed, MigrationFileError, SchemaDirty
 from controller.migrate.history.session import RunSettings
-from controller.migrate.sql.quoting import identifier
 from tests.database.engine import history, run, run_alone, tables
 from tests.database.silence import Notes
 from tests.support.database import Database

@@ -160,7 +160,7 @@ async def test_whoever_is_in_the_way_of_a_bundle_is_named_meanwhile(target: Targ
         notes = _LetGo(holder)
         await run_alone(target, files, settings=RunSettings(lock_timeout_ms=60_000), progress=notes)
     assert notes.what == ["V1_t1.up.sql to V4_t4.up.sql"]
-    assert "a lock on taken, held by" in notes.waits[0]
+    assert "a lock on public.taken, held by" in notes.waits[0]
     assert "the other one" in notes.waits[0]
 
 

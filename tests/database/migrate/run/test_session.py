@@ -103,7 +103,7 @@ async def test_limits_hold_again_after_the_reset_at_the_end_of_a_file(target: Ta
         "V1_a.up.sql": "CREATE TABLE limits (at_record text)",
         "V2_b.up.sql": """
             CREATE FUNCTION note() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN INSERT INTO limits VALUES (current_setting('lock_timeout')); RETURN NEW; END $$;
+            BEGIN INSERT INTO public.limits VALUES (current_setting('lock_timeout')); RETURN NEW; END $$;
             CREATE TRIGGER note BEFORE INSERT ON schema_version FOR EACH ROW EXECUTE FUNCTION note();
         """,
     }

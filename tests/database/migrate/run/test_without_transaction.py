@@ -330,8 +330,8 @@ async def test_what_such_a_file_does_to_its_session_lasts_to_its_end_and_no_furt
         owners = dict(await connection.fetch("SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'"))
         assert owners == {"theirs": other.user, "seen": database.user, "schema_version": database.user}
         seen = dict(await connection.fetchrow("SELECT * FROM seen"))
-        fresh = await connection.fetchrow("SELECT current_setting('search_path'), current_setting('work_mem')")
-        assert seen == {"who": database.user, "path": fresh[0], "memory": fresh[1], "locks": 1}
+        fresh = await connection.fetchval("SELECT current_setting('work_mem')")
+        assert seen == {"who": database.user, "path": "public", "memory": fresh, "locks": 1}
 
 
 async def test_the_connection_is_given_back_as_it_was_after_a_refusal(connection: Connection) -> None:

@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from controller.database.connection import Connection
-from controller.migrate.sql.quoting import identifier
+from controller.database.quoting import identifier
 from controller.migrate.sql.token_reader import TokenReader
 
 WRITTEN = [

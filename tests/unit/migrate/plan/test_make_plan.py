@@ -24,6 +24,9 @@ def row(version: int, direction: Direction = Direction.UP, *, sha256: str | None
     return written._replace(**changes)
 
 
+LATER = datetime(2026, 2, 1, tzinfo=UTC)
+
+
 def applied(*versions: int) -> History:
     return tuple(row(version) for version in versions)
 
@@ -140,6 +143,28 @@ def test_a_half_done_file_may_not_be_edited_in_what_has_run(up: str) -> None:
 def test_an_approval_holds_for_the_rest_of_what_was_approved() -> None:
     before = make_plan(HALF, (row(1, sha256=HALF[0].up.sha256),))
     assert make_plan(HALF, half_history(Direction.UP)).sha256 == before.sha256
+    whole = (row(1, sha256=HALF[0].up.sha256), row(2, sha256=HALF[1].up.sha256))
+    assert make_plan(HALF, half_history(Direction.DOWN), 1).sha256 == make_plan(HALF, whole, 1).sha256
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "target"),
+    [
+        (applied(1, 2), (row(1), row(2, applied_at=LATER)), 1),
+        (applied(1), (row(1), row(2, Direction.DOWN)), 2),
+        ((row(1), row(2, Direction.DOWN)), (row(1), row(2, Direction.DOWN, applied_at=LATER)), 2),
+    ],
+    ids=["reverted and applied again", "applied and reverted again", "both once more"],
+)
+def test_the_same_steps_need_another_approval_once_they_have_run(before: History, after: History, target: int) -> None:
+    first, second = make_plan(FILES, before, target), make_plan(FILES, after, target)
+    assert way(first) == way(second)
+    assert first.sha256 != second.sha256
+
+
+def test_an_approval_counts_for_one_database_and_one_schema() -> None:
+    plans = [make_plan(FILES, applied(1), database=each) for each in ("7000/5/public", "7000/6/public", "7000/5/app")]
+    assert len({plan.sha256 for plan in plans}) == 3
 
 
 def golang_migrate(version: int, **changes: Any) -> History:

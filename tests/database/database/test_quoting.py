@@ -3,7 +3,7 @@
 import pytest
 
 from controller.database.connection import Connection
-from controller.migrate.sql.quoting import identifier, literal
+from controller.database.quoting import identifier, literal
 
 NASTY = ["it's", 'say "x"', "back\\slash'; DROP TABLE t; --", "\\", "", "$$ $1 %s {x}", "é\n\t\u2028", "E'x'"]
 
