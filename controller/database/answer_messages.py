@@ -7,6 +7,8 @@ https://www.postgresql.org/docs/current/protocol-message-formats.html.
 
 import math
 import struct
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 from controller.errors import ProtocolViolation
 
@@ -175,6 +177,19 @@ class AnswerReader:
         else:
             _check_types(_parameter_types(body), KNOWN_PARAMETER_TYPES)
         return None
+
+
+@contextmanager
+def as_expected(what: str) -> Iterator[None]:
+    """Read the answer to the question for `what` in a `with`.
+
+    Raises:
+        ProtocolViolation: its columns or values are others than PostgreSQL's.
+    """
+    try:
+        yield
+    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+        raise ProtocolViolation(f"The server answers the question for {what} with something else.") from None
 
 
 def readable_error(body: bytes) -> bytes:

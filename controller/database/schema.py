@@ -9,7 +9,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
-from controller.database.connection import Connection
+from controller.database.answer_messages import as_expected
+from controller.database.connection import Connection, answer_limit
 from controller.database.quoting import identifier
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
@@ -23,6 +24,8 @@ _MOST_NAMED, _MOST_FOUND = 3, 100
 """Limit of the objects that one message names, and of those that it counts."""
 _MOST_RELATIONS = 1000
 """Limit of the tables of other roles that are compared with the names in migration files."""
+_CHECK_BYTES = 2 * 1024 * 1024
+"""Limit in bytes of the answer that lists objects of other roles."""
 _LONGEST_NAME = 200
 """Limit of characters of an object's name in a message; a function's has its arguments."""
 
@@ -193,17 +196,31 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
         ForeignObject: it, or something in it that our SQL could run, belongs to a role without our rights; or row
             security hides rows of our tables from us.
         HistoryMismatch: the search_path leads to another schema than the one which was migrated.
+        ProtocolViolation: no PostgreSQL answers like this.
     """
-    path = [schema] if schema is not None else json.loads(await connection.fetchval(_DEFAULT_PATH))
+    path = [schema] if schema is not None else await _default_path(connection)
     if not path:
         raise _no_default_schema()
     async with transaction(connection, read_only=True):
         row = await connection.fetchrow(_LOCATE, path, TABLES, schema is None)
-        if row["name"] is None:
+        with as_expected("the schema"):
+            name, database, tables, suspicious = row
+            present = frozenset(json.loads(tables))
+        if name is None:
             raise _missing(path[0])
-        found = await connection.fetchval(_CHECK, path, TABLES, schema is None) if row["suspicious"] else "{}"
-    others = _check(json.loads(found), path)
-    return LocatedSchema(row["name"], row["database"], tuple(path), frozenset(json.loads(row["tables"])), others)
+        others: tuple[tuple[str, str], ...] = ()
+        if suspicious:
+            with answer_limit(connection, _CHECK_BYTES):
+                found = await connection.fetchval(_CHECK, path, TABLES, schema is None)
+            with as_expected("objects of other roles"):
+                others = _check(json.loads(found), path)
+    return LocatedSchema(name, database, tuple(path), present, others)
+
+
+async def _default_path(connection: Connection) -> list[str]:
+    found = await connection.fetchval(_DEFAULT_PATH)
+    with as_expected("the search_path"):
+        return [str(name) for name in json.loads(found)]
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
@@ -216,8 +233,6 @@ def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
 
 def _check(found: dict[str, Any], path: list[str]) -> tuple[tuple[str, str], ...]:
     """Raise the error for what was found in the schema; return the tables of other roles, each with its owner."""
-    if not found:
-        return ()
     if found["foreign_objects"]:
         raise ForeignObject(
             f"{_listed(found['foreign_objects'], 'belongs to role')}: a role without the rights of the one that dashdb "

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from controller.errors import ProtocolViolation
+from controller.database.answer_messages import as_expected
 from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
 
 # Rows of pg_stat_activity are visible to every role, their statements are not; sessions of clients have a database.
@@ -54,11 +54,8 @@ def parse_server_facts(row: Mapping[str, Any]) -> ServerFacts:
     Raises:
         ProtocolViolation: no PostgreSQL answers like this.
     """
-    try:
+    with as_expected("its version and connections"):
         return _facts(row)
-    except (AttributeError, IndexError, LookupError, TypeError, ValueError):
-        pass  # not inside the handler, where the server's text would become the context of our error
-    raise ProtocolViolation("The server answers the question for its version and connections with something else.")
 
 
 def _facts(row: Mapping[str, Any]) -> ServerFacts:

@@ -84,7 +84,7 @@ class FairThreads:
         job: _Job[T] = _Job(account, work, Future())
         with self._changed:
             self._waiting.append(job)
-            if not self._idle and self._started < self._threads:
+            if len(self._waiting) > self._idle and self._started < self._threads:
                 self._started += 1
                 threading.Thread(target=self._serve, name=f"{self._name} {self._started}", daemon=True).start()
             self._changed.notify()

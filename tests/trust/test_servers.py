@@ -1,4 +1,4 @@
-"""What a hostile database server cannot do, whatever it answers."""
+"""Promises about hostile database servers, whatever they answer."""
 
 import asyncio
 import json
@@ -86,7 +86,7 @@ async def test_more_than_100_000_rounds_of_hashing_are_refused() -> None:
 
 
 async def test_names_that_nobody_answers_do_not_hold_up_metrics(monkeypatch: pytest.MonkeyPatch) -> None:
-    """As many namespaces as take every thread of the resolver; `/metrics` has its own."""
+    """Take every thread of the resolver with as many namespaces; `/metrics` has its own."""
     asked, end = threading.Semaphore(0), threading.Event()
     real = socket.getaddrinfo
 

@@ -6,6 +6,7 @@ changes in the transaction that changes the schema, and does not show in `SELECT
 
 import json
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
@@ -59,7 +60,8 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
         await connection.execute(SETTINGS)
         with answer_limit(connection, CATALOG_BYTES):
             rows = await connection.fetch(catalog_query(schema))
-    return Catalog(version, dict(map(tuple, rows)))
+    with as_expected("the catalog"):
+        return Catalog(version, dict(map(tuple, rows)))
 
 
 async def read_recorded(connection: Connection, schema: str) -> Catalog:

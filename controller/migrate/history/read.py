@@ -2,6 +2,7 @@
 
 import asyncpg
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.schema import LocatedSchema, locate_schema
 from controller.database.transaction import transaction
@@ -74,4 +75,5 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
             "own for the dashboards, or rename that table.",
             reason="HistoryTableForeign",
         ) from None
-    return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)
+    with as_expected("the history"):
+        return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)

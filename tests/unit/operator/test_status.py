@@ -199,6 +199,15 @@ def test_a_spec_that_cannot_be_read_is_stalled() -> None:
     assert result.observed_generation == 2
 
 
+def test_what_a_server_says_is_one_short_line() -> None:
+    hostile = "forged\r\n\x1b[2J\u202e" + "x" * 5000
+    shown = status(unreachable(DatabaseUnavailable(hostile)))
+    for condition in shown.conditions:
+        assert condition.message.isprintable()
+        assert len(condition.message) <= 1024
+    assert any(condition.message.startswith("forged") for condition in shown.conditions)
+
+
 def test_conditions_hold_no_figures_that_change_with_every_observation() -> None:
     def messages(**fields: Any) -> list[str]:
         return [c.message for c in status(observed(1, 2, **fields)).conditions]

@@ -46,6 +46,22 @@ def test_text_has_no_colours_where_nobody_looks() -> None:
     assert "\033" not in text
 
 
+@pytest.mark.parametrize("log_format", ["json", "text"])
+def test_a_text_of_a_server_forges_no_record_and_moves_no_cursor(log_format: str) -> None:
+    program = (
+        "import structlog\n"
+        "from controller.runtime.log_format import LogFormat\n"
+        "from controller.runtime.logs import configure_logs\n"
+        f"configure_logs(LogFormat({log_format!r}), 'info')\n"
+        "hostile = 'x\\r\\n2026-01-31 [info] forged\\x1b[2J\\u202e' + 'y' * 5000\n"
+        "structlog.get_logger('ours').info('said', text=hostile)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    [line] = done.stderr.splitlines()
+    assert line.isprintable()
+    assert len(line) < 1500
+
+
 @pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False)])
 def test_the_level_decides_what_is_heard(level: str, heard: bool) -> None:
     assert ("whispered" in logged("json", level)) is heard

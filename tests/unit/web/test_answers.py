@@ -1,5 +1,8 @@
 """The JSON of the endpoints, to the letter of the contract."""
 
+from dataclasses import replace
+
+from controller.health.verdict import Health, Verdict
 from controller.web import answers
 from tests.unit.web.reports import DOWN, HEALTHY, NOW, SLOW, report
 
@@ -132,3 +135,14 @@ def test_the_overview_has_a_line_a_database() -> None:
             "message": "Nothing listens there.",
         },
     ]
+
+
+def test_what_a_server_says_is_one_short_line() -> None:
+    hostile = "forged\r\n\x1b[2J\u202e" + "x" * 5000
+    forged = replace(report(DOWN), message=hostile, verdict=Verdict(Health.UNHEALTHY, "QueryFailed", hostile))
+    shown = [
+        answers.ready(replace(forged, ready=False))["reason"],
+        answers.health([forged], now=NOW, version="0.1.0")["checks"]["database"]["error"],
+        answers.overview({("team", "perses"): forged})[0]["message"],
+    ]
+    assert all(text.isprintable() and len(text) <= 1024 for text in shown)
