@@ -10,6 +10,7 @@ from controller.cli.common import Address, DurationType, listen_option, logging_
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.adapter import ResourceLimits
 from controller.operator.service import Operator, OperatorSettings
+from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
@@ -68,6 +69,7 @@ def command(
 
 
 async def _run(settings: OperatorSettings, listen: Address) -> None:
+    raise_descriptor_limit()
     stop = StopSignal()
     stop.install()
     operator = Operator()

@@ -22,6 +22,7 @@ from controller.health.report import STARTING, Report
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.source import MigrationSource
+from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low, no_collections
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
@@ -73,6 +74,7 @@ def command(
 
 
 async def _run(desired: Desired, read_target: Callable[[], Target], source: MigrationSource, listen: Address) -> None:
+    raise_descriptor_limit()
     stop = StopSignal()
     stop.install()
     await tls_context(read_target())  # an invalid certificate is an error at the start, not a failed check

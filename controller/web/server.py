@@ -4,7 +4,9 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -18,6 +20,7 @@ from controller.health.report import Key, Report
 from controller.health.store import ReportStore
 from controller.runtime.logs import log_fault
 from controller.web import answers
+from controller.web.connections import Listener
 from controller.web.metrics import MetricsPage, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
@@ -52,26 +55,32 @@ def application(store: ReportStore, not_ready: Callable[[], str | None], *, vers
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def serving(
+    app: web.Application, host: str, port: int, tls: Callable[[], ssl.SSLContext | None] = lambda: None
+) -> AsyncIterator[int]:
     """Listen for the time of a `with`; yield the port, which the system chooses where `port` is 0.
+
+    Args:
+        tls: returns what to serve the next connection with; None for plain HTTP.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
+    listener = Listener(runner, tls)
+    app.middlewares.insert(0, listener.note_requests)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
         try:
-            await site.start()
+            bound = await listener.listen(host, port)
         except (OSError, UnicodeError) as error:
             raise ConfigurationError(
                 f"Cannot listen on {host}:{port}: {_why(error)}. Choose another address with --listen HOST:PORT."
             ) from None
-        bound = runner.addresses[0][1]
-        log.info("listening", host=host, port=bound)
+        log.info("listening", host=host, port=bound, most_connections=listener.limit)
         yield bound
     finally:
+        listener.close()
         await runner.cleanup()
 
 
@@ -95,6 +104,8 @@ class _Endpoints:
         self._not_ready = not_ready
         self._version = version
         self._metrics = MetricsPage(registry(store, version=version))
+        # A thread of its own: the threads that all share may be busy with names that no resolver answers for.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     async def page(self, _: web.Request) -> web.Response:
         html = landing_page(answers.overview(self._store.reports(datetime.now(UTC))), version=self._version)
@@ -105,7 +116,9 @@ class _Endpoints:
 
     async def metrics(self, request: web.Request) -> web.Response:
         """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait."""
-        text, content_type = await asyncio.to_thread(self._metrics.write, _accept(request))
+        text, content_type = await asyncio.get_running_loop().run_in_executor(
+            self._writer, self._metrics.write, _accept(request)
+        )
         response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
         response.enable_compression()
         return response

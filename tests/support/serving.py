@@ -23,12 +23,18 @@ STOP_SECONDS = 15.0
 class ServingProcess:
     """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
 
-    def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process."""
+    def __init__(
+        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], *, descriptors: int | None = None
+    ) -> None:
+        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process.
+
+        DESCRIPTORS is the hard limit of open ones; None leaves ours.
+        """
         self.port = free_port()
         self.log_file = log
         self._environment = environment
-        self._command = [sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
+        limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
+        self._command = [*limited, sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -49,6 +55,9 @@ class ServingProcess:
 
     def wait_ready(self) -> None:
         wait_until(self.is_ready, what=f"it is ready, see {self.log_file}", seconds=START_SECONDS)
+
+    def wait_alive(self) -> None:
+        wait_until(self.is_alive, what=f"it answers, see {self.log_file}", seconds=START_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
         self._running().send_signal(number)
@@ -80,6 +89,12 @@ class ServingProcess:
         """Memory in RAM."""
         size: int = psutil.Process(self._running().pid).memory_info().rss
         return size
+
+    @property
+    def descriptors(self) -> int:
+        """Open descriptors."""
+        count: int = psutil.Process(self._running().pid).num_fds()
+        return count
 
     @property
     def cpu_seconds(self) -> float:
