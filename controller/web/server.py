@@ -18,9 +18,11 @@ from aiohttp import web
 from controller.errors import ConfigurationError
 from controller.health.report import Key, Report
 from controller.health.store import ReportStore
+from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.connections import Listener
+from controller.web.guard import Authorize, guard
 from controller.web.metrics import MetricsPage, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
@@ -33,14 +35,20 @@ _NEGOTIATED = {"Vary": "Accept"}
 """Header of an answer whose form depends on the Accept header of the request."""
 
 
-def application(store: ReportStore, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
+def application(
+    store: ReportStore, not_ready: Callable[[], str | None], *, version: str, authorize: Authorize | None = None
+) -> web.Application:
     """Return the application with all endpoints.
 
     Args:
-        not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
+        not_ready: answers `/ready` without a name, which is open to all: why this process is not ready; None where it
+            is.
+        authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
     """
-    endpoints = _Endpoints(store, not_ready, version)
+    endpoints = _Endpoints(store, not_ready, version, named=authorize is not None)
     app = web.Application(middlewares=[_faults_in_our_log])
+    if authorize is not None:
+        app.middlewares.append(guard(authorize))
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
     app.router.add_get("/metrics", endpoints.metrics)
@@ -99,8 +107,9 @@ async def _faults_in_our_log(
 
 
 class _Endpoints:
-    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str) -> None:
+    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str, *, named: bool) -> None:
         self._store = store
+        self._shown: Callable[[Report], Report] = (lambda report: report) if named else without_names
         self._not_ready = not_ready
         self._version = version
         self._metrics = MetricsPage(registry(store, version=version))
@@ -108,7 +117,7 @@ class _Endpoints:
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._store.reports(datetime.now(UTC))), version=self._version)
+        html = landing_page(answers.overview(self._all()), version=self._version)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -144,15 +153,17 @@ class _Endpoints:
 
     def _asked(self, request: web.Request) -> dict[Key, Report]:
         """Return the report of the database that the path names, or all reports."""
-        now = datetime.now(UTC)
         if "name" not in request.match_info:
-            return self._store.reports(now)
+            return self._all()
         key = (request.match_info["namespace"], request.match_info["name"])
-        report = self._store.get(key, now)
+        report = self._store.get(key, datetime.now(UTC))
         if report is None:
             text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
-        return {key: report}
+        return {key: self._shown(report)}
+
+    def _all(self) -> dict[Key, Report]:
+        return {key: self._shown(report) for key, report in self._store.reports(datetime.now(UTC)).items()}
 
 
 def _why(error: OSError | UnicodeError) -> str:

@@ -1,4 +1,4 @@
-"""What others cause is logged once in a period, and the rest is counted."""
+"""A thing that others cause is logged once in a period, and the rest is counted."""
 
 from controller.runtime.throttle import LogThrottle
 
