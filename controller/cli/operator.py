@@ -35,9 +35,9 @@ from controller.web.server import application
     is_flag=True,
     help=(
         "Ask the API server who may read what names databases: all but /live and /ready then need a Bearer token whose "
-        "account has the verb get on the nonResourceURL, such as /metrics. Needs the right to create TokenReviews and "
-        "SubjectAccessReviews, which a Role in one namespace cannot give. Default: everybody may read, and messages "
-        "show no host and no user."
+        "account has the verb get on the nonResourceURL, such as /metrics; for /api/v1/health that is /health. Needs "
+        "the right to create TokenReviews and SubjectAccessReviews, which a Role in one namespace cannot give. "
+        "Default: everybody may read, and messages show no host and no user."
     ),
 )
 @click.option(

@@ -20,9 +20,12 @@ _OPEN = frozenset({"/live", "/ready"})
 """Paths that kubelet asks for, which sends no token. They name nothing; `/ready/<namespace>/<name>` does."""
 _BEARER = re.compile(r"bearer +([A-Za-z0-9\-._~+/]+=*) *", re.IGNORECASE)
 """A token as RFC 6750 writes it; whatever else stands in the header never leaves this process."""
+_API = "/api/v1/"
+"""Prefix that is left out when somebody is asked: every account of a cluster may read all below `/api`, by the
+ClusterRole system:discovery. So `/api/v1/health` is asked about as `/health`."""
 _SAYS = {
     HTTPStatus.UNAUTHORIZED: "A valid token is needed: Authorization: Bearer TOKEN. /live and /ready need none.",
-    HTTPStatus.FORBIDDEN: "This account may not read this path: it needs the verb get on the nonResourceURL.",
+    HTTPStatus.FORBIDDEN: "This account may not read this path: it needs the verb get on a nonResourceURL.",
     HTTPStatus.TOO_MANY_REQUESTS: "Too many new questions from there. Try again in a second.",
     HTTPStatus.SERVICE_UNAVAILABLE: "The API server cannot be asked who may read this. The log says why.",
 }
@@ -43,7 +46,8 @@ def guard(authorize: Authorize) -> Middleware:
         token = _BEARER.fullmatch(request.headers.get("Authorization", ""))
         decision = HTTPStatus.UNAUTHORIZED
         if token is not None:
-            decision = await authorize(token[1], request.method.lower(), request.path, request.remote or "")
+            path = f"/{request.path[len(_API) :]}" if request.path.startswith(_API) else request.path
+            decision = await authorize(token[1], request.method.lower(), path, request.remote or "")
         if decision is HTTPStatus.OK:
             return await handler(request)
         headers = {"Cache-Control": "no-store", **_HEADERS.get(decision, {})}

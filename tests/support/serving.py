@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.certificates import Certificates
 from tests.support.processes import SupportError, free_port, wait_until
 
 START_SECONDS = 30.0
@@ -31,6 +33,7 @@ class ServingProcess:
         DESCRIPTORS is the hard limit of open ones; None leaves ours.
         """
         self.port = free_port()
+        self.authority: ssl.SSLContext | None = None  # for HTTPS: whom to trust
         self.log_file = log
         self._environment = environment
         limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
@@ -108,10 +111,13 @@ class ServingProcess:
     def is_ready(self) -> bool:
         return self._answers("/ready")
 
-    def get(self, path: str) -> tuple[int, str]:
-        """HTTP status and body of PATH."""
+    def get(self, path: str, token: str | None = None) -> tuple[int, str]:
+        """HTTP status and body of PATH, asked for with a Bearer TOKEN."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        scheme = "https" if self.authority else "http"
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=self.authority) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -145,9 +151,16 @@ class OperatorProcess(ServingProcess):
         migrations: Path | None = None,
         environment: Mapping[str, str] | None = None,
         log_level: str = "debug",
+        authorize: bool = False,
+        certificates: Certificates | None = None,
     ) -> None:
-        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours."""
+        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours; AUTHORIZE guards the endpoints."""
         arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level, "--shortest-interval", "1s"]
+        arguments += ["--authorize-endpoints"] if authorize else []
+        if certificates is not None:
+            arguments += ["--tls-certificate", str(certificates.certificate), "--tls-key", str(certificates.key)]
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
         super().__init__(arguments, log, {**os.environ, **(environment or {})})
+        if certificates is not None:
+            self.authority = ssl.create_default_context(cafile=str(certificates.ca))

@@ -61,7 +61,7 @@ async def test_all_that_names_databases_needs_a_token_that_may(guarded: Guarded,
     assert (await guarded.get(path, None))[0] == 401
     assert guarded.asked == []
     assert (await guarded.get(path))[0] in (200, 503)
-    assert guarded.asked == [("abc", "get", path, "127.0.0.1")]
+    assert guarded.asked == [("abc", "get", path.replace("/api/v1/health", "/health"), "127.0.0.1")]
 
 
 @pytest.mark.parametrize("decision", [401, 403, 429, 503])
@@ -109,7 +109,7 @@ async def test_the_guard_sees_the_path_and_the_verb_that_are_answered(guarded: G
     await guarded.get("/api/v1/health/team-a/perses%2Fx")
     await guarded.get("/metrics", method="HEAD")
     assert [(verb, path) for _, verb, path, _ in guarded.asked] == [
-        ("get", "/api/v1/health/team-a/perses/x"), ("head", "/metrics"),
+        ("get", "/health/team-a/perses/x"), ("head", "/metrics"),
     ]  # fmt: skip
 
 
@@ -130,6 +130,6 @@ async def test_without_a_guard_no_message_names_a_host_or_a_user(path: str) -> N
             async with client.get(f"http://127.0.0.1:{port}{path}", headers={"Accept": accept}) as answer:
                 text = await answer.text()
                 assert "svc" not in text
-                assert "user" not in text
+                assert "'perses'" not in text
                 if path.startswith(("/ready/", "/api")):
                     assert "The server refused the login." in text
