@@ -5,12 +5,10 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from aiohttp import web
-
 from controller.cli.common import Address
 from controller.errors import ConfigurationError
 from controller.web.certificate import ServerCertificate
-from controller.web.server import serving
+from controller.web.server import Application, serving
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +33,7 @@ class Endpoint:
 
 
 @asynccontextmanager
-async def listening(app: web.Application, endpoint: Endpoint) -> AsyncIterator[None]:
+async def listening(app: Application, endpoint: Endpoint) -> AsyncIterator[None]:
     """Serve APP for the time of a `with`."""
     host, port, certificate = endpoint.address.host, endpoint.address.port, endpoint.certificate
     async with AsyncExitStack() as stack:

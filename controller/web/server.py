@@ -10,7 +10,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -29,6 +29,8 @@ from controller.web.page import landing_page
 
 log = structlog.get_logger(__name__)
 
+Application: TypeAlias = web.Application
+"""Endpoints of this process, for `serving`."""
 SHUTDOWN_SECONDS = 1.0
 """Seconds for running requests to end when the process ends; aiohttp takes up to twice as long."""
 _NEGOTIATED = {"Vary": "Accept"}

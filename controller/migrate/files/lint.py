@@ -103,7 +103,7 @@ _MIXED = _Rule(
 
 
 class LinterMissing(ConfigurationError):
-    """squawk is not installed."""
+    """Error: squawk is not installed."""
 
     reason = "LinterMissing"
 
