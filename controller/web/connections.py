@@ -3,9 +3,9 @@
 The listener accepts by itself instead of by `loop.create_server`, for two reasons: asyncio takes connections without a
 limit until descriptors end, and then writes a log record with a traceback for each failed try, a thousand a second.
 
-At the limit the newest connection always gets in, and the one that waited longest is closed, of the client that holds
-most. So a probe or a scrape, which sends its request at once, is served whatever silent clients do; a client that was
-closed while it waited lost nothing, and connects again.
+At the limit the newest connection always gets in, and one of the address that holds most is closed: one that has waited
+for a while, else the oldest. So a probe or a scrape, which sends its request at once, is served whatever others do; a
+client that was closed while it waited lost nothing, and connects again.
 """
 
 import asyncio
@@ -13,7 +13,7 @@ import os
 import socket
 import ssl
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import structlog
@@ -43,6 +43,10 @@ UNANSWERED_BYTES = 64 * 1024
 the longest token that is accepted takes 10 KiB."""
 ACCEPTS = 16
 """Connections accepted before other work gets its turn."""
+BACKLOG = 1024
+"""Connections that the kernel holds until they are accepted; the one above that tries again only after a second."""
+GRACE_SECONDS = 0.5
+"""Seconds that a new connection has for its request before it counts as one that waits."""
 PAUSE_SECONDS = 0.1
 """Seconds without accepting after the system refused a connection."""
 
@@ -66,7 +70,13 @@ class _Connection(web.RequestHandler):
         self._stream: asyncio.Transport | None = None
         self._unanswered = 0
         self._deadline: asyncio.TimerHandle | None = None
+        self._since = 0.0
         self.wait(HEADER_SECONDS)
+
+    @property
+    def can_be_spared(self) -> bool:
+        """True if it has waited for its next request for longer than a client with one needs."""
+        return not self.busy and asyncio.get_running_loop().time() - self._since > GRACE_SECONDS
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         assert isinstance(transport, asyncio.Transport)  # noqa: S101 - a stream, not datagrams
@@ -109,6 +119,7 @@ class _Connection(web.RequestHandler):
         self._listener.forget(self)
 
     def _expect(self, seconds: float) -> None:
+        self._since = asyncio.get_running_loop().time()
         if self._deadline is not None:
             self._deadline.cancel()
         self._deadline = asyncio.get_running_loop().call_later(seconds, self.cut)
@@ -138,7 +149,7 @@ class Listener:
         loop = asyncio.get_running_loop()
         found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
         for family, address in dict.fromkeys((family, address) for family, _, _, _, address in found):
-            listening = socket.create_server(address[:2], family=family, backlog=128)
+            listening = socket.create_server(address[:2], family=family, backlog=BACKLOG)
             listening.setblocking(False)
             self._sockets.append(listening)
         self._resume()
@@ -198,13 +209,13 @@ class Listener:
         if self._said.allows():
             why = os.strerror(error.errno or 0)
             log.warning("cannot accept a connection", error=why, left_out=self._said.take_left_out())
-        self._close_one(waiting_only=True)
+        self._close_one()
         self._suspend()
         self._pause = asyncio.get_running_loop().call_later(PAUSE_SECONDS, self._resume)
 
     def _admit(self, client: socket.socket, address: str) -> None:
         if len(self._connections) >= self.limit:
-            self._close_one(waiting_only=False)
+            self._close_one()
         client.setblocking(False)
         server = self._runner.server
         assert server is not None  # noqa: S101 - set up by whoever made this listener
@@ -228,16 +239,9 @@ class Listener:
         if isinstance(error, Exception) and not isinstance(error, OSError) and self._said.allows():
             log_fault(error)
 
-    def _close_one(self, *, waiting_only: bool) -> None:
-        """Close the connection that can best be spared: a waiting one, of the busiest address, the oldest."""
-        candidates = [each for each in self._connections if not each.busy]
-        if not candidates and not waiting_only:
-            candidates = list(self._connections)
-        if candidates:
-            _best_spared(candidates).cut()
-
-
-def _best_spared(candidates: Sequence[_Connection]) -> _Connection:
-    """Return the first of the address that has most; of addresses that have equally many, the first of all."""
-    count = Counter(each.address for each in candidates)
-    return max(candidates, key=lambda each: count[each.address])
+    def _close_one(self) -> None:
+        """Close the connection that can best be spared: of the address that has most, one that waits, the oldest."""
+        if not self._connections:
+            return
+        count = Counter(each.address for each in self._connections)
+        max(self._connections, key=lambda each: (count[each.address], each.can_be_spared)).cut()

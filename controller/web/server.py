@@ -23,7 +23,7 @@ from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.connections import Listener
 from controller.web.guard import Authorize, guard
-from controller.web.metrics import MetricsPage, registry
+from controller.web.metrics import MetricsPage, form_for, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
 
@@ -117,6 +117,7 @@ class _Endpoints:
         self._metrics = MetricsPage(registry(store, version=version))
         # A thread of its own: the threads that all share may be busy with names that no resolver answers for.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+        self._writing: dict[str, asyncio.Future[bytes]] = {}
 
     async def page(self, _: web.Request) -> web.Response:
         html = landing_page(answers.overview(self._all()), version=self._version)
@@ -126,11 +127,18 @@ class _Endpoints:
         return _json({"alive": True})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait."""
-        text, content_type = await asyncio.get_running_loop().run_in_executor(
-            self._writer, self._metrics.write, _accept(request)
-        )
-        response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
+        """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait.
+
+        Who asks while they are written gets the same page: else many clients could let the thread fall behind.
+        """
+        form = form_for(_accept(request))
+        writing = self._writing.get(form.content_type)
+        if writing is None:
+            writing = asyncio.get_running_loop().run_in_executor(self._writer, self._metrics.write, form)
+            self._writing[form.content_type] = writing
+            writing.add_done_callback(lambda _: self._writing.pop(form.content_type))
+        text = await asyncio.shield(writing)
+        response = web.Response(body=text, headers={"Content-Type": form.content_type, **_NEGOTIATED})
         response.enable_compression()
         return response
 

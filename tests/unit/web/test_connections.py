@@ -169,7 +169,31 @@ async def test_a_crowd_at_one_address_does_not_push_others_out() -> None:
         assert (await scraper[0].readuntil(b"ok")).startswith(b"HTTP/1.1 200")
 
 
-async def test_requests_that_are_being_answered_are_spared_while_others_wait() -> None:
+async def test_who_has_just_come_is_not_closed_for_a_crowd_that_is_being_answered() -> None:
+    answer = asyncio.Event()
+    begun = 0
+
+    async def late(_: web.Request) -> web.Response:
+        nonlocal begun
+        begun += 1
+        await answer.wait()
+        return web.Response(text="ok")
+
+    async with site(late, limit=3) as it:
+        for _ in range(3):
+            (await it.dial())[1].write(REQUEST)
+        await until(lambda: begun == 3)
+        reader, writer = await it.dial("127.0.0.2")
+        for _ in range(9):
+            (await it.dial())[1].write(REQUEST)
+        await until(lambda: connected(it) == 3)
+        writer.write(REQUEST)
+        answer.set()
+        assert (await reader.readuntil(b"ok")).startswith(b"HTTP/1.1 200")
+
+
+async def test_requests_that_are_being_answered_are_spared_while_others_wait(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(connections, "GRACE_SECONDS", -1)
     begun, answer = asyncio.Event(), asyncio.Event()
 
     async def late(_: web.Request) -> web.Response:
