@@ -57,9 +57,8 @@ def read_file(path: Path, *, inside: Path | None = None) -> bytes:
         ConfigurationError: no regular file, outside of the folder, or too large.
         OSError: it cannot be read.
     """
-    found = path.stat()
     if inside is not None:
-        _refuse_foreign(path, inside, found)  # before it is opened, which does something to many a device
+        _refuse_foreign(path, inside)  # before it is opened, which does something to many a device
     descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_NONBLOCK if inside is not None else 0))
     try:
         opened = os.fstat(descriptor)
@@ -80,7 +79,7 @@ def fingerprint(folder: Path) -> Fingerprint:
         ConfigurationError: too many files, or too many bytes in one or in all.
         OSError: the folder or a file cannot be read.
     """
-    found = [(name, *_state((folder / name).stat())) for name in file_names(folder)]
+    found = sorted((entry.name, *_state(entry.stat())) for entry in _entries(folder))
     for name, _, _, size in found:
         if size > LARGEST_FILE:
             raise _too_large(folder / name)
@@ -97,7 +96,10 @@ def file_names(folder: Path) -> list[str]:
         ConfigurationError: the folder holds more entries than `MOST_FILES`.
         OSError: the folder cannot be read.
     """
-    names = []
+    return sorted(entry.name for entry in _entries(folder))
+
+
+def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
     with os.scandir(folder) as entries:
         for number, entry in enumerate(entries):
             if number >= MOST_FILES:
@@ -106,8 +108,7 @@ def file_names(folder: Path) -> list[str]:
                     "migrations alone (--path)."
                 )
             if is_migration_name(entry.name):
-                names.append(entry.name)
-    return sorted(names)
+                yield entry
 
 
 def is_migration_name(name: str) -> bool:
@@ -119,19 +120,23 @@ def is_migration_name(name: str) -> bool:
 
 
 def _read(path: Path, descriptor: int, expected: int) -> bytes:
-    """Read to the end in one call, where the size is known: joining pieces would double the memory."""
-    pieces: list[bytes] = []
-    count = 0
-    while piece := os.read(descriptor, min(expected, LARGEST_FILE) + 1 if not pieces and expected else _PIECE):
-        pieces.append(piece)
-        count += len(piece)
-        if count > LARGEST_FILE:
+    """Read a file of a known size in one call, since joining pieces would double the memory; else to the end."""
+    if 0 < expected <= LARGEST_FILE:
+        return os.read(descriptor, expected + 1)
+    content = bytearray()
+    while piece := os.read(descriptor, _PIECE):
+        content += piece
+        if len(content) > LARGEST_FILE:
             raise _too_large(path)
-    return b"".join(pieces)
+    return bytes(content)
 
 
-def _refuse_foreign(path: Path, folder: Path, found: os.stat_result) -> None:
-    _refuse_kind(path, found)
+def _refuse_foreign(path: Path, folder: Path) -> None:
+    found = path.lstat()
+    if not stat.S_ISLNK(found.st_mode):
+        _refuse_kind(path, found)
+        return
+    _refuse_kind(path, path.stat())
     if not path.resolve().is_relative_to(folder.resolve()):
         raise ConfigurationError(
             f"{path}: a link to a file outside of the folder. Copy the file, or give the folder where it lies (--path)."
