@@ -96,7 +96,7 @@ def test_what_the_system_refuses_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert told in refusal(files)
 
 
