@@ -15,6 +15,7 @@ from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.web import certificate as module
 from controller.web.certificate import ServerCertificate
+from controller.web.connections import CONNECTIONS
 from controller.web.server import application, serving
 from tests.support.certificates import Certificates, issue_certificates
 
@@ -115,6 +116,21 @@ async def test_a_handshake_that_never_comes_ends(mounted: Certificates, monkeypa
         async with asyncio.timeout(10):
             assert await reader.read() == b""
         writer.close()
+
+
+async def test_clients_that_never_shake_hands_keep_nobody_out_and_leave_no_descriptor(mounted: Certificates) -> None:
+    certificate = ServerCertificate(mounted.certificate, mounted.key)
+    before = len(os.listdir("/proc/self/fd"))  # noqa: PTH208
+    async with served(certificate) as port:
+        silent = [await asyncio.open_connection("127.0.0.1", port) for _ in range(3 * CONNECTIONS)]
+        assert await status(port, mounted.ca) == 200
+        ours = len(os.listdir("/proc/self/fd")) - before - len(silent)  # noqa: PTH208
+        assert ours < CONNECTIONS + 10
+        for _, writer in silent:
+            writer.close()
+    async with asyncio.timeout(10):
+        while len(os.listdir("/proc/self/fd")) > before:  # noqa: ASYNC110, PTH208 - what it waits for tells nobody
+            await asyncio.sleep(0.01)
 
 
 def test_a_file_that_is_none_is_refused_by_name(mounted: Certificates, tmp_path: Path) -> None:
