@@ -32,9 +32,11 @@ def locked(file: str = "requirements.lock") -> dict[str, str]:
 
 def licences(about: "Message | PackageMetadata") -> set[str]:
     """Return the SPDX names that a distribution declares: as an expression, in its old field, or as classifiers."""
-    declared = about["License-Expression"] or about["License"] or ""
+    [declared, *_] = [*(about.get_all("License-Expression") or ()), *(about.get_all("License") or ()), ""]
     if not declared:
-        return {LICENCES_BY_CLASSIFIER.get(each, each) for each in about.get_all("Classifier", []) if "License" in each}
+        return {
+            LICENCES_BY_CLASSIFIER.get(each, each) for each in about.get_all("Classifier") or () if "License" in each
+        }
     spelled = {"Apache 2.0": "Apache-2.0"}.get(declared, declared)
     return set(re.split(r" (?:AND|OR) ", spelled))
 
