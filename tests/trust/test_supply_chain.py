@@ -32,7 +32,8 @@ def locked(file: str = "requirements.lock") -> dict[str, str]:
 
 def licences(about: "Message | PackageMetadata") -> set[str]:
     """Return the SPDX names that a distribution declares: as an expression, in its old field, or as classifiers."""
-    [declared, *_] = [*(about.get_all("License-Expression") or ()), *(about.get_all("License") or ()), ""]
+    fields: list[str] = (about.get_all("License-Expression") or []) + (about.get_all("License") or [])
+    declared = fields[0] if fields else ""
     if not declared:
         return {
             LICENCES_BY_CLASSIFIER.get(each, each) for each in about.get_all("Classifier") or () if "License" in each
