@@ -1,5 +1,7 @@
-# docker build --tag dashboard-database-operator:0.1.0 .
-# Another base, or a mirror, from Python 3.11 on: --build-arg PYTHON_IMAGE=registry.example.com/python:3.13-slim
+# To try it: docker build --tag dashboard-database-operator:0.1.0 .
+# For others to run: make image PYTHON_IMAGE=python:3.13-slim@sha256:<digest>, which refuses a base without a digest.
+#   docker buildx imagetools inspect python:3.13-slim   shows the digest of today.
+# Another base, or a mirror, from Python 3.11 on: registry.example.com/python:3.13-slim@sha256:<digest>
 ARG PYTHON_IMAGE=python:3.13-slim
 
 FROM ${PYTHON_IMAGE} AS build
@@ -33,7 +35,9 @@ RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x 'kubernet
       /opt/dashdb/lib
 
 FROM ${PYTHON_IMAGE}
-LABEL org.opencontainers.image.title="dashboard-database-operator" \
+ARG PYTHON_IMAGE
+LABEL org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
+      org.opencontainers.image.title="dashboard-database-operator" \
       org.opencontainers.image.description="Keeps the PostgreSQL database behind a dashboards service in order" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"

@@ -6,7 +6,12 @@ BIN    := $(VENV)/bin
 STAMP  := $(VENV)/.installed-$(shell cat requirements-dev.lock pyproject.toml | cksum | cut -d' ' -f1)
 export PYTHONDONTWRITEBYTECODE = 1
 
-.PHONY: help demo test chaos check unit parts bench lock crd format clean
+VERSION = $(shell sed -n 's/^__version__ = "\(.*\)"$$/\1/p' controller/__init__.py)
+DIST   ?= dist
+NAME   := dashboard-database-operator
+DOCKER ?= docker
+
+.PHONY: help demo test chaos check unit parts bench lock crd sbom image format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -52,10 +57,24 @@ lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
 	  --custom-compile-command "make lock" -o requirements.lock pyproject.toml
 	$(BIN)/uv pip compile --quiet --upgrade --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --custom-compile-command "make lock" --group dev -o requirements-dev.lock pyproject.toml
+	  --custom-compile-command "make lock" --group dev --extra lint -o requirements-dev.lock pyproject.toml
 
 crd: $(STAMP) ## crds/ from controller/resource
 	$(BIN)/python -m controller.resource.crd > crds/dashboarddatabases.yaml
+
+sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
+	@mkdir -p $(DIST)
+	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > $(DIST)/pyproject.sbom.toml
+	@$(BIN)/cyclonedx-py requirements requirements.lock --pyproject $(DIST)/pyproject.sbom.toml --mc-type application \
+	  --output-reproducible --of JSON -o $(DIST)/$(NAME)-$(VERSION).cdx.json 2>/dev/null
+	@rm $(DIST)/pyproject.sbom.toml
+	@echo $(DIST)/$(NAME)-$(VERSION).cdx.json
+
+# A tag may name another image tomorrow, a digest never: only with one can the same source give the same image.
+image: sbom ## The image, on a base that is named by its digest, and its list of contents
+	@echo '$(PYTHON_IMAGE)' | grep -Eq '@sha256:[0-9a-f]{64}$$' \
+	  || { echo "Name the base by its digest: make image PYTHON_IMAGE=python:3.13-slim@sha256:..."; exit 1; }
+	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
 
 format: $(STAMP) ## Puts the code in order
 	$(BIN)/ruff format .

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
+from pathlib import Path
 from typing import Any, NoReturn, TypeVar
 
 import click
@@ -80,6 +81,25 @@ def listen_option(function: F) -> F:
         show_default=True,
         metavar="HOST:PORT",
         help="Address of the probes, health and metrics.",
+    )(function)
+
+
+def tls_options(function: F) -> F:
+    """Add the options of TLS for the address of `--listen`."""
+    function = click.option(
+        "--tls-key",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help="Key of --tls-certificate, PEM, not encrypted; for example /etc/dashdb/tls.key.",
+    )(function)
+    return click.option(
+        "--tls-certificate",
+        type=click.Path(path_type=Path, dir_okay=False),
+        metavar="FILE",
+        help=(
+            "Serve HTTPS with this certificate and its chain, PEM, for example /etc/dashdb/tls.crt. A renewed file is "
+            "taken up within 10 s. Default: plain HTTP, since only you can have a certificate for your name."
+        ),
     )(function)
 
 

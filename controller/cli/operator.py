@@ -7,16 +7,18 @@ from pathlib import Path
 import click
 
 from controller import __version__
-from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options
+from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options, tls_options
+from controller.cli.listening import Endpoint, listening
 from controller.database.addresses import Network, operator_rules
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.adapter import ResourceLimits
 from controller.operator.credentials import in_cluster
 from controller.operator.service import Operator, OperatorSettings
+from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
-from controller.web.server import application, serving
+from controller.web.server import application
 
 
 @click.command("operator")
@@ -30,6 +32,17 @@ from controller.web.server import application, serving
 )
 @click.option("--context", help="Context of the kubeconfig; default: its current one.")
 @listen_option
+@tls_options
+@click.option(
+    "--authorize-endpoints",
+    is_flag=True,
+    help=(
+        "Ask the API server who may read what names databases: all but /live and /ready then need a Bearer token whose "
+        "account has the verb get on the nonResourceURL, such as /metrics; for /api/v1/health that is /health. Needs "
+        "the right to create TokenReviews and SubjectAccessReviews, which a Role in one namespace cannot give. "
+        "Default: everybody may read, and messages show no host and no user."
+    ),
+)
 @click.option(
     "--path",
     type=click.Path(path_type=Path, file_okay=False),
@@ -74,6 +87,9 @@ def command(
     kubeconfig: Path | None,
     context: str | None,
     listen: Address,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
+    authorize_endpoints: bool,
     path: Path,
     shortest_interval: float,
     allow_plaintext: bool,
@@ -88,14 +104,18 @@ def command(
     """
     rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
     limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
-    asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, limits), listen))
+    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits)
+    endpoint = Endpoint.of(listen, tls_certificate, tls_key)
+    asyncio.run(_run(settings, endpoint, authorize=authorize_endpoints))
 
 
-async def _run(settings: OperatorSettings, listen: Address) -> None:
+async def _run(settings: OperatorSettings, endpoint: Endpoint, *, authorize: bool) -> None:
+    raise_descriptor_limit()
     stop = StopSignal()
     stop.install()
     operator = Operator()
-    app = application(operator.store, operator.not_ready, version=__version__)
-    async with serving(app, listen.host, listen.port):
+    may_read = operator.may_read if authorize else None
+    app = application(operator.store, operator.not_ready, version=__version__, authorize=may_read)
+    async with listening(app, endpoint):
         keep_latency_low()
         await operator.run(settings, stop)

@@ -11,8 +11,9 @@ from types import ModuleType
 import click
 
 from controller import __version__
-from controller.cli.common import Address, DurationType, database_options, listen_option, logging_options
+from controller.cli.common import Address, DurationType, database_options, listen_option, logging_options, tls_options
 from controller.cli.invocation import path_option
+from controller.cli.listening import Endpoint, listening
 from controller.config.environment import DatabaseSettings, database_settings, to_desired
 from controller.config.tls_files import with_tls_files
 from controller.database.target import Pooler, Target
@@ -20,19 +21,22 @@ from controller.database.tls import tls_context
 from controller.desired import Desired
 from controller.health.report import STARTING, Report
 from controller.health.store import ReportStore
+from controller.health.unnamed import general_words
 from controller.health.verdict import Health, Verdict
 from controller.migrate.files.source import MigrationSource
+from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low, no_collections
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
 from controller.text import one_line
-from controller.web.server import application, serving
+from controller.web.server import application
 
 
 @click.command("serve")
 @click.option("--migrate", is_flag=True, help="Bring the schema to the newest version first.")
 @click.option("--seed", is_flag=True, help="Write the system templates first.")
 @listen_option
+@tls_options
 @path_option
 @click.option("--schema", metavar="NAME", help="Schema to work in; default: the first of the search_path.")
 @click.option(
@@ -47,6 +51,8 @@ from controller.web.server import application, serving
 def command(
     *,
     listen: Address,
+    tls_certificate: Path | None,
+    tls_key: Path | None,
     path: Path,
     schema: str | None,
     lock_timeout: float,
@@ -64,16 +70,20 @@ def command(
     Example:
       DB_HOST=127.0.0.1 DB_NAME=perses DB_USER=perses DB_PASSWORD=... dashdb serve --migrate --seed
     """
+    endpoint = Endpoint.of(listen, tls_certificate, tls_key)
     settings = database_settings(os.environ, url=database_url, pooler=pooler)
     target = _target(settings)
     source = MigrationSource(path)
     if migrate:
         source.read()
     desired = to_desired(settings, target, migrate=migrate, seed=seed, schema=schema, runner_wait=lock_timeout)
-    asyncio.run(_run(desired, lambda: _target(settings), source, listen))
+    asyncio.run(_run(desired, lambda: _target(settings), source, endpoint))
 
 
-async def _run(desired: Desired, read_target: Callable[[], Target], source: MigrationSource, listen: Address) -> None:
+async def _run(
+    desired: Desired, read_target: Callable[[], Target], source: MigrationSource, endpoint: Endpoint
+) -> None:
+    raise_descriptor_limit()
     stop = StopSignal()
     stop.install()
     await tls_context(read_target())  # an invalid certificate is an error at the start, not a failed check
@@ -86,9 +96,9 @@ async def _run(desired: Desired, read_target: Callable[[], Target], source: Migr
         report = store.get(key, datetime.now(UTC))
         if report is None:
             return "Starting: no report yet."
-        return None if report.ready else one_line(f"{report.reason}: {report.message}")
+        return None if report.ready else one_line(f"{report.reason}: {general_words(report.reason, report.message)}")
 
-    async with serving(application(store, not_ready, version=__version__), listen.host, listen.port):
+    async with listening(application(store, not_ready, version=__version__), endpoint):
         # The engine is loaded in a thread: /live answers meanwhile.
         sidecar = await asyncio.to_thread(_load_engine)
         keep_latency_low()

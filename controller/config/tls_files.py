@@ -1,8 +1,8 @@
 """Reading of the certificate files that a database URL names; the one place where configuration touches the disk."""
 
+import os
 import re
 from dataclasses import replace
-from pathlib import Path
 
 from controller.config.database_url import TlsFiles
 from controller.database.target import Target, is_encrypted_key
@@ -42,7 +42,8 @@ def _pem(option: str, path: str | None, kind: re.Pattern[str], wanted: str) -> s
 
 def _text(option: str, path: str) -> str:
     try:
-        with Path(path).open("rb") as file:
+        # Without waiting: a pipe that nobody writes to reads as empty.
+        with os.fdopen(os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK), "rb") as file:
             content = file.read(_LARGEST_FILE + 1)
     except FileNotFoundError:
         raise _unusable(option, path, "does not exist") from None

@@ -128,6 +128,17 @@ class Client:
         }
         await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{resource.namespace}/events", body)
 
+    async def create(self, path: str, body: dict[str, Any], *, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
+        """Create an object, which may be a question; return it as the API server answered.
+
+        Raises:
+            ApiUnavailable: no answer within SECONDS, no right to create it, or no such kind (status 404).
+        """
+        answer = await self._call("POST", path, body, seconds=seconds)
+        if answer is None:
+            raise ApiUnavailable(f"POST {path}", HTTPStatus.NOT_FOUND)
+        return answer
+
     async def _get(self, path: str) -> dict[str, Any] | None:
         return await self._call("GET", path, seconds=READ_SECONDS)
 

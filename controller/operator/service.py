@@ -5,6 +5,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from http import HTTPStatus
 from pathlib import Path
 
 import kopf
@@ -20,6 +21,7 @@ from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster, load_configuration
 from controller.operator.handlers import registry
 from controller.operator.kopf_settings import settings
+from controller.operator.reviews import AccessReviews
 from controller.operator.supervisor import Supervisor
 from controller.runtime.signals import StopSignal
 
@@ -52,10 +54,17 @@ class Operator:
 
     store: ReportStore = field(default_factory=ReportStore)
     watching: bool = False
+    _reviews: AccessReviews | None = None
 
     def not_ready(self) -> str | None:
         """Return why it cannot serve; None where it can."""
         return None if self.watching else "not watching the cluster yet, or the API server does not answer"
+
+    async def may_read(self, token: str, verb: str, path: str, address: str) -> HTTPStatus:
+        """Return whether the owner of TOKEN may read an endpoint, as the API server says."""
+        if self._reviews is None:
+            return HTTPStatus.SERVICE_UNAVAILABLE
+        return await self._reviews.decide(token, verb, path, address)
 
     async def run(self, wanted: OperatorSettings, stop: StopSignal) -> None:
         """Work until `stop` is set.
@@ -71,6 +80,7 @@ class Operator:
         source.read()  # a bad folder is said at the start, not in every resource
         configuration = await load_configuration(wanted.kubeconfig, wanted.context)
         client = Client(configuration, instance=socket.gethostname())
+        self._reviews = AccessReviews(client)
         try:
             await self._watch(wanted, configuration, client, source.read, stop)
         finally:

@@ -3,10 +3,10 @@
 Names and units: https://prometheus.io/docs/practices/naming/. Pool series follow Go's `go_sql_*`.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -42,6 +42,21 @@ class _Written:
     text: bytes
 
 
+class Form(NamedTuple):
+    """Text format of Prometheus, or OpenMetrics: one of a few that the library knows."""
+
+    encoder: Callable[[Any], bytes]
+    content_type: str
+
+
+def form_for(accept: str) -> Form:
+    """Return the form that an Accept header asks for; the text format where it asks for none that is known."""
+    try:
+        return Form(*choose_encoder(accept))
+    except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
+        return Form(*choose_encoder(""))
+
+
 class MetricsPage:
     """Page of `/metrics`, which writes a family anew only where its samples changed.
 
@@ -53,12 +68,9 @@ class MetricsPage:
         self._registry = registry
         self._written: dict[str, _Written] = {}
 
-    def write(self, accept: str) -> tuple[bytes, str]:
-        """Return the page and its content type: the text format, or OpenMetrics where `accept` asks for that."""
-        try:
-            encoder, content_type = choose_encoder(accept)
-        except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
-            encoder, content_type = choose_encoder("")
+    def write(self, form: Form) -> bytes:
+        """Return the page."""
+        encoder, content_type = form
         written: dict[str, _Written] = {}
         pieces = []
         for metric in self._registry.collect():
@@ -71,7 +83,7 @@ class MetricsPage:
         self._written = written  # without the families that are gone
         if content_type.startswith("application/openmetrics-text"):
             pieces.append(_END)
-        return b"".join(pieces), content_type
+        return b"".join(pieces)
 
 
 class ReportCollector(Collector):

@@ -4,12 +4,13 @@ import asyncio
 import json
 import os
 import socket
+import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, TypeAlias
 
 import structlog
 from aiohttp import web
@@ -17,28 +18,39 @@ from aiohttp import web
 from controller.errors import ConfigurationError
 from controller.health.report import Key, Report
 from controller.health.store import ReportStore
+from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
 from controller.web import answers
-from controller.web.metrics import MetricsPage, registry
+from controller.web.connections import Listener
+from controller.web.guard import Authorize, guard
+from controller.web.metrics import MetricsPage, form_for, registry
 from controller.web.negotiation import HEALTH_JSON, wants_health_json
 from controller.web.page import landing_page
 
 log = structlog.get_logger(__name__)
 
+Application: TypeAlias = web.Application
+"""Endpoints of this process, for `serving`."""
 SHUTDOWN_SECONDS = 1.0
 """Seconds for running requests to end when the process ends; aiohttp takes up to twice as long."""
 _NEGOTIATED = {"Vary": "Accept"}
 """Header of an answer whose form depends on the Accept header of the request."""
 
 
-def application(store: ReportStore, not_ready: Callable[[], str | None], *, version: str) -> web.Application:
+def application(
+    store: ReportStore, not_ready: Callable[[], str | None], *, version: str, authorize: Authorize | None = None
+) -> web.Application:
     """Return the application with all endpoints.
 
     Args:
-        not_ready: answers `/ready` without a name: why this process is not ready; None where it is.
+        not_ready: answers `/ready` without a name, which is open to all: why this process is not ready; None where it
+            is.
+        authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
     """
-    endpoints = _Endpoints(store, not_ready, version)
+    endpoints = _Endpoints(store, not_ready, version, named=authorize is not None)
     app = web.Application(middlewares=[_faults_in_our_log])
+    if authorize is not None:
+        app.middlewares.append(guard(authorize))
     app.router.add_get("/", endpoints.page)
     app.router.add_get("/live", endpoints.live)
     app.router.add_get("/metrics", endpoints.metrics)
@@ -53,26 +65,32 @@ def application(store: ReportStore, not_ready: Callable[[], str | None], *, vers
 
 
 @asynccontextmanager
-async def serving(app: web.Application, host: str, port: int) -> AsyncIterator[int]:
+async def serving(
+    app: web.Application, host: str, port: int, tls: Callable[[], ssl.SSLContext | None] = lambda: None
+) -> AsyncIterator[int]:
     """Listen for the time of a `with`; yield the port, which the system chooses where `port` is 0.
+
+    Args:
+        tls: returns what to serve the next connection with; None for plain HTTP.
 
     Raises:
         ConfigurationError: the address cannot be used.
     """
-    runner = web.AppRunner(app, access_log=None, shutdown_timeout=SHUTDOWN_SECONDS)
+    runner = web.AppRunner(app, shutdown_timeout=SHUTDOWN_SECONDS)
+    listener = Listener(runner, tls)
+    app.middlewares.insert(0, listener.note_requests)
     await runner.setup()
     try:
-        site = web.TCPSite(runner, host, port)
         try:
-            await site.start()
+            bound = await listener.listen(host, port)
         except (OSError, UnicodeError) as error:
             raise ConfigurationError(
                 f"Cannot listen on {host}:{port}: {_why(error)}. Choose another address with --listen HOST:PORT."
             ) from None
-        bound = runner.addresses[0][1]
-        log.info("listening", host=host, port=bound)
+        log.info("listening", host=host, port=bound, most_connections=listener.limit)
         yield bound
     finally:
+        listener.close()
         await runner.cleanup()
 
 
@@ -91,15 +109,18 @@ async def _faults_in_our_log(
 
 
 class _Endpoints:
-    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str) -> None:
+    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str, *, named: bool) -> None:
         self._store = store
+        self._shown: Callable[[Report], Report] = (lambda report: report) if named else without_names
         self._not_ready = not_ready
         self._version = version
         self._metrics = MetricsPage(registry(store, version=version))
-        self._metrics_thread = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+        # A thread of its own: the threads that all share may be busy with names that no resolver answers for.
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
+        self._writing: dict[str, asyncio.Future[bytes]] = {}
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._store.reports(datetime.now(UTC))), version=self._version)
+        html = landing_page(answers.overview(self._all()), version=self._version)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -108,12 +129,16 @@ class _Endpoints:
     async def metrics(self, request: web.Request) -> web.Response:
         """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait.
 
-        The thread does nothing else, so that metrics never wait for other work.
+        Who asks while they are written gets the same page: else many clients could let the thread fall behind.
         """
-        loop = asyncio.get_running_loop()
-        writing = loop.run_in_executor(self._metrics_thread, self._metrics.write, _accept(request))
-        text, content_type = await writing
-        response = web.Response(body=text, headers={"Content-Type": content_type, **_NEGOTIATED})
+        form = form_for(_accept(request))
+        writing = self._writing.get(form.content_type)
+        if writing is None:
+            writing = asyncio.get_running_loop().run_in_executor(self._writer, self._metrics.write, form)
+            self._writing[form.content_type] = writing
+            writing.add_done_callback(lambda _: self._writing.pop(form.content_type))
+        text = await asyncio.shield(writing)
+        response = web.Response(body=text, headers={"Content-Type": form.content_type, **_NEGOTIATED})
         response.enable_compression()
         return response
 
@@ -138,15 +163,17 @@ class _Endpoints:
 
     def _asked(self, request: web.Request) -> dict[Key, Report]:
         """Return the report of the database that the path names, or all reports."""
-        now = datetime.now(UTC)
         if "name" not in request.match_info:
-            return self._store.reports(now)
+            return self._all()
         key = (request.match_info["namespace"], request.match_info["name"])
-        report = self._store.get(key, now)
+        report = self._store.get(key, datetime.now(UTC))
         if report is None:
             text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
-        return {key: report}
+        return {key: self._shown(report)}
+
+    def _all(self) -> dict[Key, Report]:
+        return {key: self._shown(report) for key, report in self._store.reports(datetime.now(UTC)).items()}
 
 
 def _why(error: OSError | UnicodeError) -> str:

@@ -99,7 +99,45 @@ def test_the_port_is_one_from_the_service_to_the_network_policy(installation: In
     assert (service_port["name"], service_port["targetPort"], service_port["port"]) == ("http", "http", 8080)
     [ingress] = installation.one("NetworkPolicy")["spec"]["ingress"]
     port = installation.container["ports"][0]["containerPort"]
-    assert ingress == {"ports": [{"protocol": "TCP", "port": port}]}
+    assert ingress["ports"] == [{"protocol": "TCP", "port": port}]
+
+
+def test_only_who_may_is_told_about_tenants_where_the_operator_sees_all_of_them(installation: Installation) -> None:
+    options = options_of(installation.container)
+    sees_all = "namespaces" not in options
+    assert options.get("authorize_endpoints", False) is sees_all
+    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
+    assert bool(endpoint.keys() & {"bearerTokenFile", "authorization"}) is sees_all
+
+
+def test_probes_and_scrapes_speak_https_where_the_endpoints_do(installation: Installation) -> None:
+    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
+    schemes = {installation.container[probe]["httpGet"].get("scheme", "HTTP") for probe in PROBES}
+    schemes.add(endpoint.get("scheme", "http").upper())
+    options = options_of(installation.container)
+    assert schemes == {"HTTPS" if "tls_certificate" in options else "HTTP"}
+
+
+def test_the_certificate_of_openshift_is_mounted_where_it_is_read(control_plane: ControlPlane) -> None:
+    installation = Installation(control_plane, "manifests/openshift")
+    [mount] = [each for each in installation.container["volumeMounts"] if each["name"] == "endpoint-certificate"]
+    [volume] = [each for each in installation.template["spec"]["volumes"] if each["name"] == "endpoint-certificate"]
+    service = installation.one("Service")["metadata"]
+    annotation = service["annotations"]["service.beta.openshift.io/serving-cert-secret-name"]
+    assert volume["secret"]["secretName"] == annotation
+    options = options_of(installation.container)
+    paths = {options["tls_certificate"], options["tls_key"]}
+    assert paths == {f"{mount['mountPath']}/tls.crt", f"{mount['mountPath']}/tls.key"}
+    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
+    assert endpoint["tlsConfig"]["serverName"] == f"{NAME}.{service['namespace']}.svc"
+    secret = installation.one("Secret", endpoint["authorization"]["credentials"]["name"])
+    [binding] = [
+        item
+        for item in installation.objects
+        if item["kind"] == "ClusterRoleBinding" and item["metadata"]["name"].endswith("-metrics-account")
+    ]
+    account = secret["metadata"]["annotations"]["kubernetes.io/service-account.name"]
+    assert [each["name"] for each in binding["subjects"]] == [account]
 
 
 def test_every_object_says_what_it_belongs_to_and_which_release(installation: Installation) -> None:

@@ -144,6 +144,11 @@ GRANTED: set[Right] = {
     ("", "secrets", "get"),
     ("events.k8s.io", "events", "create"),
 }
+REVIEWS: set[Right] = {
+    ("authentication.k8s.io", "tokenreviews", "create"),
+    ("authorization.k8s.io", "subjectaccessreviews", "create"),
+}
+"""What asks who may read the endpoints; only for the whole cluster, since no Role in a namespace could give it."""
 
 
 def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right]:
@@ -184,8 +189,8 @@ def test_the_operator_may_do_this_in_every_namespace_and_nothing_else(installed:
     account = installed.service_account_kubeconfig("dashdb-system", NAME)
     everybody = everybodys_rights(installed)
     for namespace in ("dashdb-system", "kube-system", installed.namespace()):
-        assert rights(installed, account, namespace) == everybody | GRANTED
-    assert not everybody & GRANTED
+        assert rights(installed, account, namespace) == everybody | GRANTED | REVIEWS
+    assert not everybody & (GRANTED | REVIEWS)
 
 
 def test_the_namespaced_operator_may_do_this_in_its_namespace_and_nothing_elsewhere(own_namespace: Namespace) -> None:
@@ -226,12 +231,15 @@ def test_the_operator_uses_every_right_and_misses_none(
         resource("perses", secret_name="perses-db", health={"intervalSeconds": 1}),
     )
     account = cluster.service_account_kubeconfig(home, NAME)
-    with OperatorProcess(account, tmp_path / "log", namespace=None if everywhere else home) as operator:
+    granted = GRANTED | (REVIEWS if everywhere else set())
+    watched = None if everywhere else home
+    with OperatorProcess(account, tmp_path / "log", namespace=watched, authorize=everywhere) as operator:
         own_namespace.wait_for("perses", "Connected", "False")
-        wait_until(lambda: used(requests(cluster, user, began)) >= GRANTED, what="every right is used", seconds=30)
+        operator.get("/metrics", cluster.token(home, NAME))
+        wait_until(lambda: used(requests(cluster, user, began)) >= granted, what="every right is used", seconds=30)
         assert operator.is_ready()
     asked = requests(cluster, user, began)
-    assert used(asked) == GRANTED
+    assert used(asked) == granted
     assert [e for e in asked if e.get("responseStatus", {}).get("code") in (401, 403)] == []
 
 

@@ -181,8 +181,11 @@ class ControlPlane:
 
     def service_account_kubeconfig(self, namespace: str, name: str) -> Path:
         """A kubeconfig with a token of an existing ServiceAccount, good for an hour: held to its RBAC."""
-        token = self.kubectl("create", "token", name, f"--namespace={namespace}").stdout.strip()
-        return self._write_kubeconfig(f"{namespace}-{name}", token, namespace)
+        return self._write_kubeconfig(f"{namespace}-{name}", self.token(namespace, name), namespace)
+
+    def token(self, namespace: str, name: str, *options: str) -> str:
+        """A token of an existing ServiceAccount, by a TokenRequest; OPTIONS are those of `kubectl create token`."""
+        return self.kubectl("create", "token", name, f"--namespace={namespace}", *options).stdout.strip()
 
     def _write_kubeconfig(self, user: str, token: str, namespace: str) -> Path:
         """The file's path; it is readable for us alone, and JSON, which every reader of YAML takes."""

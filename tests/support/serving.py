@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import ssl
 import subprocess
 import sys
 import urllib.error
@@ -14,6 +15,7 @@ from typing import Any, Self
 
 import psutil
 
+from tests.support.certificates import Certificates
 from tests.support.processes import SupportError, free_port, wait_until
 
 START_SECONDS = 30.0
@@ -23,12 +25,19 @@ STOP_SECONDS = 15.0
 class ServingProcess:
     """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
 
-    def __init__(self, arguments: Sequence[str], log: Path, environment: Mapping[str, str]) -> None:
-        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process."""
+    def __init__(
+        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], *, descriptors: int | None = None
+    ) -> None:
+        """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process.
+
+        DESCRIPTORS is the hard limit of open ones; None leaves ours.
+        """
         self.port = free_port()
+        self.authority: ssl.SSLContext | None = None  # for HTTPS: whom to trust
         self.log_file = log
         self._environment = environment
-        self._command = [sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
+        limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
+        self._command = [*limited, sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -49,6 +58,9 @@ class ServingProcess:
 
     def wait_ready(self) -> None:
         wait_until(self.is_ready, what=f"it is ready, see {self.log_file}", seconds=START_SECONDS)
+
+    def wait_alive(self) -> None:
+        wait_until(self.is_alive, what=f"it answers, see {self.log_file}", seconds=START_SECONDS)
 
     def signal(self, number: signal.Signals) -> None:
         self._running().send_signal(number)
@@ -82,6 +94,12 @@ class ServingProcess:
         return size
 
     @property
+    def descriptors(self) -> int:
+        """Open descriptors."""
+        count: int = psutil.Process(self._running().pid).num_fds()
+        return count
+
+    @property
     def cpu_seconds(self) -> float:
         """Time of CPUs that it has used."""
         times = psutil.Process(self._running().pid).cpu_times()
@@ -93,10 +111,13 @@ class ServingProcess:
     def is_ready(self) -> bool:
         return self._answers("/ready")
 
-    def get(self, path: str) -> tuple[int, str]:
-        """HTTP status and body of PATH."""
+    def get(self, path: str, token: str | None = None) -> tuple[int, str]:
+        """HTTP status and body of PATH, asked for with a Bearer TOKEN."""
+        headers = {"Authorization": f"Bearer {token}"} if token else {}
+        scheme = "https" if self.authority else "http"
+        request = urllib.request.Request(f"{scheme}://127.0.0.1:{self.port}{path}", headers=headers)
         try:
-            with urllib.request.urlopen(f"http://127.0.0.1:{self.port}{path}", timeout=10) as answer:
+            with urllib.request.urlopen(request, timeout=10, context=self.authority) as answer:
                 return answer.status, answer.read().decode()
         except urllib.error.HTTPError as error:
             return error.code, error.read().decode()
@@ -131,10 +152,20 @@ class OperatorProcess(ServingProcess):
         environment: Mapping[str, str] | None = None,
         log_level: str = "debug",
         options: Sequence[str] = (),
+        authorize: bool = False,
+        certificates: Certificates | None = None,
     ) -> None:
-        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours, OPTIONS to the command."""
+        """NAMESPACE None watches all of them; ENVIRONMENT is added to ours, OPTIONS to the command.
+
+        AUTHORIZE guards the endpoints.
+        """
         arguments = ["operator", "--kubeconfig", str(kubeconfig), "--log-level", log_level, "--shortest-interval", "1s"]
+        arguments += ["--authorize-endpoints"] if authorize else []
+        if certificates is not None:
+            arguments += ["--tls-certificate", str(certificates.certificate), "--tls-key", str(certificates.key)]
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
         arguments += options
         super().__init__(arguments, log, {**os.environ, **(environment or {})})
+        if certificates is not None:
+            self.authority = ssl.create_default_context(cafile=str(certificates.ca))

@@ -91,5 +91,10 @@ def test_what_builds_the_wheel_is_pinned_for_the_image() -> None:
         assert re.search(rf"^{name}==", lock, re.MULTILINE), name
 
 
+def test_the_image_leaves_the_linter_out_and_the_developers_have_it() -> None:
+    assert not re.search(r"^squawk", (ROOT / "requirements.lock").read_text(), re.MULTILINE)
+    assert re.search(r"^squawk-cli==", (ROOT / "requirements-dev.lock").read_text(), re.MULTILINE)
+
+
 def test_the_image_names_the_release() -> None:
     assert f'org.opencontainers.image.version="{__version__}"' in (ROOT / "Dockerfile").read_text()

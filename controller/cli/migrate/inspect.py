@@ -4,11 +4,12 @@ import sys
 
 import click
 
+from controller.cli.common import print_progress
 from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_plan, print_status, print_version
 from controller.database.connection import Connection
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
-from controller.migrate.files.lint import lint
+from controller.migrate.files.lint import Finding, LinterMissing, lint
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import locate_history, read_history, read_history_at
 from controller.migrate.plan.data_loss import expected_losses
@@ -76,4 +77,14 @@ def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> N
         return whole, await count_rows(connection, expected_losses(whole.steps), location)
 
     whole, losses = invocation.run(work)
-    print_plan(whole, losses, lint(step.script for step in whole.steps), as_json=invocation.as_json)
+    print_plan(whole, losses, _findings(whole), as_json=invocation.as_json)
+
+
+def _findings(whole: Plan) -> tuple[Finding, ...]:
+    """Return squawk's findings and ours; ours alone, and say so, where squawk was left out, as in the image."""
+    scripts = [step.script for step in whole.steps]
+    try:
+        return lint(scripts)
+    except LinterMissing as missing:
+        print_progress(f"Not all rules were checked. {missing.message}")
+        return lint(scripts, without_squawk=True)

@@ -7,17 +7,19 @@ import os
 import re
 from collections.abc import Iterable, Mapping
 from itertools import pairwise
-from operator import attrgetter
 from pathlib import Path
 
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
+from controller.migrate.files.reading import FilesChanged, file_names, read_file, read_files
 from controller.migrate.sql.lexer import line_and_column
 
 _NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 LARGEST_SEQUENCE = 9_999_999
 """Largest sequential version; greater ones are dates (20260131...), which may have gaps."""
 _LARGEST_VERSION = 2**63 - 1
+TRIES = 3
+"""Readings of a folder that changes meanwhile; kubelet replaces a ConfigMap at most once a minute."""
 _PACKAGE = Path(__file__).parents[2]
 _IN_WHEEL = _PACKAGE / "packaged" / "migrations"
 
@@ -36,18 +38,27 @@ def read_folder(folder: Path) -> Migrations:
     """Return all migrations in `folder`; ignore hidden files and those that do not end in `.sql`.
 
     Raises:
-        ConfigurationError: the folder does not exist, cannot be read, or holds no migration.
+        ConfigurationError: the folder does not exist, holds no migration, or what cannot be read within the limits.
         MigrationFileError: see `parse`.
     """
     if not folder.is_dir():
         raise ConfigurationError(f"{folder}: no such folder. Give the folder that holds the migration files (--path).")
     try:
-        migrations = _parse((path.name, path.read_bytes()) for path in sql_files(folder))
+        migrations = _read(folder)
     except OSError as error:
         raise ConfigurationError(f"{error.filename}: cannot be read ({os.strerror(error.errno or 0)}).") from None
     if not migrations:
         raise ConfigurationError(f"{folder}: no migration in it. Give the folder that holds the files (--path).")
     return migrations
+
+
+def _read(folder: Path) -> Migrations:
+    for _ in range(TRIES):
+        try:
+            return _parse(read_files(folder))
+        except FilesChanged:
+            continue
+    raise ConfigurationError(f"{folder}: its files change while they are read. Try again when all are written.")
 
 
 def read_script(path: Path) -> Script:
@@ -58,22 +69,14 @@ def read_script(path: Path) -> Script:
         MigrationFileError: the file is not UTF-8.
     """
     try:
-        return Script(path.name, _decode(path.name, path.read_bytes()))
+        return Script(path.name, _decode(path.name, read_file(path)))
     except OSError as error:
         raise ConfigurationError(f"{path}: cannot be read ({os.strerror(error.errno or 0)}).") from None
 
 
 def sql_files(folder: Path) -> list[Path]:
     """Return the files that `read_folder` reads, sorted by name."""
-    return sorted((path for path in folder.iterdir() if is_migration_name(path.name)), key=attrgetter("name"))
-
-
-def is_migration_name(name: str) -> bool:
-    """Return whether a file of this name has to be a migration.
-
-    `.SQL` is one as well, so that a mistake in a name is reported and not ignored.
-    """
-    return name.lower().endswith(".sql") and not name.startswith(".")
+    return [folder / name for name in file_names(folder)]
 
 
 def parse(contents: Mapping[str, bytes]) -> Migrations:

@@ -1,17 +1,16 @@
 """Folder of migrations that is read again when it changes, so that a corrected file needs no restart."""
 
-import os
 import time
 from pathlib import Path
 
-from controller.migrate.files.folder import is_migration_name, read_folder
+from controller.errors import ConfigurationError
+from controller.migrate.files.folder import read_folder
 from controller.migrate.files.migration import Migrations
+from controller.migrate.files.reading import Fingerprint, fingerprint
 
 CHECK_SECONDS = 5.0
 """Seconds between two checks of every file. A file that is added, removed or replaced, as in a mounted ConfigMap,
 changes the folder itself and is noticed at once; one that is edited in place is noticed by this check."""
-
-_Fingerprint = tuple[tuple[str, int, int], ...]
 
 
 class MigrationSource:
@@ -22,7 +21,7 @@ class MigrationSource:
         self._check_seconds = check_seconds
         self._checked_at = float("-inf")
         self._folder_changed_at: int | None = None
-        self._seen: _Fingerprint | None = None
+        self._seen: Fingerprint | None = None
         self._migrations: Migrations = ()
 
     def read(self) -> Migrations:
@@ -54,10 +53,8 @@ class MigrationSource:
         except OSError:
             return None
 
-    def _fingerprint(self) -> _Fingerprint:
+    def _fingerprint(self) -> Fingerprint:
         try:
-            with os.scandir(self.folder) as entries:
-                found = [(entry.name, entry.stat()) for entry in entries if is_migration_name(entry.name)]
-        except OSError:  # removed, or being changed: reading reports what is wrong
+            return fingerprint(self.folder)
+        except (OSError, ConfigurationError):  # removed, being changed, or too much: reading reports what is wrong
             return ()
-        return tuple(sorted((name, stat.st_mtime_ns, stat.st_size) for name, stat in found))

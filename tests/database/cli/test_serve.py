@@ -229,7 +229,8 @@ def test_a_migration_that_fails_is_told_and_taken_up_once_it_is_mended(
     folder = write_migrations(tmp_path, {"V001_a.up.sql": "CREATE TABLE a ();\nSELECT nonsense;\n"})
     sidecar = serve("--migrate", "--path", str(folder), wait=False, **database.environ)
     wait_for_reason(sidecar, "MigrationFailed")
-    assert "V001_a.up.sql:2:8: " in why_not_ready(sidecar)
+    assert "V001_a.up.sql:2:8: " in sidecar.log
+    assert why_not_ready(sidecar) == "MigrationFailed: PostgreSQL refused a statement of a migration."
     assert tables(postgres, database) == []
     (folder / "V001_a.up.sql").write_text("CREATE TABLE a ();\n")
     sidecar.wait_ready()

@@ -1,5 +1,6 @@
 """Files that a URL names: read as they are now, or refused with the option and the path."""
 
+import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -95,9 +96,14 @@ def test_what_the_system_refuses_is_told(
     def refuse(*_: object, **__: object) -> None:
         raise error
 
-    monkeypatch.setattr(Path, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     assert told in refusal(files)
 
 
 def test_a_folder_is_no_file(files: TlsFiles, tmp_path: Path) -> None:
     assert "is a folder" in refusal(replace(files, sslrootcert=str(tmp_path)))
+
+
+def test_a_pipe_that_nobody_writes_to_is_refused_at_once(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "ca.pem")
+    assert "holds no certificate in PEM" in refusal(TlsFiles(sslrootcert=str(tmp_path / "ca.pem")))

@@ -11,8 +11,8 @@ from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
-from controller.web import answers
-from controller.web.metrics import ReportCollector
+from controller.web import answers, metrics, server
+from controller.web.metrics import Form, ReportCollector
 from controller.web.server import application, serving
 from tests.unit.web.reports import DOWN, report
 
@@ -111,6 +111,33 @@ async def test_live_answers_while_metrics_are_written(served: Served, monkeypatc
     assert (await served.get("/live"))[0] == 200
     answered.set()
     assert (await metrics)[0] == 200
+
+
+async def test_scrapes_at_the_same_time_share_one_page(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = written = 0
+    answered = threading.Event()
+    real = metrics.form_for
+
+    def form_for(accept: str) -> Form:
+        nonlocal asked
+        asked += 1
+        return real(accept)
+
+    def slow(_: ReportCollector) -> Iterator[Metric]:
+        nonlocal written
+        written += 1
+        assert answered.wait(10)
+        return iter(())
+
+    monkeypatch.setattr(ReportCollector, "collect", slow)
+    monkeypatch.setattr(server, "form_for", form_for)
+    scrapes = [asyncio.create_task(served.get("/metrics")) for _ in range(20)]
+    async with asyncio.timeout(10):
+        while asked < 20:  # noqa: ASYNC110 - what it waits for tells nobody
+            await asyncio.sleep(0.01)
+    answered.set()
+    assert {status for status, _, _ in await asyncio.gather(*scrapes)} == {200}
+    assert written == 1
 
 
 async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Served) -> None:

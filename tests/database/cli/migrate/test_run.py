@@ -1,6 +1,7 @@
 """`dashdb migrate` against a real database: what it does, what it prints where, and its exit codes."""
 
 import json
+from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.cli import root
+from controller.migrate.files import lint as linter
 from tests.database.programs import write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -173,3 +175,16 @@ def test_a_database_ahead_of_the_files_is_exit_6_only_where_the_files_are_needed
     last = migrate.json("status")["migrations"][2]
     assert (last["state"], last["file"]) == ("applied", None)
     assert "applied, file unknown" in migrate("status").stdout
+
+
+def test_a_plan_needs_no_squawk_and_says_what_was_not_checked(
+    migrate: Commands, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def missing(name: str) -> None:
+        raise PackageNotFoundError(name)
+
+    monkeypatch.setattr(linter, "distribution", missing)
+    planned = migrate("plan")
+    assert (planned.exit_code, planned.stdout.count("apply ")) == (0, 3)
+    assert planned.stderr.startswith("Not all rules were checked. The linter squawk is not installed;")
+    assert migrate("lint").exit_code == 2

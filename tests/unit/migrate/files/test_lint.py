@@ -4,10 +4,10 @@ from importlib.metadata import PackageNotFoundError
 
 import pytest
 
-from controller.errors import ConfigurationError, InternalError
+from controller.errors import InternalError
 from controller.migrate.files import lint as linter
 from controller.migrate.files.folder import packaged_folder, read_folder
-from controller.migrate.files.lint import Level, lint
+from controller.migrate.files.lint import Level, LinterMissing, lint
 from controller.migrate.files.migration import Script
 
 UP, DOWN = "V001_a.up.sql", "V001_a.down.sql"
@@ -112,8 +112,11 @@ def test_a_missing_squawk_is_told_with_the_way_to_get_it(monkeypatch: pytest.Mon
         raise PackageNotFoundError(name)
 
     monkeypatch.setattr(linter, "distribution", missing)
-    with pytest.raises(ConfigurationError, match="pip install squawk-cli"):
+    with pytest.raises(LinterMissing, match=r"pip install 'dashboard-database-operator\[lint\]'") as caught:
         lint([Script(UP, "SELECT 1;")])
+    assert caught.value.exit_code == 2
+    ours = lint([Script(DOWN, ""), Script(UP, "DROP TABLE a;")], without_squawk=True)
+    assert [each.rule for each in ours] == ["empty-down"]
 
 
 @pytest.mark.parametrize("program", ["#!/bin/sh\necho no json\n", "#!/bin/sh\nexec sleep 60\n"])

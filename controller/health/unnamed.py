@@ -1,0 +1,96 @@
+"""Reports for readers who showed no right to know: general words, without host, user or a server's text. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Final
+
+from controller.health.report import STARTING, Report
+
+NAMELESS: Final = frozenset(
+    {"", STARTING, "Healthy", "HighUtilization", "Migrating", "NotObserved", "Ready", "SlowResponse", "Stale"}
+)
+"""Reasons whose messages are made of figures and names of files alone, and are shown as they are."""
+
+_SENTENCES: Final[Mapping[str, str]] = {
+    "ApiUnavailable": "The API server did not answer, or refused.",
+    "ApprovalOutdated": "The approved plan is not the one that would run.",
+    "ApprovalRequired": "Migrations wait for an approval.",
+    "ApprovalUsed": "The approval was used already.",
+    "AuthenticationFailed": "The server refused the login.",
+    "CACertificateInvalid": "The CA given cannot be used.",
+    "CertificateExpired": "The server's certificate has expired.",
+    "CertificateNotTrusted": "The server's certificate is not signed by the CA given.",
+    "ChecksumMismatch": "A migration file was edited after it had been applied.",
+    "ClientCertificateInvalid": "The client's certificate cannot be used.",
+    "ConfigurationInvalid": "A setting cannot be used.",
+    "ConnectionLost": "The connection broke.",
+    "ConnectionRefused": "Nothing listens there.",
+    "DatabaseNotFound": "The server has no such database.",
+    "DatabaseUnavailable": "The database does not answer.",
+    "DirectConnectionNeeded": "A migration needs a connection without a pooler.",
+    "DiskFull": "The server's disk is full.",
+    "FileMissing": "The file of an applied migration is missing.",
+    "ForeignObject": "An object of another role is in the way.",
+    "HistoryMismatch": "The migration files disagree with the history.",
+    "HistoryTableForeign": "The table of the history was made by another program.",
+    "HostnameMismatch": "The server's certificate is for another host name.",
+    "HostNotFound": "The name of the host cannot be resolved.",
+    "InternalError": "A fault of this program.",
+    "LoginMethodUnsupported": "The server asks for a login method that is not supported.",
+    "LoginRefused": "The server refused the login.",
+    "LoginTooCostly": "The server asks for too many rounds of hashing.",
+    "MigrationFailed": "PostgreSQL refused a statement of a migration.",
+    "MigrationFileInvalid": "A migration file cannot be used.",
+    "MigrationLocked": "Another runner held the lock until the deadline.",
+    "MigrationOvertaken": "Another runner was faster.",
+    "MigrationPending": "Migrations wait.",
+    "NetworkUnreachable": "No route to the host.",
+    "NotPostgreSQL": "The server does not speak PostgreSQL's protocol.",
+    "OutOfOrder": "A new migration file sorts before an applied one.",
+    "PermissionDenied": "The role lacks a right.",
+    "PlaintextPasswordRefused": "The server asks for the password in plain text.",
+    "PoolerNotDeclared": "A pooler is in front of the server, and was not declared.",
+    "PoolExhausted": "All connections of the pool are in use.",
+    "QueryFailed": "The server answered with an error.",
+    "QueryTimeout": "The server cancelled a statement that took too long.",
+    "ReadOnly": "The server refuses writes.",
+    "RowSecurityActive": "Row security hides rows from this program.",
+    "SchemaAhead": "The database is newer than the migration files.",
+    "SchemaDirty": "A migration without a transaction stopped half-way.",
+    "SchemaMissing": "There is no schema to create tables in.",
+    "SchemaMoved": "The schema is another one than before.",
+    "SecretKeyMissing": "The Secret lacks a key.",
+    "SecretNotFound": "The Secret is missing.",
+    "SecretValueInvalid": "A value of the Secret cannot be used.",
+    "SeedingPending": "System templates wait to be written.",
+    "SerializationFailure": "Two transactions were in each other's way.",
+    "ServerNotReady": "The server is starting up, shutting down or recovering.",
+    "SpecInvalid": "The spec cannot be read.",
+    "SslModeTooWeak": "The mode of TLS is weaker than the Secret's.",
+    "Suspended": "The resource is suspended.",
+    "TableMissing": "A table is missing.",
+    "TemplateConflict": "A user's template has the name of a system template.",
+    "TemplateInvalid": "A template cannot be used.",
+    "TemplateTableMissing": "The table of the templates is missing.",
+    "TemplateUnreadable": "The row of a template cannot be read.",
+    "Timeout": "No answer in time.",
+    "TLSFailed": "The TLS handshake failed.",
+    "TLSUnsupported": "The server does not offer TLS.",
+    "TooManyConnections": "The server has no connection left.",
+}
+_ELSEWHERE: Final = "The status of the resource, or the log, says more."
+
+
+def without_names(report: Report) -> Report:
+    """Return the report with general words in the place of each message that may name a host or a user."""
+    warning = report.verdict.warning
+    return replace(
+        report,
+        message=general_words(report.reason, report.message),
+        verdict=replace(report.verdict, warning=warning and general_words(report.verdict.reason, warning)),
+    )
+
+
+def general_words(reason: str, message: str) -> str:
+    """Return a sentence for REASON that names nobody; MESSAGE itself where that names nobody either."""
+    return message if reason in NAMELESS else _SENTENCES.get(reason, _ELSEWHERE)

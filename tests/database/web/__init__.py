@@ -1,0 +1,1 @@
+"""Web server with certificates, which are made by a small program."""
