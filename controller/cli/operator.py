@@ -1,17 +1,16 @@
 """`dashdb operator`: the operator for a cluster."""
 
 import asyncio
-import os
 from pathlib import Path
 
 import click
 
 from controller import __version__
 from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options
-from controller.database.addresses import Network, operator_rules
+from controller.database.addresses import Network
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.adapter import ResourceLimits
-from controller.operator.credentials import in_cluster
+from controller.operator.credentials import address_rules
 from controller.operator.service import Operator, OperatorSettings
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -86,8 +85,9 @@ def command(
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
     """
-    rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
-    limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
+    limits = ResourceLimits(
+        shortest_interval, plaintext_allowed=allow_plaintext, address_rules=address_rules(denied, allowed)
+    )
     asyncio.run(_run(OperatorSettings(namespaces, kubeconfig, context, path, limits), listen))
 
 

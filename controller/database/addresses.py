@@ -1,6 +1,5 @@
 """Addresses that may not be dialled, so that a resource cannot make the operator knock on doors of its own. Pure."""
 
-from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
@@ -39,19 +38,18 @@ class AddressRules:
 ALL_ADDRESSES = AddressRules()
 
 
-def operator_rules(
-    denied: Iterable[Network], allowed: Iterable[Network], *, in_cluster: bool, environ: Mapping[str, str]
-) -> AddressRules:
-    """Return the rules of an operator: `NEVER_DATABASES`, the API server, and what its options say.
+def default_rules(*, in_cluster: bool, api_server: str | None) -> AddressRules:
+    """Return the rules of an operator that was told nothing else.
 
     Args:
         in_cluster: False where the operator was started outside a cluster, and databases may be on the same machine.
-        environ: names the API server (KUBERNETES_SERVICE_HOST) inside a cluster.
+        api_server: address of the API server (KUBERNETES_SERVICE_HOST).
     """
-    networks = [ip_network(text) for text in (*NEVER_DATABASES, *(LOOPBACK if in_cluster else ()))]
+    texts = (*NEVER_DATABASES, *(LOOPBACK if in_cluster else ()))
+    networks = [ip_network(text) for text in texts]
     with suppress(ValueError):  # a name, or none
-        networks.append(ip_network(environ.get("KUBERNETES_SERVICE_HOST", "")))
-    return AddressRules((*networks, *denied), tuple(allowed))
+        networks.append(ip_network(api_server or ""))
+    return AddressRules(tuple(networks))
 
 
 def _within(address: IPv4Address | IPv6Address, networks: tuple[Network, ...]) -> bool:

@@ -64,7 +64,9 @@ async def _dial(target: Target, seconds: float) -> Connection:
         addresses = await resolve(target)
         context = await tls_context(target)
     behind_pooler = target.pooler is Pooler.PGBOUNCER
-    dial = hardened_protocol.Dial((target.tenant, f"{target.host}:{target.port}"))
+    dial = hardened_protocol.Dial(
+        (target.tenant, f"{target.host}:{target.port}"), password_in_plaintext=target.password_in_plaintext
+    )
     token = hardened_protocol.DIAL.set(dial)
     try:
         return await asyncpg.connect(

@@ -62,10 +62,12 @@ class Dial:
 
     Attributes:
         account: tenant and server, whose budget the hash is charged to.
+        password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
         protocols: those that were made for it.
     """
 
     account: tuple[str, str]
+    password_in_plaintext: bool
     protocols: "list[HardenedProtocol]" = field(default_factory=list)
 
 
@@ -109,12 +111,13 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._event_loop: asyncio.AbstractEventLoop = loop
         self._wire: Any = None
         verified = isinstance(params.ssl, ssl.SSLContext) and params.ssl.verify_mode is ssl.CERT_REQUIRED
-        self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or not params.ssl)
         self._pending_hash: Future[bytes] | None = None
         self._account = ("", str(addr))
         if (dial := DIAL.get(None)) is not None:
             self._account = dial.account
             dial.protocols.append(self)
+        said = dial is not None and dial.password_in_plaintext and not params.ssl
+        self._login: LoginReader | None = LoginReader(plain_password_allowed=verified or said)
         self._answers = AnswerReader()
         self._violation: ProtocolViolation | None = None
         self._waiting = b""

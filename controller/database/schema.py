@@ -7,29 +7,28 @@ database; everything else in the schema is refused, see `_CHECK`.
 
 import json
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from controller.database.answer_messages import as_expected
-from controller.database.connection import Connection, answer_limit
+from controller.database.connection import Connection
 from controller.database.quoting import identifier
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, ProtocolViolation, Recovery
 
+T = TypeVar("T")
 TABLES = (
     "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
     "user_preferences",
 )  # fmt: skip
 """Names of the tables that we read and write, golang-migrate's among them."""
-_MOST_NAMED = 3
-"""Limit of the objects in one message; the rest is counted."""
+_MOST_NAMED, _MOST_FOUND = 3, 100
+"""Limit of the objects that one message names, and of those that it counts."""
 _MOST_RELATIONS = 1000
 """Limit of the tables of other roles that are compared with the names in migration files."""
-_CHECK_BYTES = 2 * 1024 * 1024
-"""Limit in bytes of the answer that lists objects of other roles."""
 _LONGEST_NAME = 200
 """Limit of characters of an object's name in a message; a function's has its arguments."""
 
-# Lists are read as JSON: an array is refused by the protocol, since its decoder allocates what a header says.
+# Arrays come as JSON, see `answer_messages.KNOWN_TYPES`.
 _DEFAULT_PATH = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false))"
 
 # $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean
@@ -42,7 +41,7 @@ _LOCATE = """
 SELECT n.nspname AS name,
        (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid AS database,
        array_to_json(ARRAY(SELECT c.relname::text FROM pg_class AS c
-              WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
+                            WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
        EXISTS (SELECT FROM pg_shdepend AS s
                 WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
        OR EXISTS (SELECT FROM pg_namespace AS p
@@ -138,23 +137,29 @@ WITH me AS (
                           obj_description(k.oid, 'pg_constraint') AS d (description)
                     WHERE v.relname = 'schema_version' AND k.conname = 'schema_version_pkey') AS r), false)
 )
-SELECT array_to_json(ARRAY(SELECT ARRAY[i.type || ' ' || i.identity, pg_get_userbyid(o.owner)::text]
-               FROM others AS o, pg_identify_object(o.class, o.oid, 0) AS i
-              WHERE o.refused ORDER BY o.class = 'pg_namespace'::regclass DESC, 1 LIMIT 100)) AS foreign_objects,
-       array_to_json(ARRAY(SELECT ARRAY[i.type || ' ' || i.identity,
-                          CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(h.grantee)::text END]
-               FROM hidden AS h, pg_identify_object('pg_trigger'::regclass, h.oid, 0) AS i
-              ORDER BY 1 LIMIT 100)) AS unknown_triggers,
-       array_to_json(ARRAY(SELECT ARRAY[o.relation::text, pg_get_userbyid(o.owner)::text]
-               FROM others AS o WHERE NOT o.refused ORDER BY 1 LIMIT {most_relations})) AS foreign_relations,
-       array_to_json(ARRAY(SELECT r.relname::text FROM relation AS r
-              WHERE r.relkind IN ('r', 'p') AND row_security_active(r.oid) ORDER BY 1)) AS row_security,
-       CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
-           SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
-            WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
-              AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
-            ORDER BY p.position LIMIT 1) END AS history_schema
-""".replace("{most_relations}", str(_MOST_RELATIONS))
+SELECT json_build_object(
+           'foreign_objects',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o, pg_identify_object(o.class, o.oid, 0) AS i
+                  WHERE o.refused ORDER BY o.class = 'pg_namespace'::regclass DESC, 1 LIMIT {most_named}),
+           'unknown_triggers',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity,
+                              CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(h.grantee)::text END]
+                   FROM hidden AS h, pg_identify_object('pg_trigger'::regclass, h.oid, 0) AS i
+                  ORDER BY 1 LIMIT {most_named}),
+           'foreign_relations',
+           ARRAY(SELECT ARRAY[o.relation::text, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o WHERE NOT o.refused ORDER BY 1 LIMIT {most_relations}),
+           'row_security',
+           ARRAY(SELECT r.relname::text FROM relation AS r
+                  WHERE r.relkind IN ('r', 'p') AND row_security_active(r.oid) ORDER BY 1),
+           'history_schema',
+           CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
+               SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
+                WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
+                  AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
+                ORDER BY p.position LIMIT 1) END)
+""".replace("{most_relations}", str(_MOST_RELATIONS)).replace("{most_named}", str(_MOST_FOUND))
 
 
 @dataclass(frozen=True, slots=True)
@@ -191,7 +196,7 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
             security hides rows of our tables from us.
         HistoryMismatch: the search_path leads to another schema than the one which was migrated.
     """
-    path = [schema] if schema is not None else _read_list(await connection.fetchval(_DEFAULT_PATH))
+    path = [schema] if schema is not None else _read_json(await connection.fetchval(_DEFAULT_PATH), list)
     if not path:
         raise _no_default_schema()
     async with transaction(connection, read_only=True):
@@ -200,29 +205,19 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
             name, database, tables, suspicious = row
         if name is None:
             raise _missing(path[0])
-        found = await _look_closer(connection, path, schema) if suspicious else None
-    if found is not None:
-        _check(found, path)
-    others = found["foreign_relations"] if found is not None else ()
-    return LocatedSchema(name, database, tuple(path), frozenset(_read_list(tables)), tuple(map(tuple, others)))
-
-
-async def _look_closer(connection: Connection, path: list[str], schema: str | None) -> dict[str, Any]:
-    """Return the row of `_CHECK`."""
-    with answer_limit(connection, _CHECK_BYTES):
-        row = await connection.fetchrow(_CHECK, path, TABLES, schema is None)
+        found = await connection.fetchval(_CHECK, path, TABLES, schema is None) if suspicious else "{}"
     with as_expected("objects of other roles"):
-        lists = ("foreign_objects", "unknown_triggers", "foreign_relations", "row_security")
-        return {"history_schema": row["history_schema"], **{name: _read_list(row[name]) for name in lists}}
+        others = _check(_read_json(found, dict), path)
+        return LocatedSchema(name, database, tuple(path), frozenset(_read_json(tables, list)), others)
 
 
-def _read_list(text: str) -> list[Any]:
-    """Return the names, or pairs of names, in the JSON of an answer."""
+def _read_json(text: str, kind: type[T]) -> T:
+    """Return the value of `kind` in the JSON of an answer."""
     with as_expected("the schema"):
         found = json.loads(text)
-        if all(isinstance(name, str) for each in found for name in ([each] if isinstance(each, str) else each)):
-            return list(found)
-    raise ProtocolViolation("The server answers the question for the schema with something else.")
+    if not isinstance(found, kind):
+        raise ProtocolViolation("The server answers the question for the schema with something else.")
+    return found
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
@@ -233,34 +228,37 @@ def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
     )
 
 
-def _check(row: Any, path: list[str]) -> None:
-    """Raise the error for what was found in the schema, if anything."""
-    if row["foreign_objects"]:
+def _check(found: dict[str, Any], path: list[str]) -> tuple[tuple[str, str], ...]:
+    """Raise the error for what was found in the schema; return the tables of other roles, each with its owner."""
+    if not found:
+        return ()
+    if found["foreign_objects"]:
         raise ForeignObject(
-            f"{_listed(row['foreign_objects'], 'belongs to role')}: a role without the rights of the one that dashdb "
+            f"{_listed(found['foreign_objects'], 'belongs to role')}: a role without the rights of the one that dashdb "
             f"logs in as, which could make it run their code. Drop it, or give it to that role, and REVOKE CREATE ON "
             f"SCHEMA {identifier(path[0])} FROM PUBLIC."
         )
-    if row["unknown_triggers"]:
+    if found["unknown_triggers"]:
         raise ForeignObject(
-            f"{_listed(row['unknown_triggers'], 'may come from role')}: it is not in the catalog that the last "
+            f"{_listed(found['unknown_triggers'], 'may come from role')}: it is not in the catalog that the last "
             "migration recorded, and whoever has the privilege TRIGGER can make our role run code. Drop it, or make it "
             "with a migration, and REVOKE TRIGGER."
         )
-    if row["row_security"]:
+    if found["row_security"]:
         raise ForeignObject(
-            f"Row level security hides rows of {', '.join(row['row_security'])} from the role that dashdb logs in as. "
+            f"Row level security hides rows of {', '.join(found['row_security'])} from dashdb's role. "
             "Log in as the owner of the tables, or ALTER TABLE ... NO FORCE ROW LEVEL SECURITY.",
             reason="RowSecurityActive",
         )
-    if row["history_schema"] is not None:
+    if found["history_schema"] is not None:
         raise HistoryMismatch(
-            f"The database was migrated in schema {identifier(row['history_schema'])}, and the search_path of the user "
+            f"The database was migrated in schema {identifier(found['history_schema'])}, and the user's search_path "
             f"now leads to {identifier(path[0])}. Put the search_path back, drop the new schema, or name the wanted "
             "one (--schema).",
             reason="SchemaMoved",
             recovery=Recovery.WAITING,
         )
+    return tuple((name, owner) for name, owner in found["foreign_relations"])
 
 
 def _listed(pairs: list[list[str]], verb: str) -> str:

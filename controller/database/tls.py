@@ -9,14 +9,16 @@ import hashlib
 import os
 import ssl
 import tempfile
+import time
 from collections import OrderedDict
 from collections.abc import Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from functools import partial
 
 from controller.database.resolver import CheckedAddress
 from controller.database.target import SslMode, Target
 from controller.errors import ConfigurationError
+from controller.runtime.fair_threads import FairThreads, Share
 
 MOST_KEPT_BYTES = 8 * 1024 * 1024
 """Limit for the texts of the contexts that are kept; OpenSSL needs about four times as much memory for them."""
@@ -25,8 +27,9 @@ _SYSTEM_STORE_BYTES = 256 * 1024
 
 _kept: "OrderedDict[bytes, tuple[ssl.SSLContext, int]]" = OrderedDict()
 """Contexts with the bytes of their texts by digest, the one used last at the end; only `_builder`'s thread uses it."""
-_builder = ThreadPoolExecutor(max_workers=1, thread_name_prefix="tls context")
-"""One thread, so that databases with the same texts wait for one context instead of building several."""
+_builder = FairThreads("tls context", threads=1, shares=(Share(seconds=5.0, rate=0.05),), timer=time.thread_time)
+"""One thread, so that databases with the same texts wait for one context instead of building several; a tenant with
+many large bundles waits for itself."""
 
 
 class _Context(ssl.SSLContext):
@@ -53,7 +56,7 @@ async def tls_context(target: Target) -> ssl.SSLContext | None:
     """
     if target.ssl_mode is SslMode.DISABLE:
         return None
-    return await asyncio.get_running_loop().run_in_executor(_builder, _known_or_new, target)
+    return await asyncio.wrap_future(_builder.submit((target.tenant,), partial(_known_or_new, target)))
 
 
 def _known_or_new(target: Target) -> ssl.SSLContext:

@@ -1,5 +1,6 @@
 """Credentials for the API server: the Pod's own account inside a cluster, an explicit kubeconfig outside."""
 
+import os
 import ssl
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
@@ -10,6 +11,7 @@ import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
+from controller.database.addresses import AddressRules, Network, default_rules
 from controller.errors import ConfigurationError
 
 TOKEN_REFRESH = timedelta(minutes=5)
@@ -67,6 +69,12 @@ class _Connection(kopf.ConnectionInfo):
         context = super().as_ssl_context()
         context.verify_flags &= ~ssl.VERIFY_X509_STRICT
         return context
+
+
+def address_rules(denied: tuple[Network, ...], allowed: tuple[Network, ...]) -> AddressRules:
+    """Return the rules where databases are dialled: the usual ones, more that are denied, and exceptions."""
+    rules = default_rules(in_cluster=in_cluster(), api_server=os.environ.get("KUBERNETES_SERVICE_HOST"))
+    return AddressRules((*rules.denied, *denied), allowed)
 
 
 def in_cluster() -> bool:

@@ -1,1 +1,1 @@
-"""The promises of SECURITY.md, one test or more for each."""
+"""Promises of SECURITY.md, one test each, on real parts or against servers that break the rules on purpose."""

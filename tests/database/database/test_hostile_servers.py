@@ -117,8 +117,23 @@ async def test_a_server_that_was_verified_may_ask_for_it_in_plain_text(certifica
 
 async def test_who_turned_tls_off_has_said_that_it_may_be_read() -> None:
     clients: list[Client] = []
-    await refused(hostile.asks_for_plain_password, clients)
+    await refused(hostile.asks_for_plain_password, clients, password_in_plaintext=True)
     assert PASSWORD.encode() in bytes(clients[0].said)
+
+
+async def test_without_tls_no_other_word_makes_the_password_go_out_in_plain_text() -> None:
+    clients: list[Client] = []
+    error = await refused(hostile.asks_for_plain_password, clients, password_in_plaintext=False)
+    assert error.reason == "PlaintextPasswordRefused"
+    assert bytes(clients[0].said) == b""
+
+
+async def test_over_tls_without_a_check_of_the_server_it_stays_here_too(certificates: Certificates) -> None:
+    clients: list[Client] = []
+    script = hostile.asks_for_plain_password_over_tls(certificates)
+    error = await refused(script, clients, ssl_mode=SslMode.REQUIRE, password_in_plaintext=True)
+    assert error.reason == "PlaintextPasswordRefused"
+    assert bytes(clients[0].said) == b""
 
 
 async def test_the_costly_hash_is_made_beside_the_event_loop_and_once_for_a_user(

@@ -4,11 +4,9 @@ from ipaddress import ip_network
 
 import pytest
 
-from controller.database.addresses import ALL_ADDRESSES, AddressRules, operator_rules
+from controller.database.addresses import ALL_ADDRESSES, AddressRules, default_rules
 
-API_SERVER = {"KUBERNETES_SERVICE_HOST": "10.96.0.1"}
-IN_CLUSTER = operator_rules((), (), in_cluster=True, environ=API_SERVER)
-OUTSIDE = operator_rules((), (), in_cluster=False, environ={})
+IN_CLUSTER = default_rules(in_cluster=True, api_server="10.96.0.1")
 LOOPBACK = AddressRules((ip_network("127.0.0.0/8"),))
 
 
@@ -31,13 +29,13 @@ def test_other_addresses_are_dialled(address: str) -> None:
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
 def test_outside_a_cluster_databases_may_be_on_the_same_machine(address: str) -> None:
-    assert OUTSIDE.allows(address)
-    assert not OUTSIDE.allows("169.254.169.254")
+    assert default_rules(in_cluster=False, api_server=None).allows(address)
+    assert not default_rules(in_cluster=False, api_server=None).allows("169.254.169.254")
 
 
-@pytest.mark.parametrize("environ", [{}, {"KUBERNETES_SERVICE_HOST": "kubernetes.default.svc"}])
-def test_an_api_server_without_an_address_adds_nothing(environ: dict[str, str]) -> None:
-    assert operator_rules((), (), in_cluster=True, environ=environ).allows("10.96.0.1")
+@pytest.mark.parametrize("api_server", [None, "", "kubernetes.default.svc"])
+def test_an_api_server_without_an_address_adds_nothing(api_server: str | None) -> None:
+    assert default_rules(in_cluster=True, api_server=api_server).allows("10.96.0.1")
 
 
 @pytest.mark.parametrize(
