@@ -21,8 +21,8 @@ import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractContextManager, AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
+from typing import Any
 
 import click
 from rich.console import Console
@@ -125,15 +125,19 @@ def _ends_in(arena: Arena, names: list[str], reason: str) -> bool:
     return True
 
 
+def _create(arena: Arena, *manifests: dict[str, Any]) -> None:
+    """Create objects; `kubectl apply` would repeat a large Secret in an annotation, which has a limit."""
+    documents = "\n---\n".join(json.dumps(manifest) for manifest in manifests)
+    arena.parts.cluster.kubectl("create", "-n", arena.parts.team.name, "-f", "-", input=documents)
+
+
 @contextmanager
-def _resources(
-    arena: Arena, values: dict[str, str], reason: str, *, count: int = 1, more: dict[str, str] | None = None
-) -> Iterator[bool]:
+def _resources(arena: Arena, values: dict[str, str], reason: str, *, count: int = 1) -> Iterator[bool]:
     """Apply COUNT resources with a Secret of VALUES each; yield whether all ended in REASON, and delete them."""
     names = [arena.name() for _ in range(count)]
     team = arena.parts.team
     for name in names:
-        team.apply(secret(name, values | (more or {})), resource(name, secret_name=name, **BUSIEST))
+        _create(arena, secret(name, values), resource(name, secret_name=name, **BUSIEST))
     yield _ends_in(arena, names, reason)
     arena.parts.cluster.kubectl("delete", "dashboarddatabase,secret", *names, "-n", team.name, "--wait=false")
 
@@ -171,16 +175,12 @@ def planted(statements: str, *, after: str | None = None) -> Start:
         attacker = role(postgres, database=database, grants=grants)
         names = [arena.name()]
         team = arena.parts.team
-        apply = partial(
-            team.apply,
-            secret(names[0], connection_values(database)),
-            resource(names[0], secret_name=names[0], **BUSIEST),
-        )
+        manifests = secret(names[0], connection_values(database)), resource(names[0], secret_name=names[0], **BUSIEST)
         if after is None:
             postgres.psql(attacker, sql=TAKES_OVER + statements)
-            apply()
+            _create(arena, *manifests)
         else:
-            apply()
+            _create(arena, *manifests)
             team.wait_for(names[0], "Ready", "True")
             postgres.psql(database, sql=f"GRANT ALL ON {after} TO {quoted(attacker.user)}")
             postgres.psql(attacker, sql=f"{TAKES_OVER} CREATE TRIGGER fires BEFORE UPDATE ON {after} {statements}")
