@@ -47,7 +47,7 @@ MOST_MEMORY, MOST_LIVE, MOST_LATE = 150.0, 50.0, 1000.0
 neighbour is late."""
 HOLD_SECONDS = 1.0
 """Seconds for which an attack goes on after it has shown its effect."""
-LEAST_SECONDS = 5.0
+LEAST_SECONDS = 8.0
 """Least seconds for all runs of an attack, so that neighbours are checked several times."""
 END_SECONDS = 60.0
 """Limit of the seconds until each resource of an attack ends in its reason."""
@@ -68,7 +68,7 @@ SERVERS: dict[str, tuple[Script, str]] = {
 
 @dataclass(frozen=True)
 class Arena:
-    """What an attack may use: the parts, the ports of SERVERS, and a number that no other run has."""
+    """Parts, ports of SERVERS and unused numbers, for an attack."""
 
     parts: Parts
     ports: dict[str, int]
