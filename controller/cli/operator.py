@@ -51,6 +51,14 @@ from controller.web.server import application
     help="Folder with the migration files.",
 )
 @click.option(
+    "--connections-per-server",
+    type=click.IntRange(min=1),
+    default=5,
+    show_default=True,
+    help="Connections to one server (host and port) at the same time, however many databases it has. A migration uses "
+    "one, a second one finds out who blocks it; the server's own users get the rest.",
+)
+@click.option(
     "--shortest-interval",
     type=DurationType(),
     default="5s",
@@ -91,6 +99,7 @@ def command(
     tls_key: Path | None,
     authorize_endpoints: bool,
     path: Path,
+    connections_per_server: int,
     shortest_interval: float,
     allow_plaintext: bool,
     denied: tuple[Network, ...],
@@ -104,7 +113,7 @@ def command(
     """
     rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
     limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
-    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits)
+    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits, connections_per_server)
     endpoint = Endpoint.of(listen, tls_certificate, tls_key)
     asyncio.run(_run(settings, endpoint, authorize=authorize_endpoints))
 

@@ -39,6 +39,7 @@ class OperatorSettings:
         namespaces: to watch; none means all.
         migrations: folder with the migration files.
         limits: for every resource.
+        connections_per_server: at the same time, for all databases on one server together.
     """
 
     namespaces: tuple[str, ...]
@@ -46,6 +47,7 @@ class OperatorSettings:
     context: str | None
     migrations: Path
     limits: ResourceLimits = field(default_factory=ResourceLimits)
+    connections_per_server: int = 5
 
 
 @dataclass(slots=True)
@@ -100,6 +102,7 @@ class Operator:
             migrations=migrations,
             service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
             limits=wanted.limits,
+            connections_per_server=wanted.connections_per_server,
         )
         await self._until_reachable(client, wanted.namespaces, stop)
         kopf_stop = asyncio.Event()

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import structlog
 
+from controller.database.pool.server_places import Servers
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
@@ -41,6 +42,7 @@ class Supervisor:
         migrations: Callable[[], Migrations],
         service_namespace: Callable[[str], str | None],
         limits: ResourceLimits,
+        connections_per_server: int,
     ) -> None:
         self._client = client
         self._store = store
@@ -48,6 +50,7 @@ class Supervisor:
         self._service_namespace = service_namespace
         self._limits = limits
         self._limiter = Limiter(ACTIONS_AT_ONCE)
+        self._servers = Servers(connections_per_server)
         self._running: dict[Key, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
@@ -88,6 +91,7 @@ class Supervisor:
             store=self._store,
             migrations=self._migrations,
             limiter=self._limiter,
+            servers=self._servers,
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
         self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)

@@ -14,7 +14,8 @@ from typing import Protocol
 
 import structlog
 
-from controller.database.pool.pool import Pool
+from controller.database.pool.pool import NO_PLACE, Pool
+from controller.database.pool.server_places import Servers
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.check import check, due_by
@@ -101,12 +102,19 @@ class ReconcileLoop:
         store: ReportStore,
         migrations: Callable[[], Migrations],
         limiter: Limiter,
+        servers: Servers | None = None,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
+        """Begin nothing yet.
+
+        Args:
+            servers: places on each server, which all databases of the process share; None for no limit.
+        """
         self.key = key
         self._adapter = adapter
         self._store = store
         self._dependencies = Dependencies(migrations, limiter, key[0], self._note_progress)
+        self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()
         self._pool: Pool | None = None
@@ -214,6 +222,8 @@ class ReconcileLoop:
         if isinstance(fault, Exception):
             log_fault(fault)
             return
+        if checking.result().sample.reason == NO_PLACE:  # which says nothing about the database
+            return
         due = _due_by(desired, desired.interval_seconds)
         self._store.put(
             self.key, report_while_migrating(self._store.latest(self.key), checking.result(), progress, due)
@@ -254,13 +264,18 @@ class ReconcileLoop:
             self._memory = replace(self._memory, failed=()) if same else Memory()
             await self._close_pool()
         if self._pool is None:
-            self._pool = Pool(target, desired.pool)
+            places = self._servers.join(target.host, target.port) if self._servers else None
+            self._pool = Pool(target, desired.pool, places)
         return self._pool
 
     async def _close_pool(self) -> None:
         if self._pool is not None:
             closing, self._pool = self._pool, None
-            await closing.close(seconds=self._pool_close_seconds)
+            try:
+                await closing.close(seconds=self._pool_close_seconds)
+            finally:
+                if self._servers is not None:
+                    self._servers.leave(closing.target.host, closing.target.port)
 
 
 def _is_settled(progress: MigrationProgress, desired: Desired) -> bool:

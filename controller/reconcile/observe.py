@@ -8,13 +8,16 @@ from typing import TypeVar
 import structlog
 
 from controller.database.connection import Connection
+from controller.database.failures import DRIVER_ERRORS, in_our_words
 from controller.database.pool.pool import Pool
 from controller.database.schema import LocatedSchema, locate_schema
+from controller.database.target import Target
+from controller.database.transaction import roll_back
 from controller.desired import Desired
 from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import failed_sample, measure
 from controller.health.verdict import Verdict, judge
-from controller.migrate.catalog.drift import read_drift
+from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import history_location, read_history_at
@@ -50,18 +53,34 @@ async def observe(
         before: an earlier observation of the same reconcile; the server is not asked again for what is still fresh.
     """
     try:
-        seen = _still_fresh(before) or await _observe_server(desired, pool, memory)
+        async with pool.connection() as connection:  # one for all: on a server with many databases, each costs a login
+            return await _observe(desired, pool, connection, migrations, memory, before)
     except DashdbError as error:
         return replace(unreachable(error), sample=failed_sample(pool, error), database=pool.target.description)
-    drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
-    located = await _attempt(pool, lambda connection: locate_schema(connection, desired.schema.name))
+
+
+async def _observe(  # noqa: PLR0917 - the parts of one observation
+    desired: Desired,
+    pool: Pool,
+    connection: Connection,
+    migrations: Callable[[], Migrations],
+    memory: Memory,
+    before: Observed | None,
+) -> Observed:
+    seen = _still_fresh(before) or await _observe_server(desired, pool, connection, memory)
+
+    async def attempt(read: Callable[[], Awaitable[T]]) -> T | DashdbError:
+        return await _attempt(connection, pool.target, read)
+
+    located = await attempt(lambda: locate_schema(connection, desired.schema.name))
     if isinstance(located, DashdbError):
         return replace(seen, schema=located, templates=located)
+    drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
     return replace(
         seen,
-        schema=await _attempt(pool, lambda connection: _read_schema(desired, migrations, connection, located)),
-        templates=await _attempt(pool, lambda connection: _read_templates(connection, located)),
-        drift=await _read_drift(located, pool) if drift_due else None,
+        schema=await attempt(lambda: _read_schema(desired, migrations, connection, located)),
+        templates=await attempt(lambda: _read_templates(connection, located)),
+        drift=_comparable(await attempt(lambda: read_drift(connection, located.name))) if drift_due else None,
     )
 
 
@@ -80,21 +99,23 @@ def _still_fresh(before: Observed | None) -> Observed | None:
     return replace(before, now=now, schema=None, templates=None, drift=None)
 
 
-async def _observe_server(desired: Desired, pool: Pool, memory: Memory) -> Observed:
-    async with pool.connection() as connection:
-        sample, facts = await measure(pool, connection)
+async def _observe_server(desired: Desired, pool: Pool, connection: Connection, memory: Memory) -> Observed:
+    sample, facts = await measure(pool, connection)
     verdict = judge(sample, desired.thresholds, memory.verdict)
     database = pool.target.description
     return Observed(now=datetime.now(UTC), verdict=verdict, sample=sample, database=database, facts=facts)
 
 
-async def _attempt(pool: Pool, read: Callable[[Connection], Awaitable[T]]) -> T | DashdbError:
+async def _attempt(connection: Connection, target: Target, read: Callable[[], Awaitable[T]]) -> T | DashdbError:
     """Return what `read` finds, or why it could not: the server answers, but a table is locked, or not ours to read."""
     try:
-        async with pool.connection() as connection:
-            return await read(connection)
+        return await read()
     except DashdbError as error:
         return error
+    except DRIVER_ERRORS as error:
+        problem = in_our_words(error, target, limit=target.query_timeout)
+    await roll_back(connection, in_doubt=True)
+    return problem
 
 
 async def _read_schema(
@@ -127,15 +148,12 @@ async def _read_templates(connection: Connection, schema: LocatedSchema) -> tupl
     return decide(shipped_templates(), await read_rows(connection, table_in(schema)))
 
 
-async def _read_drift(schema: LocatedSchema, pool: Pool) -> tuple[str, ...] | None:
+def _comparable(found: Drift | DashdbError) -> tuple[str, ...] | None:
     """Return what was changed by hand; nothing where no catalog was recorded that could be compared."""
-    try:
-        async with pool.connection() as connection:
-            found = await read_drift(connection, schema.name)
-    except DatabaseUnavailable as error:
-        log.warning("drift not compared", reason=error.reason, error=error.message)
+    if isinstance(found, DatabaseUnavailable):
+        log.warning("drift not compared", reason=found.reason, error=found.message)
         return None
-    except DashdbError as problem:
-        log.info("drift not comparable", reason=problem.reason)
+    if isinstance(found, DashdbError):
+        log.info("drift not comparable", reason=found.reason)
         return ()
     return tuple(f"{each.object} {each.kind}" for each in found.differences)

@@ -18,6 +18,7 @@ from controller.database.connection import Connection, close
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, in_our_words
 from controller.database.pool.dialer import Dialer
 from controller.database.pool.pooled_connection import PooledConnection
+from controller.database.pool.server_places import ServerPlaces
 from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
 from controller.database.target import Target
 from controller.database.transaction import roll_back
@@ -29,14 +30,22 @@ SURPLUS_SECONDS = 1.0
 """Seconds for which an idle connection above `max_idle` is kept, so that a second burst needs no new logins."""
 DRAIN_SECONDS = 5.0
 """Seconds in which connections in use may be returned when the pool is closed."""
+NO_PLACE = "NoConnectionLeft"
+"""Reason where other databases of the same server use all connections that this process may have there."""
 
 
 class Pool:
     """Pool of connections to one target, opened when needed; for one event loop."""
 
-    def __init__(self, target: Target, settings: PoolSettings) -> None:
+    def __init__(self, target: Target, settings: PoolSettings, places: ServerPlaces | None = None) -> None:
+        """Open no connection yet.
+
+        Args:
+            places: those of the server, which other pools use too; None for as many as the settings allow.
+        """
         self.target = target
         self.settings = settings
+        self._places = places
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(target)
         self._open = 0  # includes those being opened and closed, so the server never has more
@@ -62,6 +71,9 @@ class Pool:
 
     def connection(self) -> AbstractAsyncContextManager[Connection]:
         """Return a context manager that leases a connection within the target's connect timeout.
+
+        The first connection of a pool waits as long as it takes for a place on a server that other databases share:
+        that says nothing about the server. A second one does not, since the first holds a place meanwhile.
 
         Raises:
             DatabaseUnavailable: no connection was available, or the driver failed inside the `with`.
@@ -124,7 +136,9 @@ class Pool:
             elif pooled.dies_at <= self._loop.time():
                 self._end(pooled, CloseReason.LIFETIME)
             else:
+                self._note_idle()
                 return pooled
+        self._note_idle()
         return None
 
     async def _wait(self, deadline: float) -> PooledConnection | None:
@@ -155,7 +169,12 @@ class Pool:
 
     async def _dial(self, deadline: float) -> PooledConnection:
         try:
-            connection = await self._dialer.dial(deadline)
+            deadline = await self._take_place(deadline)
+            try:
+                connection = await self._dialer.dial(deadline)
+            except BaseException:
+                self._give_place_back()
+                raise
         except BaseException:
             self._release_slot()
             raise
@@ -168,6 +187,39 @@ class Pool:
             raise self._is_closed()
         return pooled
 
+    async def _take_place(self, deadline: float) -> float:
+        """Wait for a place on the server; return the deadline for dialling."""
+        if self._places is None:
+            return deadline
+        if self._open == 1:
+            await self._places.take(self.target.tenant)
+            return self._loop.time() + self.target.connect_timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.take(self.target.tenant)
+        except TimeoutError:
+            text = "other databases use all connections that dashdb may have on this server."
+            raise DatabaseUnavailable(f"{self.target.description}: {text}", reason=NO_PLACE) from None
+        return deadline
+
+    def _give_place_back(self) -> None:
+        if self._places is not None:
+            self._places.give_back()
+
+    def _give_up_idle(self) -> None:
+        """Close the connection that has been idle longest, since another database waits for its place."""
+        if self._idle:
+            self._end(next(iter(self._idle)), CloseReason.GIVEN_UP)
+
+    def _note_idle(self) -> None:
+        """Tell the server's places whether there is an idle connection to give up."""
+        if self._places is None:
+            return
+        if self._idle:
+            self._places.keep_idle(self._give_up_idle)
+        else:
+            self._places.forget_idle(self._give_up_idle)
+
     def _put_back(self, pooled: PooledConnection) -> None:
         """Give the connection to the caller that waits longest, or keep it idle."""
         now = self._loop.time()
@@ -175,9 +227,14 @@ class Pool:
             self._end(pooled, CloseReason.SHUTDOWN)
         elif pooled.dies_at <= now:
             self._end(pooled, CloseReason.LIFETIME)
-        elif not self._hand_over(pooled):
+        elif self._hand_over(pooled):
+            return
+        elif self._places is not None and self._places.wanted:
+            self._end(pooled, CloseReason.GIVEN_UP)
+        else:
             pooled.idle_since = now
             self._idle[pooled] = None
+            self._note_idle()
             self._sweep_at(self._end_of(pooled, surplus=len(self._idle) > self.settings.max_idle)[0])
 
     def _hand_over(self, pooled: PooledConnection | None) -> bool:
@@ -195,10 +252,12 @@ class Pool:
 
     def _gone(self, reason: CloseReason) -> None:
         self._closed[reason] += 1
+        self._give_place_back()
         self._release_slot()
 
     def _lost_while_idle(self, pooled: PooledConnection) -> None:
         if self._idle.pop(pooled, pooled) is None:
+            self._note_idle()
             self._gone(CloseReason.LOST)
 
     def _end(self, pooled: PooledConnection, reason: CloseReason) -> None:
@@ -207,6 +266,7 @@ class Pool:
             self._gone(reason)
 
         self._idle.pop(pooled, None)
+        self._note_idle()
         self._do(end())
 
     async def _clean_up(self, pooled: PooledConnection) -> None:

@@ -21,6 +21,8 @@ class CloseReason(StrEnum):
     IDLE = "idle"
     """There were more idle connections than `max_idle`."""
     IDLE_TIME = "idle_time"
+    GIVEN_UP = "given_up"
+    """Another database of the same server waited for a place."""
     LOST = "lost"
     SHUTDOWN = "shutdown"
 

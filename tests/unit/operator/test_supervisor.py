@@ -69,6 +69,7 @@ async def supervisor(api: ApiServer, store: ReportStore) -> AsyncIterator[Superv
         migrations=lambda: (),
         service_namespace=lambda namespace: namespace,
         limits=ResourceLimits(),
+        connections_per_server=5,
     )
     yield made
     await made.stop()

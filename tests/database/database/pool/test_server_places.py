@@ -1,0 +1,135 @@
+"""Databases of one server share a few connections: all get their turn, and the server is never filled."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from dataclasses import replace
+
+import pytest
+
+from controller.database.connection import connected
+from controller.database.pool.pool import NO_PLACE, Pool
+from controller.database.pool.server_places import ServerPlaces, Servers
+from controller.database.pool.values import CloseReason, PoolSettings
+from controller.database.target import Target
+from controller.errors import DatabaseUnavailable
+from tests.database.database.pool.test_pool import eventually
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+
+PLACES = 2
+
+
+@pytest.fixture
+async def pools(target: Target) -> AsyncIterator[list[Pool]]:
+    """Pools that share PLACES, as of ten databases in two namespaces."""
+    places = ServerPlaces(PLACES)
+    made = [Pool(replace(target, tenant=f"team-{number % 2}"), PoolSettings(), places) for number in range(10)]
+    yield made
+    for pool in made:
+        await pool.close(seconds=1)
+
+
+async def use(pool: Pool, times: int = 3) -> None:
+    for _ in range(times):
+        async with pool.connection() as connection:
+            assert await connection.fetchval("SELECT 1") == 1
+
+
+def opened(pools: list[Pool]) -> int:
+    return sum(pool.statistics.opened - sum(pool.statistics.closed.values()) for pool in pools)
+
+
+async def test_many_databases_get_their_turn_and_never_have_more_connections_than_places(
+    pools: list[Pool], postgres: PostgresServer, database: Database
+) -> None:
+    most, done = 0, asyncio.Event()
+
+    async def watch() -> None:
+        nonlocal most
+        query = "SELECT count(*) FROM pg_stat_activity WHERE usename = $1 AND pid <> pg_backend_pid()"
+        async with connected(pools[0].target) as connection:
+            while not done.is_set():
+                most = max(most, await connection.fetchval(query, database.user))
+
+    watching = asyncio.create_task(watch())
+    async with asyncio.timeout(20):
+        await asyncio.gather(*(use(pool) for pool in pools))
+    done.set()
+    await watching
+    assert 0 < most <= PLACES + 1  # a backend that ends is seen a moment longer than its place is taken
+
+
+async def test_few_databases_keep_their_connections(pools: list[Pool]) -> None:
+    for _ in range(3):
+        for pool in pools[:PLACES]:
+            await use(pool)
+    assert [pool.statistics.opened for pool in pools[:PLACES]] == [1] * PLACES
+    assert opened(pools) == PLACES
+
+
+async def test_an_idle_connection_is_given_up_for_another_database(pools: list[Pool]) -> None:
+    for pool in pools[:PLACES]:
+        await use(pool)
+    await use(pools[PLACES])
+    await eventually(lambda: pools[0].statistics.closed == {CloseReason.GIVEN_UP: 1})
+    assert pools[1].statistics.closed == {}
+    assert opened(pools) == PLACES
+
+
+async def test_one_who_waits_for_a_place_waits_longer_than_a_server_may_take_to_connect(pools: list[Pool]) -> None:
+    patient = pools[PLACES]
+    patient.target = replace(patient.target, connect_timeout=0.2)
+    async with AsyncExitStack() as stack:
+        for pool in pools[:PLACES]:
+            await stack.enter_async_context(pool.connection())
+        waiting = asyncio.create_task(use(patient))
+        done, _ = await asyncio.wait([waiting], timeout=0.5)
+        assert not done
+    async with asyncio.timeout(5):
+        await waiting
+
+
+async def test_a_second_connection_of_a_database_does_not_wait_for_ever(pools: list[Pool]) -> None:
+    """Two databases that each hold one and wait for a second would wait for each other."""
+    holder = pools[0]
+    holder.target = replace(holder.target, connect_timeout=0.2)
+    async with holder.connection(), pools[1].connection():
+        with pytest.raises(DatabaseUnavailable) as caught:
+            async with holder.connection():
+                pass
+    assert caught.value.reason == NO_PLACE
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(use(pool) for pool in pools))
+
+
+@pytest.mark.parametrize("ends", ["cancelled", "refused"])
+async def test_a_place_comes_back_from_one_that_did_not_get_a_connection(pools: list[Pool], ends: str) -> None:
+    if ends == "refused":
+        broken = Pool(replace(pools[0].target, password="wrong"), PoolSettings(), pools[0]._places)
+        for _ in range(PLACES * 2):
+            with pytest.raises(DatabaseUnavailable):
+                await use(broken)
+    else:
+        async with AsyncExitStack() as stack:
+            for pool in pools[:PLACES]:
+                await stack.enter_async_context(pool.connection())
+            waiting = [asyncio.create_task(use(pool)) for pool in pools[PLACES:]]
+            await asyncio.wait(waiting, timeout=0.1)
+            for task in waiting[::2]:
+                task.cancel()
+        await asyncio.wait(waiting)
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(use(pool) for pool in pools))
+
+
+async def test_a_server_is_forgotten_with_its_last_pool() -> None:
+    servers = Servers(5)
+    first = servers.join("db", 5432)
+    assert servers.join("db", 5432) is first
+    assert servers.join("db", 5433) is not first
+    servers.leave("db", 5432)
+    assert servers.join("db", 5432) is first
+    servers.leave("db", 5432)
+    servers.leave("db", 5432)
+    assert servers.join("db", 5432) is not first
