@@ -13,6 +13,9 @@ from controller.desired import Thresholds
 from controller.errors import DashdbError
 from controller.health.verdict import CheckResult, Sample, Verdict, judge
 
+MOST_ROUND_TRIPS = 3
+"""Round trips of a check, of which all have to be slow for the database to count as slow."""
+
 
 def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> datetime:
     """Return when a check that begins in `wait` seconds is over, whatever the server does."""
@@ -23,17 +26,23 @@ async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None) ->
     """Check the database over one of the pool's connections; `due_by` says how long that takes at most."""
     try:
         async with pool.connection() as connection:
-            sample, _ = await measure(pool, connection)
+            sample, _ = await measure(pool, connection, thresholds)
     except DashdbError as error:
         sample = failed_sample(pool, error)
     return CheckResult(sample, judge(sample, thresholds, previous))
 
 
-async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFacts]:
-    """Measure one round trip on an open connection, so that a login does not count, and ask for the server's facts."""
-    started = time.perf_counter()
-    await connection.fetchval("SELECT 1")
-    response_ms = (time.perf_counter() - started) * 1000
+async def measure(pool: Pool, connection: Connection, thresholds: Thresholds) -> tuple[Sample, ServerFacts]:
+    """Measure a round trip on an open connection, so that a login does not count, and ask for the server's facts.
+
+    A slow one is repeated, and the fastest counts: a process that is busy with other databases for a moment says
+    nothing about this one.
+    """
+    response_ms = await _round_trip(connection)
+    for _ in range(MOST_ROUND_TRIPS - 1):
+        if response_ms <= thresholds.response_ms:
+            break
+        response_ms = min(response_ms, await _round_trip(connection))
     facts = await read_facts(connection)
     found = pool.statistics
     sample = Sample(
@@ -46,6 +55,13 @@ async def measure(pool: Pool, connection: Connection) -> tuple[Sample, ServerFac
         read_only=facts.read_only,
     )
     return sample, facts
+
+
+async def _round_trip(connection: Connection) -> float:
+    """Return the milliseconds of one round trip."""
+    started = time.perf_counter()
+    await connection.fetchval("SELECT 1")
+    return (time.perf_counter() - started) * 1000
 
 
 def _own_connections(pool: Pool) -> int:

@@ -100,7 +100,7 @@ def _still_fresh(before: Observed | None) -> Observed | None:
 
 
 async def _observe_server(desired: Desired, pool: Pool, connection: Connection, memory: Memory) -> Observed:
-    sample, facts = await measure(pool, connection)
+    sample, facts = await measure(pool, connection, desired.thresholds)
     verdict = judge(sample, desired.thresholds, memory.verdict)
     database = pool.target.description
     return Observed(now=datetime.now(UTC), verdict=verdict, sample=sample, database=database, facts=facts)

@@ -6,11 +6,12 @@ from dataclasses import replace
 import pytest
 import pytest_asyncio
 
-from controller.database.connection import connected
+from controller.database.connection import Connection, connected
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import Target
 from controller.desired import Thresholds
+from controller.health import check as health
 from controller.health.check import check
 from controller.health.verdict import Health, Verdict
 from tests.database.targets import role, target_to
@@ -96,3 +97,17 @@ async def test_each_trouble_has_a_verdict_of_its_own(target: Target, script: obj
     async with hostile_server(script) as port:  # type: ignore[arg-type]
         verdict = await checked(replace(target, port=port))
     assert (verdict.health, verdict.reason) == (Health.UNHEALTHY, reason)
+
+
+@pytest.mark.parametrize(
+    ("taken", "reason"), [([500.0, 20.0], "Healthy"), ([500.0, 400.0, 20.0], "Healthy"), ([500.0] * 3, "SlowResponse")]
+)
+async def test_a_database_is_slow_only_if_it_is_so_each_time(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, taken: list[float], reason: str
+) -> None:
+    async def round_trip(_: Connection) -> float:
+        return taken.pop(0)
+
+    monkeypatch.setattr(health, "_round_trip", round_trip)
+    found = await check(pool, Thresholds(), None)
+    assert (found.verdict.reason, taken) == (reason, [])
