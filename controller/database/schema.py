@@ -6,11 +6,11 @@ database; everything else in the schema is refused, see `_CHECK`.
 """
 
 import json
-from dataclasses import dataclass
 from typing import Any
 
 from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
+from controller.database.located_schema import LocatedSchema
 from controller.database.quoting import identifier
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
@@ -29,38 +29,48 @@ _CHECK_BYTES = 2 * 1024 * 1024
 _LONGEST_NAME = 200
 """Limit of characters of an object's name in a message; a function's has its arguments."""
 
-# Arrays come as JSON, see `answer_messages.KNOWN_TYPES`.
-_DEFAULT_PATH = "SELECT pg_catalog.array_to_json(pg_catalog.current_schemas(false))"
+# A setting of ours keeps the schemas of the user's search_path until the transaction ends.
+_NOTE_PATH = """
+SELECT pg_catalog.set_config(
+    'dashdb.search_path', pg_catalog.array_to_json(pg_catalog.current_schemas(false))::pg_catalog.text, true);
+"""
 
-# $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean
-# whether the schema follows from the search_path.
+# $1 text the schema to work in, null for the first of the search_path; $2 text[] names of our tables. Arrays come as
+# JSON, see `answer_messages.KNOWN_TYPES`.
 #
 # `suspicious` is true where `_CHECK`, which takes 10 to 20 ms on a new connection, has something to look at: an object
 # that another role owns, a trigger that another role may add, row security, a history elsewhere. 10 and 6171 are the
 # first superuser and pg_database_owner, in every database.
 _LOCATE = """
-SELECT n.nspname AS name,
+WITH path AS (
+    SELECT CASE WHEN $1::text IS NOT NULL THEN ARRAY[$1::text]
+                ELSE ARRAY(SELECT json_array_elements_text(current_setting('dashdb.search_path')::json)) END AS names
+)
+SELECT array_to_json(path.names) AS path,
+       n.nspname AS name,
        (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid AS database,
        array_to_json(ARRAY(SELECT c.relname::text FROM pg_class AS c
                             WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
        EXISTS (SELECT FROM pg_shdepend AS s
                 WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
        OR EXISTS (SELECT FROM pg_namespace AS p
-                   WHERE p.nspname = ANY ($1::text[]::name[]) AND p.nspowner NOT IN (10, 6171, me.oid, d.datdba))
+                   WHERE p.nspname = ANY (path.names::name[]) AND p.nspowner NOT IN (10, 6171, me.oid, d.datdba))
        OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
                    WHERE c.relnamespace = n.oid AND c.relhastriggers
                      AND a.privilege_type = 'TRIGGER' AND a.grantee NOT IN (me.oid, d.datdba))
        OR EXISTS (SELECT FROM pg_class AS c
                    WHERE c.relname = ANY ($2::text[]::name[])
                      AND CASE WHEN c.relnamespace = n.oid THEN c.relrowsecurity
-                              ELSE $3::boolean AND c.relname = 'schema_version' END) AS suspicious
-  FROM pg_database AS d
+                              ELSE $1 IS NULL AND c.relname = 'schema_version' END) AS suspicious
+  FROM path
+ CROSS JOIN pg_database AS d
   JOIN pg_roles AS me ON me.rolname = current_user
-  LEFT JOIN pg_namespace AS n ON n.nspname = ($1::text[])[1]::name
+  LEFT JOIN pg_namespace AS n ON n.nspname = path.names[1]::name
  WHERE d.datname = current_database()
 """
 
-# With the parameters of `_LOCATE`.
+# $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean
+# whether the schema follows from the search_path.
 #
 # `owned` are all objects in these schemas, of every kind that has an owner. pg_shdepend names each owner but the first
 # superuser (https://www.postgresql.org/docs/current/catalog-pg-shdepend.html). Extensions are left out, since
@@ -163,28 +173,6 @@ SELECT json_build_object(
 """.replace("{most_relations}", str(_MOST_RELATIONS)).replace("{most_named}", str(_MOST_FOUND))
 
 
-@dataclass(frozen=True, slots=True)
-class LocatedSchema:
-    """Schema to work in, of which everything that our SQL names is known to be ours.
-
-    Attributes:
-        database: identity of the database, see `server_facts.ServerFacts.identity`.
-        path: schemas in which the statements of migration files look names up; the first is `name`.
-        tables: those of `TABLES` that exist.
-        foreign_relations: tables and views of roles without our rights, with other names than `TABLES`, and the owner.
-    """
-
-    name: str
-    database: str
-    path: tuple[str, ...]
-    tables: frozenset[str]
-    foreign_relations: tuple[tuple[str, str], ...] = ()
-
-    def qualified(self, name: str) -> str:
-        """Return the name of an object in the schema, qualified and quoted."""
-        return f"{identifier(self.name)}.{identifier(name)}"
-
-
 async def locate_schema(connection: Connection, schema: str | None) -> LocatedSchema:
     """Return the schema to work in; must not be called inside a transaction.
 
@@ -198,29 +186,21 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
         HistoryMismatch: the search_path leads to another schema than the one which was migrated.
         ProtocolViolation: no PostgreSQL answers like this.
     """
-    path = [schema] if schema is not None else await _default_path(connection)
-    if not path:
-        raise _no_default_schema()
-    async with transaction(connection, read_only=True):
-        row = await connection.fetchrow(_LOCATE, path, TABLES, schema is None)
+    async with transaction(connection, read_only=True, first="" if schema is not None else _NOTE_PATH):
+        row = await connection.fetchrow(_LOCATE, schema, TABLES)
         with as_expected("the schema"):
-            name, database, tables, suspicious = row
+            path, name, database, tables, suspicious = row
+            schemas = [str(each) for each in json.loads(path)]
             present = frozenset(json.loads(tables))
         if name is None:
-            raise _missing(path[0])
+            raise _missing(schemas[0]) if schemas else _no_default_schema()
         others: tuple[tuple[str, str], ...] = ()
         if suspicious:
             with answer_limit(connection, _CHECK_BYTES):
-                found = await connection.fetchval(_CHECK, path, TABLES, schema is None)
+                found = await connection.fetchval(_CHECK, schemas, TABLES, schema is None)
             with as_expected("objects of other roles"):
-                others = _check(json.loads(found), path)
-    return LocatedSchema(name, database, tuple(path), present, others)
-
-
-async def _default_path(connection: Connection) -> list[str]:
-    found = await connection.fetchval(_DEFAULT_PATH)
-    with as_expected("the search_path"):
-        return [str(name) for name in json.loads(found)]
+                others = _check(json.loads(found), schemas)
+    return LocatedSchema(name, database, tuple(schemas), present, others)
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:

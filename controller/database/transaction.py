@@ -34,12 +34,19 @@ class Isolation(StrEnum):
 
 @asynccontextmanager
 async def transaction(
-    connection: Connection, isolation: Isolation = Isolation.READ_COMMITTED, *, read_only: bool = False
+    connection: Connection,
+    isolation: Isolation = Isolation.READ_COMMITTED,
+    *,
+    read_only: bool = False,
+    first: str = "",
 ) -> AsyncIterator[None]:
     """Run a `with` in a transaction: commit at its end, or roll back if it raises.
 
     Its SQL looks names up as `OWN_NAMES` says, so names of tables need their schema. Inside another transaction it is
     part of that one.
+
+    Args:
+        first: statements at its begin, which look names up as the user does.
 
     Raises:
         DatabaseUnavailable: TransactionAborted if the error of a failed statement was ignored; the whole transaction
@@ -49,7 +56,7 @@ async def transaction(
         yield
         return
     mode = "READ ONLY" if read_only else "READ WRITE"
-    await connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {mode};\n{OWN_NAMES}")
+    await connection.execute(f"BEGIN ISOLATION LEVEL {isolation} {mode};\n{first}{OWN_NAMES}")
     try:
         yield
     except BaseException:

@@ -5,10 +5,11 @@ from collections.abc import Callable
 import structlog
 
 from controller.database.connection import Connection
+from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
-from controller.database.schema import locate_schema
 from controller.database.transaction import transact
 from controller.desired import Desired
+from controller.errors import InternalError
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan, Step
@@ -27,10 +28,18 @@ MAINTENANCE_TRIES = 3
 """Tries of each function, if it deadlocks with a user's transaction."""
 
 
-async def act(
-    action: Action, desired: Desired, pool: Pool, migrations: Callable[[], Migrations], on_progress: OnProgress
+async def act(  # noqa: PLR0917 - what an action works with
+    action: Action,
+    desired: Desired,
+    schema: LocatedSchema | None,
+    pool: Pool,
+    migrations: Callable[[], Migrations],
+    on_progress: OnProgress,
 ) -> Event | None:
     """Perform `action`; return what it changed, None where there was nothing to change.
+
+    Args:
+        schema: as the observation found it a moment ago; a migration locates it anew.
 
     Raises:
         DashdbError: it did not succeed; nothing of it is half done, unless the error says that the schema is dirty.
@@ -39,10 +48,16 @@ async def act(
         case Migrate():
             return await _migrate(action, desired, pool, migrations(), on_progress)
         case Seed():
-            return await _seed(desired, pool)
+            return await _seed(_located(schema), pool)
         case Maintain(retention):
-            await _maintain(desired, pool, retention)
+            await _maintain(_located(schema), pool, retention)
             return None
+
+
+def _located(schema: LocatedSchema | None) -> LocatedSchema:
+    if schema is None:
+        raise InternalError("An action was decided on without a schema.")
+    return schema
 
 
 async def _migrate(
@@ -79,18 +94,14 @@ def _describe(plan: Plan) -> str:
     return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else ""
 
 
-async def _seed(desired: Desired, pool: Pool) -> Event | None:
+async def _seed(schema: LocatedSchema, pool: Pool) -> Event | None:
     async with pool.connection() as connection:
-        schema = await locate_schema(connection, desired.schema.name)
         results = await seed(connection, table_in(schema), shipped_templates())
     written = [each.template_id for each in results if each.performed is not TemplateAction.NONE]
     return Event("TemplatesWritten", f"Wrote {', '.join(written)}.") if written else None
 
 
-async def _maintain(desired: Desired, pool: Pool, audit_retention_days: int | None) -> None:
-    async with pool.connection() as connection:
-        schema = await locate_schema(connection, desired.schema.name)
-
+async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int | None) -> None:
     async def call(function: str, *arguments: int) -> int:
         async def once(connection: Connection) -> int:
             parameters = ", ".join(f"${number}::integer" for number in range(1, len(arguments) + 1))

@@ -9,8 +9,9 @@ import structlog
 
 from controller.database.connection import Connection
 from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
-from controller.database.schema import LocatedSchema, locate_schema
+from controller.database.schema import locate_schema
 from controller.database.target import Target
 from controller.database.transaction import roll_back
 from controller.desired import Desired
@@ -72,12 +73,13 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     async def attempt(read: Callable[[], Awaitable[T]]) -> T | DashdbError:
         return await _attempt(connection, pool.target, read)
 
-    located = await attempt(lambda: locate_schema(connection, desired.schema.name))
+    located = seen.located or await attempt(lambda: locate_schema(connection, desired.schema.name))
     if isinstance(located, DashdbError):
         return replace(seen, schema=located, templates=located)
     drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
     return replace(
         seen,
+        located=located,
         schema=await attempt(lambda: _read_schema(desired, migrations, connection, located)),
         templates=await attempt(lambda: _read_templates(connection, located)),
         drift=_comparable(await attempt(lambda: read_drift(connection, located.name))) if drift_due else None,
@@ -90,7 +92,7 @@ def unreachable(error: DashdbError) -> Observed:
 
 
 def _still_fresh(before: Observed | None) -> Observed | None:
-    """Return the earlier observation without tables, where what it says of the server still holds."""
+    """Return the earlier observation without rows of tables, where what it says of the server still holds."""
     if before is None or before.facts is None or before.sample is None:
         return None
     now = datetime.now(UTC)

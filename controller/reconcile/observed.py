@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from datetime import datetime
 
+from controller.database.located_schema import LocatedSchema
 from controller.database.server_facts import ServerFacts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Verdict
@@ -60,6 +61,7 @@ class Observed:
         connection_error: why there is no connection; then nothing else of the database is known.
         database: the database in words; None where not even its address is known.
         facts: None where the server did not answer.
+        located: the schema that was checked; None where it was not, or may be another one by now.
         schema: None where it was not read.
         templates: None where there is no table for them, or they were not read.
         drift: changes made by hand since the last migration, in words; None where they were not compared this time.
@@ -71,6 +73,7 @@ class Observed:
     connection_error: DashdbError | None = None
     database: str | None = None
     facts: ServerFacts | None = None
+    located: LocatedSchema | None = None
     schema: ObservedSchema | DashdbError | None = None
     templates: tuple[TemplateDecision, ...] | DashdbError | None = None
     drift: tuple[str, ...] | None = None

@@ -116,7 +116,9 @@ class _Reconciliation:
         """Perform `action` and observe what came of it; True where it failed."""
         if isinstance(action, Maintain):  # whatever comes of it, the next round is due an interval later
             self.memory = self.memory.maintained(self.desired, before.now)
-        error = await self._attempt(action, pool)
+        error = await self._attempt(action, before, pool)
+        if isinstance(action, Migrate):  # which tables there are is another question now
+            before = replace(before, located=None)
         observed = await self._observe(pool, None if error is not None else before)
         if isinstance(action, Maintain):
             return observed, error is not None
@@ -129,11 +131,13 @@ class _Reconciliation:
             self.memory = self.memory.migrated(self.desired, observed.now, used)
         return observed, error is not None
 
-    async def _attempt(self, action: Action, pool: Pool) -> DashdbError | None:
+    async def _attempt(self, action: Action, before: Observed, pool: Pool) -> DashdbError | None:
         """Perform `action`; return the error where it did not succeed."""
         name = type(action).__name__
         try:
-            done = await act(action, self.desired, pool, self.dependencies.migrations, self._on_progress)
+            done = await act(
+                action, self.desired, before.located, pool, self.dependencies.migrations, self._on_progress
+            )
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)
             if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same

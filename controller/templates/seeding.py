@@ -12,7 +12,7 @@ from functools import lru_cache
 import asyncpg
 
 from controller.database.connection import answer_limit
-from controller.database.schema import LocatedSchema
+from controller.database.located_schema import LocatedSchema
 from controller.database.transaction import transaction
 from controller.errors import TemplateError
 from controller.templates.content import canonical_json, parse_json

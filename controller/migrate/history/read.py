@@ -4,7 +4,8 @@ import asyncpg
 
 from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
-from controller.database.schema import LocatedSchema, locate_schema
+from controller.database.located_schema import LocatedSchema
+from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
 from controller.migrate.history.golang_migrate import history_of
