@@ -16,6 +16,7 @@ from controller.database.quoting import identifier
 from controller.database.schema_queries import CHECK, LOCATE, MOST_RELATIONS
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
+from controller.text import one_line
 
 TABLES = (
     "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
@@ -142,13 +143,9 @@ def _check(found: dict[str, Any], path: list[str]) -> tuple[tuple[str, str], ...
 
 
 def _listed(pairs: list[list[str]], verb: str) -> str:
-    named = [f'{_cut(name)} {verb} "{role}"' for name, role in pairs[:_MOST_NAMED]]
+    named = [f'{one_line(name, _LONGEST_NAME)} {verb} "{one_line(role)}"' for name, role in pairs[:_MOST_NAMED]]
     more = len(pairs) - _MOST_NAMED
     return ", ".join(named) + (f" and {more} more objects like it" if more > 0 else "")
-
-
-def _cut(name: str) -> str:
-    return name if len(name) <= _LONGEST_NAME else name[: _LONGEST_NAME - 1] + "…"
 
 
 def _missing(schema: str) -> DatabaseUnavailable:

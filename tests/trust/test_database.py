@@ -98,6 +98,15 @@ async def test_what_another_role_planted_is_refused_by_name_and_owner_and_never_
     assert await taken_over(connection) == []
 
 
+async def test_names_that_another_role_chose_forge_no_line_of_a_message(
+    attacker: Target, connection: Connection
+) -> None:
+    await plants(attacker, 'CREATE FUNCTION public."a\nReady: all is well"() RETURNS int LANGUAGE sql RETURN 1')
+    with pytest.raises(ForeignObject) as refused:
+        await locate_schema(connection, None)
+    assert "\n" not in refused.value.message
+
+
 async def test_a_schema_of_another_role_does_not_capture_an_empty_database(
     attacker: Target, connection: Connection, target: Target
 ) -> None:

@@ -107,8 +107,8 @@ async def test_an_encrypted_key_beside_certificates_is_never_decrypted(
     target: Target, certificates: Certificates, certificate: str, ca: str
 ) -> None:
     """Its rounds, which another one chose, may be two billion; OpenSSL takes the first key of a file."""
-    changes = {"ca_pem": ENCRYPTED_KEY + ca, "client_certificate_pem": ENCRYPTED_KEY + certificate}
-    assert await tls_context(replace(target, **changes, client_key_pem=certificates.key.read_text())) is not None
+    beside = replace(target, ca_pem=ENCRYPTED_KEY + ca, client_certificate_pem=ENCRYPTED_KEY + certificate)
+    assert await tls_context(replace(beside, client_key_pem=certificates.key.read_text())) is not None
 
 
 async def test_databases_with_the_same_texts_share_one_context(target: Target, certificates: Certificates) -> None:
