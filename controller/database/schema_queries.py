@@ -73,9 +73,9 @@ WITH me AS (
      WHERE c.relname = ANY ($2::text[]::name[])
 ), trigger AS (
     SELECT t.oid, t.tgname, t.tgenabled, t.tgisinternal, t.tgparentid, t.tgrelid, t.tgconstraint,
-           c.relname, c.relowner, c.relacl,
+           c.relname, c.relowner, c.relacl, n.position,
            t.tgqual IS NOT NULL OR t.tgnargs > 0 OR f.pronamespace <> n.oid AS may_hide
-      FROM me, target AS n
+      FROM me, path AS n
       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
       JOIN pg_trigger AS t ON t.tgrelid = c.oid
       JOIN pg_proc AS f ON f.oid = t.tgfoid
@@ -117,6 +117,7 @@ WITH me AS (
       FROM trigger AS t
       JOIN pg_constraint AS k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.confrelid = t.tgrelid
       JOIN pg_class AS c ON c.oid = k.conrelid
+     WHERE t.position = 1
 ), others AS (
     SELECT o.class, o.oid, o.owner, o.relation,
            o.relation = '' OR EXISTS (SELECT FROM relation AS r WHERE r.oid = o.oid) AS refused
@@ -132,7 +133,7 @@ WITH me AS (
               AND (a.grantee = 0 OR NOT (pg_has_role(a.grantee, me.oid, 'MEMBER')
                                          OR a.grantee IN (t.relowner, me.datdba)))
             LIMIT 1) AS g
-     WHERE t.may_hide AND NOT t.tgisinternal AND t.tgparentid NOT IN (SELECT p.oid FROM trigger AS p)
+     WHERE t.position = 1 AND t.may_hide AND NOT t.tgisinternal AND t.tgparentid NOT IN (SELECT p.oid FROM trigger AS p)
 ), hidden AS (
     SELECT t.oid, t.grantee
       FROM added AS t
