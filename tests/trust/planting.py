@@ -1,4 +1,4 @@
-"""What a role without rights plants in a database, and how it shows whose rights that had."""
+"""Objects that a role without rights plants in a database; their code leaves a mark that says whose rights it had."""
 
 from functools import partial
 
