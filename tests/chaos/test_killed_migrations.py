@@ -47,7 +47,7 @@ RAN = r"""(
 # One statement sees one moment: whatever is running beside it, a file is there as a whole with its history, or not.
 HALF = f"""
 SELECT version FROM {RAN} FULL JOIN schema_version AS h USING (version)
- WHERE NOT version = ANY ($1) AND version > 1
+ WHERE NOT version = ANY ($1::text::bigint[]) AND version > 1
  GROUP BY version, direction HAVING count(part) <> 2 OR direction IS DISTINCT FROM 'up'
 """
 AT_WORK = """
@@ -95,7 +95,7 @@ class Migrated:
         """Check the invariants that hold at every moment: no file ran twice, and none is half applied."""
         if await self.observer.fetchval("SELECT to_regclass('ran') IS NOT NULL"):
             assert await self.observer.fetch(TWICE) == []
-            assert await self.observer.fetch(HALF, self.stepwise) == []
+            assert await self.observer.fetch(HALF, f"{{{','.join(map(str, self.stepwise))}}}") == []
 
     async def check_nothing_is_at_work(self) -> None:
         """Wait until no statement and no lock of a dead client is left."""

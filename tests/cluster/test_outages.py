@@ -74,7 +74,11 @@ def test_a_database_that_is_dropped_and_made_anew_is_migrated_and_seeded_again(
     status = team.get("perses")["status"]
     assert status["server"]["identity"] != identity
     assert [t["state"] for t in status["templates"]] == ["Current"] * 4
-    assert "DatabaseReplaced" in [event["reason"] for event in team.events()]
+
+    def told() -> bool:  # after the status is written
+        return "DatabaseReplaced" in [event["reason"] for event in team.events()]
+
+    wait_until(told, what="the replacement is told", seconds=10)
 
 
 def test_a_deleted_template_comes_back_and_an_edit_is_kept_and_reported(

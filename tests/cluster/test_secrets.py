@@ -91,8 +91,11 @@ def test_a_rotated_secret_is_taken_up_without_a_restart(
 
     wait_until(moved, what="the other database is seen", seconds=20, interval=0.1)
     assert team.wait_for("perses", "Ready", "True")["observedGeneration"] == before["observedGeneration"]
-    reasons = [event["reason"] for event in team.events()]
-    assert "DatabaseReplaced" in reasons
+
+    def told() -> bool:  # after the status is written
+        return "DatabaseReplaced" in [event["reason"] for event in team.events()]
+
+    wait_until(told, what="the replacement is told", seconds=10)
 
 
 def test_a_secret_of_another_namespace_is_out_of_reach(

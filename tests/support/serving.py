@@ -88,6 +88,11 @@ class ServingProcess:
         return self.log_file.read_text()
 
     @property
+    def pid(self) -> int:
+        """Number of the process."""
+        return self._running().pid
+
+    @property
     def resident_bytes(self) -> int:
         """Memory in RAM."""
         size: int = psutil.Process(self._running().pid).memory_info().rss

@@ -57,6 +57,17 @@ def test_an_account_has_its_share_and_others_are_not_held_up(work: Work) -> None
         job.result(10)
 
 
+def test_many_jobs_at_once_get_many_threads(work: Work) -> None:
+    """A thread that idles has been promised to the first of them, though it did not wake up yet."""
+    threads = shared(8)
+    threads.submit(("a",), lambda: None).result(10)
+    jobs = [threads.submit((str(number),), lambda: work("job")) for number in range(8)]
+    work.wait_for(8)
+    work.go_on.set()
+    for job in jobs:
+        job.result(10)
+
+
 def test_who_used_least_is_next(work: Work) -> None:
     threads = shared(1)
     first = threads.submit(("hostile",), lambda: work("hostile"))
