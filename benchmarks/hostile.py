@@ -39,7 +39,7 @@ from tests.support.hostile import ANSWERS, LOGINS, Script, hostile_server
 from tests.support.processes import wait_until
 from tests.support.resources import connection_values, resource, secret
 from tests.support.serving import OperatorProcess
-from tests.trust.test_database import BEFORE, MAY_CREATE, TAKES_OVER, TRIGGERS
+from tests.trust.planting import BEFORE, MAY_CREATE, TAKES_OVER, TRIGGERS
 
 MEBIBYTE = 1024 * 1024
 MOST_MEMORY, MOST_LIVE, MOST_LATE = 150.0, 50.0, 1000.0

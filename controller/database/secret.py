@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TypeAlias, TypeVar
 
 from controller.database import fields
+from controller.database.pem import certificates
 from controller.database.target import Pooler, SslMode, Target, is_encrypted_key
 from controller.errors import ConfigurationError
 
@@ -30,7 +31,6 @@ _LIMITS = {
     "ca.crt": MOST_CA_BYTES,
 }
 """Every key that is read, with the limit of its value in bytes."""
-_CERTIFICATE = "-----BEGIN CERTIFICATE-----"
 _STRICTNESS = (SslMode.DISABLE, SslMode.REQUIRE, SslMode.VERIFY_CA, SslMode.VERIFY_FULL)
 
 
@@ -120,7 +120,7 @@ def _text(secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES)
 
 def _ca(secret: NamedSecret, key: str) -> str:
     pem = _text(secret, (key,), most=MOST_CA_BYTES)
-    if pem.count(_CERTIFICATE) > MOST_CA_CERTIFICATES:
+    if len(certificates(pem)) > MOST_CA_CERTIFICATES:
         raise _invalid(secret, key, f"holds more than {MOST_CA_CERTIFICATES} certificates; give the one that signs")
     return pem
 

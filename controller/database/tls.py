@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import partial
 
+from controller.database.pem import certificates, private_key
 from controller.database.resolver import CheckedAddress
 from controller.database.target import SslMode, Target
 from controller.errors import ConfigurationError
@@ -91,9 +92,8 @@ def _new(target: Target) -> ssl.SSLContext:
 
 
 def _load_ca(context: ssl.SSLContext, pem: str) -> None:
-    # Bundles name their authorities in comments, in any alphabet; certificates themselves are ASCII. From a file, since
-    # Python stops all its threads while it reads a text.
-    with _as_file(pem.encode("ascii", errors="ignore")) as path:
+    # From a file, since Python stops all its threads while it reads a text.
+    with _as_file(_joined(certificates(pem))) as path:
         try:
             context.load_verify_locations(cafile=path)
         except (ssl.SSLError, ValueError):
@@ -105,15 +105,20 @@ def _load_ca(context: ssl.SSLContext, pem: str) -> None:
 
 
 def _load_client_certificate(context: ssl.SSLContext, certificate: str, key: str) -> None:
-    with _as_file(f"{certificate}\n{key}\n".encode("ascii", errors="replace")) as path:
+    with _as_file(_joined([*certificates(certificate), private_key(key) or ""])) as path:
         try:
             # Without a password, OpenSSL asks on the terminal for that of an encrypted key.
             context.load_cert_chain(path, password="")
         except ssl.SSLError:
             raise ConfigurationError(
-                "The client certificate and its key are not a matching pair of PEM texts (tls.crt, tls.key).",
+                "The client certificate and its key are not a matching pair of PEM texts (tls.crt, tls.key), with a "
+                "key of RSA, EC or EdDSA.",
                 reason="ClientCertificateInvalid",
             ) from None
+
+
+def _joined(texts: list[str]) -> bytes:
+    return "\n".join([*texts, ""]).encode("ascii", errors="ignore")
 
 
 @contextmanager

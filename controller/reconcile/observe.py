@@ -73,9 +73,12 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     async def attempt(read: Callable[[], Awaitable[T]]) -> T | DashdbError:
         return await _attempt(connection, pool.target, read)
 
-    located = seen.located or await attempt(lambda: locate_schema(connection, desired.schema.name))
-    if isinstance(located, DashdbError):
-        return replace(seen, schema=located, templates=located)
+    located = seen.located
+    if located is None:
+        found = await attempt(lambda: locate_schema(connection, desired.schema.name))
+        if isinstance(found, DashdbError):
+            return replace(seen, schema=found, templates=found)
+        located = found
     drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
     return replace(
         seen,

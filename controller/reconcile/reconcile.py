@@ -18,7 +18,7 @@ from controller.reconcile.findings import READY, find, summary
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import observe, unreachable
-from controller.reconcile.observed import Observed
+from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.result import Event, MigrationProgress, OnProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
@@ -126,7 +126,7 @@ class _Reconciliation:
             self.memory = self.memory.succeeded(action.key)
         elif observed.connection_error is None:  # else it is the connection that failed
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
-        if isinstance(action, Migrate) and error is None:
+        if isinstance(action, Migrate) and (error is None or _has_begun(action, observed)):
             used = action.plan.sha256 if action.approved else None
             self.memory = self.memory.migrated(self.desired, observed.now, used)
         return observed, error is not None
@@ -135,9 +135,8 @@ class _Reconciliation:
         """Perform `action`; return the error where it did not succeed."""
         name = type(action).__name__
         try:
-            done = await act(
-                action, self.desired, before.located, pool, self.dependencies.migrations, self._on_progress
-            )
+            migrations = self.dependencies.migrations
+            done = await act(action, self.desired, before.located, pool, migrations, self._on_progress)
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)
             if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same
@@ -163,6 +162,12 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
     wait = min([wait, *memory.retries_in(observed.now)])
     events = tuple(reconciliation.events)
     return ReconcileResult(observed, findings, found, events, wait, memory.concluded(ready=ready))
+
+
+def _has_begun(action: Migrate, observed: Observed) -> bool:
+    """Return whether a migration that failed has changed the database before that, so that its approval is used."""
+    schema = observed.schema
+    return isinstance(schema, ObservedSchema) and schema.summary.version != action.plan.current
 
 
 def _chance() -> float:

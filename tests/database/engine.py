@@ -7,8 +7,8 @@ from typing import Any
 from controller.database.connection import Connection, OpenConnection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import lock_only
-from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
@@ -44,7 +44,7 @@ async def run_alone(target: Target, contents: dict[str, str], **options: Any) ->
 
 async def take_lock(connection: Connection) -> None:
     """Take the lock of a runner until the end of the transaction that CONNECTION is in."""
-    await connection.execute(lock_only(await locate_history(connection, None)))
+    await connection.execute(lock_only(HistoryLocation("public", has_history=False, has_golang_migrate=False)))
 
 
 async def tables(connection: Connection) -> list[str]:

@@ -2,7 +2,6 @@
 
 from contextlib import suppress
 from dataclasses import replace
-from functools import partial
 
 import asyncpg
 import pytest
@@ -13,74 +12,9 @@ from controller.database.target import Target
 from controller.errors import ForeignObject, HistoryMismatch
 from controller.migrate.files.folder import packaged_folder, read_folder
 from controller.migrate.history.read import read_history
-from controller.migrate.history.session import RunSettings
-from controller.migrate.run.runner import Runner
-from tests.database.silence import Silence
-from tests.database.targets import role, target_to
 from tests.support.database import Database, quoted
 from tests.support.postgres import PostgresServer
-from tests.unit.migrate.folders import pairs
-
-MAY_CREATE = "GRANT CREATE, USAGE ON SCHEMA public TO {role}; GRANT CREATE, TEMPORARY ON DATABASE CURRENT TO {role};"
-# It leaves a mark that says whose rights it had.
-TAKES_OVER = """
-CREATE SCHEMA mine;
-CREATE FUNCTION mine.takes_over() RETURNS boolean LANGUAGE plpgsql AS $$
-BEGIN
-    EXECUTE format('CREATE TABLE public.%I ()', 'taken_over_by_' || current_user);
-    RETURN true;
-EXCEPTION WHEN OTHERS THEN
-    RETURN true;
-END $$;
-GRANT USAGE ON SCHEMA mine TO PUBLIC;
-CREATE FUNCTION mine.fires() RETURNS trigger LANGUAGE plpgsql AS $$
-BEGIN PERFORM mine.takes_over(); RETURN NULL; END $$;
-"""
-BEFORE = {
-    "a function": "CREATE FUNCTION public.quote_ident(name) RETURNS text LANGUAGE sql RETURN mine.takes_over()::text",
-    "an operator": """
-        CREATE FUNCTION mine.matches(varchar, varchar) RETURNS boolean LANGUAGE sql RETURN mine.takes_over();
-        CREATE OPERATOR public.~ (LEFTARG = varchar, RIGHTARG = varchar, FUNCTION = mine.matches)""",
-    "an aggregate": "CREATE AGGREGATE public.count(varchar) (SFUNC = int4pl, STYPE = int4, INITCOND = '0')".replace(
-        "count(varchar)", "count(int4)"
-    ),
-    "a procedure": "CREATE PROCEDURE public.seed() LANGUAGE sql AS ''",
-    "a domain": "CREATE DOMAIN public.semver AS text CHECK (mine.takes_over())",
-    "an enumeration": "CREATE TYPE public.state AS ENUM ('draft')",
-    "a composite type": "CREATE TYPE public.pair AS (a int, b int)",
-    "a collation": 'CREATE COLLATION public.plain FROM pg_catalog."C"',
-    "a text search dictionary": "CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = pg_catalog.simple)",
-    "a history": """
-        CREATE TABLE public.schema_version (version bigint, direction text, error text, down_sql text);
-        CREATE TRIGGER fires AFTER INSERT ON public.schema_version EXECUTE FUNCTION mine.fires()""",
-    "a view for a history": "CREATE VIEW public.schema_version AS SELECT 1 AS version",
-    "a template table": """
-        CREATE TABLE public.dashboard_template (id text);
-        CREATE TRIGGER fires AFTER INSERT ON public.dashboard_template EXECUTE FUNCTION mine.fires()""",
-    "a history of golang-migrate": "CREATE TABLE public.schema_migrations (version bigint, dirty boolean)",
-    "an audit log": "CREATE TABLE public.audit_log (id bigint)",
-}
-
-
-@pytest.fixture
-def attacker(postgres: PostgresServer, database: Database) -> Target:
-    """A role that may create objects, as every role may in a database upgraded from PostgreSQL 14."""
-    return target_to(role(postgres, database=database, grants=MAY_CREATE.replace("CURRENT", quoted(database.name))))
-
-
-async def plants(attacker: Target, statements: str) -> None:
-    async with connected(attacker) as connection:
-        await connection.execute(TAKES_OVER + statements)
-
-
-async def migrate(connection: Connection, target: Target, contents: dict[str, str] | None = None) -> None:
-    files = read_folder(packaged_folder()) if contents is None else pairs(contents)
-    await Runner(connection, RunSettings(), Silence(), partial(connected, target)).run(files, None)
-
-
-async def taken_over(connection: Connection) -> list[str]:
-    query = "SELECT relname::text FROM pg_class WHERE relname LIKE 'taken_over_by_%'"
-    return [row[0] for row in await connection.fetch(query)]
+from tests.trust.planting import BEFORE, TRIGGERS, migrate, plants, taken_over
 
 
 @pytest.mark.parametrize("planted", BEFORE)
@@ -96,6 +30,15 @@ async def test_what_another_role_planted_is_refused_by_name_and_owner_and_never_
     with pytest.raises(ForeignObject):
         await read_history(connection)
     assert await taken_over(connection) == []
+
+
+async def test_names_that_another_role_chose_forge_no_line_of_a_message(
+    attacker: Target, connection: Connection
+) -> None:
+    await plants(attacker, 'CREATE FUNCTION public."a\nReady: all is well"() RETURNS int LANGUAGE sql RETURN 1')
+    with pytest.raises(ForeignObject) as refused:
+        await locate_schema(connection, None)
+    assert "\n" not in refused.value.message
 
 
 async def test_a_schema_of_another_role_does_not_capture_an_empty_database(
@@ -123,18 +66,6 @@ async def test_a_schema_that_comes_first_later_on_is_an_error_and_not_an_empty_d
     assert moved.value.reason == "SchemaMoved"
 
 
-TRIGGERS = {
-    "its own function": "EXECUTE FUNCTION mine.fires()",
-    "a condition that calls its function": """
-        FOR EACH ROW WHEN (mine.takes_over()) EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()""",
-    "a condition that hides the call in a string": """
-        FOR EACH ROW WHEN (query_to_xml('SELECT mine.takes_over()', true, true, '') IS NOT NULL)
-        EXECUTE FUNCTION public.keep_updated_at()""",
-    "an argument": "FOR EACH ROW EXECUTE FUNCTION public.keep_updated_at('SELECT mine.takes_over()')",
-    "a function of another schema": "FOR EACH ROW EXECUTE FUNCTION pg_catalog.suppress_redundant_updates_trigger()",
-}
-
-
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize("table", ["share_token", "audit_log", "dashboard_template", "schema_version"])
 async def test_a_trigger_of_a_role_with_all_grants_is_found_and_named(
@@ -145,6 +76,19 @@ async def test_a_trigger_of_a_role_with_all_grants_is_found_and_named(
     await plants(attacker, f"CREATE TRIGGER fires BEFORE UPDATE ON public.{table} {TRIGGERS[trigger]}")
     with pytest.raises(ForeignObject, match=f'trigger fires on public.{table} .*"{attacker.user}"'):
         await locate_schema(migrated_connection, None)
+
+
+async def test_a_trigger_on_our_table_in_a_later_schema_of_the_path_is_found(
+    attacker: Target, connection: Connection, target: Target
+) -> None:
+    await connection.execute(
+        f"CREATE SCHEMA dashboards; SET search_path = dashboards, public; CREATE TABLE public.log (n int);"
+        f"GRANT ALL ON public.log TO {quoted(attacker.user)}"
+    )
+    await plants(attacker, "CREATE TRIGGER fires AFTER INSERT ON public.log EXECUTE FUNCTION mine.fires()")
+    with pytest.raises(ForeignObject, match=r"trigger fires on public\.log"):
+        await migrate(connection, target, {"V1_a.up.sql": "INSERT INTO log VALUES (1)"})
+    assert await taken_over(connection) == []
 
 
 async def test_a_trigger_of_ours_that_was_replaced_is_found(attacker: Target, migrated_connection: Connection) -> None:

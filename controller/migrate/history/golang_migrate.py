@@ -35,10 +35,10 @@ async def history_of(connection: Connection, schema: str) -> History:
             rows = await connection.fetch(_ROW.format(table=f"{identifier(schema)}.schema_migrations"))
     except asyncpg.UndefinedColumnError:
         return ()  # a table of the user with that name
-    if len(rows) > 1:
+    if len(rows) > 1 or not all(isinstance(row["version"], int) and isinstance(row["dirty"], bool) for row in rows):
         raise HistoryMismatch(
-            "schema_migrations has more than one row, so it is not golang-migrate's. Rename it, or record the "
-            "version of the database: dashdb migrate baseline VERSION.",
+            "schema_migrations has more than one row, or others than a number and true or false, so it is not "
+            "golang-migrate's. Rename it, or record the version of the database: dashdb migrate baseline VERSION.",
             reason="HistoryTableForeign",
         )
     if not rows or (rows[0]["version"] < 1 and not rows[0]["dirty"]):

@@ -1,13 +1,13 @@
 """Runner that brings a database to a version, file by file, and waits for locks."""
 
-import re
 from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 
 from controller.database.connection import Connection, OpenConnection
-from controller.database.schema import foreign_relation
+from controller.database.schema import foreign_relation, too_many_foreign_relations
+from controller.database.schema_queries import MOST_RELATIONS
 from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.migration import Migrations
@@ -23,6 +23,7 @@ from controller.migrate.run.blockers import BlockerMonitor
 from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
 from controller.migrate.run.in_transaction import run_in_transaction
 from controller.migrate.run.without_transaction import refuse_pooler, run_without_transaction
+from controller.migrate.sql.names import mentioned
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,11 +165,14 @@ def _read_all(plan: Plan) -> None:
 
 def _refuse_foreign_relations(plan: Plan, location: HistoryLocation) -> None:
     """Raise ForeignObject for a file that may use a table of another role, whose triggers would run as our role."""
-    for name, owner in location.foreign_relations:
-        word = re.compile(rf"(?<!\w){re.escape(name)}(?!\w)", re.IGNORECASE)
-        for step in plan.steps:
-            if word.search(step.script.text):
-                raise foreign_relation(name, owner, step.label)
+    owners = dict(location.foreign_relations)
+    if not owners:
+        return
+    if plan.steps and len(owners) > MOST_RELATIONS:
+        raise too_many_foreign_relations(location.schema)
+    for step in plan.steps:
+        for name in sorted(mentioned(step.script.text, owners)):
+            raise foreign_relation(name, owners[name], step.label)
 
 
 def _is_rest_of(first: Plan, plan: Plan) -> bool:

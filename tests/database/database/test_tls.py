@@ -103,6 +103,14 @@ async def test_a_pair_is_taken(target: Target, certificates: Certificates, certi
     assert await tls_context(replace(target, client_certificate_pem=certificate, client_key_pem=key)) is not None
 
 
+async def test_an_encrypted_key_beside_certificates_is_never_decrypted(
+    target: Target, certificates: Certificates, certificate: str, ca: str
+) -> None:
+    """Its rounds, which another one chose, may be two billion; OpenSSL takes the first key of a file."""
+    beside = replace(target, ca_pem=ENCRYPTED_KEY + ca, client_certificate_pem=ENCRYPTED_KEY + certificate)
+    assert await tls_context(replace(beside, client_key_pem=certificates.key.read_text())) is not None
+
+
 async def test_databases_with_the_same_texts_share_one_context(target: Target, certificates: Certificates) -> None:
     first, again = await asyncio.gather(tls_context(target), tls_context(replace(target, host="other", password="p2")))
     assert first is again

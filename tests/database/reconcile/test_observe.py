@@ -100,7 +100,7 @@ async def test_a_second_observation_of_a_reconcile_reads_the_tables_and_does_not
 ) -> None:
     first = await observer.see(A)
     await run(connection, A)
-    second = await observer.see(A, before=first)
+    second = await observer.see(A, before=replace(first, located=None))
     assert second.sample is first.sample
     assert (len(schema_of(first).history), len(schema_of(second).history)) == (0, 1)
 
@@ -131,3 +131,10 @@ async def test_a_lock_on_the_templates_is_no_error_of_the_schema_and_the_other_w
         seen = await observer.see(files)
         assert isinstance(seen.schema, DatabaseUnavailable)
         assert isinstance(seen.templates, tuple)
+
+
+async def test_the_schema_that_was_checked_a_moment_ago_is_not_checked_again(observer: Observer) -> None:
+    first = await observer.see(A)
+    assert first.located is not None
+    assert (await observer.see(A, before=first)).located is first.located
+    assert (await observer.see(A, before=replace(first, located=None))).located is not first.located

@@ -145,7 +145,7 @@ def test_a_value_that_is_too_large_is_refused_by_name(key: str, bytes_: int, tol
 
 
 def test_a_bundle_of_too_many_certificates_is_refused_by_name() -> None:
-    bundle = b"-----BEGIN CERTIFICATE-----\n" * 501
+    bundle = b"-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n" * 501
     assert "holds more than 500 certificates" in refusal({**OURS, "ca.crt": bundle}, "SecretValueInvalid")
     other = (NamedSecret("the-ca", {"root.pem": bundle}), "root.pem")
     assert 'Secret "the-ca"' in refusal(OURS, "SecretValueInvalid", ca=other)

@@ -18,7 +18,7 @@ from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
 from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, reconcile
 from controller.reconcile.result import ReconcileResult
-from tests.unit.reconcile.observations import NOW, desired, observed
+from tests.unit.reconcile.observations import MANUAL, NOW, desired, observed, plan_of
 
 
 def no_progress(_: object) -> None:
@@ -145,3 +145,23 @@ async def test_a_fault_in_the_findings_is_a_result_too(monkeypatch: pytest.Monke
     monkeypatch.setattr(module, "find", broken)
     result = await concluded(monkeypatch, observed(1, 2), desired())
     assert (result.ready, result.summary.reason) == (False, "InternalError")
+
+
+@pytest.mark.parametrize(("after", "used"), [((1, 2), False), ((1,), True)], ids=["nothing done", "one step done"])
+async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
+    after: tuple[int, ...], used: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = [observed(*after, target=0), observed(1, 2, target=0)]
+    approved = plan_of(seen[-1]).sha256
+
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return seen.pop()
+
+    async def act(*_: Any) -> NoReturn:
+        raise MigrationLocked("another runner is at work")
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    dependencies = Dependencies(lambda: (), Limiter(1), "team-a", no_progress)
+    result = await reconcile(desired(policy=MANUAL, approved=approved), cast("Pool", object()), dependencies, Memory())
+    assert result.memory.used_approval == (approved if used else None)

@@ -292,6 +292,14 @@ async def test_a_table_of_that_name_that_is_not_its_own_is_left_alone(
     assert await connection.fetchval("SELECT count(*) FROM schema_migrations") == 1
 
 
+@pytest.mark.parametrize("row", ["NULL::bigint AS version, false AS dirty", "'1' AS version, false AS dirty"])
+async def test_a_table_with_other_values_is_not_its_own(row: str, target: Target, connection: Connection) -> None:
+    await connection.execute(f"CREATE TABLE schema_migrations AS SELECT {row}")
+    with pytest.raises(HistoryMismatch, match="not golang-migrate's") as caught:
+        await run_alone(target, THREE)
+    assert caught.value.reason == "HistoryTableForeign"
+
+
 async def test_a_table_with_several_rows_is_not_its_own(target: Target, connection: Connection) -> None:
     await connection.execute("CREATE TABLE schema_migrations (version bigint, dirty boolean)")
     await connection.execute("INSERT INTO schema_migrations VALUES (1, false), (2, false)")

@@ -1,0 +1,185 @@
+"""Queries about the schema to work in: what of ours is in it, and what could make us run another role's code. Pure."""
+
+MOST_RELATIONS = 5000
+"""Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""
+_MOST_FOUND = 100
+"""Limit of the objects that are counted for a message."""
+
+# A setting of ours keeps the schemas of the user's search_path until the transaction ends. Arrays come as JSON, see
+# `answer_messages.KNOWN_TYPES`.
+NOTE_PATH = """
+SELECT pg_catalog.set_config(
+    'dashdb.search_path', pg_catalog.array_to_json(pg_catalog.current_schemas(false))::pg_catalog.text, true);
+"""
+
+# $1 text the schema to work in, null for the first of the search_path that NOTE_PATH kept; $2 text[] names of our
+# tables.
+#
+# `suspicious` is true where `CHECK`, which takes 10 to 20 ms on a new connection, has something to look at: an object
+# that another role owns, a trigger that another role may add, row security, a history elsewhere. 10 and 6171 are the
+# first superuser and pg_database_owner, in every database; roles below 16384 are PostgreSQL's own, which pg_shdepend
+# does not name.
+LOCATE = """
+WITH path AS (
+    SELECT CASE WHEN $1::text IS NOT NULL THEN ARRAY[$1::text]
+                ELSE ARRAY(SELECT json_array_elements_text(current_setting('dashdb.search_path')::json)) END AS names
+)
+SELECT array_to_json(path.names) AS path,
+       n.nspname AS name,
+       (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid AS database,
+       array_to_json(ARRAY(SELECT c.relname::text FROM pg_class AS c
+                            WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
+       EXISTS (SELECT FROM pg_shdepend AS s
+                WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
+       OR EXISTS (SELECT FROM pg_namespace AS p
+                   WHERE p.nspname = ANY (path.names::name[]) AND p.nspowner NOT IN (10, 6171, me.oid, d.datdba))
+       OR EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_operator WHERE oprowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_type WHERE typowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_class WHERE relowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_collation WHERE collowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_ts_dict WHERE dictowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_ts_config WHERE cfgowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_conversion WHERE conowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
+                   WHERE c.relnamespace = n.oid AND c.relhastriggers
+                     AND a.privilege_type = 'TRIGGER' AND a.grantee NOT IN (me.oid, d.datdba))
+       OR EXISTS (SELECT FROM pg_class AS c
+                   WHERE c.relname = ANY ($2::text[]::name[])
+                     AND CASE WHEN c.relnamespace = n.oid THEN c.relrowsecurity
+                              ELSE $1 IS NULL AND c.relname = 'schema_version' END) AS suspicious
+  FROM path
+ CROSS JOIN pg_database AS d
+  JOIN pg_roles AS me ON me.rolname = current_user
+  LEFT JOIN pg_namespace AS n ON n.nspname = path.names[1]::name
+ WHERE d.datname = current_database()
+"""
+
+# $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean
+# whether the schema follows from the search_path.
+#
+# `owned` are all objects in these schemas, of every kind that has an owner. pg_shdepend names each owner but the first
+# superuser and the predefined roles (https://www.postgresql.org/docs/current/catalog-pg-shdepend.html), so those are
+# read from each catalog. Extensions are left out, since their functions belong to a superuser, whoever installed them;
+# so are default privileges, which only affect what their role makes. A table of another role is refused by its name:
+# others may live beside ours.
+#
+# A trigger has no owner, and whoever has the privilege TRIGGER can add one. It is refused if it depends on an object of
+# another role. A condition, an argument or a function from elsewhere can run SQL that is hidden in a string, so with
+# those it has to be in the catalog as the last migration recorded it, where another role holds that privilege.
+#
+# A foreign key of another role's table to one of ours runs SQL on that table in our session when we delete or update,
+# with all its triggers; what they leave for the end of the transaction, such as a cursor WITH HOLD, runs as our role.
+CHECK = """
+WITH me AS (
+    SELECT r.oid, r.rolsuper, d.oid AS database, d.datdba,
+           (SELECT o.oid FROM pg_roles AS o WHERE o.rolname = 'pg_database_owner') AS database_owner
+      FROM pg_roles AS r, pg_database AS d
+     WHERE r.rolname = current_user AND d.datname = current_database()
+), path AS (
+    SELECT n.oid, n.nspname, n.nspowner, p.position
+      FROM unnest($1::text[]) WITH ORDINALITY AS p (name, position) JOIN pg_namespace AS n ON n.nspname = p.name::name
+), target AS (
+    SELECT oid, nspname FROM path WHERE position = 1
+), relation AS (
+    SELECT c.oid, c.relname, c.relkind, c.relowner
+      FROM pg_class AS c JOIN target AS t ON t.oid = c.relnamespace
+     WHERE c.relname = ANY ($2::text[]::name[])
+), trigger AS (
+    SELECT t.oid, t.tgname, t.tgenabled, t.tgisinternal, t.tgparentid, t.tgrelid, t.tgconstraint,
+           c.relname, c.relowner, c.relacl, n.position,
+           t.tgqual IS NOT NULL OR t.tgnargs > 0 OR f.pronamespace <> n.oid AS may_hide
+      FROM me, path AS n
+      JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
+      JOIN pg_trigger AS t ON t.tgrelid = c.oid
+      JOIN pg_proc AS f ON f.oid = t.tgfoid
+     WHERE c.relowner IN (me.oid, me.datdba) OR NOT me.rolsuper AND pg_has_role(me.oid, c.relowner, 'MEMBER')
+        OR c.oid IN (SELECT r.oid FROM relation AS r)
+), owned AS (
+    SELECT 'pg_namespace'::regclass::oid AS class, oid, nspowner AS owner, '' AS relation FROM path
+     UNION ALL
+    SELECT d.classid, d.objid, s.refobjid,
+           CASE WHEN d.classid = 'pg_class'::regclass THEN (SELECT c.relname FROM pg_class AS c WHERE c.oid = d.objid)
+                ELSE '' END
+      FROM me, path AS p
+      JOIN pg_depend AS d ON d.refclassid = 'pg_namespace'::regclass AND d.refobjid = p.oid
+      JOIN pg_shdepend AS s ON s.classid = d.classid AND s.objid = d.objid AND s.objsubid = 0 AND s.deptype = 'o'
+     WHERE s.dbid = me.database AND s.refobjid <> me.oid
+       AND d.classid NOT IN ('pg_extension'::regclass, 'pg_default_acl'::regclass, 'pg_statistic_ext'::regclass)
+     UNION ALL
+    SELECT o.class, o.oid, o.owner, o.relation
+      FROM (SELECT 'pg_class'::regclass, oid, relnamespace, relowner, relname FROM pg_class
+             UNION ALL SELECT 'pg_proc'::regclass, oid, pronamespace, proowner, '' FROM pg_proc
+             UNION ALL SELECT 'pg_operator'::regclass, oid, oprnamespace, oprowner, '' FROM pg_operator
+             UNION ALL SELECT 'pg_type'::regclass, oid, typnamespace, typowner, '' FROM pg_type
+                        WHERE typrelid = 0 AND typelem = 0
+             UNION ALL SELECT 'pg_collation'::regclass, oid, collnamespace, collowner, '' FROM pg_collation
+             UNION ALL SELECT 'pg_ts_dict'::regclass, oid, dictnamespace, dictowner, '' FROM pg_ts_dict
+             UNION ALL SELECT 'pg_ts_config'::regclass, oid, cfgnamespace, cfgowner, '' FROM pg_ts_config
+             UNION ALL SELECT 'pg_conversion'::regclass, oid, connamespace, conowner, '' FROM pg_conversion
+           ) AS o (class, oid, namespace, owner, relation)
+     WHERE o.owner BETWEEN 11 AND 16383 AND o.namespace IN (SELECT p.oid FROM path AS p)
+     UNION ALL
+    SELECT 'pg_trigger'::regclass, t.oid, s.refobjid, ''
+      FROM me, trigger AS t
+      JOIN pg_depend AS d ON d.classid = 'pg_trigger'::regclass AND d.objid = t.oid
+      JOIN pg_shdepend AS s ON s.classid = d.refclassid AND s.objid = d.refobjid AND s.objsubid = 0 AND s.deptype = 'o'
+     WHERE NOT t.tgisinternal
+       AND s.dbid = me.database AND s.refobjid <> me.oid AND d.refclassid <> 'pg_class'::regclass
+     UNION
+    SELECT 'pg_constraint'::regclass, k.oid, c.relowner, ''
+      FROM trigger AS t
+      JOIN pg_constraint AS k ON k.oid = t.tgconstraint AND k.contype = 'f' AND k.confrelid = t.tgrelid
+      JOIN pg_class AS c ON c.oid = k.conrelid
+     WHERE t.position = 1
+), others AS (
+    SELECT o.class, o.oid, o.owner, o.relation,
+           o.relation = '' OR EXISTS (SELECT FROM relation AS r WHERE r.oid = o.oid) AS refused
+      FROM owned AS o, me
+     WHERE NOT (pg_has_role(o.owner, me.oid, 'MEMBER') OR o.owner IN (me.datdba, me.database_owner)
+                OR NOT me.rolsuper AND o.owner >= 16384 AND pg_has_role(me.oid, o.owner, 'MEMBER'))
+), added AS MATERIALIZED (  -- pg_get_triggerdef locks the table, so it is called for no other trigger
+    SELECT t.oid, g.grantee, format('trigger %I on %I', t.tgname, t.relname) AS object, t.tgenabled
+      FROM me, trigger AS t
+     CROSS JOIN LATERAL (
+           SELECT a.grantee FROM aclexplode(t.relacl) AS a
+            WHERE a.privilege_type = 'TRIGGER'
+              AND (a.grantee = 0 OR NOT (pg_has_role(a.grantee, me.oid, 'MEMBER')
+                                         OR a.grantee IN (t.relowner, me.datdba)))
+            LIMIT 1) AS g
+     WHERE t.position = 1 AND t.may_hide AND NOT t.tgisinternal AND t.tgparentid NOT IN (SELECT p.oid FROM trigger AS p)
+), hidden AS (
+    SELECT t.oid, t.grantee
+      FROM added AS t
+     WHERE NOT coalesce((
+           SELECT r.recorded -> 'objects' ->> t.object
+                  = concat_ws(', ', pg_get_triggerdef(t.oid), CASE t.tgenabled
+                              WHEN 'D' THEN 'disabled' WHEN 'A' THEN 'always' WHEN 'R' THEN 'on replicas' END)
+             FROM (SELECT CASE WHEN d.description LIKE '{%' THEN d.description::json END AS recorded
+                     FROM pg_constraint AS k JOIN relation AS v ON v.oid = k.conrelid,
+                          obj_description(k.oid, 'pg_constraint') AS d (description)
+                    WHERE v.relname = 'schema_version' AND k.conname = 'schema_version_pkey') AS r), false)
+)
+SELECT json_build_object(
+           'foreign_objects',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o, pg_identify_object(o.class, o.oid, 0) AS i
+                  WHERE o.refused ORDER BY o.class = 'pg_namespace'::regclass DESC, 1 LIMIT {most_found}),
+           'unknown_triggers',
+           ARRAY(SELECT ARRAY[i.type || ' ' || i.identity,
+                              CASE h.grantee WHEN 0 THEN 'PUBLIC' ELSE pg_get_userbyid(h.grantee)::text END]
+                   FROM hidden AS h, pg_identify_object('pg_trigger'::regclass, h.oid, 0) AS i
+                  ORDER BY 1 LIMIT {most_found}),
+           'foreign_relations',
+           ARRAY(SELECT ARRAY[o.relation::text, pg_get_userbyid(o.owner)::text]
+                   FROM others AS o WHERE NOT o.refused ORDER BY 1 LIMIT {most_relations} + 1),
+           'row_security',
+           ARRAY(SELECT r.relname::text FROM relation AS r
+                  WHERE r.relkind IN ('r', 'p') AND row_security_active(r.oid) ORDER BY 1),
+           'history_schema',
+           CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
+               SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
+                WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
+                  AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
+                ORDER BY p.position LIMIT 1) END)
+""".replace("{most_relations}", str(MOST_RELATIONS)).replace("{most_found}", str(_MOST_FOUND))
