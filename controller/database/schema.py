@@ -13,7 +13,7 @@ from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.located_schema import LocatedSchema
 from controller.database.quoting import identifier
-from controller.database.schema_queries import CHECK, LOCATE, MOST_RELATIONS, NOTE_PATH
+from controller.database.schema_queries import CHECK, LOCATE, MOST_RELATIONS, NOTE_PATH, OF_PREDEFINED_ROLES
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
 from controller.text import one_line
@@ -31,11 +31,12 @@ _LONGEST_NAME = 200
 """Limit of characters of an object's name in a message; a function's has its arguments."""
 
 
-async def locate_schema(connection: Connection, schema: str | None) -> LocatedSchema:
+async def locate_schema(connection: Connection, schema: str | None, *, for_files: bool = False) -> LocatedSchema:
     """Return the schema to work in; must not be called inside a transaction.
 
     Args:
         schema: its name; None for the first of the user's search_path.
+        for_files: migration files are to be run; what predefined roles own is looked at as well.
 
     Raises:
         DatabaseUnavailable: the schema does not exist.
@@ -53,7 +54,7 @@ async def locate_schema(connection: Connection, schema: str | None) -> LocatedSc
         if name is None:
             raise _missing(schemas[0]) if schemas else _no_default_schema()
         others: tuple[tuple[str, str], ...] = ()
-        if suspicious:
+        if suspicious or (for_files and await connection.fetchval(OF_PREDEFINED_ROLES)):
             with answer_limit(connection, _CHECK_BYTES):
                 found = await connection.fetchval(CHECK, schemas, TABLES, schema is None)
             with as_expected("objects of other roles"):

@@ -17,8 +17,7 @@ SELECT pg_catalog.set_config(
 #
 # `suspicious` is true where `CHECK`, which takes 10 to 20 ms on a new connection, has something to look at: an object
 # that another role owns, a trigger that another role may add, row security, a history elsewhere. 10 and 6171 are the
-# first superuser and pg_database_owner, in every database; roles below 16384 are PostgreSQL's own, which pg_shdepend
-# does not name.
+# first superuser and pg_database_owner, in every database; roles below 16384 are PostgreSQL's own.
 LOCATE = """
 WITH path AS (
     SELECT CASE WHEN $1::text IS NOT NULL THEN ARRAY[$1::text]
@@ -33,14 +32,9 @@ SELECT array_to_json(path.names) AS path,
                 WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
        OR EXISTS (SELECT FROM pg_namespace AS p
                    WHERE p.nspname = ANY (path.names::name[]) AND p.nspowner NOT IN (10, 6171, me.oid, d.datdba))
-       OR EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_operator WHERE oprowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_type WHERE typowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_class WHERE relowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_collation WHERE collowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_ts_dict WHERE dictowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_ts_config WHERE cfgowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_conversion WHERE conowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_class AS c
+                   WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[])
+                     AND c.relowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
                    WHERE c.relnamespace = n.oid AND c.relhastriggers
                      AND a.privilege_type = 'TRIGGER' AND a.grantee NOT IN (me.oid, d.datdba))
@@ -53,6 +47,20 @@ SELECT array_to_json(path.names) AS path,
   JOIN pg_roles AS me ON me.rolname = current_user
   LEFT JOIN pg_namespace AS n ON n.nspname = path.names[1]::name
  WHERE d.datname = current_database()
+"""
+
+# Whether a predefined role owns anything, which pg_shdepend does not say. Many may be its members. What they make in its
+# name could only be run by files, since our own SQL looks nothing up where it could be. These scans cost a new
+# connection as much as all else, so they are made before files are run and at no other time.
+OF_PREDEFINED_ROLES = """
+SELECT EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_operator WHERE oprowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_type WHERE typowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_class WHERE relowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_collation WHERE collowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_ts_dict WHERE dictowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_ts_config WHERE cfgowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_conversion WHERE conowner BETWEEN 11 AND 16383)
 """
 
 # $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean

@@ -42,9 +42,9 @@ async def run_alone(target: Target, contents: dict[str, str], **options: Any) ->
         return await run(connection, contents, open_connection=partial(connected, target), **options)
 
 
-async def take_lock(connection: Connection) -> None:
+async def take_lock(connection: Connection, schema: str = "public") -> None:
     """Take the lock of a runner until the end of the transaction that CONNECTION is in."""
-    await connection.execute(lock_only(HistoryLocation("public", has_history=False, has_golang_migrate=False)))
+    await connection.execute(lock_only(HistoryLocation(schema, has_history=False, has_golang_migrate=False)))
 
 
 async def tables(connection: Connection) -> list[str]:

@@ -54,7 +54,7 @@ async def test_what_a_member_of_a_predefined_role_made_in_its_name_is_refused(
     postgres.psql(replace(postgres.superuser, name=database.name), sql=grants)
     await plants(attacker, f"GRANT ALL ON SCHEMA mine TO PUBLIC; SET ROLE pg_monitor; {BEFORE[planted]}")
     with pytest.raises(ForeignObject, match='belongs to role "pg_monitor"'):
-        await locate_schema(connection, None)
+        await locate_schema(connection, None, for_files=True)
 
 
 async def test_a_trigger_of_a_role_that_shares_a_group_with_us_is_found(

@@ -27,13 +27,14 @@ _ORIGINS = {origin.value: origin for origin in Origin}
 """Members by value: for thousands of rows, faster than calling the class."""
 
 
-async def locate_history(connection: Connection, schema: str | None) -> HistoryLocation:
+async def locate_history(connection: Connection, schema: str | None, *, for_files: bool = False) -> HistoryLocation:
     """Return the location of the history, whether it exists yet or not; raises as `locate_schema` does.
 
     Args:
         schema: name of the schema; None for the first of the search_path.
+        for_files: see `locate_schema`.
     """
-    return history_location(await locate_schema(connection, schema))
+    return history_location(await locate_schema(connection, schema, for_files=for_files))
 
 
 def history_location(schema: LocatedSchema) -> HistoryLocation:

@@ -58,7 +58,7 @@ class Runner:
             ForeignObject: see `locate_schema`; or a file names a table of another role.
         """
         async with AsyncExitStack() as stack:
-            location, history = await self._read()
+            location, history = await self._read(for_files=True)
             if awaits_adoption(history):
                 await stack.enter_async_context(
                     lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
@@ -88,8 +88,8 @@ class Runner:
                 break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
 
-    async def _read(self) -> tuple[HistoryLocation, History]:
-        location = await locate_history(self.connection, self.settings.schema)
+    async def _read(self, *, for_files: bool = False) -> tuple[HistoryLocation, History]:
+        location = await locate_history(self.connection, self.settings.schema, for_files=for_files)
         return location, await read_history_at(self.connection, location)
 
     def _plan(self, location: HistoryLocation, migrations: Migrations, history: History, target: int | None) -> Plan:

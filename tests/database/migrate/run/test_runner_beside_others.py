@@ -10,6 +10,7 @@ from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import MigrationLocked
 from controller.migrate.history import write
+from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import describe_holder
 from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
@@ -86,7 +87,9 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
         await take_lock(other)
         ours = asyncio.create_task(run(connection, THREE, to, progress=notes))
         await notes.event.wait()
-        location = await locate_history(other, None)
+        location = HistoryLocation(
+            "public", has_history="schema_version" in await tables(other), has_golang_migrate=False
+        )
         if not location.has_history:
             await other.execute(write.create_table(location))
         for migration in pairs(THREE):
@@ -147,8 +150,8 @@ async def test_no_patience_means_one_try(target: Target, connection: Connection)
 async def test_the_lock_of_another_schema_is_another_lock(target: Target, connection: Connection) -> None:
     await connection.execute("CREATE SCHEMA other")
     async with connected(target) as holder:
-        await holder.execute("SET search_path = other; BEGIN")
-        await take_lock(holder)
+        await holder.execute("BEGIN")
+        await take_lock(holder, "other")
         await run(connection, A, settings=IMPATIENT)
         await holder.execute("ROLLBACK")
 
