@@ -49,8 +49,8 @@ SELECT array_to_json(path.names) AS path,
  WHERE d.datname = current_database()
 """
 
-# Whether a predefined role owns anything, which pg_shdepend does not say. Many may be its members. What they make in its
-# name could only be run by files, since our own SQL looks nothing up where it could be. These scans cost a new
+# Whether a predefined role owns anything, which pg_shdepend does not say. Many may be its members. What they make in
+# its name could only be run by files, since our own SQL looks nothing up where it could be. These scans cost a new
 # connection as much as all else, so they are made before files are run and at no other time.
 OF_PREDEFINED_ROLES = """
 SELECT EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)

@@ -82,7 +82,7 @@ class Runner:
         plan = first
         while plan.steps:
             done += await self._run_steps(location, plan)
-            location, history = await self._read()
+            location, history = await self._read_after(location)
             plan = self._plan(location, migrations, history, target)
             if not _is_rest_of(first, plan):
                 break
@@ -91,6 +91,12 @@ class Runner:
     async def _read(self, *, for_files: bool = False) -> tuple[HistoryLocation, History]:
         location = await locate_history(self.connection, self.settings.schema, for_files=for_files)
         return location, await read_history_at(self.connection, location)
+
+    async def _read_after(self, location: HistoryLocation) -> tuple[HistoryLocation, History]:
+        """Read the history after a run; where it is most likely is cheaper than where it is."""
+        expected = replace(location, has_history=True)
+        history = await read_history_at(self.connection, expected)
+        return (expected, history) if history else await self._read()
 
     def _plan(self, location: HistoryLocation, migrations: Migrations, history: History, target: int | None) -> Plan:
         return make_plan(

@@ -87,9 +87,8 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
         await take_lock(other)
         ours = asyncio.create_task(run(connection, THREE, to, progress=notes))
         await notes.event.wait()
-        location = HistoryLocation(
-            "public", has_history="schema_version" in await tables(other), has_golang_migrate=False
-        )
+        exists = "schema_version" in await tables(other)
+        location = HistoryLocation("public", has_history=exists, has_golang_migrate=False)
         if not location.has_history:
             await other.execute(write.create_table(location))
         for migration in pairs(THREE):
