@@ -63,7 +63,8 @@ from controller.web.server import application
     type=DurationType(),
     default="5s",
     show_default=True,
-    help="Time between two checks of a database at least, whatever its resource asks for: a tenant's second costs all.",
+    help="Time between two checks of a database at least, whatever its resource asks for, so that no tenant keeps the "
+    "operator busy; for example 30s.",
 )
 @click.option(
     "--allow-plaintext",

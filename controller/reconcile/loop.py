@@ -14,8 +14,8 @@ from typing import Protocol
 
 import structlog
 
-from controller.database.pool.pool import NO_PLACE, Pool
-from controller.database.pool.server_places import Servers
+from controller.database.pool.pool import Pool
+from controller.database.pool.server_places import NO_PLACE, Servers
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.check import check, due_by

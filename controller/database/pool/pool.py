@@ -18,7 +18,7 @@ from controller.database.connection import Connection, close
 from controller.database.failures import BROKEN_CONNECTION, DRIVER_ERRORS, in_our_words
 from controller.database.pool.dialer import Dialer
 from controller.database.pool.pooled_connection import PooledConnection
-from controller.database.pool.server_places import ServerPlaces
+from controller.database.pool.server_places import NoPlaces, Places, ServerPlaces
 from controller.database.pool.values import CloseReason, PoolSettings, PoolStatistics
 from controller.database.target import Target
 from controller.database.transaction import roll_back
@@ -30,22 +30,16 @@ SURPLUS_SECONDS = 1.0
 """Seconds for which an idle connection above `max_idle` is kept, so that a second burst needs no new logins."""
 DRAIN_SECONDS = 5.0
 """Seconds in which connections in use may be returned when the pool is closed."""
-NO_PLACE = "NoConnectionLeft"
-"""Reason where other databases of the same server use all connections that this process may have there."""
 
 
 class Pool:
     """Pool of connections to one target, opened when needed; for one event loop."""
 
     def __init__(self, target: Target, settings: PoolSettings, places: ServerPlaces | None = None) -> None:
-        """Open no connection yet.
-
-        Args:
-            places: those of the server, which other pools use too; None for as many as the settings allow.
-        """
+        """Open no connection yet; PLACES are those of the server, None for as many as the settings allow."""
         self.target = target
         self.settings = settings
-        self._places = places
+        self._places: Places = places or NoPlaces()
         self._loop = asyncio.get_running_loop()
         self._dialer = Dialer(target)
         self._open = 0  # includes those being opened and closed, so the server never has more
@@ -169,11 +163,11 @@ class Pool:
 
     async def _dial(self, deadline: float) -> PooledConnection:
         try:
-            deadline = await self._take_place(deadline)
+            deadline = await self._places.take(self.target, deadline, first=self._open == 1)
             try:
                 connection = await self._dialer.dial(deadline)
             except BaseException:
-                self._give_place_back()
+                self._places.give_back()
                 raise
         except BaseException:
             self._release_slot()
@@ -187,38 +181,13 @@ class Pool:
             raise self._is_closed()
         return pooled
 
-    async def _take_place(self, deadline: float) -> float:
-        """Wait for a place on the server; return the deadline for dialling."""
-        if self._places is None:
-            return deadline
-        if self._open == 1:
-            await self._places.take(self.target.tenant)
-            return self._loop.time() + self.target.connect_timeout
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self._places.take(self.target.tenant)
-        except TimeoutError:
-            text = "other databases use all connections that dashdb may have on this server."
-            raise DatabaseUnavailable(f"{self.target.description}: {text}", reason=NO_PLACE) from None
-        return deadline
-
-    def _give_place_back(self) -> None:
-        if self._places is not None:
-            self._places.give_back()
-
     def _give_up_idle(self) -> None:
         """Close the connection that has been idle longest, since another database waits for its place."""
         if self._idle:
             self._end(next(iter(self._idle)), CloseReason.GIVEN_UP)
 
     def _note_idle(self) -> None:
-        """Tell the server's places whether there is an idle connection to give up."""
-        if self._places is None:
-            return
-        if self._idle:
-            self._places.keep_idle(self._give_up_idle)
-        else:
-            self._places.forget_idle(self._give_up_idle)
+        self._places.note_idle(self._give_up_idle, has_idle=bool(self._idle))
 
     def _put_back(self, pooled: PooledConnection) -> None:
         """Give the connection to the caller that waits longest, or keep it idle."""
@@ -229,7 +198,7 @@ class Pool:
             self._end(pooled, CloseReason.LIFETIME)
         elif self._hand_over(pooled):
             return
-        elif self._places is not None and self._places.wanted:
+        elif self._places.wanted:
             self._end(pooled, CloseReason.GIVEN_UP)
         else:
             pooled.idle_since = now
@@ -252,7 +221,7 @@ class Pool:
 
     def _gone(self, reason: CloseReason) -> None:
         self._closed[reason] += 1
-        self._give_place_back()
+        self._places.give_back()
         self._release_slot()
 
     def _lost_while_idle(self, pooled: PooledConnection) -> None:

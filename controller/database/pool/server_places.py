@@ -4,13 +4,44 @@ A server has few connections, and a thousand databases on it must not take them 
 of an idle connection of another database, which is closed; namespaces get places in turn.
 """
 
+import asyncio
 from collections.abc import Callable
-from typing import TypeAlias
+from typing import Protocol, TypeAlias
 
+from controller.database.target import Target
+from controller.errors import DatabaseUnavailable
 from controller.runtime.fair_places import FairPlaces
+
+NO_PLACE = "NoConnectionLeft"
+"""Reason where other databases of the same server use all connections that this process may have there."""
 
 GiveUpIdle: TypeAlias = Callable[[], None]
 """Function of a pool that closes one of its idle connections."""
+
+
+class Places(Protocol):
+    """Places as a pool uses them."""
+
+    @property
+    def wanted(self) -> bool: ...
+    async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
+    def give_back(self) -> None: ...
+    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None: ...
+
+
+class NoPlaces:
+    """Places without a limit, for a process with one database."""
+
+    wanted = False
+
+    async def take(self, target: Target, deadline: float, *, first: bool) -> float:  # noqa: ARG002
+        return deadline
+
+    def give_back(self) -> None:
+        pass
+
+    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
+        pass
 
 
 class ServerPlaces:
@@ -26,26 +57,43 @@ class ServerPlaces:
         """True if a connection is better closed than kept idle, since another database waits."""
         return self._places.wanted
 
-    async def take(self, tenant: str) -> None:
-        """Wait for a place, for which an idle connection of another database is closed."""
+    async def take(self, target: Target, deadline: float, *, first: bool) -> float:
+        """Wait for a place, for which an idle connection of another database is closed.
+
+        Args:
+            deadline: time of the event loop's clock until which to wait.
+            first: the pool has no other connection; then it waits as long as it takes.
+
+        Returns:
+            The deadline for dialling.
+
+        Raises:
+            DatabaseUnavailable: `NO_PLACE`; other databases used all places until the deadline.
+        """
         if not self._places.free and self._idle:
             give_up = next(iter(self._idle))
             del self._idle[give_up]
             give_up()
-        await self._places.take(tenant)
+        if first:
+            await self._places.take(target.tenant)
+            return asyncio.get_running_loop().time() + target.connect_timeout
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self._places.take(target.tenant)
+        except TimeoutError:
+            text = "other databases use all connections that dashdb may have on this server."
+            raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
+        return deadline
 
     def give_back(self) -> None:
         """Return a place, once its connection is closed."""
         self._places.give_back()
 
-    def keep_idle(self, give_up: GiveUpIdle) -> None:
-        """Note that a pool has an idle connection, which it gives up if somebody waits."""
+    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
+        """Note whether a pool has an idle connection, which it gives up if somebody waits."""
         self._idle.pop(give_up, None)
-        self._idle[give_up] = None
-
-    def forget_idle(self, give_up: GiveUpIdle) -> None:
-        """Note that a pool has no idle connection any more."""
-        self._idle.pop(give_up, None)
+        if has_idle:
+            self._idle[give_up] = None
 
 
 class Servers:

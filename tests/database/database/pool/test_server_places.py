@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from controller.database.connection import connected
-from controller.database.pool.pool import NO_PLACE, Pool
-from controller.database.pool.server_places import ServerPlaces, Servers
+from controller.database.pool.pool import Pool
+from controller.database.pool.server_places import NO_PLACE, ServerPlaces, Servers
 from controller.database.pool.values import CloseReason, PoolSettings
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
@@ -28,6 +28,13 @@ async def pools(target: Target) -> AsyncIterator[list[Pool]]:
     yield made
     for pool in made:
         await pool.close(seconds=1)
+
+
+def places_of(pools: list[Pool]) -> ServerPlaces:
+    """Return the places that all POOLS share."""
+    places = pools[0]._places
+    assert isinstance(places, ServerPlaces)
+    return places
 
 
 async def use(pool: Pool, times: int = 3) -> None:
@@ -106,7 +113,7 @@ async def test_a_second_connection_of_a_database_does_not_wait_for_ever(pools: l
 @pytest.mark.parametrize("ends", ["cancelled", "refused"])
 async def test_a_place_comes_back_from_one_that_did_not_get_a_connection(pools: list[Pool], ends: str) -> None:
     if ends == "refused":
-        broken = Pool(replace(pools[0].target, password="wrong"), PoolSettings(), pools[0]._places)
+        broken = Pool(replace(pools[0].target, password="wrong"), PoolSettings(), places_of(pools))
         for _ in range(PLACES * 2):
             with pytest.raises(DatabaseUnavailable):
                 await use(broken)
