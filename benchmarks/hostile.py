@@ -34,6 +34,7 @@ from benchmarks.other_process import in_another_process
 from benchmarks.parts import Parts, real_parts
 from tests.database.targets import role
 from tests.support import hostile
+from tests.support.certificates import issue_certificates
 from tests.support.database import Database, quoted
 from tests.support.hostile import ANSWERS, LOGINS, Script, hostile_server
 from tests.support.processes import wait_until
@@ -41,6 +42,7 @@ from tests.support.resources import connection_values, resource, secret
 from tests.support.serving import OperatorProcess
 from tests.trust.planting import BEFORE, MAY_CREATE, TAKES_OVER, TRIGGERS
 
+PLAIN_PASSWORD = "a server that asks for the password in plain text, over TLS that nobody checked"
 MEBIBYTE = 1024 * 1024
 MOST_MEMORY, MOST_LIVE, MOST_LATE = 150.0, 50.0, 1000.0
 """Limits that are promised: MiB of the operator; milliseconds of `/live` at p99; milliseconds by which the check of a
@@ -54,7 +56,6 @@ END_SECONDS = 60.0
 SILENT_CLIENTS = 300
 
 SERVERS: dict[str, tuple[Script, str]] = {
-    "asks for the password in plain text": (hostile.asks_for_plain_password, "PlaintextPasswordRefused"),
     "2,000,000,000 rounds of SCRAM": (hostile.scram_bomb, "LoginTooCostly"),
     "100,000 rounds of SCRAM, ten times at once": (hostile.scram_challenge(100_000), "Timeout"),
     "notices without end before the login": (hostile.talks_before_login, "NotPostgreSQL"),
@@ -211,6 +212,12 @@ def many_that_fail(arena: Arena) -> AbstractContextManager[bool]:
     return _resources(arena, _login(1), "ConnectionRefused", count=50)
 
 
+def plain_password(arena: Arena) -> AbstractContextManager[bool]:
+    return _resources(
+        arena, _login(arena.ports[PLAIN_PASSWORD]) | {"sslmode": "require"}, "PlaintextPasswordRefused", count=3
+    )
+
+
 def forbidden_address(arena: Arena) -> AbstractContextManager[bool]:
     return _resources(arena, _login(80) | {"host": "169.254.169.254"}, "AddressNotAllowed")
 
@@ -259,6 +266,7 @@ ATTACKS = (
                server(name, reason, count=10 if "ten times" in name else 3))
         for name, (_, reason) in SERVERS.items()
     ),
+    Attack("C", PLAIN_PASSWORD, "PlaintextPasswordRefused", plain_password),
     Attack("D", f"{SILENT_CLIENTS} clients that say nothing", "/live answers", silent_clients),
     Attack("D", "50 resources that fail every second", "ConnectionRefused", many_that_fail),
     Attack("D", "the metadata of a cloud", "AddressNotAllowed", forbidden_address),
@@ -314,7 +322,10 @@ def measure(attack: Attack, arena: Arena, runs: int) -> Figures:
 @asynccontextmanager
 async def _servers() -> AsyncIterator[dict[str, int]]:
     async with AsyncExitStack() as stack:
-        yield {name: await stack.enter_async_context(hostile_server(script)) for name, (script, _) in SERVERS.items()}
+        scripts = {name: script for name, (script, _) in SERVERS.items()}
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
+        scripts[PLAIN_PASSWORD] = hostile.asks_for_plain_password_over_tls(issue_certificates(folder / "tls"))
+        yield {name: await stack.enter_async_context(hostile_server(script)) for name, script in scripts.items()}
 
 
 def measure_all(attacks: list[Attack], runs: int, console: Console) -> dict[str, Figures]:
