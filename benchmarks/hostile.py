@@ -56,11 +56,11 @@ END_SECONDS = 60.0
 SILENT_CLIENTS = 300
 
 SERVERS: dict[str, tuple[Script, str]] = {
-    "2,000,000,000 rounds of SCRAM": (hostile.scram_bomb, "LoginTooCostly"),
-    "100,000 rounds of SCRAM, ten times at once": (hostile.scram_challenge(100_000), "Timeout"),
-    "notices without end before the login": (hostile.talks_before_login, "NotPostgreSQL"),
+    "asks for 2,000,000,000 rounds of SCRAM": (hostile.scram_bomb, "LoginTooCostly"),
+    "asks for 100,000 rounds of SCRAM, ten times at once": (hostile.scram_challenge(100_000), "Timeout"),
+    "sends notices without end before the login": (hostile.talks_before_login, "NotPostgreSQL"),
     "speaks HTTP": (hostile.speaks_http, "NotPostgreSQL"),
-    "one byte at a time": (hostile.slow, "Timeout"),
+    "sends one byte at a time": (hostile.slow, "Timeout"),
     **{f"logs in with {name}": script for name, script in LOGINS.items()},
     **{f"answers with {name}": script for name, script in ANSWERS.items()},
 }
