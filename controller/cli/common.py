@@ -154,8 +154,8 @@ def _warn_of_password(ctx: click.Context, _: click.Parameter, url: str | None) -
     given = ctx.get_parameter_source("database_url") is click.core.ParameterSource.COMMANDLINE
     if given and url and ":" in url.partition("://")[2].rpartition("@")[0]:
         text = "Other users of this machine can read the password in --database-url. Set DATABASE_URL instead."
-        click.secho("Warning: ", fg="yellow", bold=True, err=True, nl=False)
-        click.echo(text, err=True)
+        echo("Warning: ", fg="yellow", bold=True, err=True, nl=False)
+        echo(text, err=True)
     return url
 
 

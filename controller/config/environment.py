@@ -72,6 +72,7 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
     target = replace(
         target,
         pooler=pooler,
+        password_in_plaintext=True,  # without TLS, as whoever gave these values said
         connect_timeout=connect_timeout or usual_connect_timeout,
         query_timeout=read("DB_QUERY_TIMEOUT", "30s", _positive_duration),
     )
@@ -131,7 +132,6 @@ def _from_variables(read: _Reader) -> Target:
         user=read("DB_USER", None, fields.name),
         password=read("DB_PASSWORD", None, fields.password),
         ssl_mode=read("DB_SSLMODE", "require", fields.ssl_mode),
-        password_in_plaintext=True,
     )
 
 
@@ -144,7 +144,6 @@ def _from_url(url: DatabaseUrl) -> Target:
         password=url.password,
         ssl_mode=url.ssl_mode,
         application_name=url.application_name,
-        password_in_plaintext=True,
     )
 
 

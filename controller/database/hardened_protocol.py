@@ -10,6 +10,7 @@ import hashlib
 import ssl
 import time
 import unicodedata
+from collections.abc import Awaitable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
@@ -155,12 +156,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
     async def prepare(self, *args: Any, **options: Any) -> Any:
         """Prepare a statement, and count it as a query, which `queries_count` does not."""
         self._answered = -1
-        try:
-            return await super().prepare(*args, **options)
-        except DRIVER_ERRORS:
-            raise
-        except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error
-            raise self._undecodable() from self._violation
+        return await self._readable(super().prepare(*args, **options))
 
     async def bind_execute(  # noqa: PLR0917 - asyncpg's signature; every query takes this way, so nothing is packed
         self,
@@ -181,8 +177,12 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
 
     async def query(self, *args: Any, **options: Any) -> Any:
         """Execute a text of one or several statements."""
+        return await self._readable(super().query(*args, **options))
+
+    async def _readable(self, answer: Awaitable[Any]) -> Any:
+        """Return the answer; `bind_execute` has the same lines, since every query would pay for one more call."""
         try:
-            return await super().query(*args, **options)
+            return await answer
         except DRIVER_ERRORS:
             raise
         except Exception:  # noqa: BLE001 - the server caused it, and its text may be in the error

@@ -70,7 +70,7 @@ def _own_connections(pool: Pool) -> int:
 
 
 async def read_facts(connection: Connection) -> ServerFacts:
-    """Ask the server for its facts; one round trip."""
+    """Ask the server for its facts, with names that no other role can take over."""
     async with transaction(connection, read_only=True):
         return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
 
