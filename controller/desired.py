@@ -51,7 +51,7 @@ class Thresholds:
 
     Attributes:
         utilization_percent: connections in use, of those allowed.
-        response_ms: milliseconds of one round trip on an open connection.
+        response_ms: milliseconds until a server answers on an open connection.
     """
 
     utilization_percent: float = 80.0

@@ -43,6 +43,7 @@ _LEAST_LENGTH = 4
 """Length of an empty message, as its header says it: the bytes of the length itself."""
 _COUNT = struct.Struct("!H")
 _OID = struct.Struct("!I")
+_LENGTH = struct.Struct("!i")
 _COLUMN_BYTES, _TYPE_AT = 18, 6
 """Bytes of a column's description after its name, and the place of the type in them."""
 _UTF_8 = frozenset((b"UTF8", b"UTF-8", b"UNICODE"))
@@ -79,10 +80,12 @@ class AnswerReader:
 
     Attributes:
         most_bytes: limit in bytes of the answer to each query that begins from now on.
+        rows: bodies of the rows that a text of several statements brings, if they are wanted; None to drop them.
     """
 
     def __init__(self) -> None:
         self.most_bytes = ANSWER_BYTES
+        self.rows: list[bytes] | None = None
         self._passed = _NOTHING
         self._left: float = IDLE_BYTES
         self._close()
@@ -96,7 +99,8 @@ class AnswerReader:
             self._limit = self.most_bytes
             self._text = kind == _TEXT
             # Of the answer to a text, the driver keeps nothing but the last error and the name of the last command.
-            self._left, self._passed = (math.inf, _SHORT) if self._text else (self._limit, _IN_ANSWER)
+            self._passed = _SHORT if self._text else _IN_ANSWER
+            self._left = math.inf if self._text and self.rows is None else self._limit
 
     def _close(self) -> None:
         """Expect nothing but what a server may send between two queries."""
@@ -155,6 +159,8 @@ class AnswerReader:
             raise unreadable()
         if kind == _ERROR:
             return min(length + 1, ERROR_BYTES)
+        if kind == _ROW and self._text and self.rows is not None and length <= self._left:
+            return length + 1
         if kind not in _WHOLE or (self._text and kind in _RESULTS):
             return _HEADER_BYTES
         if length > _WHOLE[kind]:
@@ -164,6 +170,8 @@ class AnswerReader:
     def _decide(self, kind: int, body: bytes) -> bytes | None:
         """Return what the driver is to read in place of a message; None for the message itself."""
         if kind in _UNREAD or (self._text and kind in _RESULTS):
+            if kind == _ROW and self.rows is not None:
+                self.rows.append(body)
             return b""
         if kind == _ERROR:
             return readable_error(body)
@@ -188,7 +196,7 @@ def as_expected(what: str) -> Iterator[None]:
     """
     try:
         yield
-    except (AttributeError, LookupError, TypeError, ValueError, RecursionError):
+    except (ArithmeticError, AttributeError, LookupError, TypeError, ValueError, RecursionError, struct.error):
         raise ProtocolViolation(f"The server answers the question for {what} with something else.") from None
 
 
@@ -196,6 +204,20 @@ def readable_error(body: bytes) -> bytes:
     """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced."""
     text = body.decode(errors="replace").encode()
     return _HEADER.pack(_ERROR, len(text) + 6) + text + b"\0\0"
+
+
+def first_value(body: bytes) -> str:
+    """Return the first value of a DataRow with this body, which is text.
+
+    Raises:
+        ProtocolViolation: it has none.
+    """
+    with as_expected("one value"):
+        length = _LENGTH.unpack_from(body, _COUNT.size)[0]
+        begin = _COUNT.size + _LENGTH.size
+        if not 0 <= length <= len(body) - begin:
+            raise unreadable()
+        return body[begin : begin + length].decode()
 
 
 def check_setting(body: bytes, encodings: frozenset[bytes] = _UTF_8) -> tuple[str, str]:

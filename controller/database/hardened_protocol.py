@@ -25,6 +25,7 @@ import asyncpg.protocol.protocol
 from controller.database.answer_messages import AnswerReader, unreadable
 from controller.database.auth_messages import Challenge, LoginReader, Message
 from controller.database.failures import DRIVER_ERRORS
+from controller.database.socket_clock import seconds_since_arrival
 from controller.errors import InternalError, ProtocolViolation
 from controller.runtime.fair_threads import FairThreads, Share
 
@@ -103,7 +104,11 @@ def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int)
 
 
 class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
-    """Subclass of asyncpg's protocol that checks each login message, and limits the speed of answers."""
+    """Subclass of asyncpg's protocol that checks each login message, and limits the speed of answers.
+
+    Attributes:
+        arrived_at: monotonic time in seconds of the arrival that `note_arrival` asked for; None while there was none.
+    """
 
     def __init__(self, addr: Any, connected: asyncio.Future[Any], params: Any, record_class: Any, loop: Any) -> None:
         super().__init__(addr, connected, params, record_class, loop)
@@ -125,12 +130,21 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         self._answered = 0
         self._allowance = ANSWER_SECONDS
         self._counted_at = self._next_at = 0.0
+        self._notes_arrival = False
+        self.arrived_at: float | None = None
 
     def connection_made(self, transport: Any) -> None:
         self._wire = transport
         super().connection_made(_Wire(transport, self._answers))
 
+    def note_arrival(self) -> None:
+        """Note in `arrived_at` when the next data arrives."""
+        self._notes_arrival, self.arrived_at = True, None
+
     def data_received(self, data: bytes) -> None:
+        if self._notes_arrival:
+            self._notes_arrival = False
+            self.arrived_at = time.monotonic() - seconds_since_arrival(self._wire.get_extra_info("socket"))
         if self._login is not None:
             self._log_in(self._login, data)
         elif self.queries_count != self._answered and len(data) <= SMALL_PIECE and not self._waiting:

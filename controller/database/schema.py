@@ -12,17 +12,20 @@ from typing import Any
 from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.located_schema import LocatedSchema
+from controller.database.questions import ask
 from controller.database.quoting import identifier
-from controller.database.schema_queries import CHECK, LOCATE, MOST_RELATIONS, NOTE_PATH, OF_PREDEFINED_ROLES
+from controller.database.schema_queries import (
+    CHECK,
+    MOST_RELATIONS,
+    NOTE_PATH,
+    OF_PREDEFINED_ROLES,
+    TABLES,
+    locate_question,
+)
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
 from controller.text import one_line
 
-TABLES = (
-    "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
-    "user_preferences",
-)  # fmt: skip
-"""Names of the tables that we read and write, golang-migrate's among them."""
 _MOST_NAMED = 3
 """Limit of the objects that one message names."""
 _CHECK_BYTES = 4 * 1024 * 1024
@@ -45,21 +48,46 @@ async def locate_schema(connection: Connection, schema: str | None, *, for_files
         HistoryMismatch: the search_path leads to another schema than the one which was migrated.
         ProtocolViolation: no PostgreSQL answers like this.
     """
-    async with transaction(connection, read_only=True, first="" if schema is not None else NOTE_PATH):
-        row = await connection.fetchrow(LOCATE, schema, TABLES)
-        with as_expected("the schema"):
-            path, name, database, tables, suspicious = row
-            schemas = [str(each) for each in json.loads(path)]
-            present = frozenset(json.loads(tables))
-        if name is None:
-            raise _missing(schemas[0]) if schemas else _no_default_schema()
-        others: tuple[tuple[str, str], ...] = ()
-        if suspicious or (for_files and await connection.fetchval(OF_PREDEFINED_ROLES)):
+    questions = (locate_question(schema), *((OF_PREDEFINED_ROLES,) if for_files else ()))
+    found = await ask(connection, *questions, first=path_note(schema))
+    return await checked(connection, schema, *found.values)
+
+
+async def predefined_roles_own(connection: Connection) -> bool:
+    """Return True if a predefined role owns anything, so that the schema has to be checked before files are run."""
+    return bool((await ask(connection, OF_PREDEFINED_ROLES)).values[0])
+
+
+def path_note(schema: str | None) -> str:
+    """Return the statements that the question for a schema needs before it, see `ask`."""
+    return NOTE_PATH if schema is None else ""
+
+
+async def checked(
+    connection: Connection, schema: str | None, answer: Any, of_predefined_roles: Any = False
+) -> LocatedSchema:
+    """Return the schema that the answer to `locate_question` names, after a look at objects of other roles, if any.
+
+    Args:
+        answer, of_predefined_roles: of the server; the second to OF_PREDEFINED_ROLES, where files are to be run.
+
+    Raises:
+        DatabaseUnavailable, ForeignObject, HistoryMismatch, ProtocolViolation: see `locate_schema`.
+    """
+    with as_expected("the schema"):
+        name, database, state, suspicious = (answer[key] for key in ("name", "database", "state", "suspicious"))
+        path = [str(each) for each in answer["path"]]
+        tables = frozenset(map(str, answer["tables"]))
+    if name is None:
+        raise _missing(path[0]) if path else _no_default_schema()
+    others: tuple[tuple[str, str], ...] = ()
+    if suspicious or of_predefined_roles:
+        async with transaction(connection, read_only=True):
             with answer_limit(connection, _CHECK_BYTES):
-                found = await connection.fetchval(CHECK, schemas, TABLES, schema is None)
-            with as_expected("objects of other roles"):
-                others = _check(json.loads(found), schemas)
-    return LocatedSchema(name, database, tuple(schemas), present, others)
+                found = await connection.fetchval(CHECK, path, TABLES, schema is None)
+        with as_expected("objects of other roles"):
+            others = _check(json.loads(found), path)
+    return LocatedSchema(str(name), str(database), tuple(path), tables, others, state and str(state))
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:

@@ -1,66 +1,108 @@
 """Queries about the schema to work in: what of ours is in it, and what could make us run another role's code. Pure."""
 
+from functools import lru_cache
+
+from controller.database.quoting import literal
+
+TABLES = (
+    "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
+    "user_preferences",
+)  # fmt: skip
+"""Names of the tables that we read and write, golang-migrate's among them."""
 MOST_RELATIONS = 5000
 """Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""
 _MOST_FOUND = 100
 """Limit of the objects that are counted for a message."""
 
-# A setting of ours keeps the schemas of the user's search_path until the transaction ends. Arrays come as JSON, see
-# `answer_messages.KNOWN_TYPES`.
+# A setting of ours keeps the schemas of the user's search_path until the transaction ends.
 NOTE_PATH = """
 SELECT pg_catalog.set_config(
     'dashdb.search_path', pg_catalog.array_to_json(pg_catalog.current_schemas(false))::pg_catalog.text, true);
 """
 
-# $1 text the schema to work in, null for the first of the search_path that NOTE_PATH kept; $2 text[] names of our
-# tables.
-#
 # `suspicious` is true where `CHECK`, which takes 10 to 20 ms on a new connection, has something to look at: an object
 # that another role owns, a trigger that another role may add, row security, a history elsewhere. 10 and 6171 are the
 # first superuser and pg_database_owner, in every database; roles below 16384 are PostgreSQL's own.
-LOCATE = """
+#
+# `state` is another one after any change of what `CHECK` sees. Each change of a row of a catalog gives it a new xmin;
+# objects that the first superuser owns are the only ones of which pg_shdepend says nothing.
+_LOCATE = """
 WITH path AS (
-    SELECT CASE WHEN $1::text IS NOT NULL THEN ARRAY[$1::text]
-                ELSE ARRAY(SELECT json_array_elements_text(current_setting('dashdb.search_path')::json)) END AS names
+    SELECT {names} AS names
+), own AS (
+    SELECT {tables}::text[]::name[] AS tables
 )
-SELECT array_to_json(path.names) AS path,
-       n.nspname AS name,
-       (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid AS database,
-       array_to_json(ARRAY(SELECT c.relname::text FROM pg_class AS c
-                            WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[]))) AS tables,
+SELECT json_build_object(
+       'path', path.names,
+       'name', n.nspname,
+       'database', (SELECT c.system_identifier FROM pg_control_system() AS c) || '/' || d.oid,
+       'tables', ARRAY(SELECT c.relname::text FROM pg_class AS c
+                        WHERE c.relnamespace = n.oid AND c.relname = ANY (own.tables)),
+       'suspicious',
        EXISTS (SELECT FROM pg_shdepend AS s
                 WHERE s.dbid = d.oid AND s.deptype = 'o' AND s.refobjid <> me.oid)
        OR EXISTS (SELECT FROM pg_namespace AS p
                    WHERE p.nspname = ANY (path.names::name[]) AND p.nspowner NOT IN (10, 6171, me.oid, d.datdba))
        OR EXISTS (SELECT FROM pg_class AS c
-                   WHERE c.relnamespace = n.oid AND c.relname = ANY ($2::text[]::name[])
+                   WHERE c.relnamespace = n.oid AND c.relname = ANY (own.tables)
                      AND c.relowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
                    WHERE c.relnamespace = n.oid AND c.relhastriggers
                      AND a.privilege_type = 'TRIGGER' AND a.grantee NOT IN (me.oid, d.datdba))
        OR EXISTS (SELECT FROM pg_class AS c
-                   WHERE c.relname = ANY ($2::text[]::name[])
+                   WHERE c.relname = ANY (own.tables)
                      AND CASE WHEN c.relnamespace = n.oid THEN c.relrowsecurity
-                              ELSE $1 IS NULL AND c.relname = 'schema_version' END) AS suspicious
-  FROM path
+                              ELSE {elsewhere} AND c.relname = 'schema_version' END),
+       'state', {state})
+  FROM path CROSS JOIN own
  CROSS JOIN pg_database AS d
   JOIN pg_roles AS me ON me.rolname = current_user
   LEFT JOIN pg_namespace AS n ON n.nspname = path.names[1]::name
  WHERE d.datname = current_database()
 """
+_STATE = """
+       encode(sha256(convert_to(concat_ws('/', me.oid, d.datdba,
+           (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid)
+              FROM pg_namespace AS p WHERE p.nspname = ANY (path.names::name[])),
+           (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid)
+              FROM pg_class AS c WHERE c.relname = ANY (own.tables)),
+           (SELECT string_agg(concat_ws(' ', t.oid, t.xmin), ',' ORDER BY t.oid)
+              FROM pg_namespace AS p
+              JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relhastriggers
+              JOIN pg_trigger AS t ON t.tgrelid = c.oid
+             WHERE p.nspname = ANY (path.names::name[])),
+           (SELECT concat_ws(' ', count(*), sum(hashtext(concat_ws(' ', s.classid, s.objid, s.refobjid, s.deptype))))
+              FROM pg_shdepend AS s WHERE s.dbid = d.oid)), 'UTF8')), 'hex')"""
+_FIRST_OF_PATH = "ARRAY(SELECT json_array_elements_text(current_setting('dashdb.search_path')::json))"
+
+
+@lru_cache(maxsize=64)
+def locate_question(schema: str | None, *, with_state: bool = False) -> str:
+    """Return the question for the schema to work in; None for the first of the search_path that `NOTE_PATH` kept.
+
+    Args:
+        with_state: ask for the digest of the catalogs too, which takes a millisecond.
+    """
+    return _LOCATE.format(
+        names=_FIRST_OF_PATH if schema is None else f"ARRAY[{literal(schema)}::text]",
+        tables=f"ARRAY[{', '.join(map(literal, TABLES))}]",
+        elsewhere="true" if schema is None else "false",
+        state=_STATE if with_state else "NULL",
+    )
+
 
 # Whether a predefined role owns anything, which pg_shdepend does not say. Many may be its members. What they make in
 # its name could only be run by files, since our own SQL looks nothing up where it could be. These scans cost a new
 # connection as much as all else, so they are made before files are run and at no other time.
 OF_PREDEFINED_ROLES = """
-SELECT EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
+SELECT to_json(EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_operator WHERE oprowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_type WHERE typowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_class WHERE relowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_collation WHERE collowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_ts_dict WHERE dictowner BETWEEN 11 AND 16383)
        OR EXISTS (SELECT FROM pg_ts_config WHERE cfgowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_conversion WHERE conowner BETWEEN 11 AND 16383)
+       OR EXISTS (SELECT FROM pg_conversion WHERE conowner BETWEEN 11 AND 16383))
 """
 
 # $1 text[] schemas to look names up in, the first of which is worked in; $2 text[] names of our tables; $3 boolean

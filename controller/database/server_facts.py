@@ -1,4 +1,4 @@
-"""Facts about a server, from one query that any role may run. Pure."""
+"""Facts about a server, from one question that any role may ask. Pure."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ from controller.database.answer_messages import as_expected
 from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
 
 # Rows of pg_stat_activity are visible to every role, their statements are not; sessions of clients have a database.
-SERVER_FACTS_QUERY = """
+SERVER_FACTS = """
 WITH sessions AS (
     SELECT count(*) FILTER (WHERE usename = current_user) AS role,
            count(*) FILTER (WHERE datname = current_database())     AS database,
@@ -21,11 +21,12 @@ WITH sessions AS (
       FROM pg_roles AS r, pg_database AS d
      WHERE r.rolname = current_user AND d.datname = current_database()
 )
-SELECT current_setting('server_version') AS version,
-       (SELECT system_identifier FROM pg_control_system()) || '/' || d.oid AS identity,
-       pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool AS read_only,
-       s.role AS role_used, s.database AS database_used, s.server AS server_used,
-       l.role AS role_limit, l.database AS database_limit, l.server AS server_limit
+SELECT json_build_object(
+           'version', current_setting('server_version'),
+           'identity', (SELECT system_identifier FROM pg_control_system()) || '/' || d.oid,
+           'read_only', pg_is_in_recovery() OR current_setting('default_transaction_read_only')::bool,
+           'role_used', s.role, 'database_used', s.database, 'server_used', s.server,
+           'role_limit', l.role, 'database_limit', l.database, 'server_limit', l.server)
   FROM sessions AS s, limits AS l, pg_database AS d
  WHERE d.datname = current_database()
 """
@@ -48,18 +49,19 @@ class ServerFacts:
     connection_limit: int
 
 
-def parse_server_facts(row: Mapping[str, Any]) -> ServerFacts:
-    """Return the facts in the one row of `SERVER_FACTS_QUERY`.
+def parse_server_facts(answer: Mapping[str, Any]) -> ServerFacts:
+    """Return the facts in the answer to `SERVER_FACTS`.
 
     Raises:
         ProtocolViolation: no PostgreSQL answers like this.
     """
     with as_expected("its version and connections"):
-        return _facts(row)
+        return _facts(answer)
 
 
-def _facts(row: Mapping[str, Any]) -> ServerFacts:
-    pairs = [(row[f"{scope}_used"], row[f"{scope}_limit"]) for scope in ("role", "database", "server")]
+def _facts(answer: Mapping[str, Any]) -> ServerFacts:
+    pairs = [(answer[f"{scope}_used"], answer[f"{scope}_limit"]) for scope in ("role", "database", "server")]
     used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
-    version = one_line(row["version"].split()[0], VERSION_LENGTH)
-    return ServerFacts(version, one_line(row["identity"], NAME_LENGTH), bool(row["read_only"]), int(used), int(limit))
+    version = one_line(answer["version"].split()[0], VERSION_LENGTH)
+    identity = one_line(answer["identity"], NAME_LENGTH)
+    return ServerFacts(version, identity, bool(answer["read_only"]), int(used), int(limit))

@@ -1,20 +1,32 @@
 """A check of one database: does it answer, how fast, and what does it say of itself."""
 
-import time
-from dataclasses import replace
+import asyncio
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
-from controller.database.server_facts import SERVER_FACTS_QUERY, ServerFacts, parse_server_facts
+from controller.database.questions import ask
+from controller.database.server_facts import SERVER_FACTS, ServerFacts, parse_server_facts
 from controller.database.target import Pooler
-from controller.database.transaction import transaction
 from controller.desired import Thresholds
 from controller.errors import DashdbError
-from controller.health.verdict import CheckResult, Sample, Verdict, judge
+from controller.health.verdict import SLOW, CheckResult, Sample, Verdict, judge
 
-MOST_ROUND_TRIPS = 3
-"""Round trips of a check, of which all have to be slow for the database to count as slow."""
+PAUSES = (0.2, 0.8)
+"""Seconds between the questions of a check that gets a slow answer; each of the answers has to be slow for the database
+to count as slow. A checkpoint, or a moment in which the machine is busy, does not make it so."""
+_SHORT_QUESTION = "SELECT to_json(true)"
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """Measurements of a check, and the answers to further questions that were asked in the same round trip."""
+
+    sample: Sample
+    facts: ServerFacts
+    answers: tuple[Any, ...] = ()
 
 
 def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> datetime:
@@ -26,42 +38,48 @@ async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None) ->
     """Check the database over one of the pool's connections; `due_by` says how long that takes at most."""
     try:
         async with pool.connection() as connection:
-            sample, _ = await measure(pool, connection, thresholds)
+            sample = (await measure(pool, connection, thresholds, previous)).sample
     except DashdbError as error:
         sample = failed_sample(pool, error)
     return CheckResult(sample, judge(sample, thresholds, previous))
 
 
-async def measure(pool: Pool, connection: Connection, thresholds: Thresholds) -> tuple[Sample, ServerFacts]:
-    """Measure a round trip on an open connection, so that a login does not count, and ask for the server's facts.
+async def measure(
+    pool: Pool,
+    connection: Connection,
+    thresholds: Thresholds,
+    previous: Verdict | None,
+    *questions: str,
+    first: str = "",
+) -> Measured:
+    """Ask an open connection for the server's facts, so that a login does not count, and measure how long that takes.
 
-    A slow one is repeated, and the fastest counts: a process that is busy with other databases for a moment says
-    nothing about this one.
+    Args:
+        previous: the verdict before; a database that was slow already is not asked again and again.
+        questions, first: see `ask`.
+
+    Raises:
+        asyncpg.PostgresError, OSError, TimeoutError, ProtocolViolation: see `ask`.
     """
-    response_ms = await _round_trip(connection)
-    for _ in range(MOST_ROUND_TRIPS - 1):
-        if response_ms <= thresholds.response_ms:
+    answers = await ask(connection, SERVER_FACTS, *questions, first=first)
+    facts = parse_server_facts(answers.values[0])
+    seconds = answers.seconds
+    for pause in PAUSES:
+        if seconds * 1000 <= thresholds.response_ms or (previous is not None and previous.reason == SLOW):
             break
-        response_ms = min(response_ms, await _round_trip(connection))
-    facts = await read_facts(connection)
+        await asyncio.sleep(pause)
+        seconds = min(seconds, (await ask(connection, _SHORT_QUESTION)).seconds)
     found = pool.statistics
     sample = Sample(
         taken_at=datetime.now(UTC),
         # Our own is free again in a moment: a pool of one connection is not full because it is being checked.
         pool=replace(found, in_use=found.in_use - 1, idle=found.idle + 1),
-        response_ms=response_ms,
+        response_ms=seconds * 1000,
         server_connections=max(0, facts.connections - _own_connections(pool)),
         server_connection_limit=facts.connection_limit,
         read_only=facts.read_only,
     )
-    return sample, facts
-
-
-async def _round_trip(connection: Connection) -> float:
-    """Return the milliseconds of one round trip."""
-    started = time.perf_counter()
-    await connection.fetchval("SELECT 1")
-    return (time.perf_counter() - started) * 1000
+    return Measured(sample, facts, answers.values[1:])
 
 
 def _own_connections(pool: Pool) -> int:
@@ -70,9 +88,8 @@ def _own_connections(pool: Pool) -> int:
 
 
 async def read_facts(connection: Connection) -> ServerFacts:
-    """Ask the server for its facts, with names that no other role can take over."""
-    async with transaction(connection, read_only=True):
-        return parse_server_facts(await connection.fetchrow(SERVER_FACTS_QUERY))
+    """Ask the server for its facts."""
+    return parse_server_facts((await ask(connection, SERVER_FACTS)).values[0])
 
 
 def failed_sample(pool: Pool, error: DashdbError) -> Sample:

@@ -16,6 +16,8 @@ class Health(StrEnum):
     UNHEALTHY = "unhealthy"
 
 
+SLOW = "SlowResponse"
+"""Reason of the verdict on a database that answers slowly."""
 RECOVERY = 0.9
 """Part of a threshold below which a degraded database is healthy again; between the two, nothing changes."""
 
@@ -26,7 +28,8 @@ class Sample:
 
     Attributes:
         taken_at: when it ended, UTC.
-        response_ms: of one round trip on an open connection, milliseconds; None where there was no answer.
+        response_ms: milliseconds until the server's answer on an open connection arrived at this machine, the
+            shortest if it was asked several times; None where there was no answer.
         pool: the program's own connections.
         server_connections, server_connection_limit: connections in use, without the pool's own, and allowed: of the
             role, the database or the server, whichever is nearest its limit.
@@ -94,10 +97,10 @@ def judge(sample: Sample, thresholds: Thresholds, previous: Verdict | None) -> V
             "HighUtilization",
             f"More than {thresholds.utilization_percent:g} % of the connections allowed are in use.",
         )
-    if _above(sample.response_ms or 0.0, thresholds.response_ms, previous, "SlowResponse"):
+    if _above(sample.response_ms or 0.0, thresholds.response_ms, previous, SLOW):
         return Verdict(
             Health.DEGRADED,
-            "SlowResponse",
+            SLOW,
             f"The database takes more than {thresholds.response_ms:g} ms to answer.",
         )
     return Verdict(Health.HEALTHY, "Healthy")

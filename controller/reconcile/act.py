@@ -39,14 +39,14 @@ async def act(  # noqa: PLR0917 - what an action works with
     """Perform `action`; return what it changed, None where there was nothing to change.
 
     Args:
-        schema: as the observation found it a moment ago; a migration locates it anew.
+        schema: as the observation found it a moment ago; a migration checks it anew where it is None.
 
     Raises:
         DashdbError: it did not succeed; nothing of it is half done, unless the error says that the schema is dirty.
     """
     match action:
         case Migrate():
-            return await _migrate(action, desired, pool, migrations(), on_progress)
+            return await _migrate(action, desired, schema, pool, migrations(), on_progress)
         case Seed():
             return await _seed(_located(schema), pool)
         case Maintain(retention):
@@ -60,29 +60,28 @@ def _located(schema: LocatedSchema | None) -> LocatedSchema:
     return schema
 
 
-async def _migrate(
-    action: Migrate, desired: Desired, pool: Pool, migrations: Migrations, on_progress: OnProgress
+async def _migrate(  # noqa: PLR0917 - what an action works with
+    action: Migrate,
+    desired: Desired,
+    schema: LocatedSchema | None,
+    pool: Pool,
+    migrations: Migrations,
+    on_progress: OnProgress,
 ) -> Event | None:
     wanted = desired.schema
     settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
     try:
-        done = await _run(action, settings, pool, migrations, on_progress)
+        # Loaded by the first migration: a process that only watches does without it, and its memory.
+        from controller.migrate.run.runner import Runner  # noqa: PLC0415
+
+        async with pool.connection() as connection:
+            runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection)
+            agreed = action.plan.sha256 if action.approved else None
+            done = await runner.run(migrations, action.plan.target, agreed=agreed, located=schema)
     finally:
         on_progress(None)
     message = _describe(done)
     return Event("SchemaMigrated", message) if message else None
-
-
-async def _run(
-    action: Migrate, settings: RunSettings, pool: Pool, migrations: Migrations, on_progress: OnProgress
-) -> Plan:
-    # Loaded by the first migration: a process that only watches does without it, and its memory.
-    from controller.migrate.run.runner import Runner  # noqa: PLC0415
-
-    async with pool.connection() as connection:
-        runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection)
-        agreed = action.plan.sha256 if action.approved else None
-        return await runner.run(migrations, action.plan.target, agreed=agreed)
 
 
 def _describe(plan: Plan) -> str:

@@ -49,6 +49,8 @@ class Memory:
         templates: states of the system templates that were seen last.
         used_approval: the approved plan that the spec names, once it has run.
         drift: changes made by hand that the last comparison found, in words.
+        settled: the observation with which the database was found ready, and nothing left to do; None where it was not.
+            The next observation asks only whether anything has changed since.
         maintenance_due, comparison_due: when the next round is due; None before the first reconcile.
     """
 
@@ -60,6 +62,7 @@ class Memory:
     templates: tuple[str, ...] = ()
     used_approval: str | None = None
     drift: tuple[str, ...] = ()
+    settled: Observed | None = None
     maintenance_due: datetime | None = None
     comparison_due: datetime | None = None
 
@@ -137,9 +140,13 @@ class Memory:
         """Return the memory after a round of maintenance, whether it succeeded or not."""
         return replace(self, maintenance_due=_next_round(desired, now))
 
-    def concluded(self, *, ready: bool) -> Self:
-        """Return the memory after a reconcile."""
-        return replace(self, failures=0 if ready else self.failures + 1)
+    def concluded(self, observed: Observed, *, ready: bool) -> Self:
+        """Return the memory after a reconcile whose last observation was OBSERVED."""
+        return replace(
+            self,
+            failures=0 if ready else self.failures + 1,
+            settled=observed if ready and observed.rows is not None else None,
+        )
 
     def _others(self, key: str) -> tuple[FailedAction, ...]:
         kind = key.partition(" ")[0]

@@ -3,20 +3,23 @@
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import structlog
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection
-from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_words
 from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
-from controller.database.schema import locate_schema
+from controller.database.questions import ask
+from controller.database.schema import checked, locate_schema, path_note
+from controller.database.schema_queries import locate_question
 from controller.database.target import Target
 from controller.database.transaction import roll_back
 from controller.desired import Desired
 from controller.errors import DashdbError, DatabaseUnavailable
-from controller.health.check import failed_sample, measure
+from controller.health.check import Measured, failed_sample, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.catalog.row_counts import count_rows
@@ -27,6 +30,7 @@ from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
+from controller.reconcile.state_question import has_both_tables, state_question
 from controller.templates.merge import TemplateDecision, decide
 from controller.templates.seeding import TABLE, read_rows, table_in
 from controller.templates.shipped import shipped_templates
@@ -35,8 +39,11 @@ T = TypeVar("T")
 
 log = structlog.get_logger(__name__)
 
+NO_WAIT = "SET LOCAL lock_timeout = '50ms';\n"
+"""SQL with which a look fails soon where a table is locked, so that the wait does not count as time to answer."""
 FRESH = timedelta(seconds=1)
-"""Age up to which the facts of a server are used again: a reconcile observes after each action, and would ask often."""
+"""Age up to which what is known of a server and its schema is used again: a reconcile observes after each action, and
+would ask often."""
 
 
 async def observe(
@@ -68,25 +75,72 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     memory: Memory,
     before: Observed | None,
 ) -> Observed:
-    seen = _still_fresh(before) or await _observe_server(desired, pool, connection, memory)
+    drift_due = memory.comparison_due is not None and datetime.now(UTC) >= memory.comparison_due
+    if before is None and memory.settled is not None and not drift_due:
+        unchanged = await _look_again(desired, pool, connection, migrations, memory, memory.settled)
+        if unchanged is not None:
+            return unchanged
+    seen = _still_fresh(before)
+    if seen is None:
+        seen, located = await _observe_server(desired, pool, connection, memory)
+    elif seen.located is not None:
+        located = seen.located
+    else:
+        located = await _attempt(connection, pool.target, lambda: locate_schema(connection, desired.schema.name))
+    if isinstance(located, DashdbError):
+        return replace(seen, schema=located, templates=located)
 
     async def attempt(read: Callable[[], Awaitable[T]]) -> T | DashdbError:
         return await _attempt(connection, pool.target, read)
 
-    located = seen.located
-    if located is None:
-        found = await attempt(lambda: locate_schema(connection, desired.schema.name))
-        if isinstance(found, DashdbError):
-            return replace(seen, schema=found, templates=found)
-        located = found
-    drift_due = memory.comparison_due is not None and seen.now >= memory.comparison_due
+    # After an action the next reconcile asks for it: a database is ready sooner without one more question.
+    settles = before is None and has_both_tables(located)
+    rows = await attempt(lambda: _read_state(connection, located)) if settles else None
     return replace(
         seen,
         located=located,
+        rows=rows if isinstance(rows, str) else None,
         schema=await attempt(lambda: _read_schema(desired, migrations, connection, located)),
         templates=await attempt(lambda: _read_templates(connection, located)),
         drift=_comparable(await attempt(lambda: read_drift(connection, located.name))) if drift_due else None,
     )
+
+
+async def _look_again(  # noqa: PLR0917 - the parts of one observation
+    desired: Desired,
+    pool: Pool,
+    connection: Connection,
+    migrations: Callable[[], Migrations],
+    memory: Memory,
+    settled: Observed,
+) -> Observed | None:
+    """Return what `settled` says, with a new check, if nothing has changed since; one round trip. None where it has."""
+    if settled.located is None or not isinstance(settled.schema, ObservedSchema):
+        return None
+    questions = (locate_question(desired.schema.name, with_state=True), state_question(settled.located))
+    try:
+        measured = await measure(
+            pool,
+            connection,
+            desired.thresholds,
+            memory.verdict,
+            *questions,
+            first=path_note(desired.schema.name) + NO_WAIT,
+        )
+    except DRIVER_ERRORS as error:
+        if ends_connection(error):
+            raise
+        return None  # a table is gone, or locked
+    catalogs, rows = measured.answers
+    with as_expected("its state"):
+        same = (catalogs["state"], catalogs["database"], catalogs["name"], rows) == (
+            settled.located.state, settled.located.database, settled.located.name, settled.rows
+        )  # fmt: skip
+    plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
+    if not same or not isinstance(plan, Plan) or plan.steps:
+        return None
+    schema = ObservedSchema(settled.schema.history, plan, (), ahead)
+    return replace(settled, **_checked(desired, pool, memory, measured), schema=schema)
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -101,14 +155,41 @@ def _still_fresh(before: Observed | None) -> Observed | None:
     now = datetime.now(UTC)
     if now - before.sample.taken_at >= FRESH:
         return None
-    return replace(before, now=now, schema=None, templates=None, drift=None)
+    return replace(before, now=now, rows=None, schema=None, templates=None, drift=None)
 
 
-async def _observe_server(desired: Desired, pool: Pool, connection: Connection, memory: Memory) -> Observed:
-    sample, facts = await measure(pool, connection, desired.thresholds)
-    verdict = judge(sample, desired.thresholds, memory.verdict)
-    database = pool.target.description
-    return Observed(now=datetime.now(UTC), verdict=verdict, sample=sample, database=database, facts=facts)
+async def _observe_server(
+    desired: Desired, pool: Pool, connection: Connection, memory: Memory
+) -> tuple[Observed, LocatedSchema | DashdbError]:
+    """Return the server as it is, and the schema to work in, or why there is none; one round trip for both."""
+    name = desired.schema.name
+    measured = await measure(
+        pool,
+        connection,
+        desired.thresholds,
+        memory.verdict,
+        locate_question(name, with_state=True),
+        first=path_note(name),
+    )
+    located = await _attempt(connection, pool.target, lambda: checked(connection, name, measured.answers[0]))
+    return Observed(**_checked(desired, pool, memory, measured)), located
+
+
+def _checked(desired: Desired, pool: Pool, memory: Memory, measured: Measured) -> dict[str, Any]:
+    """Return the fields of an observation that a check fills."""
+    return {
+        "now": datetime.now(UTC),
+        "verdict": judge(measured.sample, desired.thresholds, memory.verdict),
+        "sample": measured.sample,
+        "database": pool.target.description,
+        "facts": measured.facts,
+        "drift": None,
+    }
+
+
+async def _read_state(connection: Connection, schema: LocatedSchema) -> str:
+    """Return the digest of the rows that an observation reads; before they are read, so that no change is missed."""
+    return str((await ask(connection, state_question(schema))).values[0])
 
 
 async def _attempt(connection: Connection, target: Target, read: Callable[[], Awaitable[T]]) -> T | DashdbError:

@@ -62,6 +62,7 @@ class Observed:
         database: the database in words; None where not even its address is known.
         facts: None where the server did not answer.
         located: the schema that was checked; None where it was not, or may be another one by now.
+        rows: digest of the rows that `schema` and `templates` were read from; None where it was not read.
         schema: None where it was not read.
         templates: None where there is no table for them, or they were not read.
         drift: changes made by hand since the last migration, in words; None where they were not compared this time.
@@ -74,6 +75,7 @@ class Observed:
     database: str | None = None
     facts: ServerFacts | None = None
     located: LocatedSchema | None = None
+    rows: str | None = None
     schema: ObservedSchema | DashdbError | None = None
     templates: tuple[TemplateDecision, ...] | DashdbError | None = None
     drift: tuple[str, ...] | None = None

@@ -17,7 +17,7 @@ from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, deci
 from controller.reconcile.findings import READY, find, summary
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
-from controller.reconcile.observe import observe, unreachable
+from controller.reconcile.observe import FRESH, observe, unreachable
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.result import Event, MigrationProgress, OnProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
@@ -136,7 +136,9 @@ class _Reconciliation:
         name = type(action).__name__
         try:
             migrations = self.dependencies.migrations
-            done = await act(action, self.desired, before.located, pool, migrations, self._on_progress)
+            outdated = isinstance(action, Migrate) and datetime.now(UTC) - before.now >= FRESH
+            schema = None if outdated else before.located
+            done = await act(action, self.desired, schema, pool, migrations, self._on_progress)
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)
             if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same
@@ -161,7 +163,7 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
     wait = (interval if ready else retry).pause(memory.failures, _chance())
     wait = min([wait, *memory.retries_in(observed.now)])
     events = tuple(reconciliation.events)
-    return ReconcileResult(observed, findings, found, events, wait, memory.concluded(ready=ready))
+    return ReconcileResult(observed, findings, found, events, wait, memory.concluded(observed, ready=ready))
 
 
 def _has_begun(action: Migrate, observed: Observed) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass, replace
 from functools import partial
 
 from controller.database.connection import Connection, OpenConnection
-from controller.database.schema import foreign_relation, too_many_foreign_relations
+from controller.database.located_schema import LocatedSchema
+from controller.database.schema import foreign_relation, predefined_roles_own, too_many_foreign_relations
 from controller.database.schema_queries import MOST_RELATIONS
 from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
@@ -14,7 +15,7 @@ from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock_retry import LockedByTable, retry_while_locked
-from controller.migrate.history.read import locate_history, read_history_at
+from controller.migrate.history.read import history_location, locate_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.make_plan import awaits_adoption, make_plan
 from controller.migrate.plan.model import Direction, History, Plan, Step
@@ -39,11 +40,19 @@ class Runner:
     progress: Progress
     open_connection: OpenConnection
 
-    async def run(self, migrations: Migrations, target: int | None, *, agreed: str | None = None) -> Plan:
+    async def run(
+        self,
+        migrations: Migrations,
+        target: int | None,
+        *,
+        agreed: str | None = None,
+        located: LocatedSchema | None = None,
+    ) -> Plan:
         """Bring the database to version `target` (None: the newest).
 
         Args:
             agreed: digest of the plan that somebody approved; another plan is not run.
+            located: the schema as it was checked a moment ago; None to check it now.
 
         Returns:
             The steps that this runner ran itself; its target is the version at the end.
@@ -58,7 +67,7 @@ class Runner:
             ForeignObject: see `locate_schema`; or a file names a table of another role.
         """
         async with AsyncExitStack() as stack:
-            location, history = await self._read(for_files=True)
+            location, history = await self._read_for_files(located)
             if awaits_adoption(history):
                 await stack.enter_async_context(
                     lock_out_golang_migrate(self.open_connection, location, self.settings, self.progress.waiting)
@@ -87,6 +96,12 @@ class Runner:
             if not _is_rest_of(first, plan):
                 break
         return Plan(first.current, plan.current, tuple(done), first.adopts)
+
+    async def _read_for_files(self, located: LocatedSchema | None) -> tuple[HistoryLocation, History]:
+        if located is None or await predefined_roles_own(self.connection):
+            return await self._read(for_files=True)
+        location = history_location(located)
+        return location, await read_history_at(self.connection, location)
 
     async def _read(self, *, for_files: bool = False) -> tuple[HistoryLocation, History]:
         location = await locate_history(self.connection, self.settings.schema, for_files=for_files)

@@ -1,14 +1,18 @@
 """Health checks of real databases: each kind of trouble has a verdict of its own."""
 
+import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from typing import Any
 
 import pytest
 import pytest_asyncio
 
-from controller.database.connection import Connection, connected
+from controller.database.connection import connected
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
+from controller.database.questions import Answers, ask
 from controller.database.target import Target
 from controller.desired import Thresholds
 from controller.health import check as health
@@ -100,14 +104,29 @@ async def test_each_trouble_has_a_verdict_of_its_own(target: Target, script: obj
 
 
 @pytest.mark.parametrize(
-    ("taken", "reason"), [([500.0, 20.0], "Healthy"), ([500.0, 400.0, 20.0], "Healthy"), ([500.0] * 3, "SlowResponse")]
+    ("taken", "previous", "reason"),
+    [
+        ([0.5, 0.02], None, "Healthy"),
+        ([0.5, 0.4, 0.02], None, "Healthy"),
+        ([0.5, 0.5, 0.5], None, "SlowResponse"),
+        ([0.5], Verdict(Health.DEGRADED, "SlowResponse"), "SlowResponse"),
+        ([0.5, 0.5, 0.5], Verdict(Health.DEGRADED, "HighUtilization"), "SlowResponse"),
+    ],
 )
-async def test_a_database_is_slow_only_if_it_is_so_each_time(
-    pool: Pool, monkeypatch: pytest.MonkeyPatch, taken: list[float], reason: str
+async def test_a_database_becomes_slow_only_if_it_is_so_each_time(
+    pool: Pool, monkeypatch: pytest.MonkeyPatch, taken: list[float], previous: Verdict | None, reason: str
 ) -> None:
-    async def round_trip(_: Connection) -> float:
-        return taken.pop(0)
+    async def answer(*arguments: Any, **options: Any) -> Answers:
+        return replace(await ask(*arguments, **options), seconds=taken.pop(0))
 
-    monkeypatch.setattr(health, "_round_trip", round_trip)
-    found = await check(pool, Thresholds(), None)
+    monkeypatch.setattr(health, "ask", answer)
+    monkeypatch.setattr(health, "PAUSES", (0.0, 0.0))
+    found = await check(pool, Thresholds(), previous)
     assert (found.verdict.reason, taken) == (reason, [])
+
+
+async def test_a_process_that_is_busy_does_not_make_a_database_slow(pool: Pool) -> None:
+    async with pool.connection() as connection:
+        asyncio.get_running_loop().call_later(0.02, time.sleep, 0.4)  # as other work of the process does
+        answers = await ask(connection, "SELECT to_json(coalesce(pg_sleep(0.05)::text, ''))")
+    assert 0.05 <= answers.seconds < 0.3

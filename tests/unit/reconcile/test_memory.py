@@ -92,9 +92,18 @@ def test_another_plan_takes_the_place_of_the_one_that_failed_and_another_kind_do
 
 
 def test_reconciles_that_do_not_end_in_ready_are_counted() -> None:
-    known = Memory().concluded(ready=False).concluded(ready=False)
+    seen = observed(1, 2)
+    known = Memory().concluded(seen, ready=False).concluded(seen, ready=False)
     assert known.failures == 2
-    assert known.concluded(ready=True).failures == 0
+    assert known.concluded(seen, ready=True).failures == 0
+
+
+def test_only_an_observation_of_a_ready_database_whose_rows_were_read_is_kept_to_ask_for_changes() -> None:
+    seen = replace(observed(1, 2), rows="0a")
+    assert Memory().concluded(seen, ready=True).settled == seen
+    assert Memory().concluded(seen, ready=False).settled is None
+    assert Memory().concluded(observed(1, 2), ready=True).settled is None
+    assert Memory(settled=seen).concluded(seen, ready=False).settled is None
 
 
 def test_jitter_lets_two_that_failed_together_fall_out_of_step() -> None:
