@@ -12,6 +12,8 @@ NAMELESS: Final = frozenset(
 """Reasons whose messages are made of figures and names of files alone, and are shown as they are."""
 
 _SENTENCES: Final[Mapping[str, str]] = {
+    "AddressNotAllowed": "The host's address is one at which the operator dials no database.",
+    "AnswerTooLarge": "The server sent more than a query may bring.",
     "ApiUnavailable": "The API server did not answer, or refused.",
     "ApprovalOutdated": "The approved plan is not the one that would run.",
     "ApprovalRequired": "Migrations wait for an approval.",
@@ -29,6 +31,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "DatabaseUnavailable": "The database does not answer.",
     "DirectConnectionNeeded": "A migration needs a connection without a pooler.",
     "DiskFull": "The server's disk is full.",
+    "EncodingUnsupported": "The session's encoding is not UTF-8.",
     "FileMissing": "The file of an applied migration is missing.",
     "ForeignObject": "An object of another role is in the way.",
     "HistoryMismatch": "The migration files disagree with the history.",
@@ -45,12 +48,16 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "MigrationOvertaken": "Another runner was faster.",
     "MigrationPending": "Migrations wait.",
     "NetworkUnreachable": "No route to the host.",
+    "NoConnectionLeft": "Other databases use all connections that dashdb may have on this server.",
     "NotPostgreSQL": "The server does not speak PostgreSQL's protocol.",
     "OutOfOrder": "A new migration file sorts before an applied one.",
     "PermissionDenied": "The role lacks a right.",
     "PlaintextPasswordRefused": "The server asks for the password in plain text.",
+    "PoolClosed": "The connections were closed, since the program ends or the settings changed.",
+    "PoolerInTheWay": "A migration needs a connection without a pooler.",
     "PoolerNotDeclared": "A pooler is in front of the server, and was not declared.",
     "PoolExhausted": "All connections of the pool are in use.",
+    "ProtocolViolation": "The server broke the rules of PostgreSQL's protocol.",
     "QueryFailed": "The server answered with an error.",
     "QueryTimeout": "The server cancelled a statement that took too long.",
     "ReadOnly": "The server refuses writes.",
@@ -65,6 +72,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "SeedingPending": "System templates wait to be written.",
     "SerializationFailure": "Two transactions were in each other's way.",
     "ServerNotReady": "The server is starting up, shutting down or recovering.",
+    "ServerVersionUnreadable": "The server's version cannot be read.",
     "SpecInvalid": "The spec cannot be read.",
     "SslModeTooWeak": "The mode of TLS is weaker than the Secret's.",
     "Suspended": "The resource is suspended.",
@@ -77,6 +85,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "TLSFailed": "The TLS handshake failed.",
     "TLSUnsupported": "The server does not offer TLS.",
     "TooManyConnections": "The server has no connection left.",
+    "TransactionAborted": "A transaction was rolled back, since a statement of it had failed.",
 }
 _ELSEWHERE: Final = "The status of the resource, or the log, says more."
 

@@ -81,8 +81,10 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
             reason="CatalogNotRecorded",
             recovery=Recovery.STALLED,
         )
-    recorded = json.loads(row["recorded"])
-    kept, now = (recorded["format"], recorded["postgresql"]), (FORMAT, row["major"])
+    with as_expected("the recorded catalog"):
+        recorded = json.loads(row["recorded"])
+        version, objects = int(recorded["version"]), dict(recorded["objects"])
+        kept, now = (str(recorded["format"]), int(recorded["postgresql"])), (FORMAT, row["major"])
     if kept != now:
         raise DashdbError(
             f"The catalog was recorded in another form ({kept[0]} of PostgreSQL {kept[1]}; now {now[0]} of PostgreSQL "
@@ -91,4 +93,4 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
             reason="CatalogNotComparable",
             recovery=Recovery.STALLED,
         )
-    return Catalog(recorded["version"], recorded["objects"])
+    return Catalog(version, objects)

@@ -1,5 +1,7 @@
 """Reading of the history: the table schema_version, which exists until the last migration is reverted."""
 
+from datetime import datetime
+
 import asyncpg
 
 from controller.database.answer_messages import as_expected
@@ -22,6 +24,8 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Limit of a history in bytes, about that of 10,000 migrations."""
+_TYPES = (int, str, str, datetime, str, str, str, int, int, int | None, str | None, str | None, str, str)
+"""Types of the values of a row; a table of the same name may have others."""
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ORIGINS = {origin.value: origin for origin in Origin}
 """Members by value: for thousands of rows, faster than calling the class."""
@@ -72,10 +76,16 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     except asyncpg.UndefinedTableError:
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
-        raise HistoryMismatch(
-            f"The table schema_version in schema {location.schema} was made by another program. Use a schema of its "
-            "own for the dashboards, or rename that table.",
-            reason="HistoryTableForeign",
-        ) from None
+        raise _made_by_another_program(location) from None
+    if not all(isinstance(value, kind) for row in rows for value, kind in zip(row, _TYPES, strict=True)):
+        raise _made_by_another_program(location)
     with as_expected("the history"):
         return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)
+
+
+def _made_by_another_program(location: HistoryLocation) -> HistoryMismatch:
+    return HistoryMismatch(
+        f"The table schema_version in schema {location.schema} was made by another program. Use a schema of its own "
+        "for the dashboards, or rename that table.",
+        reason="HistoryTableForeign",
+    )

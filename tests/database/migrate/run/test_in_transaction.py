@@ -157,8 +157,19 @@ async def test_empty_files_are_migrations_too(connection: Connection) -> None:
     assert await tables(connection) == []
 
 
-async def test_a_history_table_of_another_program_is_left_alone(connection: Connection) -> None:
-    await connection.execute("CREATE TABLE schema_version (installed_rank int, script text)")
+_OTHER_TYPES = ", ".join(
+    f"{name} text DEFAULT ''"
+    for name in (
+        "version", "description", "sha256", "applied_at", "applied_by", "host", "engine_version", "duration_ms",
+        "retries", "statements_done", "error", "done_sha256", "direction", "origin", "down_sql",
+    )
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("columns", ["installed_rank int, script text", _OTHER_TYPES])
+async def test_a_history_table_of_another_program_is_left_alone(connection: Connection, columns: str) -> None:
+    await connection.execute(f"CREATE TABLE schema_version ({columns})")
+    await connection.execute("INSERT INTO schema_version DEFAULT VALUES")
     with pytest.raises(HistoryMismatch, match="made by another program") as caught:
         await run(connection, TWO)
     assert caught.value.reason == "HistoryTableForeign"
