@@ -13,14 +13,11 @@ from controller.migrate.files.migration import Migrations
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client
 from controller.operator.resource import Resource
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
+from controller.reconcile.turns import Turns
 
 STOP_SECONDS = 8.0
 """Seconds for running reconciles to roll back when the process ends; within the 10 s that a Pod has to stop."""
-
-ACTIONS_AT_ONCE = 4
-"""Most resources with an action at the same time; a hundred actions on one server would slow each other down."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +46,7 @@ class Supervisor:
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._limits = limits
-        self._limiter = Limiter(ACTIONS_AT_ONCE)
+        self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
         self._running: dict[Key, _Running] = {}
         self._tasks: set[asyncio.Task[None]] = set()
@@ -90,7 +87,7 @@ class Supervisor:
             key=resource.key,
             store=self._store,
             migrations=self._migrations,
-            limiter=self._limiter,
+            turns=self._turns,
             servers=self._servers,
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")

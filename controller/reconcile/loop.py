@@ -23,11 +23,11 @@ from controller.health.report import Key, Report
 from controller.health.store import ReportStore
 from controller.health.verdict import CheckResult, Verdict
 from controller.migrate.files.migration import Migrations
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.report import report_of, report_while_migrating
 from controller.reconcile.result import MigrationProgress, ReconcileResult
+from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 
@@ -101,7 +101,7 @@ class ReconcileLoop:
         key: Key,
         store: ReportStore,
         migrations: Callable[[], Migrations],
-        limiter: Limiter,
+        turns: Turns,
         servers: Servers | None = None,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
@@ -113,7 +113,7 @@ class ReconcileLoop:
         self.key = key
         self._adapter = adapter
         self._store = store
-        self._dependencies = Dependencies(migrations, limiter, key[0], self._note_progress)
+        self._dependencies = Dependencies(migrations, turns, key[0], self._note_progress)
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()

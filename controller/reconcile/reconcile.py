@@ -9,17 +9,18 @@ from datetime import UTC, datetime
 import structlog
 
 from controller.database.pool.pool import Pool
+from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import DashdbError, InternalError
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.act import act
 from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, decide
 from controller.reconcile.findings import READY, find, summary
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import FRESH, observe, unreachable
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.result import Event, MigrationProgress, OnProgress, ReconcileResult
+from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
 from controller.runtime.logs import log_fault
 
@@ -40,13 +41,13 @@ class Dependencies:
 
     Attributes:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
-        limiter: shared by all databases of the process.
-        group: whose place of the limiter an action takes; the namespace.
+        turns: shared by all databases of the process.
+        group: whose turn a look or an action takes; the namespace.
         on_progress: called with the progress of a running migration.
     """
 
     migrations: Callable[[], Migrations]
-    limiter: Limiter
+    turns: Turns
     group: str
     on_progress: OnProgress
 
@@ -85,17 +86,20 @@ class _Reconciliation:
 
     async def run(self, pool: Pool) -> Observed:
         """Observe, decide and act until nothing is left to do; return the last observation."""
-        before = self.memory
-        observed = await self._observe(pool)
+        before, target = self.memory, self.desired.target
+        server = (target.host, target.port) if isinstance(target, Target) else None
+        turns, group = self.dependencies.turns, self.dependencies.group
+        async with turns.look(server, group):
+            observed = await self._observe(pool)
         self.regressed = before.regressed(observed)
-        async with AsyncExitStack() as place:
+        async with AsyncExitStack() as turn:
             for number in range(MOST_ACTIONS):
                 action = decide(self.desired, observed, self.memory)
                 if action is None or isinstance(action, Blocked):
                     log.debug("nothing to do", reason=action.reason if action else "Done")
                     break
-                if number == 0:  # one place to the end: who has begun gets ready before others begin
-                    await place.enter_async_context(self.dependencies.limiter.one(self.dependencies.group))
+                if number == 0:  # one turn to the end: who has begun gets ready before others begin
+                    await turn.enter_async_context(turns.action(server, group))
                 observed, failed = await self._perform(action, observed, pool)
                 if failed:
                     break

@@ -13,9 +13,9 @@ from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.findings import Aspect
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.result import MigrationProgress, ReconcileResult
+from controller.reconcile.turns import Turns
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
@@ -97,7 +97,7 @@ async def run_sidecar(
 ) -> None:
     """Work until `stop` is set; then what runs is rolled back and the pool is closed, within 10 s."""
     loop = ReconcileLoop(
-        adapter, key=key, store=store, migrations=migrations, limiter=Limiter(1), pool_close_seconds=POOL_CLOSE_SECONDS
+        adapter, key=key, store=store, migrations=migrations, turns=Turns(), pool_close_seconds=POOL_CLOSE_SECONDS
     )
     working = asyncio.create_task(loop.run(), name="sidecar")
     stopping = asyncio.create_task(stop.wait(), name="stop")

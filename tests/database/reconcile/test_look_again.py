@@ -16,11 +16,11 @@ from controller.database.target import Target
 from controller.errors import ForeignObject
 from controller.migrate.files.folder import packaged_folder, read_folder
 from controller.migrate.files.migration import Migrations
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import observe
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.reconcile import Dependencies, reconcile
+from controller.reconcile.turns import Turns
 from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -46,7 +46,7 @@ class Watched:
 
     async def become_settled(self) -> Observed:
         for _ in range(2):  # the first one migrates and seeds
-            dependencies = Dependencies(lambda: FILES, Limiter(1), "team", lambda _: None)
+            dependencies = Dependencies(lambda: FILES, Turns(), "team", lambda _: None)
             result = await reconcile(self.desired, self.pool, dependencies, self.memory)
             assert result.ready, result.summary
             self.memory = result.memory

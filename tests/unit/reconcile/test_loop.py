@@ -11,10 +11,10 @@ from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable
 from controller.health.store import ReportStore
 from controller.reconcile import loop as module
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.memory import Memory
 from controller.reconcile.result import MigrationProgress, ReconcileResult
+from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
 from tests.unit.reconcile.observations import desired
 
@@ -63,7 +63,7 @@ def adapter() -> ScriptedAdapter:
 
 @asynccontextmanager
 async def running(adapter: ScriptedAdapter, store: ReportStore | None = None) -> AsyncIterator[asyncio.Task[None]]:
-    loop = ReconcileLoop(adapter, key=KEY, store=store or ReportStore(), migrations=lambda: (), limiter=Limiter(1))
+    loop = ReconcileLoop(adapter, key=KEY, store=store or ReportStore(), migrations=lambda: (), turns=Turns())
     task = asyncio.create_task(loop.run())
     try:
         async with asyncio.timeout(10):

@@ -13,11 +13,11 @@ from controller.errors import ConfigurationError, DatabaseUnavailable, Migration
 from controller.health.verdict import Verdict
 from controller.reconcile import reconcile as module
 from controller.reconcile.findings import Findings, find
-from controller.reconcile.limiter import Limiter
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
 from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, reconcile
 from controller.reconcile.result import ReconcileResult
+from controller.reconcile.turns import Turns
 from tests.unit.reconcile.observations import MANUAL, NOW, desired, observed, plan_of
 
 
@@ -35,7 +35,7 @@ async def concluded(
 
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "_chance", lambda: chance)
-    dependencies = Dependencies(lambda: (), Limiter(1), "team-a", no_progress)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     return await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=failures))
 
 
@@ -74,7 +74,7 @@ async def test_inputs_are_watched_where_only_a_changed_one_can_help(monkeypatch:
 
 async def test_without_an_address_the_reason_is_what_was_wrong_with_the_input() -> None:
     wanted = replace(desired(), target=ConfigurationError("no Secret", reason="SecretNotFound"))
-    result = await reconcile(wanted, None, Dependencies(lambda: (), Limiter(1), "team-a", no_progress), Memory())
+    result = await reconcile(wanted, None, Dependencies(lambda: (), Turns(), "team-a", no_progress), Memory())
     assert (result.ready, result.summary.reason, result.watch_inputs) == (False, "SecretNotFound", True)
 
 
@@ -87,7 +87,7 @@ async def test_a_fault_of_ours_is_a_result_and_its_text_is_not_told(
         raise ValueError(text)
 
     monkeypatch.setattr(module, "observe", broken)
-    dependencies = Dependencies(lambda: (), Limiter(1), "team-a", no_progress)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     with caplog.at_level(logging.DEBUG):
         result = await reconcile(desired(), cast("Pool", object()), dependencies, Memory())
     assert (result.ready, result.summary.reason) == (False, "InternalError")
@@ -110,7 +110,7 @@ async def test_the_next_reconcile_is_not_later_than_the_next_try_of_what_failed(
     monkeypatch.setattr(module, "_chance", lambda: 0.0)
     wanted, dependencies = (
         desired(longest_retry_seconds=30.0),
-        Dependencies(lambda: (), Limiter(1), "team-a", no_progress),
+        Dependencies(lambda: (), Turns(), "team-a", no_progress),
     )
     result = await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=9))
     assert (result.summary.reason, result.wait_seconds) == ("MigrationLocked", 1.0)
@@ -127,7 +127,7 @@ async def test_a_fault_keeps_what_the_reconcile_learned_and_is_not_repeated_at_o
 
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "act", act)
-    dependencies = Dependencies(lambda: (), Limiter(1), "team-a", no_progress)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     result = await reconcile(desired(), cast("Pool", object()), dependencies, Memory(maintenance_due=NOW))
     assert (result.ready, result.summary.reason) == (False, "InternalError")
     assert result.memory.schema is not None
@@ -162,6 +162,6 @@ async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
 
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "act", act)
-    dependencies = Dependencies(lambda: (), Limiter(1), "team-a", no_progress)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     result = await reconcile(desired(policy=MANUAL, approved=approved), cast("Pool", object()), dependencies, Memory())
     assert result.memory.used_approval == (approved if used else None)

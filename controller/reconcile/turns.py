@@ -1,0 +1,83 @@
+"""Turns of databases to be looked at and worked on, so that a thousand of them do not ask at the same time.
+
+Without turns each look would wait for all others in this process, and be called slow, or run out of time. A server that
+does not answer holds up the databases on it, and no others.
+"""
+
+import asyncio
+from collections.abc import AsyncIterator, Hashable
+from contextlib import asynccontextmanager
+
+from controller.runtime.fair_places import FairPlaces
+
+AT_ONCE = 8
+"""Looks and actions of the process at the same time. More would only wait for its one core; fewer would let it wait
+for servers."""
+SLOW_SECONDS = 0.5
+"""Seconds after which a look or an action goes on without a place of the process: mostly it waits for its server."""
+
+
+class Turns:
+    """Turns of all databases of a process: places of the process, and places on each server.
+
+    Servers get the places of the process in turn, and on each server namespaces do.
+    """
+
+    def __init__(self, at_once: int = AT_ONCE, on_a_server: int | None = None) -> None:
+        """Allow ON_A_SERVER looks at the same time, and one action less, so that a look is always possible.
+
+        Args:
+            at_once: looks and actions in the process.
+            on_a_server: connections that the process may have there; None for no limit.
+        """
+        self._at_once = FairPlaces(at_once)
+        self._on_a_server = on_a_server
+        self._looks: dict[Hashable, FairPlaces] = {}
+        self._actions: dict[Hashable, FairPlaces] = {}
+
+    @asynccontextmanager
+    async def look(self, server: Hashable, group: str) -> AsyncIterator[None]:
+        """Wait for the turn to look at a database, and have it for the time of a `with`.
+
+        Args:
+            server: its host and port.
+            group: its namespace.
+        """
+        async with self._on(self._looks, self._on_a_server, server, group), self._in_process(server):
+            yield
+
+    @asynccontextmanager
+    async def action(self, server: Hashable, group: str) -> AsyncIterator[None]:
+        """Wait for the turn to work on a database, and have it for the time of a `with`; see `look`."""
+        most = None if self._on_a_server is None else max(1, self._on_a_server - 1)
+        async with self._on(self._actions, most, server, group), self._in_process(server):
+            yield
+
+    @asynccontextmanager
+    async def _on(
+        self, servers: dict[Hashable, FairPlaces], most: int | None, server: Hashable, group: str
+    ) -> AsyncIterator[None]:
+        if most is None:
+            yield
+            return
+        places = servers.setdefault(server, FairPlaces(most))
+        await places.take(group)
+        try:
+            yield
+        finally:
+            places.give_back()
+            if places.free == most:  # nobody is there, and nobody waits
+                servers.pop(server, None)
+
+    @asynccontextmanager
+    async def _in_process(self, server: Hashable) -> AsyncIterator[None]:
+        """Hold a place of the process, for `SLOW_SECONDS` at most."""
+        await self._at_once.take(str(server))
+        loop = asyncio.get_running_loop()
+        timer = loop.call_later(SLOW_SECONDS, self._at_once.give_back)
+        try:
+            yield
+        finally:
+            if loop.time() < timer.when():
+                timer.cancel()
+                self._at_once.give_back()

@@ -1,0 +1,161 @@
+"""Few databases at once, in the process and on each server, and none held up by a slow one."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+from controller.reconcile import turns as module
+from controller.reconcile.turns import Turns
+
+
+class Action:
+    """Something that has a turn until it is let go."""
+
+    def __init__(self, turns: Turns, group: str = "team-a", *, server: str = "db:5432", acts: bool = False) -> None:
+        self.entered = asyncio.Event()
+        self.let_go = asyncio.Event()
+        self.task = asyncio.create_task(self._run(turns.action if acts else turns.look, server, group))
+
+    async def _run(self, turn: Any, server: str, group: str) -> None:
+        async with turn(server, group):
+            self.entered.set()
+            await self.let_go.wait()
+
+
+async def test_no_more_than_the_places_run_at_once() -> None:
+    turns = Turns(2)
+    actions = [Action(turns) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await asyncio.gather(actions[0].entered.wait(), actions[1].entered.wait())
+        assert not actions[2].entered.is_set()
+        actions[0].let_go.set()
+        await actions[2].entered.wait()
+        for action in actions:
+            action.let_go.set()
+        await asyncio.gather(*(action.task for action in actions))
+
+
+async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 0.01)
+    turns = Turns(1)
+    slow, next_one = Action(turns), Action(turns)
+    async with asyncio.timeout(5):
+        await next_one.entered.wait()
+        assert not slow.task.done()
+        for action in (slow, next_one):
+            action.let_go.set()
+        await asyncio.gather(slow.task, next_one.task)
+
+
+@pytest.mark.parametrize("slow_seconds", [0.0, 60.0])
+async def test_each_place_is_given_back_once(monkeypatch: pytest.MonkeyPatch, slow_seconds: float) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", slow_seconds)
+    turns = Turns(1)
+    async with asyncio.timeout(5):
+        for _ in range(3):
+            async with turns.look("db:5432", "team-a"):
+                await asyncio.sleep(0.001)
+    first, second = Action(turns), Action(turns)
+    async with asyncio.timeout(5):
+        await first.entered.wait()
+        if slow_seconds:
+            assert not second.entered.is_set(), "a place was given back twice"
+        for action in (first, second):
+            action.let_go.set()
+        await asyncio.gather(first.task, second.task)
+
+
+async def test_a_cancelled_action_gives_its_place_back() -> None:
+    turns = Turns(1)
+    cancelled = Action(turns)
+    async with asyncio.timeout(5):
+        await cancelled.entered.wait()
+        cancelled.task.cancel()
+        waiting = Action(turns)
+        await waiting.entered.wait()
+        waiting.let_go.set()
+        await waiting.task
+
+
+async def test_a_namespace_with_many_databases_delays_another_by_one_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
+    turns = Turns(on_a_server=1)
+    many = [Action(turns, "many") for _ in range(100)]
+    async with asyncio.timeout(5):
+        await many[0].entered.wait()
+        few = [Action(turns, "few") for _ in range(2)]
+        await asyncio.sleep(0)
+        order = [many[0], many[1], few[0], many[2], few[1], many[3]]
+        for action in order:
+            await action.entered.wait()
+            action.let_go.set()
+        for action in many:
+            action.let_go.set()
+        await asyncio.gather(*(action.task for action in [*many, *few]))
+
+
+async def test_one_who_gives_up_waiting_takes_no_place_with_him(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
+    turns = Turns(1)
+    first = Action(turns)
+    async with asyncio.timeout(5):
+        await first.entered.wait()
+        gives_up, at_the_last_moment, patient = Action(turns), Action(turns, "b"), Action(turns, "c")
+        await asyncio.sleep(0)
+        gives_up.task.cancel()
+        first.let_go.set()
+        await first.task
+        at_the_last_moment.task.cancel()
+        patient.let_go.set()
+        await patient.task
+
+
+async def test_a_server_has_no_more_turns_than_connections_and_holds_up_no_other() -> None:
+    turns = Turns(on_a_server=2)
+    looks = [Action(turns) for _ in range(3)]
+    elsewhere = Action(turns, server="other:5432")
+    async with asyncio.timeout(5):
+        for look in (looks[0], looks[1], elsewhere):
+            await look.entered.wait()
+        assert not looks[2].entered.is_set()
+        for look in (*looks, elsewhere):
+            look.let_go.set()
+        await asyncio.gather(*(look.task for look in (*looks, elsewhere)))
+
+
+async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> None:
+    turns = Turns(on_a_server=2)
+    actions = [Action(turns, acts=True) for _ in range(3)]
+    async with asyncio.timeout(5):
+        await actions[0].entered.wait()
+        look = Action(turns)
+        await look.entered.wait()
+        assert not actions[1].entered.is_set()
+        for each in (*actions, look):
+            each.let_go.set()
+        await asyncio.gather(*(each.task for each in (*actions, look)))
+
+
+async def test_servers_get_the_places_of_the_process_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
+    turns = Turns(1, on_a_server=5)
+    many = [Action(turns, server="many:5432") for _ in range(5)]
+    async with asyncio.timeout(5):
+        await many[0].entered.wait()
+        few = Action(turns, server="few:5432")
+        await asyncio.sleep(0)
+        for each in (many[0], many[1], few):
+            await each.entered.wait()
+            each.let_go.set()
+        for each in many:
+            each.let_go.set()
+        await asyncio.gather(*(each.task for each in (*many, few)))
+
+
+async def test_nothing_is_kept_of_a_server_that_nobody_uses_any_more() -> None:
+    turns = Turns(on_a_server=5)
+    for number in range(100):
+        async with turns.look(f"db-{number}:5432", "team-a"):
+            pass
+    assert not turns._looks
