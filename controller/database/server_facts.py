@@ -40,6 +40,7 @@ class ServerFacts:
         identity: system identifier of the cluster and oid of the database; it differs for another database.
         read_only: True for a standby, and where default_transaction_read_only is on.
         connections, connection_limit: those of the role, the database or the server, whichever is closest to its limit.
+        room: connections that the server still allows, without those that it reserves.
     """
 
     version: str
@@ -47,6 +48,7 @@ class ServerFacts:
     read_only: bool
     connections: int
     connection_limit: int
+    room: int
 
 
 def parse_server_facts(answer: Mapping[str, Any]) -> ServerFacts:
@@ -64,4 +66,5 @@ def _facts(answer: Mapping[str, Any]) -> ServerFacts:
     used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
     version = one_line(answer["version"].split()[0], VERSION_LENGTH)
     identity = one_line(answer["identity"], NAME_LENGTH)
-    return ServerFacts(version, identity, bool(answer["read_only"]), int(used), int(limit))
+    room = int(answer["server_limit"]) - int(answer["server_used"])
+    return ServerFacts(version, identity, bool(answer["read_only"]), int(used), int(limit), room)

@@ -63,6 +63,8 @@ async def measure(
     """
     answers = await ask(connection, SERVER_FACTS, *questions, first=first)
     facts = parse_server_facts(answers.values[0])
+    if pool.target.pooler is Pooler.NONE:  # else the connections are the pooler's
+        pool.note_room(facts.room)
     seconds = answers.seconds
     for pause in PAUSES:
         if seconds * 1000 <= thresholds.response_ms or (previous is not None and previous.reason == SLOW):

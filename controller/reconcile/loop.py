@@ -15,7 +15,7 @@ from typing import Protocol
 import structlog
 
 from controller.database.pool.pool import Pool
-from controller.database.pool.server_places import NO_PLACE, Servers
+from controller.database.pool.server_places import NO_PLACE, ServerPlaces, Servers
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DashdbError
 from controller.health.check import check, due_by
@@ -54,7 +54,8 @@ class Adapter(Protocol):
     Errors of class DashdbError from any method mean that this side cannot be reached; the loop tries again.
 
     Attributes:
-        changed: set when the desired state changed; the next reconcile then begins at once.
+        changed: set when the desired state changed, or the server of the database answers again; the next reconcile
+            then begins at once.
     """
 
     changed: asyncio.Event
@@ -118,6 +119,8 @@ class ReconcileLoop:
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()
         self._pool: Pool | None = None
+        self._places: ServerPlaces | None = None
+        self._retry = adapter.changed.set
         self._progress: MigrationProgress | None = None
 
     async def run(self) -> None:
@@ -171,6 +174,9 @@ class ReconcileLoop:
             reconciling.cancel()
             await asyncio.wait([reconciling])  # what was begun is rolled back before anything else
         self._memory = result.memory
+        if self._places is not None:
+            reached = result.observed.connection_error is None
+            (self._places.note_reachable if reached else self._places.note_unreachable)(self._retry)
         due, ready = _due_by(desired, result.wait_seconds), self._adapter.is_ready(result)
         self._store.put(self.key, report_of(result, due, ready=ready))
         await self._adapter.report(result)
@@ -264,8 +270,8 @@ class ReconcileLoop:
             self._memory = replace(self._memory, failed=()) if same else Memory()
             await self._close_pool()
         if self._pool is None:
-            places = self._servers.join(target.host, target.port) if self._servers else None
-            self._pool = Pool(target, desired.pool, places)
+            self._places = self._servers.join(target.host, target.port) if self._servers else None
+            self._pool = Pool(target, desired.pool, self._places)
         return self._pool
 
     async def _close_pool(self) -> None:
@@ -274,7 +280,8 @@ class ReconcileLoop:
             try:
                 await closing.close(seconds=self._pool_close_seconds)
             finally:
-                if self._servers is not None:
+                if self._servers is not None and self._places is not None:
+                    self._places.forget(self._retry)
                     self._servers.leave(closing.target.host, closing.target.port)
 
 

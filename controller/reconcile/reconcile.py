@@ -33,6 +33,9 @@ FIRST_RETRY_SECONDS = 0.5
 INTERVAL_JITTER = 0.1
 """Part of an interval that is subtracted at random, so that many databases are not observed at the same time. It is
 never added: the interval is an upper bound."""
+FIRST_JITTER = 0.9
+"""The same for the first intervals after a start, or after the database was not ready: all databases of a process, or
+of a server, begin together, and must not stay so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +63,8 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
     Args:
         pool: to `desired.target`; None where that is an error.
     """
-    reconciliation = _Reconciliation(desired, dependencies, memory.scheduled(desired, datetime.now(UTC), _chance()))
+    scheduled = memory.scheduled(desired, datetime.now(UTC), _chance())
+    reconciliation = _Reconciliation(desired, dependencies, scheduled, is_first=memory.settled is None)
     try:
         if pool is not None:
             observed = await reconciliation.run(pool)
@@ -76,11 +80,16 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
 
 @dataclass(slots=True)
 class _Reconciliation:
-    """Reconcile under way, with what it has done and learned so far."""
+    """Reconcile under way, with what it has done and learned so far.
+
+    Attributes:
+        is_first: in this process, or since the database was not ready.
+    """
 
     desired: Desired
     dependencies: Dependencies
     memory: Memory
+    is_first: bool
     events: list[Event] = field(default_factory=list)
     regressed: bool = False
 
@@ -162,7 +171,8 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
     findings = find(desired, observed, memory)
     found = summary(findings)
     ready = found is READY
-    interval = Backoff(desired.interval_seconds, desired.interval_seconds, INTERVAL_JITTER)
+    jitter = FIRST_JITTER if reconciliation.is_first else INTERVAL_JITTER
+    interval = Backoff(desired.interval_seconds, desired.interval_seconds, jitter)
     retry = Backoff(FIRST_RETRY_SECONDS, desired.longest_retry_seconds)
     wait = (interval if ready else retry).pause(memory.failures, _chance())
     wait = min([wait, *memory.retries_in(observed.now)])

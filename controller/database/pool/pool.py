@@ -94,6 +94,10 @@ class Pool:
         while self._chores:
             await asyncio.wait(self._chores)
 
+    def note_room(self, room: int) -> None:
+        """Note how many more connections the server allows."""
+        self._places.note_room(room)
+
     async def acquire(self) -> PooledConnection:
         """Return a connection; used by `connection`, which always gives it back."""
         if self._closing:

@@ -15,6 +15,12 @@ from controller.runtime.fair_places import FairPlaces
 NO_PLACE = "NoConnectionLeft"
 """Reason where other databases of the same server use all connections that this process may have there."""
 
+SPARE = 3
+"""Connections of a server that are never taken while others may want them; one connection is always tried, since only
+that shows whether there is room again."""
+
+Retry: TypeAlias = Callable[[], None]
+"""Function of a database that tries to reach it at once."""
 GiveUpIdle: TypeAlias = Callable[[], None]
 """Function of a pool that closes one of its idle connections."""
 
@@ -27,6 +33,7 @@ class Places(Protocol):
     async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
     def give_back(self) -> None: ...
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None: ...
+    def note_room(self, room: int) -> None: ...
 
 
 class NoPlaces:
@@ -43,14 +50,19 @@ class NoPlaces:
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
         pass
 
+    def note_room(self, room: int) -> None:
+        pass
+
 
 class ServerPlaces:
     """Places on one server; for one event loop."""
 
     def __init__(self, count: int) -> None:
+        self._most = count
         self._places = FairPlaces(count)
         self._idle: dict[GiveUpIdle, None] = {}
         """Pools with idle connections, the one that used its last the longest ago first."""
+        self._unreachable: dict[Retry, None] = {}
 
     @property
     def wanted(self) -> bool:
@@ -70,10 +82,8 @@ class ServerPlaces:
         Raises:
             DatabaseUnavailable: `NO_PLACE`; other databases used all places until the deadline.
         """
-        if not self._places.free and self._idle:
-            give_up = next(iter(self._idle))
-            del self._idle[give_up]
-            give_up()
+        if not self._places.free:
+            self._give_up_one()
         if first:
             await self._places.take(target.tenant)
             return asyncio.get_running_loop().time() + target.connect_timeout
@@ -85,9 +95,38 @@ class ServerPlaces:
             raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
         return deadline
 
+    def _give_up_one(self) -> None:
+        """Let the pool close an idle connection that used its last the longest ago, if any has one."""
+        if self._idle:
+            give_up = next(iter(self._idle))
+            del self._idle[give_up]
+            give_up()
+
     def give_back(self) -> None:
         """Return a place, once its connection is closed."""
         self._places.give_back()
+
+    def note_room(self, room: int) -> None:
+        """Note how many more connections the server allows; a server that is nearly full is left to its users."""
+        self._places.resize(max(1, min(self._most, room + self._places.taken - SPARE)))
+        for _ in range(self._places.taken - self._places.count):
+            self._give_up_one()
+
+    def note_unreachable(self, retry: Retry) -> None:
+        """Note that a database on the server cannot be reached; RETRY is called once another of those can."""
+        self._unreachable[retry] = None
+
+    def note_reachable(self, retry: Retry) -> None:
+        """Note that a database can be reached; if it could not before, the others are tried at once."""
+        if retry in self._unreachable:
+            del self._unreachable[retry]
+            others, self._unreachable = self._unreachable, {}
+            for other in others:
+                other()
+
+    def forget(self, retry: Retry) -> None:
+        """Forget a database that nobody asks for any more."""
+        self._unreachable.pop(retry, None)
 
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
         """Note whether a pool has an idle connection, which it gives up if somebody waits."""

@@ -26,7 +26,13 @@ def no_progress(_: object) -> None:
 
 
 async def concluded(
-    monkeypatch: pytest.MonkeyPatch, seen: Observed, wanted: Desired, *, failures: int = 0, chance: float = 0.0
+    monkeypatch: pytest.MonkeyPatch,
+    seen: Observed,
+    wanted: Desired,
+    *,
+    failures: int = 0,
+    chance: float = 0.0,
+    settled: Observed | None = None,
 ) -> ReconcileResult:
     """The result of a reconcile that observes SEEN."""
 
@@ -36,13 +42,20 @@ async def concluded(
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "_chance", lambda: chance)
     dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
-    return await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=failures))
+    return await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=failures, settled=settled))
 
 
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = desired(interval_seconds=30.0)
-    assert (await concluded(monkeypatch, observed(1, 2), wanted)).wait_seconds == 30
-    assert (await concluded(monkeypatch, observed(1, 2), wanted, chance=1.0)).wait_seconds == 27
+    seen = observed(1, 2)
+    assert (await concluded(monkeypatch, seen, wanted, settled=seen)).wait_seconds == 30
+    assert (await concluded(monkeypatch, seen, wanted, settled=seen, chance=1.0)).wait_seconds == 27
+
+
+async def test_databases_that_begin_together_spread_over_the_first_interval(monkeypatch: pytest.MonkeyPatch) -> None:
+    wanted = desired(interval_seconds=30.0)
+    waits = [(await concluded(monkeypatch, observed(1, 2), wanted, chance=c)).wait_seconds for c in (0.0, 0.5, 1.0)]
+    assert waits == [30.0, pytest.approx(16.5), pytest.approx(3.0)]
 
 
 async def test_waits_after_failures_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,7 +1,7 @@
 """Databases of one server share a few connections: all get their turn, and the server is never filled."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import replace
 
@@ -9,7 +9,7 @@ import pytest
 
 from controller.database.connection import connected
 from controller.database.pool.pool import Pool
-from controller.database.pool.server_places import NO_PLACE, ServerPlaces, Servers
+from controller.database.pool.server_places import NO_PLACE, SPARE, ServerPlaces, Servers
 from controller.database.pool.values import CloseReason, PoolSettings
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
@@ -140,3 +140,34 @@ async def test_a_server_is_forgotten_with_its_last_pool() -> None:
     servers.leave("db", 5432)
     servers.leave("db", 5432)
     assert servers.join("db", 5432) is not first
+
+
+async def test_a_server_that_is_nearly_full_is_left_to_its_users(pools: list[Pool]) -> None:
+    for pool in pools[:PLACES]:
+        await use(pool)
+    places = places_of(pools)
+    places.note_room(SPARE - 1)
+    await eventually(lambda: opened(pools) == 1)
+    await asyncio.gather(*(use(pool) for pool in pools))
+    assert opened(pools) == 1, "one is always tried"
+    places.note_room(100)
+    async with pools[0].connection(), pools[1].connection():
+        assert opened(pools) == PLACES
+
+
+async def test_databases_that_could_not_be_reached_are_tried_at_once_when_one_of_them_can() -> None:
+    places, tried = ServerPlaces(PLACES), list[str]()
+
+    def database(name: str) -> Callable[[], None]:
+        return lambda: tried.append(name)
+
+    a, b, c, never_down = (database(name) for name in "abcd")
+    for retry in (a, b, c):
+        places.note_unreachable(retry)
+    places.forget(c)
+    places.note_reachable(never_down)
+    assert tried == []
+    places.note_reachable(a)
+    assert tried == ["b"]
+    places.note_reachable(b)
+    assert tried == ["b"]

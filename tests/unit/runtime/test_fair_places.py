@@ -1,0 +1,46 @@
+"""Places that groups get in turn, whose number may change."""
+
+import asyncio
+
+from controller.runtime.fair_places import FairPlaces
+
+
+async def test_a_place_that_is_given_back_goes_to_whoever_waits() -> None:
+    places = FairPlaces(1)
+    await places.take("a")
+    waiting = asyncio.create_task(places.take("b"))
+    await asyncio.sleep(0)
+    assert (places.free, places.wanted) == (0, True)
+    places.give_back()
+    await waiting
+    assert (places.taken, places.wanted) == (1, False)
+
+
+async def test_with_fewer_places_nobody_gets_one_until_enough_are_back() -> None:
+    places = FairPlaces(3)
+    for _ in range(3):
+        await places.take("a")
+    places.resize(1)
+    waiting = asyncio.create_task(places.take("b"))
+    await asyncio.sleep(0)
+    for _ in range(2):
+        places.give_back()
+        assert not waiting.done()
+    assert (places.taken, places.free) == (1, 0)
+    places.give_back()
+    await waiting
+    assert places.taken == 1
+
+
+async def test_more_places_go_to_those_who_wait_at_once() -> None:
+    places = FairPlaces(1)
+    await places.take("a")
+    waiting = [asyncio.create_task(places.take("b")) for _ in range(3)]
+    await asyncio.sleep(0)
+    places.resize(3)
+    await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
+    await asyncio.sleep(0)
+    assert [task.done() for task in waiting] == [True, True, False]
+    places.give_back()
+    await waiting[2]
+    assert places.taken == 3
