@@ -1,8 +1,6 @@
 """One DashboardDatabase for the reconcile loop: its spec and Secrets come in, its status and events go out."""
 
 import asyncio
-import math
-import time
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -16,17 +14,13 @@ from controller.desired import Desired
 from controller.errors import ConfigurationError
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.resource import Resource
-from controller.operator.secrets import SecretsOfNamespace
+from controller.operator.secrets import SecretReads, SecretsOfResource
 from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.spec import DashboardDatabaseSpec, to_desired
 from controller.resource.status import DashboardDatabaseStatus
 
 log = structlog.get_logger(__name__)
-
-REFRESH_SECONDS = 30.0
-"""Age in seconds from which the resource is read again before a reconcile: a deletion during a gap in the watch is
-never reported, since kopf then lists again without the resource."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,7 +47,13 @@ class ResourceAdapter:
     """
 
     def __init__(
-        self, resource: Resource, client: Client, *, service_namespace: str | None, limits: ResourceLimits
+        self,
+        resource: Resource,
+        client: Client,
+        reads: SecretReads,
+        *,
+        service_namespace: str | None,
+        limits: ResourceLimits,
     ) -> None:
         """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
         self.changed = asyncio.Event()
@@ -64,8 +64,8 @@ class ResourceAdapter:
         self._service_namespace = service_namespace
         self._limits = limits
         self._namespace = resource.namespace
-        self._secrets = SecretsOfNamespace(client, resource.namespace)
-        self._refreshed_at = -math.inf
+        self._secrets = SecretsOfResource(client, reads, resource.namespace)
+        self._in_doubt = False
 
     def observe(self, news: Resource) -> None:
         """Take up what the watch says, unless more is known; only a changed spec wakes the loop."""
@@ -76,6 +76,11 @@ class ResourceAdapter:
         if news.generation != known.generation or news.deleting:
             self.changed.set()
 
+    def vanished(self) -> None:
+        """Note that the resource is gone, which no watch event told."""
+        self.resource = None
+        self.changed.set()
+
     async def read_desired(self, *, due: bool) -> Desired | None:
         """Return the desired state; None once the resource is gone, or being deleted.
 
@@ -83,8 +88,6 @@ class ResourceAdapter:
             ConfigurationError: the spec cannot be read.
             ApiUnavailable: a Secret that was never seen could not be read.
         """
-        if due:
-            await self._refresh()
         resource = self.resource
         if resource is None or resource.deleting:
             return None
@@ -93,7 +96,7 @@ class ResourceAdapter:
             raise ConfigurationError(resource.spec, reason="SpecInvalid")
         ca = resource.spec.connection.ca_secret_ref
         self._secrets.keep(resource.spec.connection.secret_names, ca.key if ca else None)
-        target = await self._read_target(resource.spec)
+        target = await self._read_target(resource.spec, in_doubt=self._in_doubt or not due)
         return to_desired(
             resource.spec,
             target,
@@ -111,6 +114,7 @@ class ResourceAdapter:
 
     async def report(self, result: ReconcileResult) -> None:
         """Write the status where it differs, and post what happened; after a failed write, with the next result."""
+        self._in_doubt = result.observed.connection_error is not None
         self._unposted += result.events
         if self.resource is not None:
             previous = self.resource.status
@@ -133,27 +137,11 @@ class ResourceAdapter:
             )
             await self._write(status, ())
 
-    async def _refresh(self) -> None:
-        """Read the resource anew where the last time is a while ago."""
-        known = self.resource
-        if known is None or time.monotonic() - self._refreshed_at < REFRESH_SECONDS:
-            return
-        self._refreshed_at = time.monotonic()
-        try:
-            found = await self._client.read_resource(*known.key)
-        except ApiUnavailable as error:
-            log.warning("the resource was not read anew", error=error.message)
-            return  # the database is observed all the same
-        if found is not None and found.uid == known.uid:
-            self.observe(found)  # a watch event may have brought a newer one meanwhile
-        else:
-            self.resource = None
-
-    async def _read_target(self, spec: DashboardDatabaseSpec) -> Target | ConfigurationError:
+    async def _read_target(self, spec: DashboardDatabaseSpec, *, in_doubt: bool) -> Target | ConfigurationError:
         """Return the database that spec and Secrets name, or what is wrong with them."""
 
         async def named(name: str) -> NamedSecret:
-            return NamedSecret(name, await self._secrets.read(name))
+            return NamedSecret(name, await self._secrets.read(name, in_doubt=in_doubt))
 
         wanted = spec.connection
         ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
@@ -181,8 +169,7 @@ class ResourceAdapter:
         if wire != resource.status_on_server:
             written = await self._client.write_status(resource, wire)
             if written is None:
-                self.resource = None
-                self.changed.set()
+                self.vanished()
                 return
             # A change of the spec that came in between is not lost: its generation is not the one we know.
             self.observe(written)

@@ -5,9 +5,12 @@ Its generic call is used instead of its typed classes: those cost 25 MiB of memo
 
 import asyncio
 import json
+from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
 import aiohttp
 from kubernetes.aio.client import ApiClient, Configuration
@@ -16,7 +19,8 @@ from kubernetes.aio.config import ConfigException
 
 from controller.database.secret import SecretData, needed_values
 from controller.errors import DashdbError
-from controller.operator.resource import Resource
+from controller.health.report import Key
+from controller.operator.resource import Resource, version_number
 from controller.reconcile.result import Event
 from controller.resource import GROUP, KIND, PLURAL, VERSION
 from controller.text import one_line
@@ -30,6 +34,26 @@ CONNECTIONS = 16
 NOTE_BYTES = 1024
 """Longest note of an event in bytes, a limit of the API."""
 REPORTER = f"{GROUP}/operator"
+
+
+PAGE = 500
+"""Most resources in one answer to a list, the number that kubectl asks for."""
+_METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
+"""Form of a list without specs and status:
+https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """Resources that there are.
+
+    Attributes:
+        version: resourceVersion of the list; a newer resource may be missing in it.
+        resources: uid and resourceVersion by namespace and name.
+    """
+
+    version: int
+    resources: Mapping[Key, tuple[str, int]]
 
 
 class ApiUnavailable(DashdbError):
@@ -76,6 +100,29 @@ class Client:
         """Return one DashboardDatabase as it is now; None where it is gone."""
         body = await self._get(f"{_collection(namespace)}/{name}")
         return None if body is None else Resource.parse(body)
+
+    async def list_versions(self, namespace: str | None) -> Listing:
+        """Return which DashboardDatabases there are; None for those of all namespaces.
+
+        Only metadata are asked for, and only a few of those are kept.
+
+        Raises:
+            ApiUnavailable: no answer, or no right to list.
+        """
+        found: dict[Key, tuple[str, int]] = {}
+        path = f"{_collection(namespace)}?limit={PAGE}"
+        after = ""
+        while True:
+            body = await self._call("GET", path + after, accept=_METADATA_ONLY)
+            if body is None:
+                raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
+            for item in body.get("items") or ():
+                metadata = item["metadata"]
+                found[metadata["namespace"], metadata["name"]] = (metadata["uid"], version_number(metadata))
+            after = body["metadata"].get("continue") or ""
+            if not after:
+                return Listing(version_number(body["metadata"]), found)
+            after = f"&continue={quote(after)}"
 
     async def ping(self, namespace: str | None) -> None:
         """List one resource at most, to see whether the API server answers.
@@ -149,6 +196,7 @@ class Client:
         body: dict[str, Any] | list[dict[str, Any]] | None = None,
         *,
         content_type: str = "application/json",
+        accept: str = "application/json",
         seconds: float = TIMEOUT_SECONDS,
     ) -> dict[str, Any] | None:
         """Return the decoded answer; None for 404.
@@ -162,7 +210,7 @@ class Client:
                 request = await self._api.param_serialize(
                     method,
                     path,
-                    header_params={"Accept": "application/json", "Content-Type": content_type},
+                    header_params={"Accept": accept, "Content-Type": content_type},
                     body=body,
                     auth_settings=["BearerToken"],
                 )

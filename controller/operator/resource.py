@@ -37,14 +37,13 @@ class Resource:
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Return the resource in `body`, a JSON object of the API."""
         metadata = body["metadata"]
-        version = str(metadata.get("resourceVersion", ""))
         status = body.get("status") or {}
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
             uid=metadata["uid"],
             generation=metadata.get("generation", 0),
-            version=int(version) if version.isdecimal() else 0,
+            version=version_number(metadata),
             deleting="deletionTimestamp" in metadata,
             spec=_parse_spec(body.get("spec", {})),
             status=_parse_status(status),
@@ -63,6 +62,12 @@ class Resource:
         https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions.
         """
         return 0 < self.version < other.version
+
+
+def version_number(metadata: Mapping[str, Any]) -> int:
+    """Return the resourceVersion in METADATA; 0 where there is none that is a number."""
+    version = str(metadata.get("resourceVersion", ""))
+    return int(version) if version.isdecimal() else 0
 
 
 def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:

@@ -1,6 +1,7 @@
 """Start and end of the operator: API client, kopf, reconcile loops; in this order, and back."""
 
 import asyncio
+import itertools
 import socket
 from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -23,12 +24,15 @@ from controller.operator.handlers import registry
 from controller.operator.kopf_settings import settings
 from controller.operator.reviews import AccessReviews
 from controller.operator.supervisor import Supervisor
+from controller.runtime.logs import log_fault
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 """Seconds between two checks whether the API server still answers."""
+LIST_EVERY = 6
+"""Heartbeats between two lists of all resources, by which what the watch has missed is found within a minute."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +110,7 @@ class Operator:
         )
         await self._until_reachable(client, wanted.namespaces, stop)
         kopf_stop = asyncio.Event()
-        async with self._heartbeat(client, wanted.namespaces):
+        async with self._heartbeat(client, supervisor, wanted.namespaces):
             kopf_run = _run_kopf(supervisor, configuration, wanted.namespaces, stop, kopf_stop)
             watching = asyncio.create_task(kopf_run, name="kopf")
             stopping = asyncio.create_task(stop.wait(), name="stop")
@@ -136,17 +140,21 @@ class Operator:
                 return
 
     @asynccontextmanager
-    async def _heartbeat(self, client: Client, namespaces: Sequence[str]) -> AsyncIterator[None]:
+    async def _heartbeat(
+        self, client: Client, supervisor: Supervisor, namespaces: Sequence[str]
+    ) -> AsyncIterator[None]:
         """Keep `watching` true while the API server answers; readiness follows it."""
 
         async def beat() -> None:
-            while True:
+            for number in itertools.count(1):
                 try:
                     await client.ping(namespaces[0] if namespaces else None)
                     self.watching = True
                 except ApiUnavailable as error:
                     self.watching = False
                     log.warning("the API server cannot be used", error=error.message)
+                if self.watching and number % LIST_EVERY == 0:
+                    await _compare(supervisor, namespaces)
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
         task = asyncio.create_task(beat(), name="heartbeat")
@@ -154,6 +162,16 @@ class Operator:
             yield
         finally:
             task.cancel()
+
+
+async def _compare(supervisor: Supervisor, namespaces: Sequence[str]) -> None:
+    """Find what the watch has missed; where that fails, the next time is soon enough."""
+    try:
+        await supervisor.compare(namespaces)
+    except ApiUnavailable as error:
+        log.warning("resources not listed", error=error.message)
+    except Exception as fault:  # noqa: BLE001 - the heartbeat has to go on
+        log_fault(fault)
 
 
 async def _run_kopf(

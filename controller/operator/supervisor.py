@@ -1,7 +1,7 @@
 """All resources of this process: one reconcile loop for each."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -11,8 +11,9 @@ from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
-from controller.operator.client import Client
+from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
+from controller.operator.secrets import SecretReads
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
 
@@ -49,6 +50,7 @@ class Supervisor:
         self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
         self._running: dict[Key, _Running] = {}
+        self._reads = SecretReads(lambda: len(self._running))
         self._tasks: set[asyncio.Task[None]] = set()
         self._stopping = False
 
@@ -70,6 +72,30 @@ class Supervisor:
         if running is not None and running.uid == resource.uid:
             self._end(running)
 
+    async def compare(self, namespaces: Sequence[str]) -> None:
+        """List what there is, since a watch can miss a deletion or a change; NAMESPACES are the watched ones, or all.
+
+        Raises:
+            ApiUnavailable: no answer.
+        """
+        for namespace in namespaces or (None,):
+            listed = await self._client.list_versions(namespace)
+            known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
+            for running in known:
+                await self._compare(running, listed)
+
+    async def _compare(self, running: _Running, listed: Listing) -> None:
+        resource = running.adapter.resource
+        if resource is None or resource.version > listed.version:  # it may have come after the list
+            return
+        uid, version = listed.resources.get(resource.key, ("", 0))
+        if uid != resource.uid:
+            running.adapter.vanished()
+        elif version > resource.version:
+            found = await self._client.read_resource(*resource.key)
+            if found is not None:
+                self.observe(found)
+
     async def stop(self) -> None:
         """End all loops; reconciles under way roll back."""
         self._stopping = True
@@ -81,7 +107,7 @@ class Supervisor:
 
     def _start(self, resource: Resource) -> None:
         namespace = self._service_namespace(resource.namespace)
-        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace, limits=self._limits)
+        adapter = ResourceAdapter(resource, self._client, self._reads, service_namespace=namespace, limits=self._limits)
         loop = ReconcileLoop(
             adapter,
             key=resource.key,

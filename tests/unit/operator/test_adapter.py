@@ -5,10 +5,9 @@ from typing import Any, cast
 
 import pytest
 
-from controller.operator import adapter as module
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.resource import Resource
+from controller.operator.secrets import SecretReads
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
@@ -29,7 +28,8 @@ def api() -> ApiServer:
 
 @pytest.fixture
 def adapter(api: ApiServer) -> ResourceAdapter:
-    return ResourceAdapter(resource(), cast("Client", api), service_namespace=None, limits=ResourceLimits())
+    reads = SecretReads(lambda: 1)
+    return ResourceAdapter(resource(), cast("Client", api), reads, service_namespace=None, limits=ResourceLimits())
 
 
 async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(
@@ -46,21 +46,6 @@ async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(
     await adapter.read_desired(due=False)
     await adapter.report(result())
     assert api.resource.status.observed_generation == 2
-
-
-async def test_a_read_does_not_undo_what_the_watch_has_brought_meanwhile(
-    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    newer = resource(version=9, generation=2)
-
-    async def read(*_: str) -> Resource:
-        adapter.observe(newer)
-        return resource(version=4)
-
-    monkeypatch.setattr(api, "read_resource", read)
-    monkeypatch.setattr(module, "REFRESH_SECONDS", 0.0)
-    await adapter.read_desired(due=True)
-    assert adapter.resource == newer
 
 
 async def test_events_of_a_status_that_could_not_be_written_are_posted_with_the_next(

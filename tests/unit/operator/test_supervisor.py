@@ -9,8 +9,9 @@ import pytest
 
 from controller.health.store import ReportStore
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
-from controller.operator.client import Client
+from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
+from controller.operator.secrets import SecretReads
 from controller.operator.supervisor import Supervisor
 
 KEY = ("team-a", "perses")
@@ -32,12 +33,16 @@ class ApiServer:
         self.resource = resource()
         self.written: list[str] = []
         self.events: list[str] = []
+        self.listed = Listing(0, {})
 
     async def read_secret(self, *_: str, ca_key: str | None) -> None:
         return None
 
     async def read_resource(self, *_: str) -> Resource:
         return self.resource
+
+    async def list_versions(self, namespace: str | None) -> Listing:
+        return self.listed
 
     async def write_status(self, known: Resource, status: dict[str, Any]) -> Resource | None:
         if known.uid != self.resource.uid:
@@ -95,6 +100,42 @@ async def test_a_resource_that_is_gone_is_forgotten(supervisor: Supervisor, stor
     assert loops() == []
 
 
+async def test_a_deletion_that_the_watch_missed_is_found_in_a_list(
+    supervisor: Supervisor, store: ReportStore, api: ApiServer
+) -> None:
+    supervisor.observe(resource())
+    await settled()
+    api.listed = Listing(api.resource.version, {KEY: ("1", api.resource.version)})
+    await supervisor.compare(())
+    await settled()
+    assert len(loops()) == 1
+    api.listed = Listing(100, {})
+    await supervisor.compare(("another",))
+    await settled()
+    assert len(loops()) == 1, "the list of another namespace says nothing"
+    await supervisor.compare((KEY[0],))
+    await settled()
+    assert (loops(), store.get(KEY, datetime.now(UTC))) == ([], None)
+
+
+async def test_a_resource_that_is_newer_than_a_list_is_not_missed_in_it(supervisor: Supervisor) -> None:
+    supervisor.observe(resource(version=50))
+    await settled()
+    await supervisor.compare(())
+    await settled()
+    assert len(loops()) == 1
+
+
+async def test_a_change_that_the_watch_missed_is_found_in_a_list(supervisor: Supervisor, api: ApiServer) -> None:
+    supervisor.observe(resource())
+    await settled()
+    api.resource = resource(version=9, generation=2, suspend=True)
+    api.listed = Listing(9, {KEY: ("1", 9)})
+    await supervisor.compare(())
+    await settled()
+    assert api.resource.status.observed_generation == 2
+
+
 async def test_a_resource_made_again_in_a_gap_of_the_watch_takes_the_place_of_the_old(
     supervisor: Supervisor, store: ReportStore, api: ApiServer
 ) -> None:
@@ -148,7 +189,11 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
     adapter = ResourceAdapter(
-        resource(version=10), cast("Client", ApiServer()), service_namespace=None, limits=ResourceLimits()
+        resource(version=10),
+        cast("Client", ApiServer()),
+        SecretReads(lambda: 1),
+        service_namespace=None,
+        limits=ResourceLimits(),
     )
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)
