@@ -25,6 +25,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "ChecksumMismatch": "A migration file was edited after it had been applied.",
     "ClientCertificateInvalid": "The client's certificate cannot be used.",
     "ConfigurationInvalid": "A setting cannot be used.",
+    "Conflict": "An older resource asks for the same database.",
     "ConnectionLost": "The connection broke.",
     "ConnectionRefused": "Nothing listens there.",
     "DatabaseNotFound": "The server has no such database.",

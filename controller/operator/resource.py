@@ -17,6 +17,7 @@ class Resource:
 
     Attributes:
         version: its resourceVersion; 0 where the API server names none that is a number.
+        created: when it was made, as the API server writes times.
         deleting: it is being deleted; nothing is to be done for it any more.
         spec: what a user wants, or why it cannot be read.
         status: what was reported last; empty where somebody wrote something else into it.
@@ -28,6 +29,7 @@ class Resource:
     uid: str
     generation: int
     version: int
+    created: str
     deleting: bool
     spec: DashboardDatabaseSpec | str
     status: DashboardDatabaseStatus
@@ -44,6 +46,7 @@ class Resource:
             uid=metadata["uid"],
             generation=metadata.get("generation", 0),
             version=version_number(metadata),
+            created=str(metadata.get("creationTimestamp", "")),
             deleting="deletionTimestamp" in metadata,
             spec=_parse_spec(body.get("spec", {})),
             status=_parse_status(status),

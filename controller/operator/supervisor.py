@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import structlog
 
@@ -14,6 +15,7 @@ from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
+from controller.reconcile.claims import Claims
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
 
@@ -49,6 +51,7 @@ class Supervisor:
         self._limits = limits
         self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
+        self._claims = Claims()
         self._running: dict[Key, _Running] = {}
         self._reads = SecretReads(lambda: len(self._running))
         self._tasks: set[asyncio.Task[None]] = set()
@@ -115,6 +118,7 @@ class Supervisor:
             migrations=self._migrations,
             turns=self._turns,
             servers=self._servers,
+            claim=partial(self._claims.claim, resource.key, resource.created),
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
         self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)
@@ -124,6 +128,7 @@ class Supervisor:
     def _end(self, running: _Running) -> None:
         del self._running[running.loop.key]
         self._store.remove(running.loop.key)
+        self._claims.release(running.loop.key)
         running.task.cancel()
 
     def _ended(self, running: _Running) -> None:

@@ -94,6 +94,8 @@ def decide(desired: Desired, observed: Observed, memory: Memory) -> Action | Blo
 
 def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migrate | Blocked | None:
     """Return what is to be done about the schema; None where it is at the wanted version, or is only reported."""
+    if observed.claimed_by is not None:
+        return _claimed_by(observed.claimed_by)
     if desired.schema.policy is SchemaPolicy.REPORT:
         return None
     schema = observed.schema
@@ -116,6 +118,8 @@ def decide_templates(desired: Desired, observed: Observed, memory: Memory) -> Se
     """Return what is to be done about the system templates; None where they are in place, or not ours to write."""
     if not desired.seed_templates:
         return None
+    if observed.claimed_by is not None:
+        return _claimed_by(observed.claimed_by)
     if isinstance(observed.templates, DashdbError):
         return Blocked.by(observed.templates)
     if observed.templates is None:
@@ -141,6 +145,14 @@ def decide_maintenance(desired: Desired, observed: Observed, memory: Memory) -> 
     if desired.suspend or not desired.maintenance.enabled or not due or not isinstance(observed.templates, tuple):
         return None
     return Maintain(desired.maintenance.audit_retention_days)
+
+
+def _claimed_by(other: str) -> Blocked:
+    text = (
+        f"{other} asks for the same database and is older, so it acts and this one does not. Delete one of the two, or "
+        "let one name another database."
+    )
+    return Blocked("Conflict", text, Recovery.WAITING)
 
 
 def _to_be_written(templates: tuple[TemplateDecision, ...]) -> tuple[str, ...]:

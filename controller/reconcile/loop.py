@@ -23,6 +23,7 @@ from controller.health.report import Key, Report
 from controller.health.store import ReportStore
 from controller.health.verdict import CheckResult, Verdict
 from controller.migrate.files.migration import Migrations
+from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.memory import Memory
 from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.report import report_of, report_while_migrating
@@ -104,17 +105,19 @@ class ReconcileLoop:
         migrations: Callable[[], Migrations],
         turns: Turns,
         servers: Servers | None = None,
+        claim: Claim = unclaimed,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
         """Begin nothing yet.
 
         Args:
+            claim: claims the database for its resource.
             servers: places on each server, which all databases of the process share; None for no limit.
         """
         self.key = key
         self._adapter = adapter
         self._store = store
-        self._dependencies = Dependencies(migrations, turns, key[0], self._note_progress)
+        self._dependencies = Dependencies(migrations, turns, key[0], self._note_progress, claim)
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()

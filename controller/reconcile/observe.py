@@ -28,6 +28,7 @@ from controller.migrate.history.read import history_location, read_history_at
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan, current_version, newest_version
+from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.state_question import has_both_tables, state_question
@@ -52,19 +53,24 @@ async def observe(
     migrations: Callable[[], Migrations],
     memory: Memory,
     *,
+    claim: Claim = unclaimed,
     before: Observed | None = None,
 ) -> Observed:
     """Return one observation of the database, whatever state it is in.
 
     Args:
         migrations: reads the files; raises as `migrate.files.folder.read_folder` does.
+        claim: claims the database for its resource.
         before: an earlier observation of the same reconcile; the server is not asked again for what is still fresh.
     """
     try:
         async with pool.connection() as connection:  # one for all: on a server with many databases, each costs a login
-            return await _observe(desired, pool, connection, migrations, memory, before)
+            seen = await _observe(desired, pool, connection, migrations, memory, before)
     except DashdbError as error:
         return replace(unreachable(error), sample=failed_sample(pool, error), database=pool.target.description)
+    if seen.located is None:
+        return seen
+    return replace(seen, claimed_by=claim(f"{seen.located.database}/{seen.located.name}"))
 
 
 async def _observe(  # noqa: PLR0917 - the parts of one observation

@@ -14,6 +14,7 @@ from controller.desired import Desired
 from controller.errors import DashdbError, InternalError
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.act import act
+from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, decide
 from controller.reconcile.findings import READY, find, summary
 from controller.reconcile.memory import Memory
@@ -47,12 +48,14 @@ class Dependencies:
         turns: shared by all databases of the process.
         group: whose turn a look or an action takes; the namespace.
         on_progress: called with the progress of a running migration.
+        claim: claims the database for its resource.
     """
 
     migrations: Callable[[], Migrations]
     turns: Turns
     group: str
     on_progress: OnProgress
+    claim: Claim = unclaimed
 
 
 async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory) -> ReconcileResult:
@@ -121,7 +124,8 @@ class _Reconciliation:
         return observed
 
     async def _observe(self, pool: Pool, before: Observed | None = None) -> Observed:
-        observed = await observe(self.desired, pool, self.dependencies.migrations, self.memory, before=before)
+        migrations, claim = self.dependencies.migrations, self.dependencies.claim
+        observed = await observe(self.desired, pool, migrations, self.memory, claim=claim, before=before)
         self.memory = self.memory.observed(observed, self.desired)
         return observed
 

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from controller.desired import Desired, Maintenance
+from controller.desired import Desired, Maintenance, SchemaPolicy
 from controller.errors import DatabaseUnavailable, HistoryMismatch, MigrationFailed, Recovery
 from controller.health.verdict import Health, Verdict
 from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, Seed, decide, decide_schema
@@ -130,3 +130,13 @@ def test_a_schema_that_is_only_reported_is_never_touched_and_blocks_nothing(seen
     wanted: Desired = desired(policy=REPORT, seed_templates=False)
     assert decide_schema(wanted, seen, EMPTY) is None
     assert decide(wanted, seen, EMPTY) is None
+
+
+@pytest.mark.parametrize("policy", [MANUAL, REPORT])
+def test_of_two_resources_for_one_database_the_younger_does_nothing_and_names_the_other(policy: SchemaPolicy) -> None:
+    seen = observed(1, templates=(MISSING,), claimed_by="team-a/older")
+    answer = decide(desired(policy=policy), seen, due())
+    assert isinstance(answer, Blocked)
+    assert (answer.reason, answer.recovery) == ("Conflict", Recovery.WAITING)
+    assert answer.message.startswith("team-a/older asks for the same database")
+    assert reason_of(decide(desired(), observed(1, 2, claimed_by="team-a/older"), due())) == "Conflict"

@@ -1,0 +1,48 @@
+"""Databases that several resources of one process ask for: the oldest resource acts, and the others say so."""
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+from controller.health.report import Key
+
+Claim: TypeAlias = Callable[[str], str | None]
+"""Function that claims a database by its identity, with its schema, for one resource; it returns the resource that has
+the better claim, as `namespace/name`, or None."""
+
+
+class Claims:
+    """Claims of all resources to the database that each of them was seen to lead to."""
+
+    def __init__(self) -> None:
+        self._created: dict[str, dict[Key, str]] = {}
+        self._claimed: dict[Key, str] = {}
+
+    def claim(self, key: Key, created: str, database: str) -> str | None:
+        """Claim DATABASE for a resource, instead of the one that it claimed before.
+
+        Args:
+            created: when the resource was made, in a form that sorts by time.
+
+        Returns:
+            The oldest resource with a claim, if it is another one.
+        """
+        if self._claimed.get(key) != database:
+            self.release(key)
+            self._claimed[key] = database
+        claims = self._created.setdefault(database, {})
+        claims[key] = created
+        oldest = min(claims, key=lambda each: (claims[each], each))
+        return None if oldest == key else "/".join(oldest)
+
+    def release(self, key: Key) -> None:
+        """Give up the claim of a resource, if it has one."""
+        database = self._claimed.pop(key, None)
+        if database is not None:
+            claims = self._created[database]
+            del claims[key]
+            if not claims:
+                del self._created[database]
+
+
+def unclaimed(_database: str) -> None:
+    """Claim a database for a process that has no other."""
