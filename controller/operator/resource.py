@@ -1,5 +1,6 @@
-"""One DashboardDatabase as the API server holds it, parsed once into a frozen value."""
+"""One DashboardDatabase as the API server holds it, as a frozen value."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,12 +16,13 @@ from controller.resource.status import DashboardDatabaseStatus
 class Resource:
     """One version of a resource.
 
+    Spec and status are kept as text and parsed when they are asked for: as objects, they would take ten times the
+    memory between two checks.
+
     Attributes:
         version: its resourceVersion; 0 where the API server names none that is a number.
         deleting: it is being deleted; nothing is to be done for it any more.
-        spec: what a user wants, or why it cannot be read.
-        status: what was reported last; empty where somebody wrote something else into it.
-        status_on_server: the status as the API server has it, to see whether a new one differs.
+        spec_json, status_json: as the API server has them.
     """
 
     namespace: str
@@ -29,16 +31,14 @@ class Resource:
     generation: int
     version: int
     deleting: bool
-    spec: DashboardDatabaseSpec | str
-    status: DashboardDatabaseStatus
-    status_on_server: Mapping[str, Any]
+    spec_json: bytes
+    status_json: bytes
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Return the resource in `body`, a JSON object of the API."""
         metadata = body["metadata"]
         version = str(metadata.get("resourceVersion", ""))
-        status = body.get("status") or {}
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -46,10 +46,24 @@ class Resource:
             generation=metadata.get("generation", 0),
             version=int(version) if version.isdecimal() else 0,
             deleting="deletionTimestamp" in metadata,
-            spec=_parse_spec(body.get("spec", {})),
-            status=_parse_status(status),
-            status_on_server=status,
+            spec_json=_json(body.get("spec", {})),
+            status_json=_json(body.get("status") or {}),
         )
+
+    @property
+    def spec(self) -> DashboardDatabaseSpec | str:
+        """What a user wants, or why it cannot be read; parsed anew."""
+        return _parse_spec(json.loads(self.spec_json))
+
+    @property
+    def status(self) -> DashboardDatabaseStatus:
+        """What was reported last, parsed anew; empty where somebody wrote something else into it."""
+        return _parse_status(self.status_on_server)
+
+    @property
+    def status_on_server(self) -> Any:
+        """The status as the API server has it, to see whether a new one differs."""
+        return json.loads(self.status_json)
 
     @property
     def key(self) -> Key:
@@ -63,6 +77,10 @@ class Resource:
         https://kubernetes.io/docs/reference/using-api/api-concepts/#resource-versions.
         """
         return 0 < self.version < other.version
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:
