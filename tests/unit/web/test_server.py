@@ -152,6 +152,16 @@ async def test_metrics_come_compressed_to_whoever_takes_that(
             assert 'dashdb_build_info{version="0.1.0"} 1.0' in await answer.text()
 
 
+async def test_metrics_name_no_database_where_that_was_switched_off() -> None:
+    store = ReportStore()
+    store.put(("team-a", "perses"), report())
+    app = application(store, lambda: None, version="0.1.0", metrics_per_database=False)
+    async with aiohttp.ClientSession() as client, serving(app, "127.0.0.1", 0) as port:
+        _, _, text = await Served(store, client, port).get("/metrics")
+    assert 'dashdb_databases{state="ready"} 1.0' in text
+    assert "team-a" not in text
+
+
 async def test_metrics_are_those_of_a_moment_ago_where_somebody_asked_then(served: Served) -> None:
     _, _, before = await served.get("/metrics")
     served.store.put(("team-a", "perses"), report())
