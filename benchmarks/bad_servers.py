@@ -1,4 +1,4 @@
-"""How late the checks of healthy databases are, without and with two bad servers among twenty."""
+"""Delays of the checks of healthy databases, without and with two bad servers among twenty."""
 
 import itertools
 import re

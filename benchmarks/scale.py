@@ -1,4 +1,4 @@
-"""What many databases cost: until all are Ready, at rest, at a restart and at the end.
+"""Cost of many databases: until all are Ready, at rest, at a restart and at the end.
 
     python -m benchmarks.scale [--resources N]... [--servers N] [--runs N] [--json]
     python -m benchmarks.scale --bad-servers [--resources N]

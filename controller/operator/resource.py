@@ -52,17 +52,17 @@ class Resource:
 
     @property
     def spec(self) -> DashboardDatabaseSpec | str:
-        """What a user wants, or why it cannot be read; parsed anew."""
+        """Parse and return what a user wants, or why it cannot be read."""
         return _parse_spec(json.loads(self.spec_json))
 
     @property
     def status(self) -> DashboardDatabaseStatus:
-        """What was reported last, parsed anew; empty where somebody wrote something else into it."""
+        """Parse and return what was reported last; empty where somebody wrote something else into it."""
         return _parse_status(self.status_on_server)
 
     @property
     def status_on_server(self) -> Any:
-        """The status as the API server has it, to see whether a new one differs."""
+        """Return the status as the API server has it, to see whether a new one differs."""
         return json.loads(self.status_json)
 
     @property
