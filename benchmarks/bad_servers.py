@@ -1,4 +1,4 @@
-"""Delays of the checks of healthy databases, without and with two bad servers among twenty."""
+"""Delays of the checks of healthy databases, without and with two bad servers beside theirs."""
 
 import itertools
 import re
@@ -18,7 +18,6 @@ from benchmarks.parts import Parts, ReadyWatch, real_parts
 from tests.support.database import Database
 from tests.support.processes import free_port
 
-GOOD_SERVERS = 18
 POLL_SECONDS = 2.0
 BACKLOG = 4096
 """Connections that the kernel takes for the silent server, which never looks at one."""
@@ -69,14 +68,16 @@ def observe(parts: Parts, interval: int, seconds: int) -> Lateness:
     return Lateness(len(gaps), statistics.median(late), p99(late), max(late), p99(responses), share)
 
 
-def measure_lateness(count: int, interval: int, seconds: int, say: Callable[[str], None]) -> dict[str, Lateness]:
+def measure_lateness(
+    count: int, servers: int, interval: int, seconds: int, say: Callable[[str], None]
+) -> dict[str, Lateness]:
     """Return the delays of nine tenths of COUNT databases, alone, and with the last tenth on two bad servers."""
     bad = max(2, count // 10)
     good_names = [f"good-{number}" for number in range(count - bad)]
     bad_names = [f"bad-{number}" for number in range(bad)]
     health = {"intervalSeconds": interval}
-    say(f"starting the control plane and {GOOD_SERVERS} PostgreSQL")
-    with real_parts(servers=GOOD_SERVERS, settings={}) as parts, silent_port() as silent:
+    say(f"starting the control plane and {servers} PostgreSQL")
+    with real_parts(servers=servers, settings={}) as parts, silent_port() as silent:
         databases = spread_databases(parts.servers, good_names)
         create_secrets(parts, databases)
         watch = ReadyWatch(parts)
@@ -102,8 +103,9 @@ def silent_port() -> Iterator[int]:
         yield int(listening.getsockname()[1])
 
 
-def table_of_lateness(found: dict[str, Lateness], count: int) -> Table:
-    table = Table("what", *found, "ratio", title=f"Checks of healthy databases, of {count} on 20 servers")
+def table_of_lateness(found: dict[str, Lateness], count: int, servers: int) -> Table:
+    title = f"Checks of healthy databases, of {count} on {servers} servers, and on 2 bad ones"
+    table = Table("what", *found, "ratio", title=title)
     alone, beside = found.values()
     for name, (what, form) in ROWS.items():
         before, after = getattr(alone, name), getattr(beside, name)

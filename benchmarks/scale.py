@@ -19,23 +19,24 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 import click
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.bad_servers import measure_lateness, table_of_lateness
-from benchmarks.footprint import MEBIBYTE, LiveProbe
+from benchmarks.footprint import MEBIBYTE
 from benchmarks.many_databases import SAMPLE, apply_resources, create_secrets, floor_seconds, spread_databases
 from benchmarks.observers import Memory, Users
+from benchmarks.operator_figures import PAGES, calls, pages, ready_now, stopped
 from benchmarks.parts import Parts, ReadyWatch, real_parts
 from tests.support.processes import wait_until
 
 INTERVAL_SECONDS = 30
 """The default interval between two checks of a resource."""
-SETTLE_SECONDS = 5
-PAGES = 5
-READS = frozenset({"get", "list", "watch"})
+GOOD_SERVERS = 18
+"""Servers beside the two bad ones, so that these are a tenth."""
 
 
 @dataclass(frozen=True)
@@ -100,106 +101,63 @@ ROWS: dict[str, tuple[str, str, str]] = {
 """Text, format and aim for 1000 resources of each attribute of `Figures`."""
 
 
-def calls(parts: Parts, since: datetime) -> tuple[int, int]:
-    """Return the operator's reads and writes of the API server from SINCE on; its audit log knows all of them."""
-    verbs = Counter(
-        event["verb"]
-        for event in parts.cluster.audit_events(since)
-        if event["user"]["username"].startswith("system:serviceaccount:") and event["stage"] == "ResponseComplete"
-    )
-    reads = sum(count for verb, count in verbs.items() if verb in READS)
-    return reads, verbs.total() - reads
-
-
-def ready_now(parts: Parts) -> int:
-    """Return how many databases the operator has seen ready since it began."""
-    lines = parts.operator.get("/metrics")[1].splitlines()
-    wanted = ('dashdb_databases{state="ready"}', 'dashdb_databases{state="degraded"}')
-    return sum(int(float(line.split()[-1])) for line in lines if line.startswith(wanted))
-
-
-def pages(parts: Parts) -> tuple[float, int, float]:
-    """Return milliseconds and bytes of the slowest of some pages of metrics, and of the slowest `/live` meanwhile."""
-    probe = LiveProbe(parts.operator.port)
-    probe.start()
-    milliseconds, size = [], 0
-    for _ in range(PAGES):
-        time.sleep(1.5)  # an older page is not written anew before
-        started = time.perf_counter()
-        size = len(parts.operator.get("/metrics")[1])
-        milliseconds.append((time.perf_counter() - started) * 1000)
-    return max(milliseconds), size, max(probe.stop())
-
-
-def stopped(parts: Parts) -> float:
-    """Return the seconds from SIGTERM to the end of the operator."""
+def become_ready(parts: Parts, names: list[str], floor: float) -> dict[str, Any]:
+    """Apply the resources, and wait until all are Ready."""
+    watch, memory, cpu = ReadyWatch(parts), Memory(parts.operator), parts.operator.cpu_seconds
     started = time.monotonic()
-    parts.operator.stop()
-    return time.monotonic() - started
+    apply_resources(parts, names)
+    watch.wait_for(set(names), seconds=120 + len(names))
+    ready = max(watch.seen[name] for name in names) - started
+    used = parts.operator.cpu_seconds - cpu
+    watch.close()
+    figures = {"floor": floor, "ready": ready, "ratio": ready / floor, "cpu_each": used / len(names) * 1000}
+    return {**figures, "memory_peak": memory.stop() / MEBIBYTE}
+
+
+def at_rest(parts: Parts, seconds: int, users: Users) -> dict[str, Any]:
+    """Observe for SECONDS what the operator does with nothing to do."""
+    since, cpu = datetime.now(UTC), parts.operator.cpu_seconds
+    time.sleep(seconds)
+    used = parts.operator.cpu_seconds - cpu
+    reads, writes = calls(parts, since)
+    memory = parts.operator.resident_bytes / MEBIBYTE
+    figures = {"idle_cpu": used / seconds * 100, "reads": reads / seconds, "writes": writes, "memory_idle": memory}
+    milliseconds, size, live = pages(parts)
+    shown = {"metrics": milliseconds, "metrics_bytes": size / 1e6, "live_most": live}
+    return {**figures, **shown, "connections_idle": users.connections}
+
+
+def restarted(parts: Parts, count: int, settle: int) -> dict[str, Any]:
+    """Stop the operator and start it, wait until it has seen all COUNT databases, and stop it again."""
+    ending = stopped(parts)
+    since, started = datetime.now(UTC), time.monotonic()
+    parts.operator.start()
+    wait_until(lambda: ready_now(parts) == count, what="all were seen", seconds=120 + count, interval=0.5)
+    restart = time.monotonic() - started
+    time.sleep(settle)  # what a slow first look makes it write, it takes back with the second
+    figures = {"restart": restart, "restart_writes": calls(parts, since)[1]}
+    memory = parts.operator.resident_bytes / MEBIBYTE
+    return {**figures, "memory_restart": memory, "stop": max(ending, stopped(parts))}
 
 
 def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], None]) -> Figures:
     names = [f"many-{number:04}" for number in range(count)]
+    settle = min(INTERVAL_SECONDS, idle_seconds)
     say(f"creating {count} databases and their Secrets")
-    databases = spread_databases(parts.servers, names)
-    create_secrets(parts, databases)
+    create_secrets(parts, spread_databases(parts.servers, names))
     say(f"the floor, of {min(count, SAMPLE)}")
     floor = floor_seconds(parts, count)
     with Users(parts) as users:
-        watch, memory, cpu = ReadyWatch(parts), Memory(parts.operator), parts.operator.cpu_seconds
         say("applying the resources until all are Ready")
-        started = time.monotonic()
-        apply_resources(parts, names)
-        watch.wait_for(set(names), seconds=120 + count)
-        ready = max(watch.seen[name] for name in names) - started
-        cpu_each = (parts.operator.cpu_seconds - cpu) / count * 1000
-        watch.close()
-        settle = min(INTERVAL_SECONDS, idle_seconds)
+        figures = become_ready(parts, names, floor)
         say(f"settling for {settle} s, then {idle_seconds} s at rest")
         time.sleep(settle)
-        peak, since, cpu = memory.stop(), datetime.now(UTC), parts.operator.cpu_seconds
-        time.sleep(idle_seconds)
-        idle_cpu = (parts.operator.cpu_seconds - cpu) / idle_seconds * 100
-        reads, writes = calls(parts, since)
-        memory_idle, connections_idle = parts.operator.resident_bytes, users.connections
-        say("pages of metrics")
-        milliseconds, size, live = pages(parts)
-        say("SIGTERM, and a start")
-        ending = stopped(parts)
-        since, started = datetime.now(UTC), time.monotonic()
-        parts.operator.start()
-        wait_until(lambda: ready_now(parts) == count, what="all were seen", seconds=120 + count, interval=0.5)
-        restart = time.monotonic() - started
-        say(f"{settle} s more for what may be written")
-        time.sleep(settle)
-        restart_writes, memory_restart = calls(parts, since)[1], parts.operator.resident_bytes
-        ending = max(ending, stopped(parts))
-    return Figures(
-        resources=count,
-        servers=len(parts.servers),
-        floor=floor,
-        ready=ready,
-        ratio=ready / floor,
-        cpu_each=cpu_each,
-        memory_peak=peak / MEBIBYTE,
-        memory_idle=memory_idle / MEBIBYTE,
-        idle_cpu=idle_cpu,
-        reads=reads / idle_seconds,
-        writes=writes,
-        metrics=milliseconds,
-        metrics_bytes=size / 1e6,
-        live_most=live,
-        stop=ending,
-        restart=restart,
-        restart_writes=restart_writes,
-        memory_restart=memory_restart / MEBIBYTE,
-        connections_peak=users.most,
-        connections_idle=connections_idle,
-        logins=users.logins,
-        logins_refused=len(users.refused),
-        login_slowest=users.slowest,
-        told=dict(Counter(event["reason"] for event in parts.team.events())),
-    )
+        figures |= at_rest(parts, idle_seconds, users)
+        say(f"SIGTERM, a start, and {settle} s more for what may be written")
+        figures |= restarted(parts, count, settle)
+    figures |= {"logins": users.logins, "logins_refused": len(users.refused), "login_slowest": users.slowest}
+    told = dict(Counter(event["reason"] for event in parts.team.events()))
+    return Figures(resources=count, servers=len(parts.servers), connections_peak=users.most, told=told, **figures)
 
 
 def table_of(found: list[Figures]) -> Table:
@@ -229,8 +187,7 @@ def _shown(value: object, form: str) -> str:
 )
 @click.option(
     "--servers",
-    default=1,
-    show_default=True,
+    show_default=f"1, or {GOOD_SERVERS} with --bad-servers",
     type=click.IntRange(min=1),
     help="Number of PostgreSQL servers that hold the databases.",
 )
@@ -254,7 +211,7 @@ def _shown(value: object, form: str) -> str:
 def main(
     *,
     counts: tuple[int, ...],
-    servers: int,
+    servers: int | None,
     max_connections: int,
     idle_seconds: int,
     runs: int,
@@ -269,16 +226,17 @@ def main(
 
     if bad_servers:
         interval = max(1, min(INTERVAL_SECONDS, idle_seconds // 2))
-        late = measure_lateness(counts[0], interval, 2 * idle_seconds, say)
+        good = servers or GOOD_SERVERS
+        late = measure_lateness(counts[0], good, interval, 2 * idle_seconds, say)
         if as_json:
             print(json.dumps({when: asdict(each) for when, each in late.items()}))
         else:
-            Console(width=120).print(table_of_lateness(late, counts[0]))
+            Console(width=120).print(table_of_lateness(late, counts[0], good))
         return
     found = []
     for count in counts * runs:
-        say(f"starting the control plane and {servers} PostgreSQL")
-        with real_parts(servers=servers, settings={"max_connections": str(max_connections)}) as parts:
+        say(f"starting the control plane and {servers or 1} PostgreSQL")
+        with real_parts(servers=servers or 1, settings={"max_connections": str(max_connections)}) as parts:
             found.append(measure(parts, count, idle_seconds, say))
     if as_json:
         print(json.dumps([asdict(each) for each in found]))

@@ -30,6 +30,6 @@ def test_more_databases_than_connections_cost_a_few_connections_and_nothing_is_w
 
 @pytest.mark.timeout(180)
 def test_lateness_is_measured_with_bad_servers_and_without() -> None:
-    found = measured("--bad-servers", "--resources", "20", "--idle-seconds", "4")
+    found = measured("--bad-servers", "--servers", "1", "--resources", "20", "--idle-seconds", "4")
     assert list(found) == ["alone", "with bad servers"]
     assert all(each["checks"] > 0 for each in found.values())
