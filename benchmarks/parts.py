@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,20 +25,28 @@ DURABLE = {"fsync": "on", "full_page_writes": "on", "max_connections": "400"}
 
 @dataclass(frozen=True)
 class Parts:
-    """Parts that a benchmark runs on."""
+    """Parts that a benchmark runs on.
+
+    Attributes:
+        postgres: the first of the servers.
+    """
 
     cluster: ControlPlane
-    postgres: PostgresServer
+    servers: tuple[PostgresServer, ...]
     operator: OperatorProcess
     team: Namespace
 
+    @property
+    def postgres(self) -> PostgresServer:
+        return self.servers[0]
+
 
 @contextmanager
-def real_parts() -> Iterator[Parts]:
-    """Run a control plane, a durable PostgreSQL 18 and the operator with its own account for a `with`."""
+def real_parts(*, servers: int = 1, settings: Mapping[str, str] = DURABLE) -> Iterator[Parts]:
+    """Run a control plane, PostgreSQL 18 on SERVERS ports and the operator with its own account for a `with`."""
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
-        postgres = stack.enter_context(PostgresServer(18, settings=DURABLE))
+        postgres = tuple(stack.enter_context(PostgresServer(18, settings=settings)) for _ in range(servers))
         cluster = stack.enter_context(ControlPlane())
         kubeconfig = install_operator(cluster)
         operator = stack.enter_context(OperatorProcess(kubeconfig, folder / "operator.log", log_level="info"))

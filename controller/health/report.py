@@ -12,6 +12,8 @@ Key: TypeAlias = tuple[str, str]
 
 STARTING = "Starting"
 """Reason in the report of a database that was not observed yet."""
+STALE = "Stale"
+"""Reason in a report whose next check is overdue."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,5 +53,5 @@ class Report:
         if self.verdict.health is Health.UNHEALTHY:  # bad news does not get better by getting old
             return replace(self, message=f"{self.message} {message}")
         return replace(
-            self, verdict=Verdict(Health.DEGRADED, "Stale", message), ready=False, reason="Stale", message=message
+            self, verdict=Verdict(Health.DEGRADED, STALE, message), ready=False, reason=STALE, message=message
         )

@@ -7,13 +7,20 @@ from controller.health.report import Key, Report
 
 
 class ReportStore:
-    """Reports by database."""
+    """Reports by database.
+
+    Attributes:
+        succeeded, failed: reconciles of all databases, also of those that are gone, by whether they ended in ready.
+    """
 
     def __init__(self) -> None:
+        self.succeeded = self.failed = 0
         self._reports: dict[Key, Report] = {}
 
     def put(self, key: Key, report: Report) -> None:
         """Replace the report of one database, and count the reconcile."""
+        self.succeeded += report.ready
+        self.failed += not report.ready
         before = self._reports.get(key)
         self._reports[key] = replace(
             report,

@@ -92,13 +92,14 @@ class ResourceAdapter:
         if resource is None or resource.deleting:
             return None
         self._generation = resource.generation
-        if isinstance(resource.spec, str):
-            raise ConfigurationError(resource.spec, reason="SpecInvalid")
-        ca = resource.spec.connection.ca_secret_ref
-        self._secrets.keep(resource.spec.connection.secret_names, ca.key if ca else None)
-        target = await self._read_target(resource.spec, in_doubt=self._in_doubt or not due)
+        spec = resource.spec
+        if isinstance(spec, str):
+            raise ConfigurationError(spec, reason="SpecInvalid")
+        ca = spec.connection.ca_secret_ref
+        self._secrets.keep(spec.connection.secret_names, ca.key if ca else None)
+        target = await self._read_target(spec, in_doubt=self._in_doubt or not due)
         return to_desired(
-            resource.spec,
+            spec,
             target,
             used_approval=resource.status.used_approval,
             shortest_interval=self._limits.shortest_interval,
@@ -159,7 +160,7 @@ class ResourceAdapter:
             )
             return replace(target, tenant=self._namespace, address_rules=self._limits.address_rules)
         except ConfigurationError as error:
-            return error
+            return error.with_traceback(None)  # which would keep the frames of this call, and all that is in them
 
     async def _write(self, status: DashboardDatabaseStatus, events: Iterable[Event]) -> None:
         resource = self.resource

@@ -1,5 +1,6 @@
-"""One DashboardDatabase as the API server holds it, parsed once into a frozen value."""
+"""One DashboardDatabase as the API server holds it, as a frozen value."""
 
+import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -15,13 +16,14 @@ from controller.resource.status import DashboardDatabaseStatus
 class Resource:
     """One version of a resource.
 
+    Spec and status are kept as text and parsed when they are asked for: as objects, they would take ten times the
+    memory between two checks.
+
     Attributes:
         version: its resourceVersion; 0 where the API server names none that is a number.
         created: when it was made, as the API server writes times.
         deleting: it is being deleted; nothing is to be done for it any more.
-        spec: what a user wants, or why it cannot be read.
-        status: what was reported last; empty where somebody wrote something else into it.
-        status_on_server: the status as the API server has it, to see whether a new one differs.
+        spec_json, status_json: as the API server has them.
     """
 
     namespace: str
@@ -31,15 +33,13 @@ class Resource:
     version: int
     created: str
     deleting: bool
-    spec: DashboardDatabaseSpec | str
-    status: DashboardDatabaseStatus
-    status_on_server: Mapping[str, Any]
+    spec_json: bytes
+    status_json: bytes
 
     @classmethod
     def parse(cls, body: Mapping[str, Any]) -> Self:
         """Return the resource in `body`, a JSON object of the API."""
         metadata = body["metadata"]
-        status = body.get("status") or {}
         return cls(
             namespace=metadata["namespace"],
             name=metadata["name"],
@@ -48,10 +48,24 @@ class Resource:
             version=version_number(metadata),
             created=str(metadata.get("creationTimestamp", "")),
             deleting="deletionTimestamp" in metadata,
-            spec=_parse_spec(body.get("spec", {})),
-            status=_parse_status(status),
-            status_on_server=status,
+            spec_json=_json(body.get("spec", {})),
+            status_json=_json(body.get("status") or {}),
         )
+
+    @property
+    def spec(self) -> DashboardDatabaseSpec | str:
+        """Parse and return what a user wants, or why it cannot be read."""
+        return _parse_spec(json.loads(self.spec_json))
+
+    @property
+    def status(self) -> DashboardDatabaseStatus:
+        """Parse and return what was reported last; empty where somebody wrote something else into it."""
+        return _parse_status(self.status_on_server)
+
+    @property
+    def status_on_server(self) -> Any:
+        """Return the status as the API server has it, to see whether a new one differs."""
+        return json.loads(self.status_json)
 
     @property
     def key(self) -> Key:
@@ -71,6 +85,10 @@ def version_number(metadata: Mapping[str, Any]) -> int:
     """Return the resourceVersion in METADATA; 0 where there is none that is a number."""
     version = str(metadata.get("resourceVersion", ""))
     return int(version) if version.isdecimal() else 0
+
+
+def _json(value: Any) -> bytes:
+    return json.dumps(value, separators=(",", ":")).encode()
 
 
 def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
 
@@ -67,7 +68,8 @@ class Supervisor:
             return
         if running is not None:  # its deletion was never reported: it fell into a gap of the watch
             self._end(running)
-        self._start(resource)
+        # A task keeps the context that it began in; kopf's holds the whole object of the API, with managedFields.
+        Context().run(self._start, resource)
 
     def forget(self, resource: Resource) -> None:
         """End the loop of a resource that is gone: what runs for it is rolled back, its data stays."""

@@ -1,30 +1,103 @@
-"""Metrics for Prometheus, made anew from the reports at each scrape: a database that is gone leaves no series behind.
+"""Page of `/metrics`, made anew from the reports: a database that is gone leaves no series behind.
 
-Names and units: https://prometheus.io/docs/practices/naming/. Pool series follow Go's `go_sql_*`.
+The library writes the series of the process and the totals. Those of each database are tens of thousands of lines with
+a few dozen texts: the library writes each text once, and here they are put together with the values.
 """
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, NamedTuple
 
-from prometheus_client import CollectorRegistry, GCCollector, PlatformCollector, ProcessCollector
+from prometheus_client import (
+    CollectorRegistry,
+    Gauge,
+    GCCollector,
+    PlatformCollector,
+    ProcessCollector,
+    generate_latest,
+)
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
-from prometheus_client.samples import Sample
+from prometheus_client.utils import floatToGoString
 
 from controller.health.report import Key, Report
 from controller.health.store import ReportStore
-from controller.health.verdict import Health
+from controller.web.families import FAMILIES, Family
+from controller.web.totals import Totals
 
-_LABELS = ("namespace", "name")
-_END = b"# EOF\n"
+_number: Callable[[float], str] = floatToGoString
+_DATABASE = ("namespace", "name")
+_END = "# EOF\n"
 """Last line of a page in OpenMetrics."""
+_MOST_LABELS = 256
+"""Texts of further labels to remember: states, reasons and results, of which there are a few dozen."""
+
+
+class Form(NamedTuple):
+    """Text format of Prometheus, or OpenMetrics: one of a few that the library knows.
+
+    Attributes:
+        kind: pages of the same kind are the same: media type and escaping, whatever version of it was asked for.
+    """
+
+    encoder: Callable[[Any], bytes]
+    content_type: str
+    kind: tuple[str, str]
+
+
+def form_for(accept: str) -> Form:
+    """Return the form that an Accept header asks for; the text format where it asks for none that is known."""
+    try:
+        encoder, content_type = choose_encoder(accept)
+    except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
+        encoder, content_type = choose_encoder("")
+    escaping = getattr(encoder, "keywords", {}).get("escaping", "underscores")
+    return Form(encoder, content_type, (content_type.partition(";")[0], escaping))
+
+
+class MetricsPage:
+    """Writer of the page. Not thread-safe: it remembers the texts of the labels of the databases that it saw last."""
+
+    def __init__(self, store: ReportStore, *, version: str, per_database: bool = True) -> None:
+        """Write a page about STORE.
+
+        Args:
+            per_database: write the series of each database too, not only the totals.
+        """
+        self._store = store
+        self._registry = registry(store, version=version)
+        self._per_database = per_database
+        self._labels: dict[Key, str] = {}
+
+    def write(self, form: Form) -> bytes:
+        """Return the page."""
+        pieces = [_written(form, self._registry)]
+        if self._per_database:
+            reports = self._store.reports(datetime.now(UTC))
+            known = self._labels
+            self._labels = {key: known.get(key) or _labels(_DATABASE, key) for key in reports}
+            pieces.extend(_family(form, family, reports, self._labels) for family in FAMILIES)
+        if form.kind[0] == "application/openmetrics-text":
+            pieces.append(_END)
+        return "".join(pieces).encode()
+
+
+def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
+    """Return a registry with the series of the process and the totals of all databases."""
+    registry = CollectorRegistry()
+    ProcessCollector(registry=registry)
+    PlatformCollector(registry=registry)
+    GCCollector(registry=registry)
+    Gauge("dashdb_build_info", "The running release", ("version",), registry=registry).labels(version).set(1)
+    registry.register(Totals(store))
+    return registry
 
 
 @dataclass(frozen=True, slots=True)
-class _Family(Collector):
+class _Only(Collector):
     """Collector of one family, as the library's encoders take it."""
 
     metric: Metric
@@ -33,149 +106,42 @@ class _Family(Collector):
         yield self.metric
 
 
-@dataclass(frozen=True, slots=True)
-class _Written:
-    """Text of a family as it was written last, with its samples and its format."""
-
-    content_type: str
-    samples: list[Sample]
-    text: bytes
-
-
-class Form(NamedTuple):
-    """Text format of Prometheus, or OpenMetrics: one of a few that the library knows."""
-
-    encoder: Callable[[Any], bytes]
-    content_type: str
-
-
-def form_for(accept: str) -> Form:
-    """Return the form that an Accept header asks for; the text format where it asks for none that is known."""
-    try:
-        return Form(*choose_encoder(accept))
-    except TypeError:  # the library compares a version such as 1.0.0-rc1 with numbers
-        return Form(*choose_encoder(""))
-
-
-class MetricsPage:
-    """Page of `/metrics`, which writes a family anew only where its samples changed.
-
-    Most families of hundreds of databases are as they were at the last scrape, and writing is what takes the time.
-    Collectors have to make their samples anew each time.
-    """
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        self._registry = registry
-        self._written: dict[str, _Written] = {}
-
-    def write(self, form: Form) -> bytes:
-        """Return the page."""
-        encoder, content_type = form
-        written: dict[str, _Written] = {}
-        pieces = []
-        for metric in self._registry.collect():
-            known = self._written.get(metric.name)
-            if known is None or known.content_type != content_type or known.samples != metric.samples:
-                text = encoder(_Family(metric)).removesuffix(_END)
-                known = _Written(content_type, metric.samples, text)
-            written[metric.name] = known
-            pieces.append(known.text)
-        self._written = written  # without the families that are gone
-        if content_type.startswith("application/openmetrics-text"):
-            pieces.append(_END)
-        return b"".join(pieces)
-
-
-class ReportCollector(Collector):
-    """Collector of the series of all databases; reads memory only."""
-
-    def __init__(self, store: ReportStore, *, version: str) -> None:
-        self._store = store
-        self._version = version
-
-    def collect(self) -> Iterator[Metric]:
-        build = GaugeMetricFamily("dashdb_build_info", "The running release", labels=("version",))
-        build.add_metric((self._version,), 1)
-        yield build
-        reports = self._store.reports(datetime.now(UTC))
-        yield from _gauges(reports)
-        yield from _counters(reports)
-
-
-def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
-    """Return a registry with the series of the databases and of the process."""
-    registry = CollectorRegistry()
-    ProcessCollector(registry=registry)
-    PlatformCollector(registry=registry)
-    GCCollector(registry=registry)
-    registry.register(ReportCollector(store, version=version))
-    return registry
-
-
-def _gauges(reports: Mapping[Key, Report]) -> Iterator[Metric]:
-    families: dict[str, GaugeMetricFamily] = {}
-
-    def add(name: str, text: str, key: Key, value: Any) -> None:
-        if value is None:
-            return
-        if name not in families:
-            families[name] = GaugeMetricFamily(name, text, labels=_LABELS)
-        families[name].add_metric(key, float(value))
-
+def _family(form: Form, family: Family, reports: Mapping[Key, Report], labels: Mapping[Key, str]) -> str:
+    """Return the text of a family; nothing where no report has a value of it."""
+    head, name = _head(form, family)
+    lines = [head]
+    read, label, text = family.read, family.label, _number
     for key, report in reports.items():
-        add("dashdb_database_ready", "1 if connected, migrated, seeded and not unhealthy", key, report.ready)
-        up = report.verdict.health is not Health.UNHEALTHY
-        add("dashdb_database_up", "1 if the database answered the last check and takes writes", key, up)
-        degraded = report.verdict.health is Health.DEGRADED
-        add("dashdb_database_degraded", "1 if it answered, but slowly or nearly full", key, degraded)
-        add("dashdb_schema_version", "Applied migration; 0 is the empty database", key, report.schema_version)
-        add("dashdb_schema_pending_migrations", "Migrations that wait", key, report.pending)
-        text = "1 if a migration without a transaction stopped half-way"
-        add("dashdb_schema_dirty", text, key, report.dirty)
-        sample = report.sample
-        if sample is None:
-            continue
-        seconds = None if sample.response_ms is None else sample.response_ms / 1000
-        add("dashdb_database_response_seconds", "Round trip of the last check", key, seconds)
-        add("dashdb_database_last_check_timestamp_seconds", "When it was", key, sample.taken_at.timestamp())
-        text = "Connections that the role, the database or the server has, whichever is nearest its limit"
-        add("dashdb_server_connections", text, key, sample.server_connections)
-        add(
-            "dashdb_server_connections_limit",
-            "The limit nearest to being reached",
-            key,
-            sample.server_connection_limit,
-        )
-        add("dashdb_pool_connections_max", "Connections that the pool may open", key, sample.pool.max_open)
-        add("dashdb_pool_connections_open", "Connections of the pool", key, sample.pool.open)
-        add("dashdb_pool_connections_in_use", "Connections in use", key, sample.pool.in_use)
-        add("dashdb_pool_connections_idle", "Idle connections", key, sample.pool.idle)
-    yield from families.values()
-    templates = GaugeMetricFamily("dashdb_templates", "System templates, by state", labels=(*_LABELS, "state"))
-    for key, report in reports.items():
-        for state, count in sorted(report.templates.items()):
-            templates.add_metric((*key, state), count)
-    yield templates
+        values = read(report)
+        if label is None:
+            lines.extend(f"{name}{{{labels[key]}}} {text(value)}\n" for value in values.values())
+        else:
+            lines.extend(
+                f"{name}{{{labels[key]},{_label(label, by)}}} {text(value)}\n" for by, value in sorted(values.items())
+            )
+    return "".join(lines) if len(lines) > 1 else ""
 
 
-def _counters(reports: Mapping[Key, Report]) -> Iterator[Metric]:
-    reconciles = CounterMetricFamily(
-        "dashdb_reconcile",
-        "Reconciles of a database, by whether it was ready after it",
-        labels=(*_LABELS, "result"),
-    )
-    waits = CounterMetricFamily("dashdb_pool_wait", "Times that a connection had to be waited for", labels=_LABELS)
-    seconds = CounterMetricFamily("dashdb_pool_wait_duration_seconds", "Time spent waiting for one", labels=_LABELS)
-    opened = CounterMetricFamily("dashdb_pool_opened", "Connections opened", labels=_LABELS)
-    closed = CounterMetricFamily("dashdb_pool_closed", "Connections closed, by reason", labels=(*_LABELS, "reason"))
-    for key, report in reports.items():
-        reconciles.add_metric((*key, "ready"), report.succeeded)
-        reconciles.add_metric((*key, "not_ready"), report.failed)
-        if report.sample is None:
-            continue
-        waits.add_metric(key, report.sample.pool.wait_count)
-        seconds.add_metric(key, report.sample.pool.wait_seconds)
-        opened.add_metric(key, report.sample.pool.opened)
-        for reason, count in sorted(report.sample.pool.closed.items()):
-            closed.add_metric((*key, reason), count)
-    yield from (reconciles, waits, seconds, opened, closed)
+def _head(form: Form, family: Family) -> tuple[str, str]:
+    """Return the comments before a family, and the name of its series, as the library writes them."""
+    kind = CounterMetricFamily if family.counter else GaugeMetricFamily
+    comments, series = _written(form, _Only(kind(family.name, family.text, value=0))).rstrip("\n").rsplit("\n", 1)
+    return f"{comments}\n", series.partition(" ")[0]
+
+
+@lru_cache(_MOST_LABELS)
+def _label(name: str, value: str) -> str:
+    """Return one further label as the library writes it."""
+    return _labels((name,), (value,))
+
+
+def _labels(names: tuple[str, ...], values: tuple[str, ...]) -> str:
+    """Return labels as the library writes them: the same in every form, since our names need no escaping in any."""
+    sample = GaugeMetricFamily("x", "", labels=names)
+    sample.add_metric(values, 0)
+    line = generate_latest(_Only(sample)).decode().rstrip("\n").rsplit("\n", 1)[1]
+    return line.removeprefix("x{").removesuffix("} 0.0")
+
+
+def _written(form: Form, collector: Any) -> str:
+    return form.encoder(collector).decode().removesuffix(_END)

@@ -1,4 +1,4 @@
-"""Choice between two media types by the Accept header (RFC 9110, section 12.5.1). Pure."""
+"""Choice between two media types and two encodings by the headers of a request (RFC 9110, section 12.5). Pure."""
 
 HEALTH_JSON = "application/health+json"
 
@@ -13,8 +13,13 @@ def wants_health_json(accept: str) -> bool:
     return wanted > 0 and wanted >= weights.get("application/json", 0.0)
 
 
+def takes_gzip(accept_encoding: str) -> bool:
+    """Return True where `Accept-Encoding` names gzip, and does not rule it out with a weight of 0."""
+    return dict(_weighed(part) for part in accept_encoding.split(",")).get("gzip", 0.0) > 0
+
+
 def _weighed(part: str) -> tuple[str, float]:
-    """Return a media range and its weight; one that cannot be read weighs nothing."""
+    """Return a media range or an encoding and its weight; one that cannot be read weighs nothing."""
     kind, *parameters = (piece.strip().lower() for piece in part.split(";"))
     for parameter in parameters:
         name, _, value = parameter.partition("=")

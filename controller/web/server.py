@@ -1,12 +1,10 @@
 """Routes, and a server that listens before anything else is started: `/live` must not wait for a database."""
 
-import asyncio
 import json
 import os
 import socket
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -23,9 +21,10 @@ from controller.runtime.logs import log_fault
 from controller.web import answers
 from controller.web.connections import Listener
 from controller.web.guard import Authorize, guard
-from controller.web.metrics import MetricsPage, form_for, registry
-from controller.web.negotiation import HEALTH_JSON, wants_health_json
+from controller.web.metrics import MetricsPage, form_for
+from controller.web.negotiation import HEALTH_JSON, takes_gzip, wants_health_json
 from controller.web.page import landing_page
+from controller.web.shared_page import SharedPage
 
 log = structlog.get_logger(__name__)
 
@@ -38,7 +37,12 @@ _NEGOTIATED = {"Vary": "Accept"}
 
 
 def application(
-    store: ReportStore, not_ready: Callable[[], str | None], *, version: str, authorize: Authorize | None = None
+    store: ReportStore,
+    not_ready: Callable[[], str | None],
+    *,
+    version: str,
+    authorize: Authorize | None = None,
+    metrics_per_database: bool = True,
 ) -> web.Application:
     """Return the application with all endpoints.
 
@@ -46,8 +50,10 @@ def application(
         not_ready: answers `/ready` without a name, which is open to all: why this process is not ready; None where it
             is.
         authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
+        metrics_per_database: write series of each database, not only the totals.
     """
-    endpoints = _Endpoints(store, not_ready, version, named=authorize is not None)
+    page = MetricsPage(store, version=version, per_database=metrics_per_database)
+    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), named=authorize is not None)
     app = web.Application(middlewares=[_faults_in_our_log])
     if authorize is not None:
         app.middlewares.append(guard(authorize))
@@ -109,15 +115,20 @@ async def _faults_in_our_log(
 
 
 class _Endpoints:
-    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str, *, named: bool) -> None:
+    def __init__(
+        self,
+        store: ReportStore,
+        not_ready: Callable[[], str | None],
+        version: str,
+        metrics: SharedPage,
+        *,
+        named: bool,
+    ) -> None:
         self._store = store
         self._shown: Callable[[Report], Report] = (lambda report: report) if named else without_names
         self._not_ready = not_ready
         self._version = version
-        self._metrics = MetricsPage(registry(store, version=version))
-        # A thread of its own: the threads that all share may be busy with names that no resolver answers for.
-        self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
-        self._writing: dict[str, asyncio.Future[bytes]] = {}
+        self._metrics = metrics
 
     async def page(self, _: web.Request) -> web.Response:
         html = landing_page(answers.overview(self._all()), version=self._version)
@@ -127,20 +138,12 @@ class _Endpoints:
         return _json({"alive": True})
 
     async def metrics(self, request: web.Request) -> web.Response:
-        """Write the metrics in a thread: for hundreds of databases it takes a while, and `/live` must not wait.
-
-        Who asks while they are written gets the same page: else many clients could let the thread fall behind.
-        """
-        form = form_for(_accept(request))
-        writing = self._writing.get(form.content_type)
-        if writing is None:
-            writing = asyncio.get_running_loop().run_in_executor(self._writer, self._metrics.write, form)
-            self._writing[form.content_type] = writing
-            writing.add_done_callback(lambda _: self._writing.pop(form.content_type))
-        text = await asyncio.shield(writing)
-        response = web.Response(body=text, headers={"Content-Type": form.content_type, **_NEGOTIATED})
-        response.enable_compression()
-        return response
+        form, compressed = form_for(_accept(request)), takes_gzip(request.headers.get("Accept-Encoding", ""))
+        text = await self._metrics.read(form, compressed=compressed)
+        headers = {"Content-Type": form.content_type, "Vary": "Accept, Accept-Encoding"}
+        if compressed:
+            headers["Content-Encoding"] = "gzip"
+        return web.Response(body=text, headers=headers)
 
     async def ready(self, request: web.Request) -> web.Response:
         if "name" in request.match_info:

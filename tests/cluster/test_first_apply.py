@@ -1,6 +1,7 @@
 """The first `kubectl apply`: the resource becomes Ready, and the database is complete."""
 
 from collections.abc import Callable
+from pathlib import Path
 
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -94,3 +95,17 @@ def test_the_endpoints_know_the_database(
     assert operator.get(f"/ready/{team.name}/nobody")[0] == 404
     assert here in operator.get("/")[1]
     assert f'dashdb_database_ready{{name="perses",namespace="{team.name}"}} 1.0' in operator.get("/metrics")[1]
+
+
+def test_metrics_show_totals_alone_where_that_was_asked_for(
+    account: Path, team: Namespace, apply: Callable[..., None], tmp_path: Path
+) -> None:
+    options = ("--no-metrics-per-database",)
+    with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, options=options) as operator:
+        apply()
+        wait_until(
+            lambda: 'dashdb_databases{state="ready"} 1.0' in operator.get("/metrics")[1],
+            what="the database is counted as ready",
+            seconds=30,
+        )
+        assert team.name not in operator.get("/metrics")[1]

@@ -3,19 +3,15 @@
 import re
 import subprocess
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
 
-from controller.database.pool.values import PoolStatistics
-from controller.health.report import Report
-from controller.health.store import ReportStore
-from controller.health.verdict import Health, Sample, Verdict
-from controller.web.metrics import registry
+from controller.web.totals import STATES
 from tests.support.binaries import promtool
+from tests.unit.web.reports import scrape, store_with
 
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
@@ -43,6 +39,14 @@ def database(*, pod: str = "a", labels: str = LABELS, **series: str) -> dict[str
     }
     values = {**fine, **series}
     return {f'{names[key]}{{{labels},pod="{pod}"}}': value for key, value in values.items() if value}
+
+
+def totals(*, pod: str = "a", crowded: str = "0x120", **states: str) -> dict[str, str]:
+    """Series of an operator that shows no single database, by state; CROWDED is how many are near their limit."""
+    job = f'job="dashboard-database-operator",pod="{pod}"'
+    values = dict.fromkeys(STATES, "0x120") | states
+    series = {f'dashdb_databases{{{job},state="{state}"}}': value for state, value in values.items()}
+    return series | {f"dashdb_databases_near_connection_limit{{{job}}}": crowded}
 
 
 @dataclass(frozen=True)
@@ -98,6 +102,32 @@ CASES = {
         | database(
             pod="b", up="_x31 0x80", ready="_x31 0x80", checked="_x31 1x80", pending="", used="", limit=""
         ),
+    ),
+    "totals in which all is well wake nobody": Case({0: [], 60: []}, totals(ready="900x120", degraded="3x120")),
+    "totals say that databases are down": Case(
+        {4: [], 6: ["DashdbDatabasesDown"], 60: ["DashdbDatabasesDown"]}, totals(unhealthy="2x120", ready="9x120")
+    ),
+    "totals say that migrations wait": Case(
+        {29: [], 31: ["DashdbDatabasesMigrationsPending"]}, totals(pending="1x120")
+    ),
+    "totals say that databases are not ready, or their checks overdue": Case(
+        {14: [], 16: ["DashdbDatabasesNotReady"]}, totals(not_ready="1x8 0x112", stale="0x7 1x112")
+    ),
+    "totals say that connections run out": Case(
+        {9: [], 11: ["DashdbDatabasesNearConnectionLimit"]}, totals(crowded="1x120")
+    ),
+    "totals keep silent where each database has its alert": Case(
+        {60: ["DashdbDatabaseDown"]},
+        totals(unhealthy="1x120", pending="1x120", not_ready="1x120", crowded="1x120")
+        | database(labels=f'{LABELS},job="dashboard-database-operator"', up="0x120", ready="0x120"),
+    ),
+    "totals do not keep silent for the series of a sidecar": Case(
+        {60: ["DashdbDatabasesDown"]},
+        totals(unhealthy="1x120") | database(labels='namespace="",name="perses",job="perses"'),
+    ),
+    "an alert of totals goes on when the operator moves to another Pod": Case(
+        {30: ["DashdbDatabasesDown"], 33: ["DashdbDatabasesDown"]},
+        totals(unhealthy="1x30 stale") | totals(pod="b", unhealthy="_x31 1x80"),
     ),
 }  # fmt: skip
 
@@ -156,17 +186,16 @@ def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
 
 def scraped() -> dict[str, set[str]]:
     """Label names by metric, of a database about which everything is known."""
-    pool = PoolStatistics(max_open=50, open=1, in_use=0, idle=1, wait_count=0, wait_seconds=0.0, opened=0, closed={})
-    sample = Sample(datetime.now(UTC), pool, response_ms=1.0, server_connections=9, server_connection_limit=100)
-    healthy = Verdict(Health.HEALTHY, "Healthy")
-    board = ReportStore()
-    report = Report(
-        healthy, sample, ready=True, reason="Ready", message="", due_by=datetime.max.replace(tzinfo=UTC),
-        schema_version=1, pending=0, dirty=False,
-    )  # fmt: skip
-    board.put(("team-a", "perses"), report)
-    families = registry(board, version="1").collect()
-    return {sample.name: set(sample.labels) for family in families for sample in family.samples}
+    lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", scrape(store_with("one")), re.MULTILINE)
+    return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in lines}
+
+
+LABELS_OF = {
+    "dashdb_build_info": {"version"},
+    "dashdb_databases": {"state"},
+    "dashdb_databases_near_connection_limit": set[str](),
+}
+"""Labels of what is not a series of one database."""
 
 
 def alerts() -> list[dict[str, Any]]:
@@ -178,9 +207,8 @@ def test_every_metric_in_an_alert_is_one_that_the_program_exports() -> None:
     for alert in alerts():
         names = set(re.findall(r"dashdb_\w+", alert["expr"]))
         assert names, alert["alert"]
-        for name in names - {"dashdb_build_info"}:
-            assert exported.get(name) == {"namespace", "name"}, name
-    assert "dashdb_build_info" in exported
+        for name in names:
+            assert exported.get(name) == LABELS_OF.get(name, {"namespace", "name"}), name
 
 
 def test_every_alert_says_how_bad_it_is_and_what_to_do() -> None:

@@ -1,18 +1,22 @@
 """Loops begin and end with their resources, whatever the watch tells or leaves out."""
 
 import asyncio
+import weakref
 from collections.abc import AsyncIterator
+from contextvars import ContextVar
 from datetime import UTC, datetime
 from typing import Any, cast
 
 import pytest
 
+from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
 from controller.operator.supervisor import Supervisor
+from controller.resource.spec import DashboardDatabaseSpec
 
 KEY = ("team-a", "perses")
 
@@ -217,3 +221,45 @@ async def test_a_spec_that_cannot_be_read_is_told_and_shown(
     assert shown is not None
     assert (shown.ready, shown.reason) == (False, "SpecInvalid")
     assert shown.message.startswith("spec.pool.maxOpenConnections: ")
+
+
+class Body:
+    """Stands for the object of the API with all its managedFields, as the watch holds it while it calls us."""
+
+
+async def test_nothing_that_the_watch_holds_is_kept_with_a_loop(supervisor: Supervisor) -> None:
+    held: ContextVar[Body] = ContextVar("held")
+
+    async def watch() -> "weakref.ref[Body]":
+        held.set(body := Body())
+        supervisor.observe(resource())
+        return weakref.ref(body)
+
+    body = await asyncio.create_task(watch())
+    await settled()
+    assert body() is None
+
+
+async def test_an_error_about_a_secret_keeps_no_frames(api: ApiServer) -> None:
+    adapter = ResourceAdapter(
+        api.resource, cast("Client", api), SecretReads(lambda: 1), service_namespace=None, limits=ResourceLimits()
+    )
+    desired = await adapter.read_desired(due=False)
+    assert desired is not None
+    assert isinstance(desired.target, ConfigurationError)
+    assert desired.target.__traceback__ is None
+
+
+def test_spec_and_status_of_a_resource_are_those_of_the_api_server() -> None:
+    status = {"observedGeneration": 3, "server": {"version": "18.1", "identity": "1/2"}}
+    found = resource(status=status, suspend=True)
+    assert isinstance(found.spec, DashboardDatabaseSpec)
+    assert found.spec.suspend
+    assert found.status.observed_generation == 3
+    assert found.status_on_server == status
+
+
+def test_managed_fields_of_a_resource_are_not_kept() -> None:
+    applied = {"kubectl.kubernetes.io/last-applied-configuration": "LARGE"}
+    metadata = {"namespace": "a", "name": "b", "uid": "1", "managedFields": ["LARGE"], "annotations": applied}
+    assert "LARGE" not in repr(Resource.parse({"metadata": metadata, "spec": {}}))

@@ -3,13 +3,11 @@
 from datetime import UTC, datetime
 from typing import Any
 
-from prometheus_client import generate_latest
-
 from controller.database.pool.values import CloseReason, PoolStatistics
 from controller.health.report import Report
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
-from controller.web.metrics import registry
+from controller.web.metrics import MetricsPage, form_for
 
 NOW = datetime(2026, 1, 31, 3, 0, tzinfo=UTC)
 POOL = PoolStatistics(
@@ -58,6 +56,6 @@ def store_with(*names: str) -> ReportStore:
     return store
 
 
-def scrape(store: ReportStore) -> str:
+def scrape(store: ReportStore, *, per_database: bool = True) -> str:
     """Return what Prometheus would read, in its text format."""
-    return generate_latest(registry(store, version="0.1.0")).decode()
+    return MetricsPage(store, version="0.1.0", per_database=per_database).write(form_for("")).decode()

@@ -1,14 +1,19 @@
 """Metrics as Prometheus scrapes them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from datetime import UTC, datetime
 
 import pytest
-from prometheus_client import CollectorRegistry
+from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.exposition import choose_encoder
+from prometheus_client.registry import Collector
 
 from controller.health.store import ReportStore
-from controller.web.metrics import MetricsPage, ReportCollector, form_for
-from tests.unit.web.reports import DOWN, report, scrape, store_with
+from controller.web.families import FAMILIES
+from controller.web.metrics import MetricsPage, form_for
+from controller.web.totals import STATES, state_of
+from tests.unit.web.reports import DOWN, NOW, SLOW, report, scrape, store_with
 
 
 def test_each_database_has_its_series() -> None:
@@ -37,24 +42,106 @@ def test_a_database_that_is_gone_leaves_no_series() -> None:
     assert 'name="one"' not in scrape(store)
 
 
-@pytest.mark.parametrize("accept", ["", "application/openmetrics-text; version=1.0.0; escaping=allow-utf-8"])
-def test_what_has_not_changed_since_the_last_scrape_reads_as_the_library_writes_it(accept: str) -> None:
+class ByTheLibrary(Collector):
+    """Collector of the same series, for the library's own encoders."""
+
+    def __init__(self, store: ReportStore) -> None:
+        self._store = store
+
+    def collect(self) -> Iterator[Metric]:
+        reports = self._store.reports(NOW)
+        for family in FAMILIES:
+            kind = CounterMetricFamily if family.counter else GaugeMetricFamily
+            further = () if family.label is None else (family.label,)
+            metric = kind(family.name, family.text, labels=("namespace", "name", *further))
+            for key, found in reports.items():
+                for value, number in sorted(family.read(found).items()):
+                    metric.add_metric((*key, value) if further else key, number)
+            if metric.samples:
+                yield metric
+
+
+ODD = ("", 'a "quoted" \\ name\nof two lines, \u00e9')
+"""The sidecar has no namespace, and a database may have any name."""
+FORMS = [
+    "",
+    "text/plain; version=1.0.0; escaping=dots",
+    "text/plain; version=0.0.4",
+    "application/openmetrics-text",
+    *(
+        f"application/openmetrics-text; version=1.0.0; escaping={escaping}"
+        for escaping in ("allow-utf-8", "underscores", "dots", "values")
+    ),
+]
+
+
+@pytest.mark.parametrize("accept", FORMS)
+def test_the_series_of_each_database_read_byte_for_byte_as_the_library_writes_them(accept: str) -> None:
     store = store_with("one", "two")
-    ours = CollectorRegistry()
-    ours.register(ReportCollector(store, version="0.1.0"))
-    page = MetricsPage(ours)
-    encoder, _ = choose_encoder(accept)
+    page = MetricsPage(store, version="0.1.0")
     changes: list[Callable[[], None]] = [
         lambda: None,
         lambda: store.put(("team-a", "two"), report(DOWN)),
+        lambda: store.put(ODD, report(templates={"Current": 3, "Missing": 1}, dirty=True, pending=12_345_678)),
+        lambda: store.put(("team-b", "three"), report(sample=None, schema_version=None, pending=None)),
         lambda: store.remove(("team-a", "one")),
         lambda: store.remove(("team-a", "two")),
         lambda: store.put(("team-a", "one"), report()),
     ]
+    encoder, content_type = choose_encoder(accept)
+    assert form_for(accept).content_type == content_type
     for change in changes:
         change()
-        assert page.write(form_for(accept)) == encoder(ours)
-    for other in ("application/openmetrics-text", "", accept):
-        encoder, content_type = choose_encoder(other)
-        assert form_for(other).content_type == content_type
-        assert page.write(form_for(other)) == encoder(ours)
+        written = page.write(form_for(accept))
+        assert written.endswith(encoder(ByTheLibrary(store)))
+        totals = written.removesuffix(encoder(ByTheLibrary(store)))
+        assert b"team-a" not in totals
+
+
+def test_pages_of_one_kind_are_the_same_whatever_version_was_asked_for() -> None:
+    kinds = {form_for(f"application/openmetrics-text; version={n}.0.0").kind for n in range(1, 9)}
+    assert len(kinds) == 1
+
+
+TOTALS = {
+    "ready": report(),
+    "degraded": report(SLOW),
+    "pending": report(ready=False, pending=2),
+    "not_ready": report(ready=False, reason="TemplatesMissing"),
+    "stale": report(due_by=datetime(2020, 1, 1, tzinfo=UTC)),
+    "unhealthy": report(DOWN),
+}
+
+
+@pytest.mark.parametrize("state", STATES)
+def test_each_database_is_counted_in_one_state_and_the_others_read_zero(state: str) -> None:
+    store = ReportStore()
+    store.put(("team-a", "one"), TOTALS[state])
+    text = scrape(store, per_database=False)
+    for each in STATES:
+        assert f'dashdb_databases{{state="{each}"}} {float(each == state)}' in text
+
+
+def test_a_database_whose_secret_is_missing_is_not_ready_and_not_unhealthy() -> None:
+    assert state_of(report(DOWN, sample=None)) == "not_ready"
+
+
+def test_totals_need_no_series_of_a_database() -> None:
+    store = store_with("one", "two")
+    store.put(("team-a", "two"), report(dirty=True))
+    crowded = report().sample
+    assert crowded is not None
+    store.put(("team-a", "three"), report(sample=replace(crowded, server_connections=96)))
+    store.put(("team-a", "four"), report(DOWN))
+    text = scrape(store, per_database=False)
+    assert "team-a" not in text
+    assert "dashdb_databases_schema_dirty 1.0" in text
+    assert "dashdb_databases_near_connection_limit 1.0" in text
+    assert 'dashdb_reconciles_total{result="ready"} 4.0' in text
+    assert 'dashdb_reconciles_total{result="not_ready"} 1.0' in text
+
+
+def test_a_total_of_reconciles_does_not_shrink_when_a_database_is_gone() -> None:
+    store = store_with("one")
+    store.remove(("team-a", "one"))
+    assert 'dashdb_reconciles_total{result="ready"} 1.0' in scrape(store)

@@ -3,17 +3,17 @@
 import asyncio
 import json
 import threading
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
-from prometheus_client.core import Metric
 
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
-from controller.web import answers, metrics, server
-from controller.web.metrics import Form, ReportCollector
+from controller.web import answers, metrics, server, shared_page
+from controller.web.metrics import Form, MetricsPage
 from controller.web.server import application, serving
+from tests.support.processes import wait_until_async
 from tests.unit.web.reports import DOWN, report
 
 
@@ -100,12 +100,12 @@ async def test_metrics_of_a_version_that_is_none_come_as_text(served: Served, ki
 async def test_live_answers_while_metrics_are_written(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
     begun, answered = threading.Event(), threading.Event()
 
-    def slow(_: ReportCollector) -> Iterator[Metric]:
+    def slow(_: MetricsPage, __: Form) -> bytes:
         begun.set()
         assert answered.wait(10)
-        return iter(())
+        return b""
 
-    monkeypatch.setattr(ReportCollector, "collect", slow)
+    monkeypatch.setattr(MetricsPage, "write", slow)
     metrics = asyncio.create_task(served.get("/metrics"))
     assert await asyncio.to_thread(begun.wait, 10)
     assert (await served.get("/live"))[0] == 200
@@ -123,13 +123,13 @@ async def test_scrapes_at_the_same_time_share_one_page(served: Served, monkeypat
         asked += 1
         return real(accept)
 
-    def slow(_: ReportCollector) -> Iterator[Metric]:
+    def slow(_: MetricsPage, __: Form) -> bytes:
         nonlocal written
         written += 1
         assert answered.wait(10)
-        return iter(())
+        return b""
 
-    monkeypatch.setattr(ReportCollector, "collect", slow)
+    monkeypatch.setattr(MetricsPage, "write", slow)
     monkeypatch.setattr(server, "form_for", form_for)
     scrapes = [asyncio.create_task(served.get("/metrics")) for _ in range(20)]
     async with asyncio.timeout(10):
@@ -138,6 +138,45 @@ async def test_scrapes_at_the_same_time_share_one_page(served: Served, monkeypat
     answered.set()
     assert {status for status, _, _ in await asyncio.gather(*scrapes)} == {200}
     assert written == 1
+
+
+@pytest.mark.parametrize(("accepted", "encoding"), [("gzip, deflate", "gzip"), ("identity", None), ("gzip;q=0", None)])
+async def test_metrics_come_compressed_to_whoever_takes_that(
+    served: Served, accepted: str, encoding: str | None
+) -> None:
+    async with aiohttp.ClientSession() as client:
+        url = f"http://127.0.0.1:{served.port}/metrics"
+        async with client.get(url, headers={"Accept-Encoding": accepted}) as answer:
+            assert answer.headers.get("Content-Encoding") == encoding
+            assert answer.headers["Vary"] == "Accept, Accept-Encoding"
+            assert 'dashdb_build_info{version="0.1.0"} 1.0' in await answer.text()
+
+
+async def test_metrics_name_no_database_where_that_was_switched_off() -> None:
+    store = ReportStore()
+    store.put(("team-a", "perses"), report())
+    app = application(store, lambda: None, version="0.1.0", metrics_per_database=False)
+    async with aiohttp.ClientSession() as client, serving(app, "127.0.0.1", 0) as port:
+        _, _, text = await Served(store, client, port).get("/metrics")
+    assert 'dashdb_databases{state="ready"} 1.0' in text
+    assert "team-a" not in text
+
+
+async def test_metrics_are_those_of_a_moment_ago_where_somebody_asked_then(served: Served) -> None:
+    _, _, before = await served.get("/metrics")
+    served.store.put(("team-a", "perses"), report())
+    assert await served.get("/metrics") == (200, "text/plain", before)
+
+
+async def test_metrics_are_soon_written_anew(served: Served, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shared_page, "FRESH_SECONDS", 0.01)
+    assert "team-a" not in (await served.get("/metrics"))[2]
+    served.store.put(("team-a", "perses"), report())
+
+    async def shown() -> bool:
+        return "team-a" in (await served.get("/metrics"))[2]
+
+    await wait_until_async(shown, what="the new database is in the metrics", seconds=10)
 
 
 async def test_the_page_shows_each_database_and_escapes_what_it_shows(served: Served) -> None:

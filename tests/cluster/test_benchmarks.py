@@ -1,0 +1,35 @@
+"""The benchmark of many databases runs, here with a few, and finds every promise kept that does not depend on speed."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+ROOT = Path(__file__).parents[2]
+
+
+def measured(*arguments: str) -> Any:
+    command = [sys.executable, "-m", "benchmarks.scale", "--json", *arguments]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.mark.timeout(180)
+def test_more_databases_than_connections_cost_a_few_connections_and_nothing_is_written_in_vain() -> None:
+    [found] = measured("--resources", "24", "--max-connections", "20", "--idle-seconds", "3")
+    assert found["told"] == dict.fromkeys(("SchemaMigrated", "TemplatesWritten", "Ready"), 24)
+    assert found["connections_peak"] <= 6  # a backend that ends is seen a moment longer
+    assert (found["writes"], found["restart_writes"]) == (0, 0)
+    assert found["logins"] > found["logins_refused"] == 0
+    assert found["floor"] > 0 < found["ready"]
+
+
+@pytest.mark.timeout(180)
+def test_lateness_is_measured_with_bad_servers_and_without() -> None:
+    found = measured("--bad-servers", "--servers", "1", "--resources", "20", "--idle-seconds", "4")
+    assert list(found) == ["alone", "with bad servers"]
+    assert all(each["checks"] > 0 for each in found.values())
