@@ -1,53 +1,31 @@
-"""Start and end of the operator: API client, kopf, reconcile loops; in this order, and back."""
+"""Start and end of the operator: API client, election, kopf, reconcile loops; in this order, and back."""
 
 import asyncio
+import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 
-import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
+from controller.health.role import Role
 from controller.health.store import ReportStore
-from controller.migrate.files.migration import Migrations
 from controller.migrate.files.source import MigrationSource
-from controller.operator.adapter import ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.credentials import in_cluster, load_configuration
-from controller.operator.handlers import registry
-from controller.operator.kopf_settings import settings
+from controller.operator.credentials import load_configuration
+from controller.operator.election import Election
 from controller.operator.reviews import AccessReviews
-from controller.operator.supervisor import Supervisor
+from controller.operator.settings import LeaseSettings, OperatorSettings
+from controller.operator.work import Work, first_done
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 """Seconds between two checks whether the API server still answers."""
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorSettings:
-    """Options of the operator.
-
-    Attributes:
-        namespaces: to watch; none means all.
-        migrations: folder with the migration files.
-        limits: for every resource.
-        connections_per_server: at the same time, for all databases on one server together.
-    """
-
-    namespaces: tuple[str, ...]
-    kubeconfig: Path | None
-    context: str | None
-    migrations: Path
-    limits: ResourceLimits = field(default_factory=ResourceLimits)
-    connections_per_server: int = 5
 
 
 @dataclass(slots=True)
@@ -57,10 +35,18 @@ class Operator:
     store: ReportStore = field(default_factory=ReportStore)
     watching: bool = False
     _reviews: AccessReviews | None = None
+    _election: Election | None = None
 
     def not_ready(self) -> str | None:
-        """Return why it cannot serve; None where it can."""
-        return None if self.watching else "not watching the cluster yet, or the API server does not answer"
+        """Return why it can neither serve nor take over; None where it can."""
+        if not self.watching:
+            return "not watching the cluster yet, or the API server does not answer"
+        trouble = None if self._election is None else self._election.trouble
+        return f"cannot take part in the election: {trouble}" if trouble else None
+
+    def role(self) -> Role | None:
+        """Return its part in the election; None where there is none."""
+        return None if self._election is None else self._election.role
 
     async def may_read(self, token: str, verb: str, path: str, address: str) -> HTTPStatus:
         """Return whether the owner of TOKEN may read an endpoint, as the API server says."""
@@ -84,39 +70,31 @@ class Operator:
         client = Client(configuration, instance=socket.gethostname())
         self._reviews = AccessReviews(client)
         try:
-            await self._watch(wanted, configuration, client, source.read, stop)
+            await self._until_reachable(client, wanted.namespaces, stop)
+            async with self._heartbeat(client, wanted.namespaces):
+                work = Work(wanted, configuration, client, self.store, source.read, stop)
+                if wanted.lease is None:
+                    await work.run()
+                else:
+                    await self._work_while_leading(work, wanted.lease)
         finally:
+            self.watching = False
             await client.close()
 
-    async def _watch(
-        self,
-        wanted: OperatorSettings,
-        configuration: Configuration,
-        client: Client,
-        migrations: Callable[[], Migrations],
-        stop: StopSignal,
-    ) -> None:
-        supervisor = Supervisor(
-            client=client,
-            store=self.store,
-            migrations=migrations,
-            service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
-            limits=wanted.limits,
-            connections_per_server=wanted.connections_per_server,
-        )
-        await self._until_reachable(client, wanted.namespaces, stop)
-        kopf_stop = asyncio.Event()
-        async with self._heartbeat(client, wanted.namespaces):
-            kopf_run = _run_kopf(supervisor, configuration, wanted.namespaces, stop, kopf_stop)
-            watching = asyncio.create_task(kopf_run, name="kopf")
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            self.watching = False
-            log.info("stopping")
-            await supervisor.stop()
-            kopf_stop.set()
-            stopping.cancel()
-            await watching
+    async def _work_while_leading(self, work: Work, lease: LeaseSettings) -> None:
+        """Take part in the election until the process is to stop; work whenever this replica leads."""
+        client = Client(work.configuration, instance=socket.gethostname())
+        identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+        self._election = Election(client, lease.path, identity, lease.times)
+        try:
+            async with self._election.running():
+                log.info("standby", identity=identity)
+                while not work.stop.is_set():
+                    await first_done(self._election.began.wait(), work.stop.wait())
+                    if (term := self._election.term) is not None and not work.stop.is_set():
+                        await work.run(term, self._election.release)
+        finally:
+            await client.close()
 
     async def _until_reachable(self, client: Client, namespaces: Sequence[str], stop: StopSignal) -> None:
         """Wait for the API server; a missing CRD is a mistake of the installation, reported at once."""
@@ -154,29 +132,3 @@ class Operator:
             yield
         finally:
             task.cancel()
-
-
-async def _run_kopf(
-    supervisor: Supervisor,
-    configuration: Configuration,
-    namespaces: Sequence[str],
-    stop: StopSignal,
-    kopf_stop: asyncio.Event,
-) -> None:
-    """Run kopf inside our event loop.
-
-    It cancels every task that began after it, and takes the signals: we take them back.
-    """
-    before = asyncio.all_tasks()
-    tasks = await kopf.spawn_tasks(
-        registry=registry(supervisor, configuration),
-        settings=settings(),
-        standalone=True,
-        # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name
-        identity=socket.gethostname(),  # type: ignore[arg-type]
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        stop_flag=kopf_stop,
-    )
-    stop.install()
-    await kopf.run_tasks(tasks, ignored=before)

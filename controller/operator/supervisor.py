@@ -15,6 +15,7 @@ from controller.operator.client import Client
 from controller.operator.resource import Resource
 from controller.reconcile.limiter import Limiter
 from controller.reconcile.loop import ReconcileLoop
+from controller.runtime.fence import Fence, unfenced
 
 STOP_SECONDS = 8.0
 """Seconds for running reconciles to roll back when the process ends; within the 10 s that a Pod has to stop."""
@@ -43,12 +44,15 @@ class Supervisor:
         service_namespace: Callable[[str], str | None],
         limits: ResourceLimits,
         connections_per_server: int,
+        fence: Fence = unfenced,
     ) -> None:
+        """Begin without resources; FENCE is asked before each change of a database, a status or an event."""
         self._client = client
         self._store = store
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._limits = limits
+        self._fence = fence
         self._limiter = Limiter(ACTIONS_AT_ONCE)
         self._servers = Servers(connections_per_server)
         self._running: dict[Key, _Running] = {}
@@ -84,7 +88,9 @@ class Supervisor:
 
     def _start(self, resource: Resource) -> None:
         namespace = self._service_namespace(resource.namespace)
-        adapter = ResourceAdapter(resource, self._client, service_namespace=namespace, limits=self._limits)
+        adapter = ResourceAdapter(
+            resource, self._client, service_namespace=namespace, limits=self._limits, fence=self._fence
+        )
         loop = ReconcileLoop(
             adapter,
             key=resource.key,
@@ -92,6 +98,7 @@ class Supervisor:
             migrations=self._migrations,
             limiter=self._limiter,
             servers=self._servers,
+            fence=self._fence,
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
         self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)

@@ -29,6 +29,7 @@ from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.report import report_of, report_while_migrating
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.runtime.backoff import Backoff
+from controller.runtime.fence import Fence, unfenced
 from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
@@ -103,17 +104,19 @@ class ReconcileLoop:
         migrations: Callable[[], Migrations],
         limiter: Limiter,
         servers: Servers | None = None,
+        fence: Fence = unfenced,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
         """Begin nothing yet.
 
         Args:
             servers: places on each server, which all databases of the process share; None for no limit.
+            fence: asked before each change of the database.
         """
         self.key = key
         self._adapter = adapter
         self._store = store
-        self._dependencies = Dependencies(migrations, limiter, key[0], self._note_progress)
+        self._dependencies = Dependencies(migrations, limiter, key[0], self._note_progress, fence)
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()

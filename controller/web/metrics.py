@@ -15,6 +15,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.samples import Sample
 
 from controller.health.report import Key, Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.verdict import Health
 
@@ -89,27 +90,36 @@ class MetricsPage:
 class ReportCollector(Collector):
     """Collector of the series of all databases; reads memory only."""
 
-    def __init__(self, store: ReportStore, *, version: str) -> None:
+    def __init__(self, store: ReportStore, *, version: str, role: Callable[[], Role | None] = lambda: None) -> None:
         self._store = store
         self._version = version
+        self._role = role
 
     def collect(self) -> Iterator[Metric]:
         build = GaugeMetricFamily("dashdb_build_info", "The running release", labels=("version",))
         build.add_metric((self._version,), 1)
         yield build
+        if (role := self._role()) is not None:
+            yield from _election(role)
         reports = self._store.reports(datetime.now(UTC))
         yield from _gauges(reports)
         yield from _counters(reports)
 
 
-def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
-    """Return a registry with the series of the databases and of the process."""
+def registry(store: ReportStore, *, version: str, role: Callable[[], Role | None] = lambda: None) -> CollectorRegistry:
+    """Return a registry with the series of the databases, of the process, and of its part in an election."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
-    registry.register(ReportCollector(store, version=version))
+    registry.register(ReportCollector(store, version=version, role=role))
     return registry
+
+
+def _election(role: Role) -> Iterator[Metric]:
+    yield GaugeMetricFamily("dashdb_leader", "1 if this replica holds the Lease and may act", value=role.leading)
+    text = "Times that the Lease passed from one replica to another"
+    yield CounterMetricFamily("dashdb_lease_transitions", text, value=role.transitions)
 
 
 def _gauges(reports: Mapping[Key, Report]) -> Iterator[Metric]:

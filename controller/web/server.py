@@ -17,6 +17,7 @@ from aiohttp import web
 
 from controller.errors import ConfigurationError
 from controller.health.report import Key, Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
@@ -38,7 +39,12 @@ _NEGOTIATED = {"Vary": "Accept"}
 
 
 def application(
-    store: ReportStore, not_ready: Callable[[], str | None], *, version: str, authorize: Authorize | None = None
+    store: ReportStore,
+    not_ready: Callable[[], str | None],
+    *,
+    version: str,
+    authorize: Authorize | None = None,
+    role: Callable[[], Role | None] = lambda: None,
 ) -> web.Application:
     """Return the application with all endpoints.
 
@@ -46,8 +52,9 @@ def application(
         not_ready: answers `/ready` without a name, which is open to all: why this process is not ready; None where it
             is.
         authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
+        role: returns the part of this process in an election; None where there is none.
     """
-    endpoints = _Endpoints(store, not_ready, version, named=authorize is not None)
+    endpoints = _Endpoints(store, not_ready, version, role, named=authorize is not None)
     app = web.Application(middlewares=[_faults_in_our_log])
     if authorize is not None:
         app.middlewares.append(guard(authorize))
@@ -109,18 +116,29 @@ async def _faults_in_our_log(
 
 
 class _Endpoints:
-    def __init__(self, store: ReportStore, not_ready: Callable[[], str | None], version: str, *, named: bool) -> None:
+    def __init__(
+        self,
+        store: ReportStore,
+        not_ready: Callable[[], str | None],
+        version: str,
+        role: Callable[[], Role | None],
+        *,
+        named: bool,
+    ) -> None:
         self._store = store
         self._shown: Callable[[Report], Report] = (lambda report: report) if named else without_names
         self._not_ready = not_ready
         self._version = version
-        self._metrics = MetricsPage(registry(store, version=version))
+        self._role = role
+        self._metrics = MetricsPage(registry(store, version=version, role=role))
         # A thread of its own: the threads that all share may be busy with names that no resolver answers for.
         self._writer = ThreadPoolExecutor(1, thread_name_prefix="metrics")
         self._writing: dict[str, asyncio.Future[bytes]] = {}
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._all()), version=self._version)
+        role = self._standby()
+        note = answers.standby(role) if role else ""
+        html = landing_page(answers.overview(self._all()), version=self._version, note=note)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -152,14 +170,31 @@ class _Endpoints:
 
     async def health(self, request: web.Request) -> web.Response:
         reports = self._asked(request)
+        if (role := self._standby()) is not None:
+            return self._standby_health(request, role)
         if wants_health_json(_accept(request)):
             answer = answers.health_check_response(reports, version=self._version)
             return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON, **_NEGOTIATED)
         answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
         return _json(answer, ok=answer["status"] != "unhealthy", **_NEGOTIATED)
 
+    def _standby_health(self, request: web.Request, role: Role) -> web.Response:
+        if wants_health_json(_accept(request)):
+            answer = answers.standby_health_response(role, version=self._version)
+            return _json(answer, ok=True, content_type=HEALTH_JSON, **_NEGOTIATED)
+        answer = answers.standby_health(role, now=datetime.now(UTC), version=self._version)
+        return _json(answer, ok=True, content_type="application/json", **_NEGOTIATED)
+
     async def flat(self, request: web.Request) -> web.Response:
-        return _json(answers.flat(list(self._asked(request).values())))
+        reports = self._asked(request)
+        if self._standby() is not None:
+            return _json({"standby": True})
+        return _json(answers.flat(list(reports.values())))
+
+    def _standby(self) -> Role | None:
+        """Return the part of this process, if it is that of a standby."""
+        role = self._role()
+        return role if role is not None and role.standby else None
 
     def _asked(self, request: web.Request) -> dict[Key, Report]:
         """Return the report of the database that the path names, or all reports."""
@@ -167,6 +202,9 @@ class _Endpoints:
             return self._all()
         key = (request.match_info["namespace"], request.match_info["name"])
         report = self._store.get(key, datetime.now(UTC))
+        if report is None and (role := self._standby()) is not None:  # who asks again may reach the leader
+            text = json.dumps({"error": answers.standby(role)})
+            raise web.HTTPServiceUnavailable(text=text, content_type="application/json")
         if report is None:
             text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
             raise web.HTTPNotFound(text=text, content_type="application/json")

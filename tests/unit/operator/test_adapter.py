@@ -1,13 +1,13 @@
 """Adapter of a resource: the generation it reports, the version it keeps, the events it posts again."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
 from controller.operator import adapter as module
-from controller.operator.adapter import ResourceAdapter, ResourceLimits
-from controller.operator.client import ApiUnavailable, Client
+from controller.operator.adapter import ResourceAdapter
+from controller.operator.client import ApiUnavailable
 from controller.operator.resource import Resource
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
@@ -29,7 +29,7 @@ def api() -> ApiServer:
 
 @pytest.fixture
 def adapter(api: ApiServer) -> ResourceAdapter:
-    return ResourceAdapter(resource(), cast("Client", api), service_namespace=None, limits=ResourceLimits())
+    return adapter_of(api, resource())
 
 
 async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(

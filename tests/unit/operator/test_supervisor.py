@@ -12,6 +12,7 @@ from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client
 from controller.operator.resource import Resource
 from controller.operator.supervisor import Supervisor
+from controller.runtime.fence import Fence, unfenced
 
 KEY = ("team-a", "perses")
 
@@ -49,6 +50,10 @@ class ApiServer:
 
     async def post_event(self, _: Resource, event: Any) -> None:
         self.events.append(event.reason)
+
+
+def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> ResourceAdapter:
+    return ResourceAdapter(known, cast("Client", api), service_namespace=None, limits=ResourceLimits(), fence=fence)
 
 
 @pytest.fixture
@@ -148,7 +153,11 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
     adapter = ResourceAdapter(
-        resource(version=10), cast("Client", ApiServer()), service_namespace=None, limits=ResourceLimits()
+        resource(version=10),
+        cast("Client", ApiServer()),
+        service_namespace=None,
+        limits=ResourceLimits(),
+        fence=unfenced,
     )
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)
