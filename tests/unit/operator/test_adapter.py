@@ -12,7 +12,7 @@ from controller.operator.resource import Resource
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
-from tests.unit.operator.test_supervisor import ApiServer, resource
+from tests.unit.operator.test_supervisor import ApiServer, adapter_of, resource
 from tests.unit.reconcile.observations import desired, observed
 
 
