@@ -76,6 +76,7 @@ def test_the_standby_takes_over_from_a_leader_that_was_killed(
 def test_a_leader_that_is_asked_to_end_hands_over(pair: Replicas, team: Namespace, database: Database) -> None:
     leader, standby = pair.start()
     acts(team, database, "perses")
+    wait_until(lambda: len(team.events()) == 3, what="three events", seconds=10)
     assert leader.stop() == 0
     assert "gave the Lease back" in leader.log
     pair.wait_for_leader(standby)
