@@ -7,7 +7,7 @@ reached, a term goes on, but once the Lease was not renewed for `LeaseTimes.dead
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
@@ -18,6 +18,7 @@ from controller.errors import NotLeading
 from controller.health.role import Role
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.lease import LeaseState, LeaseTimes, SeenLease, held_spec, released_spec
+from controller.runtime.logs import log_fault
 from controller.text import NAME_LENGTH, one_line
 
 log = structlog.get_logger(__name__)
@@ -133,15 +134,15 @@ class Election:
         self._times = times
         self._clock = clock
         self._body: Mapping[str, Any] | None = None
-        self._seen = SeenLease(LeaseState(holder="?"), clock())  # nobody's: free after its duration, or once seen
+        self._seen = SeenLease(LeaseState(), clock())
         self._task: asyncio.Task[None] | None = None
 
     @property
     def role(self) -> Role:
         """Part of this process, for the endpoints."""
-        leading = self.term is not None and self.term.allows
-        leader = one_line(self._seen.state.holder, NAME_LENGTH)
-        return Role(leading, self.term is None, leader, self._seen.state.transitions)
+        term, state = self.term, self._seen.state  # read once: the metrics are written in a thread
+        leading = term is not None and term.allows
+        return Role(leading, term is None, one_line(state.holder, NAME_LENGTH), state.transitions)
 
     @asynccontextmanager
     async def running(self) -> AsyncIterator[None]:
@@ -192,7 +193,15 @@ class Election:
                 if self.trouble is None:
                     log.warning("the Lease cannot be used", error=error.message)
                 self.trouble = error.message
-            await asyncio.sleep(self._times.look if self.term is None else self._times.renewal)
+            except Exception as fault:  # noqa: BLE001 - without a next try, nobody might lead any more
+                log_fault(fault)
+                self.trouble = "a fault of this program; its log says where"
+            if self.term is None:
+                await asyncio.sleep(self._times.look)
+            else:
+                with suppress(TimeoutError):
+                    async with asyncio.timeout(self._times.renewal):
+                        await self.term.ended.wait()
 
     async def _look(self) -> None:
         """Take the Lease if it is free."""

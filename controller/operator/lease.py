@@ -35,7 +35,7 @@ class LeaseTimes:
 
     @property
     def renewal(self) -> float:
-        """Seconds between two renewals: four fail before the leader has to stop."""
+        """Seconds between two renewals: four may be refused before the leader has to stop, or two meet silence."""
         return self.duration * 2 / 15
 
     @property

@@ -36,9 +36,12 @@ class Operator:
     watching: bool = False
     _reviews: AccessReviews | None = None
     _election: Election | None = None
+    _stop: StopSignal | None = None
 
     def not_ready(self) -> str | None:
         """Return why it can neither serve nor take over; None where it can."""
+        if self._stop is not None and self._stop.is_set():
+            return "it is about to end"
         if not self.watching:
             return "not watching the cluster yet, or the API server does not answer"
         trouble = None if self._election is None else self._election.trouble
@@ -61,6 +64,7 @@ class Operator:
             ConfigurationError: no way to the API server, or the CRD is not installed.
             MigrationFileError: the migrations cannot be used.
         """
+        self._stop = stop
         # Else the first migration of all would wait for it.
         import controller.migrate.run.runner  # noqa: F401, PLC0415
 
@@ -78,7 +82,6 @@ class Operator:
                 else:
                     await self._work_while_leading(work, wanted.lease)
         finally:
-            self.watching = False
             await client.close()
 
     async def _work_while_leading(self, work: Work, lease: LeaseSettings) -> None:
@@ -91,7 +94,8 @@ class Operator:
                 log.info("standby", identity=identity)
                 while not work.stop.is_set():
                     await first_done(self._election.began.wait(), work.stop.wait())
-                    if (term := self._election.term) is not None and not work.stop.is_set():
+                    term = self._election.term
+                    if term is not None and not term.ended.is_set() and not work.stop.is_set():
                         await work.run(term, self._election.release)
         finally:
             await client.close()

@@ -64,7 +64,7 @@ class Work:
         )
         async with self._watching(supervisor) as watching:
             await first_done(watching, self.stop.wait(), *([term.ended.wait()] if term else []))
-            log.info("stopping")
+            log.info("stopping" if self.stop.is_set() else "standing by")
             await supervisor.stop()
             if self.stop.is_set():
                 await give_way()
