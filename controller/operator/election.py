@@ -187,7 +187,7 @@ class Election:
     async def _run(self) -> None:
         while True:
             try:
-                await (self._look() if self.term is None else self._renew(self.term))
+                await self.step()
                 self.trouble = None
             except ApiUnavailable as error:
                 if self.trouble is None:
@@ -202,6 +202,14 @@ class Election:
                 with suppress(TimeoutError):
                     async with asyncio.timeout(self._times.renewal):
                         await self.term.ended.wait()
+
+    async def step(self) -> None:
+        """Look once whether the Lease can be taken, or renew it.
+
+        Raises:
+            ApiUnavailable: the API server did not answer in time, or refused; the next step may do better.
+        """
+        await (self._look() if self.term is None else self._renew(self.term))
 
     async def _look(self) -> None:
         """Take the Lease if it is free."""
