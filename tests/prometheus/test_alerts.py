@@ -12,6 +12,7 @@ import yaml
 
 from controller.database.pool.values import PoolStatistics
 from controller.health.report import Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 from controller.web.metrics import registry
@@ -43,6 +44,11 @@ def database(*, pod: str = "a", labels: str = LABELS, **series: str) -> dict[str
     }
     values = {**fine, **series}
     return {f'{names[key]}{{{labels},pod="{pod}"}}': value for key, value in values.items() if value}
+
+
+def leader(**pods: str) -> dict[str, str]:
+    """Series that say which of the operator's PODS leads."""
+    return {f'dashdb_leader{{job="dashboard-database-operator",pod="{pod}"}}': value for pod, value in pods.items()}
 
 
 @dataclass(frozen=True)
@@ -89,6 +95,15 @@ CASES = {
     ),
     "a server that says no limit is not near it": Case({60: []}, database(limit="0x120")),
     "an operator that vanished is missed": Case({9: [], 11: ["DashdbOperatorAbsent"]}, {}, operator={}),
+    "a standby has no series of databases and is missed by nobody": Case(
+        {0: [], 60: [], 119: []}, {**database(pod="a"), **leader(a="1x120", b="0x120")}
+    ),
+    "a leader that changes is no news": Case(
+        {m: [] for m in range(0, 120, 10)}, {**database(pod="a"), **leader(a="1x60 0x60", b="0x62 1x58")}
+    ),
+    "nobody who leads is": Case(
+        {4: [], 6: ["DashdbNoLeader"], 60: ["DashdbNoLeader"]}, leader(a="0x120", b="0x120")
+    ),
     "a sidecar's series do not stand in for the operator's": Case(
         {60: ["DashdbOperatorAbsent"]}, {}, operator={'dashdb_build_info{job="perses"}': "1x120"}
     ),
@@ -165,7 +180,8 @@ def scraped() -> dict[str, set[str]]:
         schema_version=1, pending=0, dirty=False,
     )  # fmt: skip
     board.put(("team-a", "perses"), report)
-    families = registry(board, version="1").collect()
+    role = Role(leading=True, standby=False, leader="a", transitions=1)
+    families = registry(board, version="1", role=lambda: role).collect()
     return {sample.name: set(sample.labels) for family in families for sample in family.samples}
 
 
@@ -178,8 +194,9 @@ def test_every_metric_in_an_alert_is_one_that_the_program_exports() -> None:
     for alert in alerts():
         names = set(re.findall(r"dashdb_\w+", alert["expr"]))
         assert names, alert["alert"]
-        for name in names - {"dashdb_build_info"}:
+        for name in names - {"dashdb_build_info", "dashdb_leader"}:
             assert exported.get(name) == {"namespace", "name"}, name
+    assert exported["dashdb_leader"] == set()
     assert "dashdb_build_info" in exported
 
 
