@@ -38,7 +38,8 @@ def without_leader(pair: Replicas, leader: OperatorProcess, number: signal.Signa
     wait_until(lambda: pair.lease()["holderIdentity"] not in (before, ""), what="another one leads", seconds=60)
     seconds = time.monotonic() - started
     leader.kill()
-    leader.start()
+    leader.start(wait=False)
+    wait_until(leader.is_ready, what="it stands by", seconds=120)
     return seconds
 
 

@@ -183,7 +183,7 @@ MOVES = st.lists(
 )
 
 
-@settings(max_examples=examples(200))
+@settings(max_examples=examples(100))
 @given(moves=MOVES)
 def test_never_do_two_act_whatever_is_late_lost_or_stopped(moves: list[tuple[str, str, float, str]]) -> None:
     server = LeaseServer()
