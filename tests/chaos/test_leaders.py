@@ -57,7 +57,8 @@ class Rounds:
         self.pair.wait_for_leader(self.standby, seconds=DURATION_SECONDS + 20)
         self.longest_seconds = max(self.longest_seconds, time.monotonic() - broke)
         if kill:
-            self.leader.start()
+            self.leader.start(wait=False)
+            wait_until(self.leader.is_ready, what="it stands by", seconds=120)
         else:
             self.leader.signal(signal.SIGCONT)
             wait_until(lambda: not leads(self.leader), what="it no longer leads", seconds=20)
