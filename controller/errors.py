@@ -8,6 +8,7 @@
     ├── SchemaAhead             the database is newer than the files, and the command had to act
     ├── SchemaDirty             a file without a transaction stopped half-way
     ├── MigrationLocked         another runner held the lock until the deadline
+    ├── NotLeading              another replica leads, or it is not known who does
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
     ├── TemplateError           a template document or row cannot be used
     ├── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
@@ -105,6 +106,12 @@ class MigrationLocked(DashdbError):
 
     reason = "MigrationLocked"
     exit_code = 4
+
+
+class NotLeading(DashdbError):
+    """A replica that may change nothing now: another one leads, or the API server does not say who does."""
+
+    reason = "NotLeading"
 
 
 class MigrationFailed(DashdbError):

@@ -10,10 +10,13 @@ from controller import __version__
 from controller.cli.common import Address, DurationType, NetworkType, listen_option, logging_options, tls_options
 from controller.cli.listening import Endpoint, listening
 from controller.database.addresses import Network, operator_rules
+from controller.errors import ConfigurationError
 from controller.migrate.files.folder import packaged_folder
 from controller.operator.adapter import ResourceLimits
-from controller.operator.credentials import in_cluster
-from controller.operator.service import Operator, OperatorSettings
+from controller.operator.credentials import in_cluster, own_namespace
+from controller.operator.lease import LONGEST_SECONDS, LeaseTimes
+from controller.operator.service import Operator
+from controller.operator.settings import LeaseSettings, OperatorSettings
 from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -97,6 +100,27 @@ from controller.web.server import application
     multiple=True,
     help="Exception from the denied addresses; may be repeated, for example 127.0.0.1/32 for one in the same Pod.",
 )
+@click.option(
+    "--lease",
+    metavar="NAME",
+    help="Elect which of several replicas acts, by the Lease of this name, for example dashdb-operator; the others "
+    "stand by. Needs the rights to get and update it, and to create it where it does not exist. Default: no election; "
+    "then no second replica may run.",
+)
+@click.option(
+    "--lease-namespace",
+    metavar="NS",
+    help="Namespace of the Lease, for example dashdb-system. Default: that of this Pod; outside a cluster, none.",
+)
+@click.option(
+    "--lease-duration",
+    type=click.IntRange(3, LONGEST_SECONDS),
+    default=LeaseTimes().duration,
+    show_default=True,
+    metavar="SECONDS",
+    help="Time after which a standby takes the place of a leader that died without a word; a leader that cannot renew "
+    "the Lease for two thirds of it stops acting. 15 survives a restart of the API server.",
+)
 @logging_options(LogFormat.JSON)
 def command(
     *,
@@ -114,6 +138,9 @@ def command(
     allow_plaintext: bool,
     denied: tuple[Network, ...],
     allowed: tuple[Network, ...],
+    lease: str | None,
+    lease_namespace: str | None,
+    lease_duration: int,
 ) -> None:
     """Reconcile every DashboardDatabase of the cluster until a signal ends it.
 
@@ -123,9 +150,17 @@ def command(
     """
     rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
     limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
-    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits, connections_per_server)
+    election = None if lease is None else _lease_settings(lease, lease_namespace, lease_duration)
+    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits, connections_per_server, election)
     endpoint = Endpoint.of(listen, tls_certificate, tls_key)
     asyncio.run(_run(settings, endpoint, authorize=authorize_endpoints, metrics_per_database=metrics_per_database))
+
+
+def _lease_settings(name: str, namespace: str | None, duration: int) -> LeaseSettings:
+    namespace = namespace or own_namespace()
+    if namespace is None:
+        raise ConfigurationError("Outside of a cluster, --lease also needs --lease-namespace NS.")
+    return LeaseSettings(namespace, name, LeaseTimes(duration))
 
 
 async def _run(settings: OperatorSettings, endpoint: Endpoint, *, authorize: bool, metrics_per_database: bool) -> None:
@@ -140,6 +175,7 @@ async def _run(settings: OperatorSettings, endpoint: Endpoint, *, authorize: boo
         version=__version__,
         authorize=may_read,
         metrics_per_database=metrics_per_database,
+        role=operator.role,
     )
     async with listening(app, endpoint):
         keep_latency_low()

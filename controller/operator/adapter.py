@@ -1,9 +1,11 @@
 """One DashboardDatabase for the reconcile loop: its spec and Secrets come in, its status and events go out."""
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from http import HTTPStatus
+from typing import TypeAlias
 
 import structlog
 
@@ -12,15 +14,22 @@ from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import ConfigurationError
-from controller.operator.client import ApiUnavailable, Client
+from controller.operator.client import ApiUnavailable, Client, StatusConflict
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads, SecretsOfResource
 from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.spec import DashboardDatabaseSpec, to_desired
 from controller.resource.status import DashboardDatabaseStatus
+from controller.runtime.fence import Fence
 
 log = structlog.get_logger(__name__)
+
+MOST_CONFLICTS = 5
+"""Most tries of one status write while others change the resource; then the next result is written."""
+
+_Change: TypeAlias = tuple[DashboardDatabaseStatus, DashboardDatabaseStatus]
+"""Status before and after a write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +63,12 @@ class ResourceAdapter:
         *,
         service_namespace: str | None,
         limits: ResourceLimits,
+        fence: Fence,
     ) -> None:
-        """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
+        """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster.
+
+        FENCE is asked before each write to the API server.
+        """
         self.changed = asyncio.Event()
         self.resource: Resource | None = resource
         self._generation = resource.generation
@@ -63,6 +76,7 @@ class ResourceAdapter:
         self._client = client
         self._service_namespace = service_namespace
         self._limits = limits
+        self._fence = fence
         self._namespace = resource.namespace
         self._secrets = SecretsOfResource(client, reads, resource.namespace)
         self._in_doubt = False
@@ -70,8 +84,10 @@ class ResourceAdapter:
     def observe(self, news: Resource) -> None:
         """Take up what the watch says, unless more is known; only a changed spec wakes the loop."""
         known = self.resource
-        if known is None or news.is_older_than(known):
-            return
+        if known is not None and not news.is_older_than(known):
+            self._take_up(news, known)
+
+    def _take_up(self, news: Resource, known: Resource) -> None:
         self.resource = news
         if news.generation != known.generation or news.deleting:
             self.changed.set()
@@ -117,26 +133,28 @@ class ResourceAdapter:
         """Write the status where it differs, and post what happened; after a failed write, with the next result."""
         self._in_doubt = result.observed.connection_error is not None
         self._unposted += result.events
-        if self.resource is not None:
-            previous = self.resource.status
-            status = status_of(result, generation=self._generation, previous=previous)
-            await self._write(status, (*self._unposted, *events_between(previous, status)))
-            self._unposted = ()
+
+        def status(previous: DashboardDatabaseStatus) -> DashboardDatabaseStatus:
+            return status_of(result, generation=self._generation, previous=previous)
+
+        changed = await self._write(status)
+        if changed is None:
+            return
+        events, self._unposted = (*self._unposted, *events_between(*changed)), ()
+        for event in events:
+            await self._post(event)
 
     async def report_progress(self, progress: MigrationProgress) -> None:
         """Show in the status what a long migration does."""
-        if self.resource is not None:
-            previous = self.resource.status
-            await self._write(status_in_progress(previous, progress, self._generation, datetime.now(UTC)), ())
+        await self._write(lambda previous: status_in_progress(previous, progress, self._generation, datetime.now(UTC)))
 
     async def reject(self, error: ConfigurationError) -> None:
         """Show in the status that the spec cannot be read."""
-        if self.resource is not None:
-            previous = self.resource.status
-            status = status_of_invalid_spec(
+        await self._write(
+            lambda previous: status_of_invalid_spec(
                 error.message, generation=self._generation, previous=previous, now=datetime.now(UTC)
             )
-            await self._write(status, ())
+        )
 
     async def _read_target(self, spec: DashboardDatabaseSpec, *, in_doubt: bool) -> Target | ConfigurationError:
         """Return the database that spec and Secrets name, or what is wrong with them."""
@@ -162,21 +180,46 @@ class ResourceAdapter:
         except ConfigurationError as error:
             return error.with_traceback(None)  # which would keep the frames of this call, and all that is in them
 
-    async def _write(self, status: DashboardDatabaseStatus, events: Iterable[Event]) -> None:
-        resource = self.resource
-        if resource is None:  # gone while the reconcile ran
-            return
-        wire = status.to_wire()
-        if wire != resource.status_on_server:
-            written = await self._client.write_status(resource, wire)
+    async def _write(self, make: Callable[[DashboardDatabaseStatus], DashboardDatabaseStatus]) -> _Change | None:
+        """Write the status that MAKE returns for the one that is there, if they differ.
+
+        Returns:
+            Both; None where the resource is gone.
+
+        Raises:
+            NotLeading: another replica may write now.
+            ApiUnavailable: it was not written.
+        """
+        for _ in range(MOST_CONFLICTS):
+            resource = self.resource
+            if resource is None:  # gone while the reconcile ran
+                return None
+            change = resource.status, make(resource.status)
+            wire = change[1].to_wire()
+            if wire == resource.status_on_server:
+                return change
+            await self._fence()
+            try:
+                written = await self._client.write_status(resource, wire)
+            except StatusConflict as conflict:  # a user changed the resource, or another replica its status
+                if self.resource is resource:  # even one with a lower version: after a restore, that is the newest
+                    self._take_up(conflict.found, resource)
+                continue
             if written is None:
                 self.vanished()
-                return
+                return None
             # A change of the spec that came in between is not lost: its generation is not the one we know.
             self.observe(written)
-        for event in events:
-            log.info("event", reason=event.reason, text=event.message)
-            try:
-                await self._client.post_event(resource, event)
-            except ApiUnavailable as error:  # the condition says the same; no reconcile is repeated for an event
-                log.warning("event not posted", reason=event.reason, error=error.message)
+            return change
+        raise ApiUnavailable(f"write a status in {self._namespace}", HTTPStatus.CONFLICT)
+
+    async def _post(self, event: Event) -> None:
+        """Post an event; where that fails, the condition says the same, and no reconcile is repeated for it."""
+        if (resource := self.resource) is None:
+            return
+        await self._fence()
+        log.info("event", reason=event.reason, text=event.message)
+        try:
+            await self._client.post_event(resource, event)
+        except ApiUnavailable as error:
+            log.warning("event not posted", reason=event.reason, error=error.message)

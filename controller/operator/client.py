@@ -71,6 +71,18 @@ class ApiUnavailable(DashdbError):
         self.status = status
 
 
+class StatusConflict(Exception):
+    """A resource is another version by now than the one whose status was to be written.
+
+    Attributes:
+        found: as it is.
+    """
+
+    def __init__(self, found: Resource) -> None:
+        super().__init__(f"{found.namespace}/{found.name} is at version {found.version}")
+        self.found = found
+
+
 class Client:
     """Client of the API server, for one process."""
 
@@ -134,11 +146,17 @@ class Client:
             raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
 
     async def write_status(self, resource: Resource, status: dict[str, Any]) -> Resource | None:
-        """Replace the status; return the resource as it is then, or None where it is gone, or another of its name."""
+        """Replace the status; return the resource as it is then, or None where it is gone, or another of its name.
+
+        Raises:
+            StatusConflict: it is no longer the version that RESOURCE is; the status may be somebody else's, and newer.
+        """
         patch: list[dict[str, Any]] = [
             {"op": "test", "path": "/metadata/uid", "value": resource.uid},
             {"op": "add", "path": "/status", "value": status},
         ]
+        if resource.version:
+            patch.insert(1, {"op": "test", "path": "/metadata/resourceVersion", "value": str(resource.version)})
         path = f"{_collection(resource.namespace)}/{resource.name}/status"
         try:
             body = await self._call("PATCH", path, patch, content_type="application/json-patch+json")
@@ -146,9 +164,11 @@ class Client:
             if error.status != HTTPStatus.UNPROCESSABLE_ENTITY:
                 raise
             found = await self.read_resource(*resource.key)
-            if found is not None and found.uid == resource.uid:
+            if found is None or found.uid != resource.uid:
+                return None
+            if found.version == resource.version:
                 raise
-            return None
+            raise StatusConflict(found) from None
         return None if body is None else Resource.parse(body)
 
     async def post_event(self, resource: Resource, event: Event) -> None:
@@ -175,15 +195,35 @@ class Client:
         }
         await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{resource.namespace}/events", body)
 
+    async def read(self, path: str, *, seconds: float) -> dict[str, Any] | None:
+        """Return an object; None where there is none.
+
+        Raises:
+            ApiUnavailable: no answer within SECONDS, or no right to read it.
+        """
+        return await self._call("GET", path, seconds=seconds)
+
+    async def replace(self, path: str, body: dict[str, Any], *, seconds: float) -> dict[str, Any]:
+        """Write an object in the place of the version that BODY names; return it as it is then.
+
+        Raises:
+            ApiUnavailable: no answer within SECONDS, no right to write it, no such object (status 404), or another
+                version by now (409).
+        """
+        return self._some(await self._call("PUT", path, body, seconds=seconds), f"PUT {path}")
+
     async def create(self, path: str, body: dict[str, Any], *, seconds: float = TIMEOUT_SECONDS) -> dict[str, Any]:
         """Create an object, which may be a question; return it as the API server answered.
 
         Raises:
             ApiUnavailable: no answer within SECONDS, no right to create it, or no such kind (status 404).
         """
-        answer = await self._call("POST", path, body, seconds=seconds)
+        return self._some(await self._call("POST", path, body, seconds=seconds), f"POST {path}")
+
+    @staticmethod
+    def _some(answer: dict[str, Any] | None, call: str) -> dict[str, Any]:
         if answer is None:
-            raise ApiUnavailable(f"POST {path}", HTTPStatus.NOT_FOUND)
+            raise ApiUnavailable(call, HTTPStatus.NOT_FOUND)
         return answer
 
     async def _get(self, path: str) -> dict[str, Any] | None:

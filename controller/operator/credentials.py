@@ -69,6 +69,11 @@ class _Connection(kopf.ConnectionInfo):
         return context
 
 
+def own_namespace() -> str | None:
+    """Return the namespace of this Pod; None outside of a cluster."""
+    return _NAMESPACE_FILE.read_text().strip() if in_cluster() else None
+
+
 def in_cluster() -> bool:
     """Return True inside a Pod that has a service account."""
     return _NAMESPACE_FILE.is_file()

@@ -1,57 +1,31 @@
-"""Start and end of the operator: API client, kopf, reconcile loops; in this order, and back."""
+"""Start and end of the operator: API client, election, kopf, reconcile loops; in this order, and back."""
 
 import asyncio
-import itertools
+import secrets
 import socket
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from http import HTTPStatus
-from pathlib import Path
 
-import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
+from controller.health.role import Role
 from controller.health.store import ReportStore
-from controller.migrate.files.migration import Migrations
 from controller.migrate.files.source import MigrationSource
-from controller.operator.adapter import ResourceLimits
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.credentials import in_cluster, load_configuration
-from controller.operator.handlers import registry
-from controller.operator.kopf_settings import settings
+from controller.operator.credentials import load_configuration
+from controller.operator.election import Election
 from controller.operator.reviews import AccessReviews
-from controller.operator.supervisor import Supervisor
-from controller.runtime.logs import log_fault
+from controller.operator.settings import LeaseSettings, OperatorSettings
+from controller.operator.work import Work, first_done
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 """Seconds between two checks whether the API server still answers."""
-LIST_EVERY = 6
-"""Heartbeats between two lists of all resources, by which what the watch has missed is found within a minute."""
-
-
-@dataclass(frozen=True, slots=True)
-class OperatorSettings:
-    """Options of the operator.
-
-    Attributes:
-        namespaces: to watch; none means all.
-        migrations: folder with the migration files.
-        limits: for every resource.
-        connections_per_server: at the same time, for all databases on one server together.
-    """
-
-    namespaces: tuple[str, ...]
-    kubeconfig: Path | None
-    context: str | None
-    migrations: Path
-    limits: ResourceLimits = field(default_factory=ResourceLimits)
-    connections_per_server: int = 5
 
 
 @dataclass(slots=True)
@@ -61,10 +35,21 @@ class Operator:
     store: ReportStore = field(default_factory=ReportStore)
     watching: bool = False
     _reviews: AccessReviews | None = None
+    _election: Election | None = None
+    _stop: StopSignal | None = None
 
     def not_ready(self) -> str | None:
-        """Return why it cannot serve; None where it can."""
-        return None if self.watching else "not watching the cluster yet, or the API server does not answer"
+        """Return why it can neither serve nor take over; None where it can."""
+        if self._stop is not None and self._stop.is_set():
+            return "it is about to end"
+        if not self.watching:
+            return "not watching the cluster yet, or the API server does not answer"
+        trouble = None if self._election is None else self._election.trouble
+        return f"cannot take part in the election: {trouble}" if trouble else None
+
+    def role(self) -> Role | None:
+        """Return its part in the election; None where there is none."""
+        return None if self._election is None else self._election.role
 
     async def may_read(self, token: str, verb: str, path: str, address: str) -> HTTPStatus:
         """Return whether the owner of TOKEN may read an endpoint, as the API server says."""
@@ -79,6 +64,7 @@ class Operator:
             ConfigurationError: no way to the API server, or the CRD is not installed.
             MigrationFileError: the migrations cannot be used.
         """
+        self._stop = stop
         # Else the first migration of all would wait for it.
         import controller.migrate.run.runner  # noqa: F401, PLC0415
 
@@ -88,39 +74,31 @@ class Operator:
         client = Client(configuration, instance=socket.gethostname())
         self._reviews = AccessReviews(client)
         try:
-            await self._watch(wanted, configuration, client, source.read, stop)
+            await self._until_reachable(client, wanted.namespaces, stop)
+            async with self._heartbeat(client, wanted.namespaces):
+                work = Work(wanted, configuration, client, self.store, source.read, stop)
+                if wanted.lease is None:
+                    await work.run()
+                else:
+                    await self._work_while_leading(work, wanted.lease)
         finally:
             await client.close()
 
-    async def _watch(
-        self,
-        wanted: OperatorSettings,
-        configuration: Configuration,
-        client: Client,
-        migrations: Callable[[], Migrations],
-        stop: StopSignal,
-    ) -> None:
-        supervisor = Supervisor(
-            client=client,
-            store=self.store,
-            migrations=migrations,
-            service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
-            limits=wanted.limits,
-            connections_per_server=wanted.connections_per_server,
-        )
-        await self._until_reachable(client, wanted.namespaces, stop)
-        kopf_stop = asyncio.Event()
-        async with self._heartbeat(client, supervisor, wanted.namespaces):
-            kopf_run = _run_kopf(supervisor, configuration, wanted.namespaces, stop, kopf_stop)
-            watching = asyncio.create_task(kopf_run, name="kopf")
-            stopping = asyncio.create_task(stop.wait(), name="stop")
-            await asyncio.wait({watching, stopping}, return_when=asyncio.FIRST_COMPLETED)
-            self.watching = False
-            log.info("stopping")
-            await supervisor.stop()
-            kopf_stop.set()
-            stopping.cancel()
-            await watching
+    async def _work_while_leading(self, work: Work, lease: LeaseSettings) -> None:
+        """Take part in the election until the process is to stop; work whenever this replica leads."""
+        client = Client(work.configuration, instance=socket.gethostname())
+        identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
+        self._election = Election(client, lease.path, identity, lease.times)
+        try:
+            async with self._election.running():
+                log.info("standby", identity=identity)
+                while not work.stop.is_set():
+                    await first_done(self._election.began.wait(), work.stop.wait())
+                    term = self._election.term
+                    if term is not None and not term.ended.is_set() and not work.stop.is_set():
+                        await work.run(term, self._election.release)
+        finally:
+            await client.close()
 
     async def _until_reachable(self, client: Client, namespaces: Sequence[str], stop: StopSignal) -> None:
         """Wait for the API server; a missing CRD is a mistake of the installation, reported at once."""
@@ -140,21 +118,17 @@ class Operator:
                 return
 
     @asynccontextmanager
-    async def _heartbeat(
-        self, client: Client, supervisor: Supervisor, namespaces: Sequence[str]
-    ) -> AsyncIterator[None]:
+    async def _heartbeat(self, client: Client, namespaces: Sequence[str]) -> AsyncIterator[None]:
         """Keep `watching` true while the API server answers; readiness follows it."""
 
         async def beat() -> None:
-            for number in itertools.count(1):
+            while True:
                 try:
                     await client.ping(namespaces[0] if namespaces else None)
                     self.watching = True
                 except ApiUnavailable as error:
                     self.watching = False
                     log.warning("the API server cannot be used", error=error.message)
-                if self.watching and number % LIST_EVERY == 0:
-                    await _compare(supervisor, namespaces)
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
         task = asyncio.create_task(beat(), name="heartbeat")
@@ -162,39 +136,3 @@ class Operator:
             yield
         finally:
             task.cancel()
-
-
-async def _compare(supervisor: Supervisor, namespaces: Sequence[str]) -> None:
-    """Find what the watch has missed; where that fails, the next time is soon enough."""
-    try:
-        await supervisor.compare(namespaces)
-    except ApiUnavailable as error:
-        log.warning("resources not listed", error=error.message)
-    except Exception as fault:  # noqa: BLE001 - the heartbeat has to go on
-        log_fault(fault)
-
-
-async def _run_kopf(
-    supervisor: Supervisor,
-    configuration: Configuration,
-    namespaces: Sequence[str],
-    stop: StopSignal,
-    kopf_stop: asyncio.Event,
-) -> None:
-    """Run kopf inside our event loop.
-
-    It cancels every task that began after it, and takes the signals: we take them back.
-    """
-    before = asyncio.all_tasks()
-    tasks = await kopf.spawn_tasks(
-        registry=registry(supervisor, configuration),
-        settings=settings(),
-        standalone=True,
-        # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name
-        identity=socket.gethostname(),  # type: ignore[arg-type]
-        clusterwide=not namespaces,
-        namespaces=namespaces,
-        stop_flag=kopf_stop,
-    )
-    stop.install()
-    await kopf.run_tasks(tasks, ignored=before)

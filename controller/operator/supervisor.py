@@ -19,6 +19,7 @@ from controller.operator.secrets import SecretReads
 from controller.reconcile.claims import Claims
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
+from controller.runtime.fence import Fence, unfenced
 
 STOP_SECONDS = 8.0
 """Seconds for running reconciles to roll back when the process ends; within the 10 s that a Pod has to stop."""
@@ -44,12 +45,15 @@ class Supervisor:
         service_namespace: Callable[[str], str | None],
         limits: ResourceLimits,
         connections_per_server: int,
+        fence: Fence = unfenced,
     ) -> None:
+        """Begin without resources; FENCE is asked before each change of a database, a status or an event."""
         self._client = client
         self._store = store
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._limits = limits
+        self._fence = fence
         self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
         self._claims = Claims()
@@ -112,7 +116,14 @@ class Supervisor:
 
     def _start(self, resource: Resource) -> None:
         namespace = self._service_namespace(resource.namespace)
-        adapter = ResourceAdapter(resource, self._client, self._reads, service_namespace=namespace, limits=self._limits)
+        adapter = ResourceAdapter(
+            resource,
+            self._client,
+            self._reads,
+            service_namespace=namespace,
+            limits=self._limits,
+            fence=self._fence,
+        )
         loop = ReconcileLoop(
             adapter,
             key=resource.key,
@@ -121,6 +132,7 @@ class Supervisor:
             turns=self._turns,
             servers=self._servers,
             claim=partial(self._claims.claim, resource.key, resource.created),
+            fence=self._fence,
         )
         task = asyncio.create_task(_run(loop), name=f"loop {resource.key}")
         self._running[resource.key] = running = _Running(resource.uid, adapter, loop, task)

@@ -17,6 +17,7 @@ from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.result import Event, MigrationProgress, OnProgress
+from controller.runtime.fence import Fence
 from controller.templates.merge import TemplateAction
 from controller.templates.seeding import seed, table_in
 from controller.templates.shipped import shipped_templates
@@ -35,21 +36,25 @@ async def act(  # noqa: PLR0917 - what an action works with
     pool: Pool,
     migrations: Callable[[], Migrations],
     on_progress: OnProgress,
+    fence: Fence,
 ) -> Event | None:
     """Perform `action`; return what it changed, None where there was nothing to change.
 
     Args:
         schema: as the observation found it a moment ago; a migration checks it anew where it is None.
+        fence: asked before anything is changed; a migration asks again before each file.
 
     Raises:
         DashdbError: it did not succeed; nothing of it is half done, unless the error says that the schema is dirty.
     """
     match action:
         case Migrate():
-            return await _migrate(action, desired, schema, pool, migrations(), on_progress)
+            return await _migrate(action, desired, schema, pool, migrations(), on_progress, fence)
         case Seed():
+            await fence()
             return await _seed(_located(schema), pool)
         case Maintain(retention):
+            await fence()
             await _maintain(_located(schema), pool, retention)
             return None
 
@@ -60,13 +65,14 @@ def _located(schema: LocatedSchema | None) -> LocatedSchema:
     return schema
 
 
-async def _migrate(  # noqa: PLR0917 - what an action works with
+async def _migrate(  # noqa: PLR0917 - as above
     action: Migrate,
     desired: Desired,
     schema: LocatedSchema | None,
     pool: Pool,
     migrations: Migrations,
     on_progress: OnProgress,
+    fence: Fence,
 ) -> Event | None:
     wanted = desired.schema
     settings = RunSettings(runner_wait=wanted.runner_wait, lock_timeout_ms=wanted.lock_timeout_ms, schema=wanted.name)
@@ -75,7 +81,7 @@ async def _migrate(  # noqa: PLR0917 - what an action works with
         from controller.migrate.run.runner import Runner  # noqa: PLC0415
 
         async with pool.connection() as connection:
-            runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection)
+            runner = Runner(connection, settings, _ReportedProgress(on_progress), pool.connection, fence)
             agreed = action.plan.sha256 if action.approved else None
             done = await runner.run(migrations, action.plan.target, agreed=agreed, located=schema)
     finally:

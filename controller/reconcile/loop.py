@@ -30,6 +30,7 @@ from controller.reconcile.report import report_of, report_while_migrating
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
+from controller.runtime.fence import Fence, unfenced
 from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
@@ -106,6 +107,7 @@ class ReconcileLoop:
         turns: Turns,
         servers: Servers | None = None,
         claim: Claim = unclaimed,
+        fence: Fence = unfenced,
         pool_close_seconds: float = POOL_CLOSE_SECONDS,
     ) -> None:
         """Begin nothing yet.
@@ -113,11 +115,12 @@ class ReconcileLoop:
         Args:
             claim: claims the database for its resource.
             servers: places on each server, which all databases of the process share; None for no limit.
+            fence: asked before each change of the database.
         """
         self.key = key
         self._adapter = adapter
         self._store = store
-        self._dependencies = Dependencies(migrations, turns, key[0], self._note_progress, claim)
+        self._dependencies = Dependencies(migrations, turns, key[0], self._note_progress, claim, fence)
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()

@@ -11,7 +11,7 @@ import structlog
 from controller.database.pool.pool import Pool
 from controller.database.target import Target
 from controller.desired import Desired
-from controller.errors import DashdbError, InternalError
+from controller.errors import DashdbError, InternalError, NotLeading
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.act import act
 from controller.reconcile.claims import Claim, unclaimed
@@ -23,6 +23,7 @@ from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.result import Event, MigrationProgress, OnProgress, ReconcileResult
 from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
+from controller.runtime.fence import Fence, unfenced
 from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
@@ -49,6 +50,7 @@ class Dependencies:
         group: whose turn a look or an action takes; the namespace.
         on_progress: called with the progress of a running migration.
         claim: claims the database for its resource.
+        fence: asked before each change.
     """
 
     migrations: Callable[[], Migrations]
@@ -56,6 +58,7 @@ class Dependencies:
     group: str
     on_progress: OnProgress
     claim: Claim = unclaimed
+    fence: Fence = unfenced
 
 
 async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory) -> ReconcileResult:
@@ -131,17 +134,20 @@ class _Reconciliation:
 
     async def _perform(self, action: Action, before: Observed, pool: Pool) -> tuple[Observed, bool]:
         """Perform `action` and observe what came of it; True where it failed."""
+        memory = self.memory
         if isinstance(action, Maintain):  # whatever comes of it, the next round is due an interval later
             self.memory = self.memory.maintained(self.desired, before.now)
         error = await self._attempt(action, before, pool)
         if isinstance(action, Migrate):  # which tables there are is another question now
             before = replace(before, located=None)
+        if isinstance(error, NotLeading):  # nothing was tried: it is as due as before, without a pause
+            self.memory = memory
         observed = await self._observe(pool, None if error is not None else before)
         if isinstance(action, Maintain):
             return observed, error is not None
         if error is None:
             self.memory = self.memory.succeeded(action.key)
-        elif observed.connection_error is None:  # else it is the connection that failed
+        elif observed.connection_error is None and not isinstance(error, NotLeading):  # else no failure of the action
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
         if isinstance(action, Migrate) and (error is None or _has_begun(action, observed)):
             used = action.plan.sha256 if action.approved else None
@@ -152,10 +158,15 @@ class _Reconciliation:
         """Perform `action`; return the error where it did not succeed."""
         name = type(action).__name__
         try:
-            migrations = self.dependencies.migrations
+            dependencies = self.dependencies
             outdated = isinstance(action, Migrate) and datetime.now(UTC) - before.now >= FRESH
             schema = None if outdated else before.located
-            done = await act(action, self.desired, schema, pool, migrations, self._on_progress)
+            done = await act(
+                action, self.desired, schema, pool, dependencies.migrations, self._on_progress, dependencies.fence
+            )
+        except NotLeading as error:
+            log.info("action left to the leader", action=name, error=error.message)
+            return error
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)
             if isinstance(action, Maintain):  # no finding shows it: the database serves its users all the same

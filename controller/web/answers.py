@@ -6,6 +6,7 @@ from typing import Any
 
 from controller.database.pool.values import PoolStatistics
 from controller.health.report import Key, Report
+from controller.health.role import Role
 from controller.health.verdict import Health, Sample
 from controller.text import one_line
 
@@ -74,6 +75,23 @@ def health_check_response(reports: Mapping[Key, Report], *, version: str) -> dic
             entry |= {"observedValue": round(sample.response_ms, 3), "observedUnit": "ms"}
         checks.setdefault("database:responseTime", []).append(entry)
     return {"status": _CHECK[_worst(list(reports.values()))], "version": version, "checks": checks}
+
+
+def standby_health(role: Role, *, now: datetime, version: str) -> dict[str, Any]:
+    """Return the body of `/api/v1/health` of a standby, which knows no database: neither healthy nor unhealthy."""
+    moment = f"{now:%Y-%m-%dT%H:%M:%SZ}"
+    return {"status": "standby", "leader": role.leader, "timestamp": moment, "version": version, "checks": {}}
+
+
+def standby_health_response(role: Role, *, version: str) -> dict[str, Any]:
+    """Return the same as `application/health+json`, in which a standby passes, since it stands by."""
+    return {"status": "pass", "version": version, "checks": {}, "notes": [standby(role)]}
+
+
+def standby(role: Role) -> str:
+    """Return that a replica is the standby, in words."""
+    leads = f"{role.leader} leads" if role.leader else "nobody leads at the moment"
+    return f"This replica is the standby and observes no database; {leads}."
 
 
 def ready(report: Report) -> dict[str, Any]:

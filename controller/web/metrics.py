@@ -24,6 +24,7 @@ from prometheus_client.registry import Collector
 from prometheus_client.utils import floatToGoString
 
 from controller.health.report import Key, Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.web.families import FAMILIES, Family
 from controller.web.totals import Totals
@@ -61,14 +62,22 @@ def form_for(accept: str) -> Form:
 class MetricsPage:
     """Writer of the page. Not thread-safe: it remembers the texts of the labels of the databases that it saw last."""
 
-    def __init__(self, store: ReportStore, *, version: str, per_database: bool = True) -> None:
+    def __init__(
+        self,
+        store: ReportStore,
+        *,
+        version: str,
+        per_database: bool = True,
+        role: Callable[[], Role | None] = lambda: None,
+    ) -> None:
         """Write a page about STORE.
 
         Args:
             per_database: write the series of each database too, not only the totals.
+            role: returns the part of this process in an election; None where there is none.
         """
         self._store = store
-        self._registry = registry(store, version=version)
+        self._registry = registry(store, version=version, role=role)
         self._per_database = per_database
         self._labels: dict[Key, str] = {}
 
@@ -85,15 +94,32 @@ class MetricsPage:
         return "".join(pieces).encode()
 
 
-def registry(store: ReportStore, *, version: str) -> CollectorRegistry:
-    """Return a registry with the series of the process and the totals of all databases."""
+def registry(store: ReportStore, *, version: str, role: Callable[[], Role | None] = lambda: None) -> CollectorRegistry:
+    """Return a registry with the series of the process, of its part in an election, and the totals of all databases."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     Gauge("dashdb_build_info", "The running release", ("version",), registry=registry).labels(version).set(1)
     registry.register(Totals(store))
+    registry.register(_Election(role))
     return registry
+
+
+@dataclass(frozen=True, slots=True)
+class _Election(Collector):
+    """Collector of the part of this process in an election; nothing where there is none."""
+
+    role: Callable[[], Role | None]
+
+    def collect(self) -> Iterator[Metric]:
+        role = self.role()
+        if role is not None:
+            yield GaugeMetricFamily(
+                "dashdb_leader", "1 if this replica holds the Lease and may act", value=role.leading
+            )
+            text = "Times that the Lease passed from one replica to another"
+            yield CounterMetricFamily("dashdb_lease_transitions", text, value=role.transitions)
 
 
 @dataclass(frozen=True, slots=True)

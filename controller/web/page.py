@@ -13,13 +13,15 @@ _COLUMNS = ("database", "ready", "health", "schema", "reason", "message")
 _LINKS = ("/live", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 
 
-def landing_page(rows: Sequence[dict[str, str]], *, version: str) -> str:
-    """Return the page as HTML; `rows` as `answers.overview` makes them."""
+def landing_page(rows: Sequence[dict[str, str]], *, version: str, note: str = "") -> str:
+    """Return the page as HTML; `rows` as `answers.overview` makes them, NOTE says why there are none."""
     links = " · ".join(f'<a href="{link}">{link}</a>' for link in _LINKS)
     head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
     body = "".join(f"<tr>{''.join(_cell(column, row[column]) for column in _COLUMNS)}</tr>" for row in rows)
     table = (
-        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>" if rows else "<p>No databases yet.</p>"
+        f"<table><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>"
+        if rows
+        else f"<p>{escape(note or 'No databases yet.')}</p>"
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>dashdb</title>'

@@ -15,6 +15,7 @@ from aiohttp import web
 
 from controller.errors import ConfigurationError
 from controller.health.report import Key, Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
@@ -43,6 +44,7 @@ def application(
     version: str,
     authorize: Authorize | None = None,
     metrics_per_database: bool = True,
+    role: Callable[[], Role | None] = lambda: None,
 ) -> web.Application:
     """Return the application with all endpoints.
 
@@ -51,9 +53,10 @@ def application(
             is.
         authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
         metrics_per_database: write series of each database, not only the totals.
+        role: returns the part of this process in an election; None where there is none.
     """
-    page = MetricsPage(store, version=version, per_database=metrics_per_database)
-    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), named=authorize is not None)
+    page = MetricsPage(store, version=version, per_database=metrics_per_database, role=role)
+    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), role, named=authorize is not None)
     app = web.Application(middlewares=[_faults_in_our_log])
     if authorize is not None:
         app.middlewares.append(guard(authorize))
@@ -121,6 +124,7 @@ class _Endpoints:
         not_ready: Callable[[], str | None],
         version: str,
         metrics: SharedPage,
+        role: Callable[[], Role | None],
         *,
         named: bool,
     ) -> None:
@@ -129,9 +133,12 @@ class _Endpoints:
         self._not_ready = not_ready
         self._version = version
         self._metrics = metrics
+        self._role = role
 
     async def page(self, _: web.Request) -> web.Response:
-        html = landing_page(answers.overview(self._all()), version=self._version)
+        role = self._standby()
+        note = answers.standby(role) if role else ""
+        html = landing_page(answers.overview(self._all()), version=self._version, note=note)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -155,14 +162,31 @@ class _Endpoints:
 
     async def health(self, request: web.Request) -> web.Response:
         reports = self._asked(request)
+        if (role := self._standby()) is not None:
+            return self._standby_health(request, role)
         if wants_health_json(_accept(request)):
             answer = answers.health_check_response(reports, version=self._version)
             return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON, **_NEGOTIATED)
         answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
         return _json(answer, ok=answer["status"] != "unhealthy", **_NEGOTIATED)
 
+    def _standby_health(self, request: web.Request, role: Role) -> web.Response:
+        if wants_health_json(_accept(request)):
+            answer = answers.standby_health_response(role, version=self._version)
+            return _json(answer, ok=True, content_type=HEALTH_JSON, **_NEGOTIATED)
+        answer = answers.standby_health(role, now=datetime.now(UTC), version=self._version)
+        return _json(answer, ok=True, content_type="application/json", **_NEGOTIATED)
+
     async def flat(self, request: web.Request) -> web.Response:
-        return _json(answers.flat(list(self._asked(request).values())))
+        reports = self._asked(request)
+        if self._standby() is not None:
+            return _json({"standby": True})
+        return _json(answers.flat(list(reports.values())))
+
+    def _standby(self) -> Role | None:
+        """Return the part of this process, if it is that of a standby."""
+        role = self._role()
+        return role if role is not None and role.standby else None
 
     def _asked(self, request: web.Request) -> dict[Key, Report]:
         """Return the report of the database that the path names, or all reports."""
@@ -170,6 +194,9 @@ class _Endpoints:
             return self._all()
         key = (request.match_info["namespace"], request.match_info["name"])
         report = self._store.get(key, datetime.now(UTC))
+        if report is None and (role := self._standby()) is not None:  # who asks again may reach the leader
+            text = json.dumps({"error": answers.standby(role)})
+            raise web.HTTPServiceUnavailable(text=text, content_type="application/json")
         if report is None:
             text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
             raise web.HTTPNotFound(text=text, content_type="application/json")

@@ -164,9 +164,32 @@ def test_there_is_time_to_end_before_the_kill(installation: Installation) -> Non
     assert installation.template["spec"]["terminationGracePeriodSeconds"] > pause + drain
 
 
-def test_one_replica_is_never_two_during_an_update(installation: Installation) -> None:
+def test_there_is_always_a_standby_to_hand_over_to(installation: Installation) -> None:
     spec = installation.one("Deployment")["spec"]
-    assert (spec["replicas"], spec["strategy"]) == (1, {"type": "Recreate"})
+    assert spec["replicas"] == 2
+    assert spec["strategy"] == {"type": "RollingUpdate", "rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
+    budget = installation.one("PodDisruptionBudget")["spec"]
+    assert budget["maxUnavailable"] == 1
+    [spread] = installation.template["spec"]["topologySpreadConstraints"]
+    assert (spread["topologyKey"], spread["whenUnsatisfiable"]) == ("kubernetes.io/hostname", "ScheduleAnyway")
+    labels = installation.template["metadata"]["labels"].items()
+    for selector in (budget["selector"], spread["labelSelector"]):
+        assert selector["matchLabels"].items() <= labels
+
+
+def test_replicas_elect_by_the_one_lease_that_their_account_may_use(installation: Installation) -> None:
+    lease, deployment = installation.one("Lease"), installation.one("Deployment")["metadata"]
+    assert options_of(installation.container)["lease"] == lease["metadata"]["name"]
+    assert "spec" not in lease, "applying it again would take it from who has it"
+    role = installation.one("Role", f"{NAME}-lease")
+    [rule] = role["rules"]
+    assert (rule["resourceNames"], rule["verbs"]) == ([lease["metadata"]["name"]], ["get", "update"])
+    binding = installation.one("RoleBinding", f"{NAME}-lease")
+    assert binding["roleRef"]["name"] == role["metadata"]["name"]
+    [subject] = binding["subjects"]
+    assert subject["name"] == installation.template["spec"]["serviceAccountName"]
+    namespaces = [item.get("namespace") for item in (lease["metadata"], role["metadata"], deployment, subject)]
+    assert len(set(namespaces)) == 1, "without --lease-namespace it is the Pod's own"
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[str]:

@@ -68,8 +68,14 @@ def test_a_misspelt_field_would_be_refused(kind: str, installed: ControlPlane) -
 
 
 def test_installing_again_changes_nothing(installed: ControlPlane) -> None:
+    budget = f"/apis/policy/v1/namespaces/dashdb-system/poddisruptionbudgets/{NAME}"
+    before = installed.read(budget)
     lines = installed.kubectl("apply", "-k", str(ROOT / "manifests")).stdout.splitlines()
-    assert [line for line in lines if not line.endswith("unchanged")] == []
+    # kubectl always sends the selector of a budget anew, and the API server finds nothing to change
+    assert [line for line in lines if not line.endswith("unchanged")] == [
+        f"poddisruptionbudget.policy/{NAME} configured"
+    ]
+    assert installed.read(budget) == before
 
 
 def test_a_folder_of_crds_can_be_applied_both_ways(installed: ControlPlane) -> None:
@@ -151,6 +157,10 @@ REVIEWS: set[Right] = {
 """What asks who may read the endpoints; only for the whole cluster, since no Role in a namespace could give it."""
 
 
+LEASE: set[Right] = {("coordination.k8s.io", "leases", "get"), ("coordination.k8s.io", "leases", "update")}
+"""Where the operator itself is, on one Lease alone."""
+
+
 def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right]:
     """Return the rights of an account in NAMESPACE, the answer that `kubectl auth can-i --list` prints."""
     review = {
@@ -168,6 +178,7 @@ def rights(cluster: ControlPlane, kubeconfig: Path, namespace: str) -> set[Right
         for rule in status["resourceRules"]
         for group in rule["apiGroups"]
         for name in rule["resources"]
+        if not rule.get("resourceNames") or NAME in rule["resourceNames"]
         for verb in rule["verbs"]
     }
     return found | {
@@ -188,16 +199,17 @@ def everybodys_rights(cluster: ControlPlane) -> set[Right]:
 def test_the_operator_may_do_this_in_every_namespace_and_nothing_else(installed: ControlPlane) -> None:
     account = installed.service_account_kubeconfig("dashdb-system", NAME)
     everybody = everybodys_rights(installed)
-    for namespace in ("dashdb-system", "kube-system", installed.namespace()):
+    for namespace in ("kube-system", installed.namespace()):
         assert rights(installed, account, namespace) == everybody | GRANTED | REVIEWS
-    assert not everybody & (GRANTED | REVIEWS)
+    assert rights(installed, account, "dashdb-system") == everybody | GRANTED | REVIEWS | LEASE
+    assert not everybody & (GRANTED | REVIEWS | LEASE)
 
 
 def test_the_namespaced_operator_may_do_this_in_its_namespace_and_nothing_elsewhere(own_namespace: Namespace) -> None:
     cluster = own_namespace.cluster
     account = cluster.service_account_kubeconfig(own_namespace.name, NAME)
     everybody = everybodys_rights(cluster)
-    assert rights(cluster, account, own_namespace.name) == everybody | GRANTED
+    assert rights(cluster, account, own_namespace.name) == everybody | GRANTED | LEASE
     assert rights(cluster, account, cluster.namespace()) == everybody
 
 
@@ -231,9 +243,11 @@ def test_the_operator_uses_every_right_and_misses_none(
         resource("perses", secret_name="perses-db", health={"intervalSeconds": 1}),
     )
     account = cluster.service_account_kubeconfig(home, NAME)
-    granted = GRANTED | (REVIEWS if everywhere else set())
+    granted = GRANTED | LEASE | (REVIEWS if everywhere else set())
     watched = None if everywhere else home
-    with OperatorProcess(account, tmp_path / "log", namespace=watched, authorize=everywhere) as operator:
+    options = ("--lease", NAME, "--lease-namespace", home)
+    log = tmp_path / "log"
+    with OperatorProcess(account, log, namespace=watched, authorize=everywhere, options=options) as operator:
         own_namespace.wait_for("perses", "Connected", "False")
         operator.get("/metrics", cluster.token(home, NAME))
         wait_until(lambda: used(requests(cluster, user, began)) >= granted, what="every right is used", seconds=30)
@@ -251,3 +265,25 @@ def test_without_prometheus_operator_all_the_rest_is_installed() -> None:
         assert len(done.stdout.splitlines()) == len(objects) - 2
         assert done.stderr.count("no matches for kind") == 2
         assert f"deployment.apps/{NAME} created" in done.stdout
+
+
+def test_the_operator_may_use_its_lease_and_no_other(own_namespace: Namespace) -> None:
+    cluster, account = own_namespace.cluster, f"system:serviceaccount:{own_namespace.name}:{NAME}"
+
+    def may(verb: str, lease: str) -> bool:
+        asked = ("auth", "can-i", verb, lease, "-n", own_namespace.name, f"--as={account}")
+        return cluster.kubectl(*asked, check=False).stdout.strip() == "yes"
+
+    assert may("update", f"leases.coordination.k8s.io/{NAME}")
+    assert not may("update", "leases.coordination.k8s.io/another")
+    assert not may("create", "leases.coordination.k8s.io")
+    assert not may("delete", f"leases.coordination.k8s.io/{NAME}")
+
+
+def test_applying_the_manifests_again_takes_the_lease_from_nobody(own_namespace: Namespace) -> None:
+    cluster, name = own_namespace.cluster, own_namespace.name
+    held = '{"spec":{"holderIdentity":"operator-7d9f_ab12","leaseTransitions":3}}'
+    cluster.kubectl("patch", "lease", NAME, "-n", name, "--type=merge", "-p", held)
+    cluster.kubectl("apply", "-k", str(ROOT / "manifests/namespaced"), "-n", name)
+    lease = cluster.read(f"/apis/coordination.k8s.io/v1/namespaces/{name}/leases/{NAME}")
+    assert lease["spec"] == {"holderIdentity": "operator-7d9f_ab12", "leaseTransitions": 3}

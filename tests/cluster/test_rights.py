@@ -30,12 +30,16 @@ def rights_of(role: dict[str, Any]) -> list[Right]:
     ]
 
 
-def operators_role(cluster: ControlPlane) -> dict[str, Any]:
-    """The ClusterRole that the manifests bind to the operator's account."""
+def operators_roles(cluster: ControlPlane) -> list[dict[str, Any]]:
+    """The roles that the manifests bind to the operator's account."""
     objects = manifests(cluster)
-    bound = next(item for item in objects if item["kind"] == "ClusterRoleBinding" and item["metadata"]["name"] == NAME)
-    role = bound["roleRef"]["name"]
-    return next(item for item in objects if item["kind"] == "ClusterRole" and item["metadata"]["name"] == role)
+    account = next(item for item in objects if item["kind"] == "ServiceAccount")["metadata"]["name"]
+    bound = [
+        (item["roleRef"]["kind"], item["roleRef"]["name"])
+        for item in objects
+        if item["kind"].endswith("RoleBinding") and account in [subject["name"] for subject in item["subjects"]]
+    ]
+    return [item for item in objects if (item["kind"], item["metadata"]["name"]) in bound]
 
 
 def account_with(cluster: ControlPlane, name: str, rights: list[Right]) -> Path:
@@ -69,6 +73,8 @@ RIGHTS = [
     ("", "secrets", "get"),
     ("authentication.k8s.io", "tokenreviews", "create"),
     ("authorization.k8s.io", "subjectaccessreviews", "create"),
+    ("coordination.k8s.io", "leases", "get"),
+    ("coordination.k8s.io", "leases", "update"),
     ("dashdb.dev", "dashboarddatabases", "get"),
     ("dashdb.dev", "dashboarddatabases", "list"),
     ("dashdb.dev", "dashboarddatabases", "watch"),
@@ -78,7 +84,7 @@ RIGHTS = [
 
 
 def test_the_manifests_give_these_rights_and_no_others(control_plane: ControlPlane) -> None:
-    assert sorted(rights_of(operators_role(control_plane))) == RIGHTS
+    assert sorted(right for role in operators_roles(control_plane) for right in rights_of(role)) == RIGHTS
     assert (ROOT / "manifests").is_dir()
 
 
@@ -95,7 +101,9 @@ def run_with(control_plane: ControlPlane, team: Namespace, tmp_path: Path) -> It
 
     def _run(rights: list[Right]) -> OperatorProcess:
         kubeconfig = account_with(control_plane, "operator", rights)
-        operator = OperatorProcess(kubeconfig, tmp_path / "operator.log", namespace=team.name, authorize=True)
+        team.apply({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": {"name": NAME}})
+        options, log = ("--lease", NAME, "--lease-namespace", team.name), tmp_path / "operator.log"
+        operator = OperatorProcess(kubeconfig, log, namespace=team.name, authorize=True, options=options)
         operator.start(wait=False)
         started.append(operator)
         return operator

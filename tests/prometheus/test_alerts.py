@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 import yaml
 
+from controller.health.role import Role
 from controller.web.totals import STATES
 from tests.support.binaries import promtool
 from tests.unit.web.reports import scrape, store_with
@@ -47,6 +48,11 @@ def totals(*, pod: str = "a", crowded: str = "0x120", **states: str) -> dict[str
     values = dict.fromkeys(STATES, "0x120") | states
     series = {f'dashdb_databases{{{job},state="{state}"}}': value for state, value in values.items()}
     return series | {f"dashdb_databases_near_connection_limit{{{job}}}": crowded}
+
+
+def leader(**pods: str) -> dict[str, str]:
+    """Series that say which of the operator's PODS leads."""
+    return {f'dashdb_leader{{job="dashboard-database-operator",pod="{pod}"}}': value for pod, value in pods.items()}
 
 
 @dataclass(frozen=True)
@@ -93,6 +99,15 @@ CASES = {
     ),
     "a server that says no limit is not near it": Case({60: []}, database(limit="0x120")),
     "an operator that vanished is missed": Case({9: [], 11: ["DashdbOperatorAbsent"]}, {}, operator={}),
+    "a standby has no series of databases and is missed by nobody": Case(
+        {0: [], 60: [], 119: []}, {**database(pod="a"), **leader(a="1x120", b="0x120")}
+    ),
+    "a leader that changes is no news": Case(
+        {m: [] for m in range(0, 120, 10)}, {**database(pod="a"), **leader(a="1x60 0x60", b="0x62 1x58")}
+    ),
+    "nobody who leads is": Case(
+        {4: [], 6: ["DashdbNoLeader"], 60: ["DashdbNoLeader"]}, leader(a="0x120", b="0x120")
+    ),
     "a sidecar's series do not stand in for the operator's": Case(
         {60: ["DashdbOperatorAbsent"]}, {}, operator={'dashdb_build_info{job="perses"}': "1x120"}
     ),
@@ -186,7 +201,8 @@ def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
 
 def scraped() -> dict[str, set[str]]:
     """Label names by metric, of a database about which everything is known."""
-    lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", scrape(store_with("one")), re.MULTILINE)
+    role = Role(leading=True, standby=False, leader="a", transitions=1)
+    lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", scrape(store_with("one"), role=lambda: role), re.MULTILINE)
     return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in lines}
 
 
@@ -194,6 +210,7 @@ LABELS_OF = {
     "dashdb_build_info": {"version"},
     "dashdb_databases": {"state"},
     "dashdb_databases_near_connection_limit": set[str](),
+    "dashdb_leader": set[str](),
 }
 """Labels of what is not a series of one database."""
 

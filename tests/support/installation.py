@@ -10,7 +10,10 @@ from tests.support.controlplane import ControlPlane
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
-NEEDED = ("Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding")
+NEEDED = (
+    "Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role",
+    "RoleBinding", "Lease",
+)  # fmt: skip
 """Kinds that a process outside of the cluster needs; the Deployment and what belongs to it run nowhere here."""
 
 

@@ -134,7 +134,9 @@ async def lock_out_golang_migrate(
         ids = lock_ids(await connection.fetchval("SELECT pg_catalog.current_database()"), location.schema)
 
         async def attempt(_: int) -> None:
-            await connection.execute(BEGIN + limits(connection, settings))
+            # silent for as long as the files run over the other connection
+            forever = "SET LOCAL idle_in_transaction_session_timeout = 0;\n"
+            await connection.execute(BEGIN + limits(connection, settings) + forever)
             if not all([await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", each) for each in ids]):
                 await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
                 raise LockedByRunner("golang-migrate, which is at work on this database")

@@ -12,6 +12,9 @@ NO_LIMIT = 24 * 3600.0
 """Seconds that stand for no limit: migrations may take any time, and asyncpg has no value for none."""
 ROLLBACK_TIMEOUT = 5.0
 """Seconds for a ROLLBACK, with the cancellation of the statement before it."""
+SILENT_SECONDS = 60.0
+"""Seconds for which a runner may send nothing between two statements of a file. Then the server ends its session, and
+with it its lock: a runner whose machine is lost, or whose process is stopped, must not keep all others out for ever."""
 NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 # A role may have another default, but the commit of another runner has to be visible once its lock is released.
@@ -62,9 +65,11 @@ def limits(
     values = {
         "lock_timeout": f"'{milliseconds}ms'",
         "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": "0",
+        "idle_in_transaction_session_timeout": f"'{round(SILENT_SECONDS * 1000)}ms'",
         "client_connection_check_interval": "'500ms'",
     }
     if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
         values["transaction_timeout"] = "0"
+    if scope == "SESSION":  # whose lock outlasts its transactions
+        values["idle_session_timeout"] = values["idle_in_transaction_session_timeout"]
     return "".join(f"SET {scope} {name} = {value};\n" for name, value in values.items())

@@ -25,6 +25,7 @@ from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_
 from controller.migrate.run.in_transaction import run_in_transaction
 from controller.migrate.run.without_transaction import refuse_pooler, run_without_transaction
 from controller.migrate.sql.names import mentioned
+from controller.runtime.fence import Fence, unfenced
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,12 +34,15 @@ class Runner:
 
     Attributes:
         open_connection: opens a second connection, which finds sessions that block the first.
+        fence: asked before each try of a file or a batch of files. A file under way is finished without it: its lock
+            keeps every other runner out, so that nobody else can have run it.
     """
 
     connection: Connection
     settings: RunSettings
     progress: Progress
     open_connection: OpenConnection
+    fence: Fence = unfenced
 
     async def run(
         self,
@@ -65,6 +69,7 @@ class Runner:
                 runner changed the version while this one was reverting.
             HistoryMismatch, SchemaAhead: see `make_plan`.
             ForeignObject: see `locate_schema`; or a file names a table of another role.
+            NotLeading: see `fence`; files that were applied before stay, and nothing is half done.
         """
         async with AsyncExitStack() as stack:
             location, history = await self._read_for_files(located)
@@ -79,6 +84,7 @@ class Runner:
             _read_all(plan)
             _refuse_foreign_relations(plan, location)
             if plan.adopts:
+                await self.fence()
                 editor = HistoryEditor(self.connection, self.settings, self.progress.waiting, record_statements)
                 await editor.adopt(migrations, location, history)
                 location, _ = await self._read()
@@ -146,6 +152,7 @@ class Runner:
 
     async def _run_file_batch(self, file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
         """Run a batch of files; return those that are left to run one by one."""
+        await self.fence()
         async with self._monitor(file_batch.runs[0].location, file_batch.label):
             return await run_file_batch(file_batch, following)
 
@@ -158,6 +165,7 @@ class Runner:
         """Run one file, again while a lock is held; return False if the database is not at the expected version."""
 
         async def attempt(retries: int) -> bool:
+            await self.fence()
             async with self._monitor(run.location, run.step.label) as monitor:
                 try:
                     apply = run_in_transaction if run.step.script.transactional else run_without_transaction

@@ -1,17 +1,19 @@
 """Adapter of a resource: the generation it reports, the version it keeps, the events it posts again."""
 
 from dataclasses import replace
-from typing import Any, cast
+from typing import Any
 
 import pytest
 
-from controller.operator.adapter import ResourceAdapter, ResourceLimits
-from controller.operator.client import ApiUnavailable, Client
-from controller.operator.secrets import SecretReads
+from controller.errors import NotLeading
+from controller.operator import adapter as module
+from controller.operator.adapter import ResourceAdapter
+from controller.operator.client import ApiUnavailable, StatusConflict
+from controller.operator.resource import Resource
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
-from tests.unit.operator.test_supervisor import ApiServer, resource
+from tests.unit.operator.test_supervisor import ApiServer, adapter_of, resource
 from tests.unit.reconcile.observations import desired, observed
 
 
@@ -28,8 +30,7 @@ def api() -> ApiServer:
 
 @pytest.fixture
 def adapter(api: ApiServer) -> ResourceAdapter:
-    reads = SecretReads(lambda: 1)
-    return ResourceAdapter(resource(), cast("Client", api), reads, service_namespace=None, limits=ResourceLimits())
+    return adapter_of(api, resource())
 
 
 async def test_a_spec_that_came_in_meanwhile_is_not_claimed_to_be_reconciled(
@@ -63,3 +64,89 @@ async def test_events_of_a_status_that_could_not_be_written_are_posted_with_the_
     assert api.events == ["SchemaMigrated", "Ready"]
     await adapter.report(replace(result()))
     assert api.events == ["SchemaMigrated", "Ready"]
+
+
+async def test_a_resource_that_a_user_changed_meanwhile_gets_its_status_at_once(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conflicts = [StatusConflict(resource(version=7)), StatusConflict(resource(version=8))]
+    write = api.write_status
+
+    async def refuse_twice(known: Resource, status: dict[str, Any]) -> Resource | None:
+        if conflicts:
+            raise conflicts.pop(0)
+        assert known.version == 8
+        return await write(known, status)
+
+    monkeypatch.setattr(api, "write_status", refuse_twice)
+    await adapter.report(result())
+    assert (len(api.written), api.events) == (1, ["Ready"])
+
+
+async def test_a_status_that_another_replica_has_written_is_neither_overwritten_nor_told_again(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await adapter_of(api, resource()).report(result())
+    written, theirs = list(api.written), api.resource
+
+    async def refuse(*_: Any) -> None:
+        raise StatusConflict(theirs)
+
+    monkeypatch.setattr(api, "write_status", refuse)
+    await adapter.report(result())
+    assert (api.written, api.events) == (written, ["Ready"])
+
+
+async def test_a_version_that_goes_back_is_the_newest_after_a_restore(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    adapter = adapter_of(api, resource(version=900))
+    write = api.write_status
+
+    async def restored(known: Resource, status: dict[str, Any]) -> Resource | None:
+        if known.version != 5:
+            raise StatusConflict(resource(version=5))
+        return await write(known, status)
+
+    monkeypatch.setattr(api, "write_status", restored)
+    await adapter.report(result())
+    assert api.events == ["Ready"]
+
+
+async def test_a_resource_that_changes_all_the_time_is_tried_again_later(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    versions = iter(range(2, 100))
+
+    async def refuse(*_: Any) -> None:
+        raise StatusConflict(resource(version=next(versions)))
+
+    monkeypatch.setattr(api, "write_status", refuse)
+    with pytest.raises(ApiUnavailable, match="answered 409"):
+        await adapter.report(result())
+    assert next(versions) == 2 + module.MOST_CONFLICTS
+
+
+async def test_nothing_is_written_and_nothing_told_by_a_replica_that_does_not_lead(api: ApiServer) -> None:
+    async def refuse() -> None:
+        raise NotLeading("Another replica leads now.")
+
+    adapter = adapter_of(api, resource(), fence=refuse)
+    with pytest.raises(NotLeading):
+        await adapter.report(result(Event("SchemaMigrated", "Applied V002.")))
+    with pytest.raises(NotLeading):
+        await adapter.report_progress(MigrationProgress("Running V002.", 0.0))
+    assert (api.written, api.events) == ([], [])
+
+
+async def test_a_replica_that_no_longer_leads_after_a_write_tells_nothing(api: ApiServer) -> None:
+    allowed = iter([True])
+
+    async def once() -> None:
+        if not next(allowed, False):
+            raise NotLeading("Another replica leads now.")
+
+    adapter = adapter_of(api, resource(), fence=once)
+    with pytest.raises(NotLeading):
+        await adapter.report(result())
+    assert (len(api.written), api.events) == (1, [])

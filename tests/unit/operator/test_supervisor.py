@@ -17,6 +17,7 @@ from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
 from controller.operator.supervisor import Supervisor
 from controller.resource.spec import DashboardDatabaseSpec
+from controller.runtime.fence import Fence, unfenced
 
 KEY = ("team-a", "perses")
 
@@ -58,6 +59,13 @@ class ApiServer:
 
     async def post_event(self, _: Resource, event: Any) -> None:
         self.events.append(event.reason)
+
+
+def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> ResourceAdapter:
+    reads = SecretReads(lambda: 1)
+    return ResourceAdapter(
+        known, cast("Client", api), reads, service_namespace=None, limits=ResourceLimits(), fence=fence
+    )
 
 
 @pytest.fixture
@@ -192,13 +200,7 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
 
 
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
-    adapter = ResourceAdapter(
-        resource(version=10),
-        cast("Client", ApiServer()),
-        SecretReads(lambda: 1),
-        service_namespace=None,
-        limits=ResourceLimits(),
-    )
+    adapter = adapter_of(ApiServer(), resource(version=10))
     adapter.observe(resource(version=9, generation=2))
     assert adapter.resource == resource(version=10)
     adapter.observe(resource(version=11))
@@ -241,9 +243,7 @@ async def test_nothing_that_the_watch_holds_is_kept_with_a_loop(supervisor: Supe
 
 
 async def test_an_error_about_a_secret_keeps_no_frames(api: ApiServer) -> None:
-    adapter = ResourceAdapter(
-        api.resource, cast("Client", api), SecretReads(lambda: 1), service_namespace=None, limits=ResourceLimits()
-    )
+    adapter = adapter_of(api, api.resource)
     desired = await adapter.read_desired(due=False)
     assert desired is not None
     assert isinstance(desired.target, ConfigurationError)

@@ -9,7 +9,7 @@ import pytest
 
 from controller.database.pool.pool import Pool
 from controller.desired import Desired
-from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationLocked
+from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationLocked, NotLeading
 from controller.health.verdict import Verdict
 from controller.reconcile import reconcile as module
 from controller.reconcile.findings import Findings, find
@@ -178,3 +178,24 @@ async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
     dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     result = await reconcile(desired(policy=MANUAL, approved=approved), cast("Pool", object()), dependencies, Memory())
     assert result.memory.used_approval == (approved if used else None)
+
+
+@pytest.mark.parametrize("seen", [observed(1), observed(1, 2)], ids=["a migration", "maintenance"])
+async def test_what_a_replica_may_not_do_is_no_failure_and_as_due_as_before(
+    seen: Observed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return seen
+
+    async def refuse() -> NoReturn:
+        raise NotLeading("Another replica leads now.")
+
+    async def act(*arguments: Any) -> None:
+        await arguments[-1]()  # the fence
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress, fence=refuse)
+    result = await reconcile(desired(), cast("Pool", object()), dependencies, Memory(maintenance_due=NOW))
+    assert (result.events, result.memory.failed, result.memory.maintenance_due) == ((), (), NOW)
+    assert result.summary.reason in ("MigrationPending", "Ready")

@@ -1,10 +1,12 @@
 """Reports to show; each test says only what matters to it."""
 
+from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from controller.database.pool.values import CloseReason, PoolStatistics
 from controller.health.report import Report
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 from controller.web.metrics import MetricsPage, form_for
@@ -56,6 +58,6 @@ def store_with(*names: str) -> ReportStore:
     return store
 
 
-def scrape(store: ReportStore, *, per_database: bool = True) -> str:
+def scrape(store: ReportStore, *, per_database: bool = True, role: Callable[[], Role | None] = lambda: None) -> str:
     """Return what Prometheus would read, in its text format."""
-    return MetricsPage(store, version="0.1.0", per_database=per_database).write(form_for("")).decode()
+    return MetricsPage(store, version="0.1.0", per_database=per_database, role=role).write(form_for("")).decode()

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from controller.errors import ConfigurationError
+from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.web import answers, metrics, server, shared_page
 from controller.web.metrics import Form, MetricsPage
@@ -23,6 +24,7 @@ class Served:
     def __init__(self, store: ReportStore, client: aiohttp.ClientSession, port: int) -> None:
         self.store = store
         self.not_ready: str | None = None
+        self.role: Role | None = None
         self.port = port
         self._client = client
 
@@ -36,7 +38,8 @@ class Served:
 async def served() -> AsyncIterator[Served]:
     async with aiohttp.ClientSession() as client:
         it = Served(ReportStore(), client, 0)
-        async with serving(application(it.store, lambda: it.not_ready, version="0.1.0"), "127.0.0.1", 0) as port:
+        app = application(it.store, lambda: it.not_ready, version="0.1.0", role=lambda: it.role)
+        async with serving(app, "127.0.0.1", 0) as port:
             it.port = port
             yield it
 
@@ -214,3 +217,39 @@ async def test_a_fault_of_ours_is_an_answer_and_a_line_in_our_log_without_its_te
     said = capsys.readouterr()
     assert "RuntimeError" in said.out + said.err
     assert secret not in body + said.out + said.err
+
+
+STANDBY = Role(leading=False, standby=True, leader="operator-7d9f_ab12", transitions=3)
+SAYS = "This replica is the standby and observes no database; operator-7d9f_ab12 leads."
+
+
+async def test_a_standby_is_ready_and_calls_no_database_healthy(served: Served) -> None:
+    served.role = STANDBY
+    assert (await served.get("/live"))[0] == (await served.get("/ready"))[0] == 200
+    status, kind, body = await served.get("/api/v1/health")
+    health = json.loads(body)
+    assert (status, kind) == (200, "application/json")
+    assert (health["status"], health["leader"], health["checks"]) == ("standby", "operator-7d9f_ab12", {})
+    status, kind, body = await served.get("/api/v1/health", Accept="application/health+json")
+    assert (status, kind, json.loads(body)["notes"]) == (200, "application/health+json", [SAYS])
+    assert json.loads((await served.get("/metrics/health"))[2]) == {"standby": True}
+    for path in ("/ready", "/api/v1/health", "/metrics/health"):
+        status, kind, body = await served.get(f"{path}/team-a/perses")
+        assert (status, kind, json.loads(body)) == (503, "application/json", {"error": SAYS})
+    assert SAYS in (await served.get("/"))[2]
+    served.role = Role(leading=False, standby=True, leader="", transitions=0)
+    assert "nobody leads at the moment" in (await served.get("/"))[2]
+
+
+async def test_a_leader_that_may_not_act_shows_what_it_observes(served: Served) -> None:
+    served.role = Role(leading=False, standby=False, leader="operator-7d9f_ab12", transitions=3)
+    served.store.put(("team-a", "bad"), report(DOWN))
+    assert (await served.get("/api/v1/health"))[0] == 503
+    metrics_page = (await served.get("/metrics"))[2]
+    assert "dashdb_leader 0.0" in metrics_page
+    assert "dashdb_lease_transitions_total 3.0" in metrics_page
+    assert (await served.get("/api/v1/health/team-a/unknown"))[0] == 404
+
+
+async def test_without_an_election_there_are_no_series_of_one(served: Served) -> None:
+    assert "dashdb_lea" not in (await served.get("/metrics"))[2]
