@@ -18,9 +18,9 @@ from controller.runtime.fair_places import FairPlaces
 
 log = structlog.get_logger(__name__)
 
-RATE = 4.0
+RATE = 3.0
 """Secrets that are read anew in a second, for all resources together. With one Secret each, a change that breaks no
-connection is seen after one interval for up to 120 resources at 30 s, and after 250 s for 1,000."""
+connection is seen after one interval for up to 90 resources at 30 s, and after 333 s for 1,000."""
 BURST = 40.0
 """Secrets that may be read anew at once, such as those of databases whose login fails since they were rotated."""
 FIRST_AT_ONCE = 8
