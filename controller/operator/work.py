@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import in_cluster
 from controller.operator.election import Term
 from controller.operator.handlers import registry
-from controller.operator.kopf_settings import settings
+from controller.operator.kopf_settings import API_BACKOFF, settings
 from controller.operator.settings import OperatorSettings
 from controller.operator.supervisor import Supervisor
 from controller.runtime.fence import unfenced
@@ -76,14 +77,28 @@ class Work:
 
     @asynccontextmanager
     async def _watching(self, supervisor: Supervisor) -> AsyncIterator["asyncio.Task[None]"]:
-        """Run kopf for the time of a `with`; yield its task, which ends by itself only with an error."""
+        """Run kopf for the time of a `with`; yield its task, which does not end by itself."""
         ending = asyncio.Event()
-        task = asyncio.create_task(self._run_kopf(supervisor, ending), name="kopf")
+        task = asyncio.create_task(self._keep_watching(supervisor, ending), name="kopf")
         try:
             yield task
         finally:
             ending.set()
             await task
+
+    async def _keep_watching(self, supervisor: Supervisor, ending: asyncio.Event) -> None:
+        """Run kopf until ENDING is set, and again wherever it gives up: on a CRD that is gone, or a right that is."""
+        failures = 0
+        while not ending.is_set():
+            began = time.monotonic()
+            try:
+                await self._run_kopf(supervisor, ending)
+            except Exception as error:  # noqa: BLE001 - its errors have no public class
+                failures = failures + 1 if time.monotonic() - began < API_BACKOFF.longest else 0
+                status = getattr(error, "status", None)
+                log.warning("the watch ended, and begins anew", error=type(error).__name__, status=status)
+            if not ending.is_set():
+                await first_done(ending.wait(), asyncio.sleep(API_BACKOFF.pause(failures, 0.0)))
 
     @asynccontextmanager
     async def _comparing(self, supervisor: Supervisor) -> AsyncIterator[None]:

@@ -32,7 +32,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(
         structlog.stdlib.ProcessorFormatter(
-            foreign_pre_chain=shared,
+            foreign_pre_chain=[_without_traceback, *shared],
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
@@ -58,6 +58,14 @@ def log_fault(fault: Exception) -> None:
     """Log where a fault of this program happened and its kind; never its text, which may repeat a password."""
     at = traceback.format_tb(fault.__traceback__)
     structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
+
+
+def _without_traceback(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:
+    """Name the error in place of a library's traceback: kopf logs dozens of lines for each watch that ends."""
+    error = event.pop("exc_info", None)
+    if isinstance(error, tuple) and error[0] is not None:
+        event["fault"] = error[0].__name__
+    return event
 
 
 def _fit_for_logs(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -1,4 +1,4 @@
-"""Which of several resources acts on a database that all of them name."""
+"""Claims of several resources to one database: the oldest has it."""
 
 from controller.reconcile.claims import Claims
 

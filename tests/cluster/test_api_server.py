@@ -1,0 +1,42 @@
+"""The API server loses what it knew, and the operator goes on where it was."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.controlplane import ControlPlane
+from tests.support.database import Database
+from tests.support.installation import ROOT, install_operator
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
+
+CRD = str(ROOT / "crds" / "dashboarddatabases.yaml")
+
+
+@pytest.fixture
+def own_cluster() -> Iterator[ControlPlane]:
+    """A control plane whose CRD no other test needs."""
+    with ControlPlane() as running:
+        yield running
+
+
+def test_a_crd_that_is_deleted_and_made_again_ends_neither_the_process_nor_the_watch(
+    own_cluster: ControlPlane, database: Database, tmp_path: Path
+) -> None:
+    account = install_operator(own_cluster)
+    team = Namespace(own_cluster, own_cluster.namespace())
+    manifests = (secret("db", connection_values(database)), resource("perses", secret_name="db"))
+    with OperatorProcess(account, tmp_path / "operator.log") as operator:
+        team.apply(*manifests)
+        team.wait_for("perses", "Ready", "True")
+        own_cluster.kubectl("delete", "-f", CRD)
+        wait_until(lambda: "the watch ended, and begins anew" in operator.log, what="kopf to give up", seconds=60)
+        assert operator.get("/live")[0] == 200
+        own_cluster.kubectl("apply", "-f", CRD)
+        own_cluster.kubectl("wait", "--for=condition=Established", "-f", CRD)
+        team.apply(*manifests)
+        team.wait_for("perses", "Ready", "True", seconds=60)
+        wait_until(operator.is_ready, what="the operator to be ready again", seconds=30)
+        assert "Traceback" not in operator.log
