@@ -50,7 +50,7 @@ async def locate_schema(connection: Connection, schema: str | None, *, for_files
     """
     questions = (locate_question(schema), *((OF_PREDEFINED_ROLES,) if for_files else ()))
     found = await ask(connection, *questions, first=path_note(schema))
-    return await checked(connection, schema, *found.values)
+    return await schema_from_answer(connection, schema, *found.values)
 
 
 async def predefined_roles_own(connection: Connection) -> bool:
@@ -63,7 +63,7 @@ def path_note(schema: str | None) -> str:
     return NOTE_PATH if schema is None else ""
 
 
-async def checked(
+async def schema_from_answer(
     connection: Connection, schema: str | None, answer: Any, of_predefined_roles: Any = False
 ) -> LocatedSchema:
     """Return the schema that the answer to `locate_question` names, after a look at objects of other roles, if any.

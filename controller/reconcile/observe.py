@@ -13,7 +13,7 @@ from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_
 from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
 from controller.database.questions import ask
-from controller.database.schema import checked, locate_schema, path_note
+from controller.database.schema import locate_schema, path_note, schema_from_answer
 from controller.database.schema_queries import locate_question
 from controller.database.target import Target
 from controller.database.transaction import roll_back
@@ -143,10 +143,10 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
             settled.located.state, settled.located.database, settled.located.name, settled.rows
         )  # fmt: skip
     plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
-    if not same or not isinstance(plan, Plan) or plan.steps:
+    if not same or not isinstance(plan, Plan) or not plan.empty:
         return None
     schema = ObservedSchema(settled.schema.history, plan, (), ahead)
-    return replace(settled, **_checked(desired, pool, memory, measured), schema=schema)
+    return replace(settled, **_check_fields(desired, pool, memory, measured), schema=schema)
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -177,11 +177,11 @@ async def _observe_server(
         locate_question(name, with_state=True),
         first=path_note(name),
     )
-    located = await _attempt(connection, pool.target, lambda: checked(connection, name, measured.answers[0]))
-    return Observed(**_checked(desired, pool, memory, measured)), located
+    located = await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, measured.answers[0]))
+    return Observed(**_check_fields(desired, pool, memory, measured)), located
 
 
-def _checked(desired: Desired, pool: Pool, memory: Memory, measured: Measured) -> dict[str, Any]:
+def _check_fields(desired: Desired, pool: Pool, memory: Memory, measured: Measured) -> dict[str, Any]:
     """Return the fields of an observation that a check fills."""
     return {
         "now": datetime.now(UTC),

@@ -8,7 +8,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from controller.database.answer_messages import ANSWER_BYTES, ERROR_BYTES, IDLE_BYTES, KNOWN_TYPES, AnswerReader
+from controller.database.answer_messages import (
+    ANSWER_BYTES,
+    ERROR_BYTES,
+    IDLE_BYTES,
+    KNOWN_TYPES,
+    AnswerReader,
+    first_value,
+)  # fmt: skip
 from controller.errors import ProtocolViolation
 from tests.support.protocol_messages import (
     BOUND,
@@ -179,3 +186,45 @@ def test_no_bytes_whatsoever_do_more_than_end_the_connection(kind: int, data: li
     with suppress(ProtocolViolation):
         for piece in data:
             assert len(reader.read(piece)) <= len(b"".join(data)) + 2 * len(READY)
+
+
+def wants_rows(most_bytes: int = ANSWER_BYTES) -> AnswerReader:
+    reader = AnswerReader()
+    reader.most_bytes, reader.rows = most_bytes, []
+    reader.begin(TEXT)
+    return reader
+
+
+@given(CUTS)
+def test_the_rows_of_a_text_are_kept_where_they_are_wanted_however_they_are_cut(cuts: list[int]) -> None:
+    reader = wants_rows()
+    data = columns(114) + row(b'{"a": 1}') + notice("one") + columns(114) + row(b"[" + b"2" * 300 + b"]") + DONE
+    assert read(data, cuts, reader) == DONE
+    assert reader.rows is not None
+    assert [first_value(each) for each in reader.rows] == ['{"a": 1}', "[" + "2" * 300 + "]"]
+
+
+def test_rows_that_are_kept_have_a_limit_and_a_large_one_is_refused_before_it_is_there() -> None:
+    with pytest.raises(ProtocolViolation) as caught:
+        wants_rows(1000).read(row(b"x" * 600) * 2)
+    assert caught.value.reason == "AnswerTooLarge"
+    with pytest.raises(ProtocolViolation) as caught:
+        wants_rows(1000).read(row(b"x" * 5000)[:20])
+    assert caught.value.reason == "AnswerTooLarge"
+
+
+def test_rows_are_dropped_again_once_nobody_wants_them() -> None:
+    reader = wants_rows()
+    reader.rows = None
+    reader.begin(TEXT)
+    assert reader.read(row(b"x" * 10_000_000) + DONE) == DONE
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"", b"\0", b"\0\0", b"\0\1", b"\0\1\xff\xff\xff\xff", b"\0\1\0\0\0\5abc", b"\0\1\0\0\0\2\xff\xfe"],
+    ids=["empty", "half a count", "no column", "no length", "null", "too short", "no UTF-8"],
+)
+def test_a_row_without_a_text_in_its_first_column_is_refused(body: bytes) -> None:
+    with pytest.raises(ProtocolViolation):
+        first_value(body)
