@@ -21,6 +21,8 @@ from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
 from controller.runtime.fence import Fence, unfenced
 
+WATCH_LAG_SECONDS = 2.0
+"""Seconds by which the watch may lag behind a list without having missed anything."""
 STOP_SECONDS = 8.0
 """Seconds for running reconciles to roll back when the process ends; within the 10 s that a Pod has to stop."""
 
@@ -81,29 +83,34 @@ class Supervisor:
         if running is not None and running.uid == resource.uid:
             self._end(running)
 
-    async def compare(self, namespaces: Sequence[str]) -> None:
-        """List what there is, since a watch can miss a deletion or a change; NAMESPACES are the watched ones, or all.
+    async def compare(self, namespaces: Sequence[str]) -> int:
+        """List what there is, and take up what the watch has not told; NAMESPACES are the watched ones, or all.
+
+        Returns:
+            How many deletions and changes the watch has missed.
 
         Raises:
             ApiUnavailable: no answer.
         """
+        differing = []
         for namespace in namespaces or (None,):
             listed = await self._client.list_versions(namespace)
             known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
-            for running in known:
-                await self._compare(running, listed)
+            differing += [(each, listed) for each in known if _differs(each, listed)]
+        if differing:
+            await asyncio.sleep(WATCH_LAG_SECONDS)
+        missed = [(each, listed) for each, listed in differing if _differs(each, listed)]
+        for running, listed in missed:
+            await self._take_up(running, listed)
+        return len(missed)
 
-    async def _compare(self, running: _Running, listed: Listing) -> None:
-        resource = running.adapter.resource
-        if resource is None or resource.version > listed.version:  # it may have come after the list
-            return
-        uid, version = listed.resources.get(resource.key, ("", 0))
-        if uid != resource.uid:
+    async def _take_up(self, running: _Running, listed: Listing) -> None:
+        namespace, name = running.loop.key
+        uid, _ = listed.resources.get(running.loop.key, ("", 0))
+        if uid != running.uid:
             running.adapter.vanished()
-        elif version > resource.version:
-            found = await self._client.read_resource(*resource.key)
-            if found is not None:
-                self.observe(found)
+        elif (found := await self._client.read_resource(namespace, name)) is not None:
+            self.observe(found)
 
     async def stop(self) -> None:
         """End all loops; reconciles under way roll back."""
@@ -149,6 +156,15 @@ class Supervisor:
         self._tasks.discard(running.task)
         if self._running.get(running.loop.key) is running:  # it saw by itself that the resource is gone
             self._end(running)
+
+
+def _differs(running: _Running, listed: Listing) -> bool:
+    """Return True where a list says something else of a resource than is known, and is not older."""
+    resource = running.adapter.resource
+    if resource is None or resource.version > listed.version:
+        return False
+    uid, version = listed.resources.get(resource.key, ("", 0))
+    return uid != running.uid or version > resource.version
 
 
 async def _run(loop: ReconcileLoop) -> None:

@@ -68,7 +68,8 @@ class Work:
             connections_per_server=self.settings.connections_per_server,
             fence=term.confirm if term else unfenced,
         )
-        async with self._watching(supervisor) as watching, self._comparing(supervisor):
+        missing = asyncio.Event()
+        async with self._watching(supervisor, missing) as watching, self._comparing(supervisor, missing):
             await first_done(watching, self.stop.wait(), *([term.ended.wait()] if term else []))
             log.info("stopping" if self.stop.is_set() else "standing by")
             await supervisor.stop()
@@ -76,39 +77,51 @@ class Work:
                 await give_way()
 
     @asynccontextmanager
-    async def _watching(self, supervisor: Supervisor) -> AsyncIterator["asyncio.Task[None]"]:
+    async def _watching(self, supervisor: Supervisor, missing: asyncio.Event) -> AsyncIterator["asyncio.Task[None]"]:
         """Run kopf for the time of a `with`; yield its task, which does not end by itself."""
         ending = asyncio.Event()
-        task = asyncio.create_task(self._keep_watching(supervisor, ending), name="kopf")
+        task = asyncio.create_task(self._keep_watching(supervisor, ending, missing), name="kopf")
         try:
             yield task
         finally:
             ending.set()
             await task
 
-    async def _keep_watching(self, supervisor: Supervisor, ending: asyncio.Event) -> None:
-        """Run kopf until ENDING is set, and again wherever it gives up: on a CRD that is gone, or a right that is."""
+    async def _keep_watching(self, supervisor: Supervisor, ending: asyncio.Event, missing: asyncio.Event) -> None:
+        """Run kopf until ENDING is set, and again where it gives up, as on a CRD that is gone, or while MISSING is set.
+
+        Args:
+            missing: the watch has missed something, so it may be dead.
+        """
         failures = 0
         while not ending.is_set():
-            began = time.monotonic()
+            began, stop = time.monotonic(), asyncio.Event()
+            missing.clear()
+            running = asyncio.create_task(self._run_kopf(supervisor, stop), name="kopf run")
+            await first_done(running, ending.wait(), missing.wait())
+            stop.set()
             try:
-                await self._run_kopf(supervisor, ending)
+                await running
             except Exception as error:  # noqa: BLE001 - its errors have no public class
                 failures = failures + 1 if time.monotonic() - began < API_BACKOFF.longest else 0
                 status = getattr(error, "status", None)
                 log.warning("the watch ended, and begins anew", error=type(error).__name__, status=status)
-            if not ending.is_set():
-                await first_done(ending.wait(), asyncio.sleep(API_BACKOFF.pause(failures, 0.0)))
+                # Without an error it ended since it had missed something, and begins anew at once.
+                if not ending.is_set():
+                    await first_done(ending.wait(), asyncio.sleep(API_BACKOFF.pause(failures, 0.0)))
 
     @asynccontextmanager
-    async def _comparing(self, supervisor: Supervisor) -> AsyncIterator[None]:
-        """List all resources now and then for the time of a `with`, and take up what the watch has missed."""
+    async def _comparing(self, supervisor: Supervisor, missing: asyncio.Event) -> AsyncIterator[None]:
+        """List all resources now and then for the time of a `with`; set MISSING if the watch has missed something."""
 
         async def compare() -> None:
             while True:
                 await asyncio.sleep(LIST_SECONDS)
                 try:
-                    await supervisor.compare(self.settings.namespaces)
+                    count = await supervisor.compare(self.settings.namespaces)
+                    if count:
+                        log.warning("the watch has missed changes, and begins anew", count=count)
+                        missing.set()
                 except ApiUnavailable as error:
                     log.warning("resources not listed", error=error.message)
                 except Exception as fault:  # noqa: BLE001 - the next list may do better

@@ -11,6 +11,7 @@ import pytest
 
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
+from controller.operator import supervisor as module
 from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
@@ -68,6 +69,11 @@ def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> R
     )
 
 
+@pytest.fixture(autouse=True)
+def no_lag(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "WATCH_LAG_SECONDS", 0.0)
+
+
 @pytest.fixture
 def api() -> ApiServer:
     return ApiServer()
@@ -118,14 +124,14 @@ async def test_a_deletion_that_the_watch_missed_is_found_in_a_list(
     supervisor.observe(resource())
     await settled()
     api.listed = Listing(api.resource.version, {KEY: ("1", api.resource.version)})
-    await supervisor.compare(())
+    assert await supervisor.compare(()) == 0
     await settled()
     assert len(loops()) == 1
     api.listed = Listing(100, {})
-    await supervisor.compare(("another",))
+    assert await supervisor.compare(("another",)) == 0, "the list of another namespace says nothing"
     await settled()
-    assert len(loops()) == 1, "the list of another namespace says nothing"
-    await supervisor.compare((KEY[0],))
+    assert len(loops()) == 1
+    assert await supervisor.compare((KEY[0],)) == 1
     await settled()
     assert (loops(), store.get(KEY, datetime.now(UTC))) == ([], None)
 
