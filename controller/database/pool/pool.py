@@ -45,6 +45,7 @@ class Pool:
         self._open = 0  # includes those being opened and closed, so the server never has more
         self._idle: dict[PooledConnection, None] = {}  # in the order of their return
         self._leased: set[PooledConnection] = set()
+        self._dialling = 0
         self._waiters: dict[asyncio.Future[PooledConnection | None], None] = {}  # in the order of their arrival
         self._wait_count = 0
         self._wait_seconds = 0.0
@@ -166,8 +167,11 @@ class Pool:
             waiter.set_exception(DatabaseUnavailable(text, reason="PoolExhausted"))
 
     async def _dial(self, deadline: float) -> PooledConnection:
+        # One that is being closed does not count: nobody holds its place for long.
+        first = not self._leased and not self._dialling
+        self._dialling += 1
         try:
-            deadline = await self._places.take(self.target, deadline, first=self._open == 1)
+            deadline = await self._places.take(self.target, deadline, first=first)
             try:
                 connection = await self._dialer.dial(deadline)
             except BaseException:
@@ -176,6 +180,8 @@ class Pool:
         except BaseException:
             self._release_slot()
             raise
+        finally:
+            self._dialling -= 1
         self._opened += 1
         lifetime = self.settings.max_lifetime * (1 - random.uniform(0, LIFETIME_JITTER))  # noqa: S311 - no secret
         pooled = PooledConnection(connection, self._loop.time() + lifetime)

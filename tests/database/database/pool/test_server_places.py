@@ -97,6 +97,24 @@ async def test_one_who_waits_for_a_place_waits_longer_than_a_server_may_take_to_
         await waiting
 
 
+async def test_one_whose_only_connection_is_being_closed_for_another_waits_as_one_that_has_none(
+    pools: list[Pool],
+) -> None:
+    returning = pools[0]
+    returning.target = replace(returning.target, connect_timeout=0.2)
+    async with AsyncExitStack() as stack:
+        await stack.enter_async_context(pools[1].connection())
+        async with returning.connection():
+            other = asyncio.create_task(stack.enter_async_context(pools[2].connection()))
+            await eventually(lambda: places_of(pools).wanted)
+        again = asyncio.create_task(use(returning))
+        await other
+        done, _ = await asyncio.wait([again], timeout=0.5)
+        assert not done
+    async with asyncio.timeout(5):
+        await again
+
+
 async def test_a_second_connection_of_a_database_does_not_wait_for_ever(pools: list[Pool]) -> None:
     """Two databases that each hold one and wait for a second would wait for each other."""
     holder = pools[0]
