@@ -50,6 +50,7 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.large_files
 	$(BIN)/python -m benchmarks.faults
 	$(BIN)/python -m benchmarks.hung
+	$(BIN)/python -m benchmarks.hand_over
 	$(BIN)/python -m benchmarks.soak --minutes 2
 	$(BIN)/python -m benchmarks.scale --resources 100 --resources 300
 	$(BIN)/python -m benchmarks.scale --bad-servers --resources 200

@@ -112,3 +112,16 @@ def test_an_address_that_is_none_is_told_with_what_is_one(address: str) -> None:
     ended = dashdb("serve", "--listen", address)
     assert ended.exit_code == 2
     assert "is not HOST:PORT, for example 127.0.0.1:8080." in ended.stderr
+
+
+def test_a_lease_outside_of_a_cluster_needs_a_namespace() -> None:
+    done = process("operator", "--kubeconfig", "somewhere", "--lease", "operator")
+    assert done.returncode == 2
+    assert "Outside of a cluster, --lease also needs --lease-namespace NS." in done.stderr
+
+
+@pytest.mark.parametrize("seconds", ["2", "61", "15s"])
+def test_a_lease_has_a_duration_that_its_promises_can_be_kept_with(seconds: str) -> None:
+    done = dashdb("operator", "--lease", "operator", "--lease-duration", seconds)
+    assert done.exit_code == 2
+    assert "'--lease-duration'" in done.output
