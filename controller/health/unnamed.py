@@ -50,6 +50,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "MigrationPending": "Migrations wait.",
     "NetworkUnreachable": "No route to the host.",
     "NoConnectionLeft": "Other databases use all connections that dashdb may have on this server.",
+    "NotLeading": "Another replica may act, and this one may not.",
     "NotPostgreSQL": "The server does not speak PostgreSQL's protocol.",
     "OutOfOrder": "A new migration file sorts before an applied one.",
     "PermissionDenied": "The role lacks a right.",
