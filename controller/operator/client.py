@@ -109,9 +109,13 @@ class Client:
         return str(body["metadata"]["resourceVersion"]), data
 
     async def read_resource(self, namespace: str, name: str) -> Resource | None:
-        """Return one DashboardDatabase as it is now; None where it is gone."""
-        body = await self._get(f"{_collection(namespace)}/{name}")
-        return None if body is None else Resource.parse(body)
+        """Return one DashboardDatabase as it is now; None where it is gone.
+
+        It is a list of one, so that the right to list, which a watch needs, is enough.
+        """
+        body = await self._get(f"{_collection(namespace)}?fieldSelector=metadata.name%3D{name}")
+        items = (body or {}).get("items") or ()
+        return Resource.parse(items[0]) if items else None
 
     async def list_versions(self, namespace: str | None) -> Listing:
         """Return which DashboardDatabases there are; None for those of all namespaces.

@@ -27,6 +27,6 @@ async def test_a_status_is_never_written_to_another_resource_of_the_same_name(te
         assert written is not None
         assert written.status_on_server == status
         with pytest.raises(ApiUnavailable, match="422"):
-            await client.write_status(there, {"observedGeneration": -1})
+            await client.write_status(written, {"observedGeneration": -1})
     finally:
         await client.close()

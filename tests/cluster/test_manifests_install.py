@@ -143,7 +143,6 @@ Right = tuple[str, str, str]
 """API group, resource (with its subresource) and verb; or "URL", path and verb."""
 
 GRANTED: set[Right] = {
-    ("dashdb.dev", "dashboarddatabases", "get"),
     ("dashdb.dev", "dashboarddatabases", "list"),
     ("dashdb.dev", "dashboarddatabases", "watch"),
     ("dashdb.dev", "dashboarddatabases/status", "patch"),

@@ -75,7 +75,6 @@ RIGHTS = [
     ("authorization.k8s.io", "subjectaccessreviews", "create"),
     ("coordination.k8s.io", "leases", "get"),
     ("coordination.k8s.io", "leases", "update"),
-    ("dashdb.dev", "dashboarddatabases", "get"),
     ("dashdb.dev", "dashboarddatabases", "list"),
     ("dashdb.dev", "dashboarddatabases", "watch"),
     ("dashdb.dev", "dashboarddatabases/status", "patch"),
