@@ -14,7 +14,7 @@ from controller.desired import Thresholds
 from controller.errors import DashdbError
 from controller.health.verdict import SLOW, CheckResult, Sample, Verdict, judge
 
-PAUSES = (0.2, 0.8)
+PAUSES = (0.1, 0.3)
 """Seconds between the questions of a check that gets a slow answer; each of the answers has to be slow for the database
 to count as slow. A checkpoint, or a moment in which the machine is busy, does not make it so."""
 _SHORT_QUESTION = "SELECT to_json(true)"
