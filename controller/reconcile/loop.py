@@ -286,8 +286,9 @@ class ReconcileLoop:
             try:
                 await closing.close(seconds=self._pool_close_seconds)
             finally:
-                if self._servers is not None and self._places is not None:
-                    self._places.forget(self._retry)
+                places, self._places = self._places, None
+                if self._servers is not None and places is not None:
+                    places.forget(self._retry)
                     self._servers.leave(closing.target.host, closing.target.port)
 
 
