@@ -17,7 +17,7 @@ import json
 import multiprocessing
 import re
 import time
-from collections import defaultdict
+from collections import Counter, defaultdict
 from dataclasses import asdict, dataclass
 from multiprocessing.connection import Connection
 from types import TracebackType
@@ -62,6 +62,7 @@ ROWS = {
 LIVE_EVERY, METRICS_EVERY = 0.02, 0.5
 """Seconds between an answer and the next request."""
 CHECKED = re.compile(r'^dashdb_database_last_check_timestamp_seconds\{name="(healthy-\d+)".*\} (\S+)$', re.MULTILINE)
+RECONCILED = re.compile(r'^dashdb_reconcile_total\{name="(healthy-\d+)".*\} (\S+)$', re.MULTILINE)
 FAILED = re.compile(r'^dashdb_reconcile_total\{name="(?:hung|hostile)-\d+".*result="not_ready"\} [1-9]', re.MULTILINE)
 
 _context = multiprocessing.get_context("spawn")
@@ -96,14 +97,20 @@ def _scrape(ports: tuple[int, int], path: str, every: float, stop: Connection) -
     operator, floor = (http.client.HTTPConnection("127.0.0.1", port, timeout=60) for port in ports)
     milliseconds: list[float] = []
     floors: list[float] = []
-    checked: defaultdict[str, list[float]] = defaultdict(list)
+    checked: defaultdict[str, list[tuple[float, float]]] = defaultdict(list)  # moments, and checks until then
     while not stop.poll(every):
-        for name, moment in CHECKED.findall(_timed(operator, path, milliseconds)):
-            if float(moment) not in checked[name][-1:]:
-                checked[name].append(float(moment))
+        page = _timed(operator, path, milliseconds)
+        counts: Counter[str] = Counter()
+        for name, count in RECONCILED.findall(page):
+            counts[name] += int(float(count))
+        for name, moment in CHECKED.findall(page):
+            if checked[name][-1:] == [] or checked[name][-1][0] != float(moment):
+                checked[name].append((float(moment), counts[name]))
         _timed(floor, path, floors)
-    gaps = (after - before for moments in checked.values() for before, after in itertools.pairwise(moments))
-    stop.send((milliseconds, floors, [gap - INTERVAL_SECONDS for gap in gaps]))
+    pairs = (pair for moments in checked.values() for pair in itertools.pairwise(moments))
+    # A page may be a second old, so that a check may not have been seen by itself.
+    late = [after[0] - before[0] - max(1, after[1] - before[1]) * INTERVAL_SECONDS for before, after in pairs]
+    stop.send((milliseconds, floors, late))
 
 
 def _timed(connection: http.client.HTTPConnection, path: str, milliseconds: list[float]) -> str:
