@@ -63,11 +63,11 @@ from controller.web.server import application
 )
 @click.option(
     "--connections-per-server",
-    type=click.IntRange(min=1),
+    type=click.IntRange(min=2),
     default=5,
     show_default=True,
-    help="Connections to one server (host and port) at the same time, however many databases it has. A migration uses "
-    "one, a second one finds out who blocks it; the server's own users get the rest.",
+    help="Connections to one server (host and port) at the same time, however many databases it has; one less for a "
+    "single namespace. A migration uses one, and a second one to see who blocks it; the server's users get the rest.",
 )
 @click.option(
     "--shortest-interval",

@@ -131,6 +131,12 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
         await close(connection)
 
 
+def peer_address(connection: Connection) -> str:
+    """Return the address and port of the server as the network knows them; empty for a Unix socket."""
+    peer = connection._transport.get_extra_info("peername")  # asyncpg offers no public way to its socket
+    return ":".join(map(str, peer[:2])) if isinstance(peer, tuple) else ""
+
+
 async def behind_pooler(connection: Connection) -> bool:
     """Return whether a pooler answers for PostgreSQL: the backend of a query is not the one of the login."""
     return bool(await connection.fetchval("SELECT pg_catalog.pg_backend_pid()") != connection.get_server_pid())

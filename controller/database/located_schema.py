@@ -14,7 +14,7 @@ class LocatedSchema:
         path: schemas in which the statements of migration files look names up; the first is `name`.
         tables: those of `schema_queries.TABLES` that exist.
         foreign_relations: tables and views of roles without our rights, with other names than those, and the owner.
-        state: digest of the catalogs that were checked, which differs after any change of them; None if not asked for.
+        suspicious: there were objects of other roles to be checked, so every look has to check them again.
     """
 
     name: str
@@ -22,7 +22,7 @@ class LocatedSchema:
     path: tuple[str, ...]
     tables: frozenset[str]
     foreign_relations: tuple[tuple[str, str], ...] = ()
-    state: str | None = None
+    suspicious: bool = False
 
     def qualified(self, name: str) -> str:
         """Return the name of an object in the schema, qualified and quoted."""

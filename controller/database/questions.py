@@ -25,8 +25,8 @@ class Answers:
 
     Attributes:
         values: one JSON value for each question, in their order.
-        seconds: from sending the message until the first byte of the answer arrived at this machine. A process that
-            is busy and reads it later adds nothing.
+        seconds: from sending the message until the answer, or its beginning if that is read by itself, arrived at this
+            machine. A process that is busy and reads it later adds nothing.
     """
 
     values: tuple[Any, ...]

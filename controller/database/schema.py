@@ -7,6 +7,8 @@ many are members, and a superuser counts as a member of all, so for those only t
 """
 
 import json
+from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 from controller.database.answer_messages import as_expected
@@ -74,20 +76,32 @@ async def schema_from_answer(
     Raises:
         DatabaseUnavailable, ForeignObject, HistoryMismatch, ProtocolViolation: see `locate_schema`.
     """
+    found = unchecked_schema(answer)
+    if not found.name:
+        raise _missing(found.path[0]) if found.path else _no_default_schema()
+    if not (found.suspicious or of_predefined_roles):
+        return found
+    async with transaction(connection, read_only=True):
+        with answer_limit(connection, _CHECK_BYTES):
+            objects = await connection.fetchval(CHECK, found.path, TABLES, schema is None)
+    with as_expected("objects of other roles"):
+        return replace(found, foreign_relations=_check(json.loads(objects), found.path))
+
+
+def unchecked_schema(answer: Any) -> LocatedSchema:
+    """Return the schema that the answer to `locate_question` names, which is empty where there is none.
+
+    Raises:
+        ProtocolViolation: no PostgreSQL answers like this.
+    """
     with as_expected("the schema"):
-        name, database, state, suspicious = (answer[key] for key in ("name", "database", "state", "suspicious"))
-        path = [str(each) for each in answer["path"]]
-        tables = frozenset(map(str, answer["tables"]))
-    if name is None:
-        raise _missing(path[0]) if path else _no_default_schema()
-    others: tuple[tuple[str, str], ...] = ()
-    if suspicious or of_predefined_roles:
-        async with transaction(connection, read_only=True):
-            with answer_limit(connection, _CHECK_BYTES):
-                found = await connection.fetchval(CHECK, path, TABLES, schema is None)
-        with as_expected("objects of other roles"):
-            others = _check(json.loads(found), path)
-    return LocatedSchema(str(name), str(database), tuple(path), tables, others, state and str(state))
+        return LocatedSchema(
+            name=str(answer["name"] or ""),
+            database=str(answer["database"]),
+            path=tuple(map(str, answer["path"])),
+            tables=frozenset(map(str, answer["tables"])),
+            suspicious=bool(answer["suspicious"]),
+        )
 
 
 def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
@@ -107,7 +121,7 @@ def too_many_foreign_relations(schema: str) -> ForeignObject:
     )
 
 
-def _check(found: dict[str, Any], path: list[str]) -> tuple[tuple[str, str], ...]:
+def _check(found: dict[str, Any], path: Sequence[str]) -> tuple[tuple[str, str], ...]:
     """Raise the error for what was found in the schema; return the tables of other roles, each with its owner."""
     if found["foreign_objects"]:
         raise ForeignObject(

@@ -23,9 +23,6 @@ SELECT pg_catalog.set_config(
 # `suspicious` is true where `CHECK`, which takes 10 to 20 ms on a new connection, has something to look at: an object
 # that another role owns, a trigger that another role may add, row security, a history elsewhere. 10 and 6171 are the
 # first superuser and pg_database_owner, in every database; roles below 16384 are PostgreSQL's own.
-#
-# `state` is another one after any change of what `CHECK` sees. Each change of a row of a catalog gives it a new xmin;
-# objects that the first superuser owns are the only ones of which pg_shdepend says nothing.
 _LOCATE = """
 WITH path AS (
     SELECT {names} AS names
@@ -52,42 +49,23 @@ SELECT json_build_object(
        OR EXISTS (SELECT FROM pg_class AS c
                    WHERE c.relname = ANY (own.tables)
                      AND CASE WHEN c.relnamespace = n.oid THEN c.relrowsecurity
-                              ELSE {elsewhere} AND c.relname = 'schema_version' END),
-       'state', {state})
+                              ELSE {elsewhere} AND c.relname = 'schema_version' END))
   FROM path CROSS JOIN own
  CROSS JOIN pg_database AS d
   JOIN pg_roles AS me ON me.rolname = current_user
   LEFT JOIN pg_namespace AS n ON n.nspname = path.names[1]::name
  WHERE d.datname = current_database()
 """
-_STATE = """
-       encode(sha256(convert_to(concat_ws('/', me.oid, d.datdba,
-           (SELECT string_agg(concat_ws(' ', p.oid, p.xmin), ',' ORDER BY p.oid)
-              FROM pg_namespace AS p WHERE p.nspname = ANY (path.names::name[])),
-           (SELECT string_agg(concat_ws(' ', c.oid, c.xmin), ',' ORDER BY c.oid)
-              FROM pg_class AS c WHERE c.relname = ANY (own.tables)),
-           (SELECT string_agg(concat_ws(' ', t.oid, t.xmin), ',' ORDER BY t.oid)
-              FROM pg_namespace AS p
-              JOIN pg_class AS c ON c.relnamespace = p.oid AND c.relhastriggers
-              JOIN pg_trigger AS t ON t.tgrelid = c.oid
-             WHERE p.nspname = ANY (path.names::name[])),
-           (SELECT concat_ws(' ', count(*), sum(hashtext(concat_ws(' ', s.classid, s.objid, s.refobjid, s.deptype))))
-              FROM pg_shdepend AS s WHERE s.dbid = d.oid)), 'UTF8')), 'hex')"""
 _FIRST_OF_PATH = "ARRAY(SELECT json_array_elements_text(current_setting('dashdb.search_path')::json))"
 
 
 @lru_cache(maxsize=64)
-def locate_question(schema: str | None, *, with_state: bool = False) -> str:
-    """Return the question for the schema to work in; None for the first of the search_path that `NOTE_PATH` kept.
-
-    Args:
-        with_state: ask for the digest of the catalogs too, which takes a millisecond.
-    """
+def locate_question(schema: str | None) -> str:
+    """Return the question for the schema to work in; None for the first of the search_path that `NOTE_PATH` kept."""
     return _LOCATE.format(
         names=_FIRST_OF_PATH if schema is None else f"ARRAY[{literal(schema)}::text]",
         tables=f"ARRAY[{', '.join(map(literal, TABLES))}]",
         elsewhere="true" if schema is None else "false",
-        state=_STATE if with_state else "NULL",
     )
 
 

@@ -61,10 +61,21 @@ def parse_server_facts(answer: Mapping[str, Any]) -> ServerFacts:
         return _facts(answer)
 
 
+_SCOPES = ("role", "database", "server")
+_MOST_CONNECTIONS = 2**18
+"""Largest value of max_connections: https://www.postgresql.org/docs/current/runtime-config-connection.html."""
+
+
 def _facts(answer: Mapping[str, Any]) -> ServerFacts:
-    pairs = [(answer[f"{scope}_used"], answer[f"{scope}_limit"]) for scope in ("role", "database", "server")]
+    pairs = [(_count(answer[f"{scope}_used"]), _count(answer[f"{scope}_limit"])) for scope in _SCOPES]
     used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
     version = one_line(answer["version"].split()[0], VERSION_LENGTH)
     identity = one_line(answer["identity"], NAME_LENGTH)
-    room = int(answer["server_limit"]) - int(answer["server_used"])
-    return ServerFacts(version, identity, bool(answer["read_only"]), int(used), int(limit), room)
+    return ServerFacts(version, identity, bool(answer["read_only"]), used, limit, pairs[-1][1] - pairs[-1][0])
+
+
+def _count(value: Any) -> int:
+    """Return a number of connections, or of those allowed, of which -1 means any."""
+    if type(value) is not int or not -1 <= value <= _MOST_CONNECTIONS:
+        raise ValueError
+    return value

@@ -25,6 +25,10 @@ from controller.runtime.fence import Fence
 
 log = structlog.get_logger(__name__)
 
+NOT_THE_SECRETS_FAULT = frozenset(
+    ("ConnectionLost", "ConnectionRefused", "NetworkUnreachable", "ServerNotReady", "Timeout", "TooManyConnections")
+)
+"""Reasons of a server that is down or full: its Secrets are read in their turn, and not at each try."""
 MOST_CONFLICTS = 5
 """Most tries of one status write while others change the resource; then the next result is written."""
 
@@ -131,7 +135,8 @@ class ResourceAdapter:
 
     async def report(self, result: ReconcileResult) -> None:
         """Write the status where it differs, and post what happened; after a failed write, with the next result."""
-        self._in_doubt = result.observed.connection_error is not None
+        error = result.observed.connection_error
+        self._in_doubt = error is not None and error.reason not in NOT_THE_SECRETS_FAULT
         self._unposted += result.events
 
         def status(previous: DashboardDatabaseStatus) -> DashboardDatabaseStatus:

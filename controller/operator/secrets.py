@@ -84,7 +84,7 @@ class SecretsOfResource:
             try:
                 known = self._seen[name] = await self._read(name)
             finally:
-                self.reads.first.give_back()
+                self.reads.first.give_back(self.namespace)
         elif self.reads.allow(time.monotonic() - known.read_at, in_doubt=in_doubt):
             try:
                 known = self._seen[name] = await self._read(name)
@@ -94,9 +94,11 @@ class SecretsOfResource:
 
     async def changed(self) -> bool:
         """Return True where a Secret that was looked for is another one now."""
-        for name, known in self._seen.items():
-            if self.reads.allow(0.0, in_doubt=True) and (await self._read(name)).version != known.version:
-                return True
+        for name, known in list(self._seen.items()):
+            if self.reads.allow(0.0, in_doubt=True):
+                self._seen[name] = found = await self._read(name)
+                if found.version != known.version:
+                    return True
         return False
 
     def keep(self, names: set[str], ca_key: str | None) -> None:

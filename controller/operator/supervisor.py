@@ -84,7 +84,9 @@ class Supervisor:
             self._end(running)
 
     async def compare(self, namespaces: Sequence[str]) -> int:
-        """List what there is, and take up what the watch has not told; NAMESPACES are the watched ones, or all.
+        """List what there is, and take up deletions and changes that the watch has not told; new ones it finds itself.
+
+        NAMESPACES are the watched ones, or all.
 
         Returns:
             How many deletions and changes the watch has missed.
@@ -99,7 +101,11 @@ class Supervisor:
             differing += [(each, listed) for each in known if _differs(each, listed)]
         if differing:
             await asyncio.sleep(WATCH_LAG_SECONDS)
-        missed = [(each, listed) for each, listed in differing if _differs(each, listed)]
+        missed = [
+            (each, listed)
+            for each, listed in differing
+            if self._running.get(each.loop.key) is each and _differs(each, listed)
+        ]
         for running, listed in missed:
             await self._take_up(running, listed)
         return len(missed)

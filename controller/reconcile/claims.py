@@ -5,9 +5,9 @@ from typing import TypeAlias
 
 from controller.health.report import Key
 
-Claim: TypeAlias = Callable[[str], str | None]
-"""Function that claims a database by its identity, with its schema, for one resource; it returns the resource that has
-the better claim, as `namespace/name`, or None."""
+Claim: TypeAlias = Callable[[str | None], str | None]
+"""Function that claims a database for one resource, or with None gives its claim up; returns who has a better one, or
+None."""
 
 
 class Claims:
@@ -17,22 +17,26 @@ class Claims:
         self._created: dict[str, dict[Key, str]] = {}
         self._claimed: dict[Key, str] = {}
 
-    def claim(self, key: Key, created: str, database: str) -> str | None:
-        """Claim DATABASE for a resource, instead of the one that it claimed before.
+    def claim(self, key: Key, created: str, database: str | None) -> str | None:
+        """Claim DATABASE for a resource, instead of the one that it claimed before; None only gives that up.
 
         Args:
             created: when the resource was made, in a form that sorts by time.
 
         Returns:
-            The oldest resource with a claim, if it is another one.
+            The oldest resource with a claim, if it is another one: its name, but only in its own namespace.
         """
         if self._claimed.get(key) != database:
             self.release(key)
-            self._claimed[key] = database
+        if database is None:
+            return None
+        self._claimed[key] = database
         claims = self._created.setdefault(database, {})
         claims[key] = created
         oldest = min(claims, key=lambda each: (claims[each], each))
-        return None if oldest == key else "/".join(oldest)
+        if oldest == key:
+            return None
+        return "/".join(oldest) if oldest[0] == key[0] else "A resource of another namespace"
 
     def release(self, key: Key) -> None:
         """Give up the claim of a resource, if it has one."""
@@ -44,5 +48,5 @@ class Claims:
                 del self._created[database]
 
 
-def unclaimed(_database: str) -> None:
+def unclaimed(_database: str | None) -> None:
     """Claim a database for a process that has no other."""

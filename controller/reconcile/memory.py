@@ -17,6 +17,8 @@ from controller.runtime.backoff import Backoff
 REFUSED_BACKOFF = Backoff(first=1.0, longest=300.0)
 """Pauses between two tries of a migration that PostgreSQL refuses: without them, a long file that
 fails at its end would run all the time."""
+MOST_KEPT = 64 * 1024
+"""Most characters of a history that are kept between two looks; one of a hundred migrations has about 30,000."""
 FAILED_BACKOFF = Backoff(first=1.0, longest=30.0)
 """Pauses after any other failure, such as another runner's lock: nothing ran, and the cause may end at any moment."""
 
@@ -145,12 +147,21 @@ class Memory:
         return replace(
             self,
             failures=0 if ready else self.failures + 1,
-            settled=observed if ready and observed.rows is not None else None,
+            settled=observed if ready and observed.rows is not None and _is_small(observed) else None,
         )
 
     def _others(self, key: str) -> tuple[FailedAction, ...]:
         kind = key.partition(" ")[0]
         return tuple(each for each in self.failed if each.key.partition(" ")[0] != kind)
+
+
+def _is_small(observed: Observed) -> bool:
+    """Return False for an observation with more text than is to be kept of each of a thousand databases."""
+    schema, located = observed.schema, observed.located
+    if not isinstance(schema, ObservedSchema) or located is None:
+        return False
+    texts = [each for row in schema.history for each in row if isinstance(each, str)]
+    return sum(map(len, (*texts, *located.path, observed.rows or ""))) + len(schema.history) <= MOST_KEPT
 
 
 def _next_round(desired: Desired, now: datetime) -> datetime:

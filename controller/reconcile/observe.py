@@ -7,17 +7,16 @@ from typing import Any, TypeVar
 
 import structlog
 
-from controller.database.answer_messages import as_expected
-from controller.database.connection import Connection
+from controller.database.connection import Connection, peer_address
 from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_words
 from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
 from controller.database.questions import ask
-from controller.database.schema import locate_schema, path_note, schema_from_answer
+from controller.database.schema import locate_schema, path_note, schema_from_answer, unchecked_schema
 from controller.database.schema_queries import locate_question
 from controller.database.target import Target
 from controller.database.transaction import roll_back
-from controller.desired import Desired
+from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import Measured, failed_sample, measure
 from controller.health.verdict import Verdict, judge
@@ -66,11 +65,20 @@ async def observe(
     try:
         async with pool.connection() as connection:  # one for all: on a server with many databases, each costs a login
             seen = await _observe(desired, pool, connection, migrations, memory, before)
+            return replace(seen, claimed_by=claim(_claimed(desired, connection, seen.located)))
     except DashdbError as error:
+        claim(None)
         return replace(unreachable(error), sample=failed_sample(pool, error), database=pool.target.description)
-    if seen.located is None:
-        return seen
-    return replace(seen, claimed_by=claim(f"{seen.located.database}/{seen.located.name}"))
+
+
+def _claimed(desired: Desired, connection: Connection, located: LocatedSchema | None) -> str | None:
+    """Return the database that a resource claims: that at the address dialled; None for one that changes nothing.
+
+    A hostile server may say that it is any other, but it cannot have that one's address.
+    """
+    if located is None or desired.suspend or desired.schema.policy is SchemaPolicy.REPORT:
+        return None
+    return f"{peer_address(connection)}/{located.database}/{located.name}"
 
 
 async def _observe(  # noqa: PLR0917 - the parts of one observation
@@ -100,7 +108,7 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
         return await _attempt(connection, pool.target, read)
 
     # After an action the next reconcile asks for it: a database is ready sooner without one more question.
-    settles = before is None and has_both_tables(located)
+    settles = before is None and has_both_tables(located) and not located.suspicious
     rows = await attempt(lambda: _read_state(connection, located)) if settles else None
     return replace(
         seen,
@@ -123,7 +131,7 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
     """Return what `settled` says, with a new check, if nothing has changed since; one round trip. None where it has."""
     if settled.located is None or not isinstance(settled.schema, ObservedSchema):
         return None
-    questions = (locate_question(desired.schema.name, with_state=True), state_question(settled.located))
+    questions = (locate_question(desired.schema.name), state_question(settled.located))
     try:
         measured = await measure(
             pool,
@@ -137,11 +145,7 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
         if ends_connection(error):
             raise
         return None  # a table is gone, or locked
-    catalogs, rows = measured.answers
-    with as_expected("its state"):
-        same = (catalogs["state"], catalogs["database"], catalogs["name"], rows) == (
-            settled.located.state, settled.located.database, settled.located.name, settled.rows
-        )  # fmt: skip
+    same = (unchecked_schema(measured.answers[0]), measured.answers[1]) == (settled.located, settled.rows)
     plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
     if not same or not isinstance(plan, Plan) or not plan.empty:
         return None
@@ -174,7 +178,7 @@ async def _observe_server(
         connection,
         desired.thresholds,
         memory.verdict,
-        locate_question(name, with_state=True),
+        locate_question(name),
         first=path_note(name),
     )
     located = await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, measured.answers[0]))

@@ -65,7 +65,7 @@ class Observed:
         rows: digest of the rows that `schema` and `templates` were read from; None where it was not read.
         schema: None where it was not read.
         templates: None where there is no table for them, or they were not read.
-        claimed_by: older resource that asks for the same database, as `namespace/name`; None where there is none.
+        claimed_by: older resource that asks for the same database, in words; None where there is none.
         drift: changes made by hand since the last migration, in words; None where they were not compared this time.
     """
 

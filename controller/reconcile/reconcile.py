@@ -70,7 +70,8 @@ async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependenc
         pool: to `desired.target`; None where that is an error.
     """
     scheduled = memory.scheduled(desired, datetime.now(UTC), _chance())
-    reconciliation = _Reconciliation(desired, dependencies, scheduled, is_first=memory.settled is None)
+    is_first = memory.identity is None or memory.failures > 0
+    reconciliation = _Reconciliation(desired, dependencies, scheduled, is_first)
     try:
         if pool is not None:
             observed = await reconciliation.run(pool)
@@ -115,6 +116,11 @@ class _Reconciliation:
                     break
                 if number == 0:  # one turn to the end: who has begun gets ready before others begin
                     await turn.enter_async_context(turns.action(server, group))
+                    if datetime.now(UTC) - observed.now >= FRESH:  # what was checked before the wait may be another
+                        observed = await self._observe(pool)
+                        action = decide(self.desired, observed, self.memory)
+                        if action is None or isinstance(action, Blocked):
+                            break
                 observed, failed = await self._perform(action, observed, pool)
                 if failed:
                     break
@@ -123,6 +129,7 @@ class _Reconciliation:
     def fail(self, error: DashdbError) -> Observed:
         """Return the observation of a database that cannot be observed, because of `error`."""
         observed = unreachable(error)
+        self.dependencies.claim(None)
         self.memory = self.memory.observed(observed, self.desired)
         return observed
 
@@ -159,10 +166,14 @@ class _Reconciliation:
         name = type(action).__name__
         try:
             dependencies = self.dependencies
-            outdated = isinstance(action, Migrate) and datetime.now(UTC) - before.now >= FRESH
-            schema = None if outdated else before.located
             done = await act(
-                action, self.desired, schema, pool, dependencies.migrations, self._on_progress, dependencies.fence
+                action,
+                self.desired,
+                before.located,
+                pool,
+                dependencies.migrations,
+                self._on_progress,
+                dependencies.fence,
             )
         except NotLeading as error:
             log.info("action left to the leader", action=name, error=error.message)

@@ -20,7 +20,7 @@ SLOW_SECONDS = 0.5
 class Turns:
     """Turns of all databases of a process: places of the process, and places on each server.
 
-    Servers get the places of the process in turn, and on each server namespaces do.
+    Namespaces get both in turn, and none of them gets all.
     """
 
     def __init__(self, at_once: int = AT_ONCE, on_a_server: int | None = None) -> None:
@@ -30,7 +30,7 @@ class Turns:
             at_once: looks and actions in the process.
             on_a_server: connections that the process may have there; None for no limit.
         """
-        self._at_once = FairPlaces(at_once)
+        self._at_once = FairPlaces(at_once, shared=True)
         self._on_a_server = on_a_server
         self._looks: dict[Hashable, FairPlaces] = {}
         self._actions: dict[Hashable, FairPlaces] = {}
@@ -43,14 +43,14 @@ class Turns:
             server: its host and port.
             group: its namespace.
         """
-        async with self._on(self._looks, self._on_a_server, server, group), self._in_process(server):
+        async with self._on(self._looks, self._on_a_server, server, group), self._in_process(group):
             yield
 
     @asynccontextmanager
     async def action(self, server: Hashable, group: str) -> AsyncIterator[None]:
         """Wait for the turn to work on a database, and have it for the time of a `with`; see `look`."""
         most = None if self._on_a_server is None else max(1, self._on_a_server - 1)
-        async with self._on(self._actions, most, server, group), self._in_process(server):
+        async with self._on(self._actions, most, server, group), self._in_process(group):
             yield
 
     @asynccontextmanager
@@ -60,24 +60,24 @@ class Turns:
         if most is None:
             yield
             return
-        places = servers.setdefault(server, FairPlaces(most))
+        places = servers.setdefault(server, FairPlaces(most, shared=True))
         await places.take(group)
         try:
             yield
         finally:
-            places.give_back()
-            if places.free == most:  # nobody is there, and nobody waits
+            places.give_back(group)
+            if not places.taken:  # nobody is there, and nobody waits
                 servers.pop(server, None)
 
     @asynccontextmanager
-    async def _in_process(self, server: Hashable) -> AsyncIterator[None]:
+    async def _in_process(self, group: str) -> AsyncIterator[None]:
         """Hold a place of the process, for `SLOW_SECONDS` at most."""
-        await self._at_once.take(str(server))
+        await self._at_once.take(group)
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(SLOW_SECONDS, self._at_once.give_back)
+        timer = loop.call_later(SLOW_SECONDS, self._at_once.give_back, group)
         try:
             yield
         finally:
             if loop.time() < timer.when():
                 timer.cancel()
-                self._at_once.give_back()
+                self._at_once.give_back(group)

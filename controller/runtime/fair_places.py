@@ -1,20 +1,23 @@
 """Places that go to groups in turn, so that a group with a thousand who wait delays another one by a single place."""
 
 import asyncio
-from collections import deque
+from collections import Counter, deque
 
 
 class FairPlaces:
-    """A number of places; for one event loop.
+    """A number of places, of which no group gets all; for one event loop.
 
     Attributes:
         count: places that there are.
         taken: places that somebody has; more than `count` where there were more before.
     """
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, *, shared: bool = False) -> None:
+        """Begin with all places free; with SHARED, one of them is kept from each group, for the others."""
         self.count = count
         self.taken = 0
+        self._shared = shared
+        self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """Those who wait by group; the group whose turn is next is the first."""
 
@@ -31,13 +34,12 @@ class FairPlaces:
     def resize(self, count: int) -> None:
         """Have COUNT places from now on; whoever has one keeps it."""
         self.count = count
-        while self.free and self._hand_over():
-            self.taken += 1
+        self._hand_over()
 
     async def take(self, group: str) -> None:
         """Wait for a place; whoever is cancelled meanwhile has none."""
-        if self.free:
-            self.taken += 1
+        if self._may_have(group):
+            self._note(group, 1)
             return
         place = asyncio.get_running_loop().create_future()
         self._waiting.setdefault(group, deque()).append(place)
@@ -45,27 +47,34 @@ class FairPlaces:
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():  # handed over too late
-                self.give_back()
+                self.give_back(group)
             else:
                 self._forget(group, place)
             raise
 
-    def give_back(self) -> None:
-        """Hand a place to the group whose turn it is, which then waits for all others; free it if nobody waits."""
-        if self.taken > self.count or not self._hand_over():
-            self.taken -= 1
+    def give_back(self, group: str) -> None:
+        """Free a place that GROUP had, and hand it to the group whose turn it is, which then waits for all others."""
+        self._note(group, -1)
+        self._hand_over()
 
-    def _hand_over(self) -> bool:
-        while self._waiting:
-            group = next(iter(self._waiting))
+    def _may_have(self, group: str) -> bool:
+        return self.free > 0 and self._held[group] < (max(1, self.count - 1) if self._shared else self.count)
+
+    def _note(self, group: str, change: int) -> None:
+        self.taken += change
+        self._held[group] += change
+        if not self._held[group]:
+            del self._held[group]
+
+    def _hand_over(self) -> None:
+        while (group := next((each for each in self._waiting if self._may_have(each)), None)) is not None:
             places = self._waiting.pop(group)
             place = places.popleft()
             if places:
                 self._waiting[group] = places
             if not place.done():
+                self._note(group, 1)
                 place.set_result(None)
-                return True
-        return False
 
     def _forget(self, group: str, place: "asyncio.Future[None]") -> None:
         places = self._waiting.get(group)

@@ -175,7 +175,7 @@ class Pool:
             try:
                 connection = await self._dialer.dial(deadline)
             except BaseException:
-                self._places.give_back()
+                self._places.give_back(self.target.tenant)
                 raise
         except BaseException:
             self._release_slot()
@@ -231,7 +231,7 @@ class Pool:
 
     def _gone(self, reason: CloseReason) -> None:
         self._closed[reason] += 1
-        self._places.give_back()
+        self._places.give_back(self.target.tenant)
         self._release_slot()
 
     def _lost_while_idle(self, pooled: PooledConnection) -> None:

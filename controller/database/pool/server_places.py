@@ -1,7 +1,7 @@
 """Places for connections on one server, shared by the pools of all databases there.
 
 A server has few connections, and a thousand databases on it must not take them all. Whoever waits for a place gets that
-of an idle connection of another database, which is closed; namespaces get places in turn.
+of an idle connection of another database, which is closed. Namespaces get places in turn, and none of them gets all.
 """
 
 import asyncio
@@ -16,8 +16,9 @@ NO_PLACE = "NoConnectionLeft"
 """Reason where other databases of the same server use all connections that this process may have there."""
 
 SPARE = 3
-"""Connections of a server that are never taken while others may want them; one connection is always tried, since only
-that shows whether there is room again."""
+"""Connections of a server that are never taken while others may want them."""
+LEAST = 2
+"""Connections that are tried all the same: only that shows whether there is room again, and a migration needs two."""
 
 Retry: TypeAlias = Callable[[], None]
 """Function of a database that tries to reach it at once."""
@@ -31,7 +32,7 @@ class Places(Protocol):
     @property
     def wanted(self) -> bool: ...
     async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
-    def give_back(self) -> None: ...
+    def give_back(self, tenant: str) -> None: ...
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None: ...
     def note_room(self, room: int) -> None: ...
 
@@ -44,7 +45,7 @@ class NoPlaces:
     async def take(self, target: Target, deadline: float, *, first: bool) -> float:  # noqa: ARG002
         return deadline
 
-    def give_back(self) -> None:
+    def give_back(self, tenant: str) -> None:
         pass
 
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
@@ -59,7 +60,7 @@ class ServerPlaces:
 
     def __init__(self, count: int) -> None:
         self._most = count
-        self._places = FairPlaces(count)
+        self._places = FairPlaces(count, shared=True)
         self._idle: dict[GiveUpIdle, None] = {}
         """Pools with idle connections, the one that used its last the longest ago first."""
         self._unreachable: dict[Retry, None] = {}
@@ -102,13 +103,13 @@ class ServerPlaces:
             del self._idle[give_up]
             give_up()
 
-    def give_back(self) -> None:
-        """Return a place, once its connection is closed."""
-        self._places.give_back()
+    def give_back(self, tenant: str) -> None:
+        """Return a place of TENANT, once its connection is closed."""
+        self._places.give_back(tenant)
 
     def note_room(self, room: int) -> None:
         """Note how many more connections the server allows; a server that is nearly full is left to its users."""
-        self._places.resize(max(1, min(self._most, room + self._places.taken - SPARE)))
+        self._places.resize(min(self._most, max(LEAST, room + self._places.taken - SPARE)))
         for _ in range(self._places.taken - self._places.count):
             self._give_up_one()
 

@@ -109,7 +109,8 @@ async def test_each_trouble_has_a_verdict_of_its_own(target: Target, script: obj
         ([0.5, 0.02], None, "Healthy"),
         ([0.5, 0.4, 0.02], None, "Healthy"),
         ([0.5, 0.5, 0.5], None, "SlowResponse"),
-        ([0.5], Verdict(Health.DEGRADED, "SlowResponse"), "SlowResponse"),
+        ([0.5, 0.5], Verdict(Health.DEGRADED, "SlowResponse"), "SlowResponse"),
+        ([0.5, 0.02], Verdict(Health.DEGRADED, "SlowResponse"), "Healthy"),
         ([0.5, 0.5, 0.5], Verdict(Health.DEGRADED, "HighUtilization"), "SlowResponse"),
     ],
 )
@@ -129,4 +130,4 @@ async def test_a_process_that_is_busy_does_not_make_a_database_slow(pool: Pool) 
     async with pool.connection() as connection:
         asyncio.get_running_loop().call_later(0.02, time.sleep, 0.4)  # as other work of the process does
         answers = await ask(connection, "SELECT to_json(coalesce(pg_sleep(0.05)::text, ''))")
-    assert 0.05 <= answers.seconds < 0.3
+    assert 0.03 <= answers.seconds < 0.3, "the kernel counts in ticks"

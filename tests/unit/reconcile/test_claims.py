@@ -2,7 +2,7 @@
 
 from controller.reconcile.claims import Claims
 
-OLD, NEW, OTHER = ("team-a", "old"), ("team-b", "new"), ("team-c", "other")
+OLD, NEW, OTHER = ("team-a", "old"), ("team-a", "young"), ("team-c", "other")
 EARLY, LATE = "2026-01-31T03:00:00Z", "2026-02-01T03:00:00Z"
 
 
@@ -41,3 +41,16 @@ def test_nothing_is_kept_of_resources_that_are_gone() -> None:
         claims.release(key)
     assert not claims._created
     assert not claims._claimed
+
+
+def test_who_has_a_better_claim_is_not_named_to_another_namespace() -> None:
+    claims = Claims()
+    claims.claim(OTHER, EARLY, "7000/5/public")
+    assert claims.claim(NEW, LATE, "7000/5/public") == "A resource of another namespace"
+
+
+def test_a_claim_that_is_given_up_is_in_nobodys_way() -> None:
+    claims = Claims()
+    claims.claim(OLD, EARLY, "7000/5/public")
+    assert claims.claim(OLD, EARLY, None) is None
+    assert claims.claim(NEW, LATE, "7000/5/public") is None

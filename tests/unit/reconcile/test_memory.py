@@ -5,10 +5,11 @@ from datetime import timedelta
 
 import pytest
 
+from controller.database.located_schema import LocatedSchema
 from controller.desired import Maintenance
 from controller.errors import DashdbError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
-from controller.reconcile.memory import FailedAction, Memory
-from controller.reconcile.observed import SchemaSummary
+from controller.reconcile.memory import MOST_KEPT, FailedAction, Memory
+from controller.reconcile.observed import ObservedSchema, SchemaSummary
 from tests.unit.reconcile.observations import FACTS, HEALTHY, MANUAL, NOW, desired, observed
 
 HOURLY = desired(maintenance=Maintenance(interval_seconds=3600))
@@ -99,11 +100,18 @@ def test_reconciles_that_do_not_end_in_ready_are_counted() -> None:
 
 
 def test_only_an_observation_of_a_ready_database_whose_rows_were_read_is_kept_to_ask_for_changes() -> None:
-    seen = replace(observed(1, 2), rows="0a")
+    seen = observed(1, 2, rows="0a", located=LocatedSchema("public", "7000/5", ("public",), frozenset()))
     assert Memory().concluded(seen, ready=True).settled == seen
     assert Memory().concluded(seen, ready=False).settled is None
     assert Memory().concluded(observed(1, 2), ready=True).settled is None
     assert Memory(settled=seen).concluded(seen, ready=False).settled is None
+
+
+def test_an_observation_with_a_long_history_is_not_kept() -> None:
+    seen = observed(1, 2, rows="0a", located=LocatedSchema("public", "7000/5", ("public",), frozenset()))
+    assert isinstance(seen.schema, ObservedSchema)
+    long = replace(seen.schema, history=tuple(row._replace(host="x" * MOST_KEPT) for row in seen.schema.history))
+    assert Memory().concluded(replace(seen, schema=long), ready=True).settled is None
 
 
 def test_jitter_lets_two_that_failed_together_fall_out_of_step() -> None:

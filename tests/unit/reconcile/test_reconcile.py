@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import replace
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
 import pytest
@@ -32,7 +32,7 @@ async def concluded(
     *,
     failures: int = 0,
     chance: float = 0.0,
-    settled: Observed | None = None,
+    seen_before: bool = False,
 ) -> ReconcileResult:
     """The result of a reconcile that observes SEEN."""
 
@@ -42,14 +42,19 @@ async def concluded(
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "_chance", lambda: chance)
     dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
-    return await reconcile(wanted, cast("Pool", object()), dependencies, Memory(failures=failures, settled=settled))
+    return await reconcile(
+        wanted,
+        cast("Pool", object()),
+        dependencies,
+        Memory(failures=failures, identity="7000/5" if seen_before else None),
+    )
 
 
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = desired(interval_seconds=30.0)
     seen = observed(1, 2)
-    assert (await concluded(monkeypatch, seen, wanted, settled=seen)).wait_seconds == 30
-    assert (await concluded(monkeypatch, seen, wanted, settled=seen, chance=1.0)).wait_seconds == 27
+    assert (await concluded(monkeypatch, seen, wanted, seen_before=True)).wait_seconds == 30
+    assert (await concluded(monkeypatch, seen, wanted, seen_before=True, chance=1.0)).wait_seconds == 27
 
 
 async def test_databases_that_begin_together_spread_over_the_first_interval(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -164,7 +169,8 @@ async def test_a_fault_in_the_findings_is_a_result_too(monkeypatch: pytest.Monke
 async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
     after: tuple[int, ...], used: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    seen = [observed(*after, target=0), observed(1, 2, target=0)]
+    now = datetime.now(UTC)
+    seen = [observed(*after, target=0, now=now), observed(1, 2, target=0, now=now)]
     approved = plan_of(seen[-1]).sha256
 
     async def observe(*_: Any, **__: Any) -> Observed:
@@ -178,6 +184,22 @@ async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
     dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
     result = await reconcile(desired(policy=MANUAL, approved=approved), cast("Pool", object()), dependencies, Memory())
     assert result.memory.used_approval == (approved if used else None)
+
+
+async def test_what_was_seen_before_a_wait_for_a_turn_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = [observed(1, 2), observed(1)]  # another runner was faster while it waited
+
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return seen.pop()
+
+    async def act(*_: Any) -> NoReturn:
+        raise AssertionError("nothing is left to do")
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
+    assert (await reconcile(desired(), cast("Pool", object()), dependencies, Memory())).ready
+    assert seen == []
 
 
 @pytest.mark.parametrize("seen", [observed(1), observed(1, 2)], ids=["a migration", "maintenance"])

@@ -113,7 +113,7 @@ async def test_one_who_gives_up_waiting_takes_no_place_with_him(monkeypatch: pyt
 
 async def test_a_server_has_no_more_turns_than_connections_and_holds_up_no_other() -> None:
     turns = Turns(on_a_server=2)
-    looks = [Action(turns) for _ in range(3)]
+    looks = [Action(turns, f"team-{number}") for number in range(3)]
     elsewhere = Action(turns, server="other:5432")
     async with asyncio.timeout(5):
         for look in (looks[0], looks[1], elsewhere):
@@ -122,6 +122,20 @@ async def test_a_server_has_no_more_turns_than_connections_and_holds_up_no_other
         for look in (*looks, elsewhere):
             look.let_go.set()
         await asyncio.gather(*(look.task for look in (*looks, elsewhere)))
+
+
+async def test_a_namespace_whose_looks_hang_leaves_one_turn_of_the_server_to_others() -> None:
+    turns = Turns(on_a_server=3)
+    hanging = [Action(turns, "many") for _ in range(3)]
+    async with asyncio.timeout(5):
+        for look in hanging[:2]:
+            await look.entered.wait()
+        other = Action(turns, "few")
+        await other.entered.wait()
+        assert not hanging[2].entered.is_set()
+        for look in (*hanging, other):
+            look.let_go.set()
+        await asyncio.gather(*(look.task for look in (*hanging, other)))
 
 
 async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> None:
@@ -137,13 +151,13 @@ async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> No
         await asyncio.gather(*(each.task for each in (*actions, look)))
 
 
-async def test_servers_get_the_places_of_the_process_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+async def test_namespaces_get_the_places_of_the_process_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
-    turns = Turns(1, on_a_server=5)
-    many = [Action(turns, server="many:5432") for _ in range(5)]
+    turns = Turns(1)
+    many = [Action(turns, "many", server=f"host-{number}:5432") for number in range(5)]
     async with asyncio.timeout(5):
         await many[0].entered.wait()
-        few = Action(turns, server="few:5432")
+        few = Action(turns, "few", server="other:5432")
         await asyncio.sleep(0)
         for each in (many[0], many[1], few):
             await each.entered.wait()

@@ -11,7 +11,7 @@ async def test_a_place_that_is_given_back_goes_to_whoever_waits() -> None:
     waiting = asyncio.create_task(places.take("b"))
     await asyncio.sleep(0)
     assert (places.free, places.wanted) == (0, True)
-    places.give_back()
+    places.give_back("a")
     await waiting
     assert (places.taken, places.wanted) == (1, False)
 
@@ -24,10 +24,10 @@ async def test_with_fewer_places_nobody_gets_one_until_enough_are_back() -> None
     waiting = asyncio.create_task(places.take("b"))
     await asyncio.sleep(0)
     for _ in range(2):
-        places.give_back()
+        places.give_back("a")
         assert not waiting.done()
     assert (places.taken, places.free) == (1, 0)
-    places.give_back()
+    places.give_back("a")
     await waiting
     assert places.taken == 1
 
@@ -41,6 +41,29 @@ async def test_more_places_go_to_those_who_wait_at_once() -> None:
     await asyncio.wait(waiting, return_when=asyncio.FIRST_COMPLETED)
     await asyncio.sleep(0)
     assert [task.done() for task in waiting] == [True, True, False]
-    places.give_back()
+    places.give_back("a")
     await waiting[2]
     assert places.taken == 3
+
+
+async def test_one_place_is_kept_from_each_group_for_the_others() -> None:
+    places = FairPlaces(3, shared=True)
+    many = [asyncio.create_task(places.take("many")) for _ in range(3)]
+    await asyncio.sleep(0)
+    assert [task.done() for task in many] == [True, True, False]
+    await places.take("few")
+    places.give_back("few")
+    await asyncio.sleep(0)
+    assert not many[2].done()
+    places.give_back("many")
+    await many[2]
+    assert (places.taken, places.wanted) == (2, False)
+
+
+async def test_the_only_place_is_kept_from_nobody() -> None:
+    places = FairPlaces(1, shared=True)
+    await places.take("many")
+    waiting = asyncio.create_task(places.take("many"))
+    await asyncio.sleep(0)
+    places.give_back("many")
+    await waiting

@@ -9,7 +9,7 @@ import pytest
 
 from controller.database.connection import connected
 from controller.database.pool.pool import Pool
-from controller.database.pool.server_places import NO_PLACE, SPARE, ServerPlaces, Servers
+from controller.database.pool.server_places import LEAST, NO_PLACE, SPARE, ServerPlaces, Servers
 from controller.database.pool.values import CloseReason, PoolSettings
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
@@ -160,17 +160,41 @@ async def test_a_server_is_forgotten_with_its_last_pool() -> None:
     assert servers.join("db", 5432) is not first
 
 
-async def test_a_server_that_is_nearly_full_is_left_to_its_users(pools: list[Pool]) -> None:
-    for pool in pools[:PLACES]:
+async def test_a_server_that_is_nearly_full_is_left_to_its_users(target: Target) -> None:
+    places = ServerPlaces(4)
+    pools = [Pool(replace(target, tenant=f"team-{number}"), PoolSettings(), places) for number in range(4)]
+    for pool in pools:
         await use(pool)
-    places = places_of(pools)
+    assert opened(pools) == 4
     places.note_room(SPARE - 1)
-    await eventually(lambda: opened(pools) == 1)
+    await eventually(lambda: opened(pools) == 3)
+    places.note_room(0)
+    await eventually(lambda: opened(pools) == LEAST)
     await asyncio.gather(*(use(pool) for pool in pools))
-    assert opened(pools) == 1, "one is always tried"
+    await eventually(lambda: opened(pools) <= LEAST)
     places.note_room(100)
-    async with pools[0].connection(), pools[1].connection():
-        assert opened(pools) == PLACES
+    for pool in pools:
+        await use(pool)
+    assert opened(pools) == 4
+    for pool in pools:
+        await pool.close(seconds=1)
+
+
+async def test_a_namespace_leaves_one_connection_of_a_server_to_others(target: Target) -> None:
+    places = ServerPlaces(3)
+    many, few = (replace(target, tenant=name) for name in ("many", "few"))
+    pools = [Pool(each, PoolSettings(), places) for each in (many, many, many, few)]
+    async with AsyncExitStack() as stack:
+        for pool in pools[:2]:
+            await stack.enter_async_context(pool.connection())
+        waiting = asyncio.create_task(use(pools[2]))
+        async with asyncio.timeout(5):
+            await use(pools[3])
+        assert not waiting.done()
+    async with asyncio.timeout(5):
+        await waiting
+    for pool in pools:
+        await pool.close(seconds=1)
 
 
 async def test_databases_that_could_not_be_reached_are_tried_at_once_when_one_of_them_can() -> None:
