@@ -96,6 +96,11 @@ class ResourceAdapter:
         if news.generation != known.generation or news.deleting:
             self.changed.set()
 
+    def restored(self, news: Resource) -> None:
+        """Take up NEWS though it is older than what is known: the API server was restored from a backup."""
+        if self.resource is not None:
+            self._take_up(news, self.resource)
+
     def vanished(self) -> None:
         """Note that the resource is gone, which no watch event told."""
         self.resource = None

@@ -59,6 +59,8 @@ class Supervisor:
         self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
         self._claims = Claims()
+        self._listed: dict[str | None, int] = {}
+        """Version of the last list of each namespace, or of all; a lower one comes from a backup of etcd."""
         self._running: dict[Key, _Running] = {}
         self._reads = SecretReads(lambda: len(self._running))
         self._tasks: set[asyncio.Task[None]] = set()
@@ -97,26 +99,30 @@ class Supervisor:
         differing = []
         for namespace in namespaces or (None,):
             listed = await self._client.list_versions(namespace)
+            restored, self._listed[namespace] = listed.version < self._listed.get(namespace, 0), listed.version
             known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
-            differing += [(each, listed) for each in known if _differs(each, listed)]
+            differing += [(each, listed, restored) for each in known if restored or _differs(each, listed)]
         if differing:
             await asyncio.sleep(WATCH_LAG_SECONDS)
         missed = [
-            (each, listed)
-            for each, listed in differing
-            if self._running.get(each.loop.key) is each and _differs(each, listed)
+            (each, listed, restored)
+            for each, listed, restored in differing
+            if self._running.get(each.loop.key) is each and (restored or _differs(each, listed))
         ]
-        for running, listed in missed:
-            await self._take_up(running, listed)
+        for running, listed, restored in missed:
+            await self._take_up(running, listed, restored=restored)
         return len(missed)
 
-    async def _take_up(self, running: _Running, listed: Listing) -> None:
+    async def _take_up(self, running: _Running, listed: Listing, *, restored: bool) -> None:
         namespace, name = running.loop.key
         uid, _ = listed.resources.get(running.loop.key, ("", 0))
         if uid != running.uid:
             running.adapter.vanished()
         elif (found := await self._client.read_resource(namespace, name)) is not None:
-            self.observe(found)
+            if restored and found.uid == running.uid:
+                running.adapter.restored(found)
+            else:
+                self.observe(found)
 
     async def stop(self) -> None:
         """End all loops; reconciles under way roll back."""

@@ -154,6 +154,21 @@ async def test_a_change_that_the_watch_missed_is_found_in_a_list(supervisor: Sup
     assert api.resource.status.observed_generation == 2
 
 
+async def test_what_a_restored_backup_of_the_api_server_holds_is_taken_up_though_it_is_older(
+    supervisor: Supervisor, api: ApiServer
+) -> None:
+    api.resource = resource(version=5000)
+    supervisor.observe(api.resource)
+    await settled()
+    api.listed = Listing(5001, {KEY: ("1", 5001)})
+    await supervisor.compare(())
+    api.resource = resource(version=1010, generation=2, suspend=True)
+    api.listed = Listing(1010, {KEY: ("1", 1010)})
+    await supervisor.compare(())
+    await settled()
+    assert api.resource.status.observed_generation == 2
+
+
 async def test_a_resource_made_again_in_a_gap_of_the_watch_takes_the_place_of_the_old(
     supervisor: Supervisor, store: ReportStore, api: ApiServer
 ) -> None:
