@@ -40,6 +40,7 @@ class ServerFacts:
         identity: system identifier of the cluster and oid of the database; it differs for another database.
         read_only: True for a standby, and where default_transaction_read_only is on.
         connections, connection_limit: those of the role, the database or the server, whichever is closest to its limit.
+        of_server: they are those of the server.
         room: connections that the server still allows, without those that it reserves.
     """
 
@@ -48,6 +49,7 @@ class ServerFacts:
     read_only: bool
     connections: int
     connection_limit: int
+    of_server: bool
     room: int
 
 
@@ -67,11 +69,18 @@ _MOST_CONNECTIONS = 2**18
 
 
 def _facts(answer: Mapping[str, Any]) -> ServerFacts:
-    pairs = [(_count(answer[f"{scope}_used"]), _count(answer[f"{scope}_limit"])) for scope in _SCOPES]
-    used, limit = max((pair for pair in pairs if pair[1] > 0), key=lambda pair: pair[0] / pair[1])
-    version = one_line(answer["version"].split()[0], VERSION_LENGTH)
-    identity = one_line(answer["identity"], NAME_LENGTH)
-    return ServerFacts(version, identity, bool(answer["read_only"]), used, limit, pairs[-1][1] - pairs[-1][0])
+    pairs = {scope: (_count(answer[f"{scope}_used"]), _count(answer[f"{scope}_limit"])) for scope in _SCOPES}
+    scope = max((each for each in _SCOPES if pairs[each][1] > 0), key=lambda each: pairs[each][0] / pairs[each][1])
+    used, limit = pairs["server"]
+    return ServerFacts(
+        version=one_line(answer["version"].split()[0], VERSION_LENGTH),
+        identity=one_line(answer["identity"], NAME_LENGTH),
+        read_only=bool(answer["read_only"]),
+        connections=pairs[scope][0],
+        connection_limit=pairs[scope][1],
+        of_server=scope == "server",
+        room=limit - used,
+    )
 
 
 def _count(value: Any) -> int:

@@ -78,16 +78,18 @@ async def measure(
         # Our own is free again in a moment: a pool of one connection is not full because it is being checked.
         pool=replace(found, in_use=found.in_use - 1, idle=found.idle + 1),
         response_ms=seconds * 1000,
-        server_connections=max(0, facts.connections - _own_connections(pool)),
+        server_connections=max(0, facts.connections - _own_connections(pool, facts)),
         server_connection_limit=facts.connection_limit,
         read_only=facts.read_only,
     )
     return Measured(sample, facts, answers.values[1:])
 
 
-def _own_connections(pool: Pool) -> int:
-    """Return how many of the server's connections are the pool's; a pooler shares them with others."""
-    return pool.statistics.open if pool.target.pooler is Pooler.NONE else 0
+def _own_connections(pool: Pool, facts: ServerFacts) -> int:
+    """Return how many of the connections counted are this process's own; a pooler shares them with others."""
+    if pool.target.pooler is not Pooler.NONE:
+        return 0
+    return pool.open_on_server if facts.of_server else pool.statistics.open
 
 
 async def read_facts(connection: Connection) -> ServerFacts:

@@ -95,6 +95,11 @@ class Pool:
         while self._chores:
             await asyncio.wait(self._chores)
 
+    @property
+    def open_on_server(self) -> int:
+        """Number of connections that this process has on the server, for all of its databases."""
+        return max(self._open, self._places.taken)
+
     def note_room(self, room: int) -> None:
         """Note how many more connections the server allows."""
         self._places.note_room(room)

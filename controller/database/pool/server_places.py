@@ -31,6 +31,8 @@ class Places(Protocol):
 
     @property
     def wanted(self) -> bool: ...
+    @property
+    def taken(self) -> int: ...
     async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
     def give_back(self, tenant: str) -> None: ...
     def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None: ...
@@ -41,6 +43,7 @@ class NoPlaces:
     """Places without a limit, for a process with one database."""
 
     wanted = False
+    taken = 0
 
     async def take(self, target: Target, deadline: float, *, first: bool) -> float:  # noqa: ARG002
         return deadline
@@ -69,6 +72,11 @@ class ServerPlaces:
     def wanted(self) -> bool:
         """True if a connection is better closed than kept idle, since another database waits."""
         return self._places.wanted
+
+    @property
+    def taken(self) -> int:
+        """Number of connections of all databases on the server, with those being opened and closed."""
+        return self._places.taken
 
     async def take(self, target: Target, deadline: float, *, first: bool) -> float:
         """Wait for a place, for which an idle connection of another database is closed.

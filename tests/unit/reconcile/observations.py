@@ -25,7 +25,7 @@ FILES = parse(
     }
 )
 HEALTHY = Verdict(Health.HEALTHY, "Healthy")
-FACTS = ServerFacts("18.1", "7000/5", read_only=False, connections=1, connection_limit=97, room=96)
+FACTS = ServerFacts("18.1", "7000/5", read_only=False, connections=1, connection_limit=97, of_server=True, room=96)
 
 
 TARGET = Target("db", 5432, "perses", "ann", "horse", SslMode.VERIFY_FULL)

@@ -177,5 +177,7 @@ def test_messages_hold_no_figures_that_change_with_every_observation() -> None:
     def messages(**fields: Any) -> list[str]:
         return [each.message for each in find(desired(), observed(1, 2, **fields), EMPTY).values()]
 
-    busier = FACTS.__class__("18.1", "7000/5", read_only=False, connections=50, connection_limit=97, room=96)
+    busier = FACTS.__class__(
+        "18.1", "7000/5", read_only=False, connections=50, connection_limit=97, of_server=True, room=96
+    )
     assert messages() == messages(facts=busier)
