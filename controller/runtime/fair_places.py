@@ -38,7 +38,7 @@ class FairPlaces:
 
     async def take(self, group: str) -> None:
         """Wait for a place; whoever is cancelled meanwhile has none."""
-        if self._may_have(group):
+        if self._may_take(group):
             self._note(group, 1)
             return
         place = asyncio.get_running_loop().create_future()
@@ -57,8 +57,12 @@ class FairPlaces:
         self._note(group, -1)
         self._hand_over()
 
-    def _may_have(self, group: str) -> bool:
-        return self.free > 0 and self._held[group] < (max(1, self.count - 1) if self._shared else self.count)
+    def has_its_most(self, group: str) -> bool:
+        """Return True if GROUP has as many places as it may have at the same time."""
+        return self._held[group] >= (max(1, self.count - 1) if self._shared else self.count)
+
+    def _may_take(self, group: str) -> bool:
+        return self.free > 0 and not self.has_its_most(group)
 
     def _note(self, group: str, change: int) -> None:
         self.taken += change
@@ -67,7 +71,7 @@ class FairPlaces:
             del self._held[group]
 
     def _hand_over(self) -> None:
-        while (group := next((each for each in self._waiting if self._may_have(each)), None)) is not None:
+        while (group := next((each for each in self._waiting if self._may_take(each)), None)) is not None:
             places = self._waiting.pop(group)
             place = places.popleft()
             if places:

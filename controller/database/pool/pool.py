@@ -202,7 +202,7 @@ class Pool:
             self._end(next(iter(self._idle)), CloseReason.GIVEN_UP)
 
     def _note_idle(self) -> None:
-        self._places.note_idle(self._give_up_idle, has_idle=bool(self._idle))
+        self._places.note_idle(self._give_up_idle, self.target.tenant, has_idle=bool(self._idle))
 
     def _put_back(self, pooled: PooledConnection) -> None:
         """Give the connection to the caller that waits longest, or keep it idle."""

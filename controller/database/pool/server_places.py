@@ -35,7 +35,7 @@ class Places(Protocol):
     def taken(self) -> int: ...
     async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
     def give_back(self, tenant: str) -> None: ...
-    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None: ...
+    def note_idle(self, give_up: GiveUpIdle, tenant: str, *, has_idle: bool) -> None: ...
     def note_room(self, room: int) -> None: ...
 
 
@@ -51,7 +51,7 @@ class NoPlaces:
     def give_back(self, tenant: str) -> None:
         pass
 
-    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
+    def note_idle(self, give_up: GiveUpIdle, tenant: str, *, has_idle: bool) -> None:
         pass
 
     def note_room(self, room: int) -> None:
@@ -64,8 +64,8 @@ class ServerPlaces:
     def __init__(self, count: int) -> None:
         self._most = count
         self._places = FairPlaces(count, shared=True)
-        self._idle: dict[GiveUpIdle, None] = {}
-        """Pools with idle connections, the one that used its last the longest ago first."""
+        self._idle: dict[GiveUpIdle, str] = {}
+        """Pools with idle connections and their tenants, the one that used its last the longest ago first."""
         self._unreachable: dict[Retry, None] = {}
 
     @property
@@ -91,7 +91,9 @@ class ServerPlaces:
         Raises:
             DatabaseUnavailable: `NO_PLACE`; other databases used all places until the deadline.
         """
-        if not self._places.free:
+        if self._places.has_its_most(target.tenant):
+            self._give_up_one(of=target.tenant)
+        elif not self._places.free:
             self._give_up_one()
         if first:
             await self._places.take(target.tenant)
@@ -104,10 +106,14 @@ class ServerPlaces:
             raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
         return deadline
 
-    def _give_up_one(self) -> None:
-        """Let the pool close an idle connection that used its last the longest ago, if any has one."""
-        if self._idle:
-            give_up = next(iter(self._idle))
+    def _give_up_one(self, *, of: str | None = None) -> None:
+        """Let the pool close an idle connection that used its last the longest ago, if any has one.
+
+        Args:
+            of: tenant of the pool; None for any.
+        """
+        give_up = next((each for each, tenant in self._idle.items() if of in (None, tenant)), None)
+        if give_up is not None:
             del self._idle[give_up]
             give_up()
 
@@ -137,11 +143,11 @@ class ServerPlaces:
         """Forget a database that nobody asks for any more."""
         self._unreachable.pop(retry, None)
 
-    def note_idle(self, give_up: GiveUpIdle, *, has_idle: bool) -> None:
-        """Note whether a pool has an idle connection, which it gives up if somebody waits."""
+    def note_idle(self, give_up: GiveUpIdle, tenant: str, *, has_idle: bool) -> None:
+        """Note whether a pool of TENANT has an idle connection, which it gives up if somebody waits."""
         self._idle.pop(give_up, None)
         if has_idle:
-            self._idle[give_up] = None
+            self._idle[give_up] = tenant
 
 
 class Servers:

@@ -197,6 +197,31 @@ async def test_a_namespace_leaves_one_connection_of_a_server_to_others(target: T
         await pool.close(seconds=1)
 
 
+async def test_a_namespace_alone_on_a_server_gives_up_its_own_idle_connections(target: Target) -> None:
+    places = ServerPlaces(3)
+    pools = [Pool(replace(target, tenant="many"), PoolSettings(), places) for _ in range(6)]
+    async with asyncio.timeout(20):
+        for _ in range(2):
+            for pool in pools:
+                await use(pool)
+        await asyncio.gather(*(use(pool) for pool in pools))
+    assert opened(pools) <= 2
+    for pool in pools:
+        await pool.close(seconds=1)
+
+
+async def test_a_namespace_with_its_most_does_not_wait_for_an_idle_connection_of_another(target: Target) -> None:
+    places = ServerPlaces(3)
+    names = ("few", "many", "many", "many")
+    few, *many = (Pool(replace(target, tenant=name), PoolSettings(), places) for name in names)
+    async with asyncio.timeout(10):
+        for pool in (few, *many):
+            await use(pool)
+    assert (opened([few]), opened(many)) == (1, 2)
+    for pool in (few, *many):
+        await pool.close(seconds=1)
+
+
 async def test_databases_that_could_not_be_reached_are_tried_at_once_when_one_of_them_can() -> None:
     places, tried = ServerPlaces(PLACES), list[str]()
 
