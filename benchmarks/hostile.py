@@ -354,11 +354,13 @@ def table_of(attacks: list[Attack], found: dict[str, Figures], runs: int) -> Tab
 
 @click.command()
 @click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Runs of each attack.")
-@click.option("--only", default="", help="Only attacks with this text in their name.")
+@click.option(
+    "--only", multiple=True, default=("",), help="Only attacks with this text in their name; may be repeated."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
-def main(runs: int, only: str, *, as_json: bool) -> None:
+def main(runs: int, only: tuple[str, ...], *, as_json: bool) -> None:
     """Attack the operator, and print what it costs it and its other tenants."""
-    attacks = [attack for attack in ATTACKS if only in attack.name]
+    attacks = [attack for attack in ATTACKS if any(text in attack.name for text in only)]
     found = measure_all(attacks, runs, Console(stderr=True))
     if as_json:
         print(json.dumps({name: {**asdict(each), "held": each.held} for name, each in found.items()}))

@@ -153,6 +153,10 @@ class AnswerReader:
         else:
             self._held = undecided
 
+    def _describes_rows(self, kind: int) -> bool:
+        """Return True for the description of rows that are kept, which is checked as that of a prepared query is."""
+        return kind == _COLUMNS and self.rows is not None
+
     def _needed(self, kind: int, length: int) -> int:
         """Return how many bytes of a message have to be there before it is decided over."""
         if length < _LEAST_LENGTH:
@@ -161,7 +165,7 @@ class AnswerReader:
             return min(length + 1, ERROR_BYTES)
         if kind == _ROW and self._text and self.rows is not None and length <= self._left:
             return length + 1
-        if kind not in _WHOLE or (self._text and kind in _RESULTS):
+        if kind not in _WHOLE or (self._text and kind in _RESULTS and not self._describes_rows(kind)):
             return _HEADER_BYTES
         if length > _WHOLE[kind]:
             raise unreadable()
@@ -172,6 +176,8 @@ class AnswerReader:
         if kind in _UNREAD or (self._text and kind in _RESULTS):
             if kind == _ROW and self.rows is not None:
                 self.rows.append(body)
+            elif self._describes_rows(kind):
+                _check_types(_column_types(body), KNOWN_TYPES)
             return b""
         if kind == _ERROR:
             return readable_error(body)

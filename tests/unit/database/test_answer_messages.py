@@ -213,6 +213,13 @@ def test_rows_that_are_kept_have_a_limit_and_a_large_one_is_refused_before_it_is
     assert caught.value.reason == "AnswerTooLarge"
 
 
+@pytest.mark.parametrize("described", [columns(*[25] * 1000), columns(2249), columns(1009)])
+def test_rows_that_are_kept_have_few_columns_of_known_types(described: bytes) -> None:
+    with pytest.raises(ProtocolViolation) as caught:
+        wants_rows().read(described + row(b"1") + DONE)
+    assert caught.value.reason == "ProtocolViolation"
+
+
 def test_rows_are_dropped_again_once_nobody_wants_them() -> None:
     reader = wants_rows()
     reader.rows = None
