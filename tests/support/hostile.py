@@ -273,7 +273,7 @@ def logs_in_with(**values: str) -> Script:
 
 
 def answers_each_query(types: tuple[int, ...], rows: Callable[[Client], Awaitable[None]]) -> Script:
-    """Accept the login, describe each prepared query with columns of TYPES, and let ROWS answer it."""
+    """Accept the login, describe the answer to each query with columns of TYPES, and let ROWS answer it."""
 
     async def script(client: Client) -> None:
         await client.startup()
@@ -282,7 +282,7 @@ def answers_each_query(types: tuple[int, ...], rows: Callable[[Client], Awaitabl
             if heard.endswith(FLUSH):
                 await client.send(PREPARED + parameters() + columns(*types))
             elif heard.endswith(SYNC) or heard.startswith(b"Q"):
-                await client.send(BOUND if heard.endswith(SYNC) else b"")
+                await client.send(BOUND if heard.endswith(SYNC) else columns(*types))
                 await rows(client)
                 await client.send(message(b"C", b"SELECT 1\0") + READY)
 
