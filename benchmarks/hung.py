@@ -115,8 +115,14 @@ def _scrape(ports: tuple[int, int], path: str, every: float, stop: Connection) -
 
 def _timed(connection: http.client.HTTPConnection, path: str, milliseconds: list[float]) -> str:
     started = time.perf_counter()
-    connection.request("GET", path)
-    body = connection.getresponse().read()
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+    except (ConnectionError, http.client.HTTPException):  # an idle connection gave way to a new client
+        connection.close()
+        connection.request("GET", path)
+        answer = connection.getresponse()
+    body = answer.read()
     milliseconds.append((time.perf_counter() - started) * 1000)
     return body.decode()
 

@@ -1,6 +1,7 @@
 """Random specs and Secrets, on a real API server: the operator goes on, and the password is seen nowhere."""
 
 import base64
+import copy
 import json
 import random
 from http import HTTPStatus
@@ -56,7 +57,7 @@ def random_spec(chance: random.Random, secret: str) -> dict[str, Any]:
         for parent in parents:
             at = at.setdefault(parent, {}) if isinstance(at, dict) else None
         if isinstance(at, dict):
-            at[last] = chance.choice(VALUES)
+            at[last] = copy.deepcopy(chance.choice(VALUES))  # else one may get into itself
     return spec
 
 
