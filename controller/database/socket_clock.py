@@ -7,8 +7,6 @@ from typing import Any
 _MILLISECONDS_AT = 52
 """Place of `tcpi_last_data_recv` in Linux' struct tcp_info: milliseconds since data arrived; see linux/tcp.h."""
 _MILLISECONDS = struct.Struct("=I")
-
-
 _TICK = 0.01
 """Longest tick in seconds of the clock by which the kernel counts; below it, the answer may be rounded up from 0."""
 

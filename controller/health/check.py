@@ -92,11 +92,6 @@ def _own_connections(pool: Pool, facts: ServerFacts) -> int:
     return pool.open_on_server if facts.of_server else pool.statistics.open
 
 
-async def read_facts(connection: Connection) -> ServerFacts:
-    """Ask the server for its facts."""
-    return parse_server_facts((await ask(connection, SERVER_FACTS)).values[0])
-
-
 def failed_sample(pool: Pool, error: DashdbError) -> Sample:
     """Return the sample of a check that got no answer."""
     return Sample(taken_at=datetime.now(UTC), pool=pool.statistics, reason=error.reason, error=error.message)

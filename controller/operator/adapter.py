@@ -204,7 +204,8 @@ class ResourceAdapter:
             resource = self.resource
             if resource is None:  # gone while the reconcile ran
                 return None
-            change = resource.status, make(resource.status)
+            previous = resource.status
+            change = previous, make(previous)
             wire = change[1].to_wire()
             if wire == resource.status_on_server:
                 return change

@@ -42,7 +42,11 @@ class _Found:
 
 
 class SecretReads:
-    """Reads of Secrets by all resources of the process."""
+    """Reads of Secrets by all resources of the process.
+
+    Attributes:
+        first: places for reading a Secret that was never read.
+    """
 
     def __init__(self, resources: Callable[[], int]) -> None:
         """Begin with a full budget; RESOURCES returns how many resources share it."""

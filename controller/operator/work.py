@@ -26,7 +26,6 @@ from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
 
-
 LIST_SECONDS = 60.0
 """Seconds between two lists of all resources, by which a deletion or a change that the watch has missed is found."""
 

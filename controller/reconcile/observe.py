@@ -18,7 +18,7 @@ from controller.database.target import Target
 from controller.database.transaction import roll_back
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, DatabaseUnavailable
-from controller.health.check import Measured, failed_sample, measure
+from controller.health.check import failed_sample, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.catalog.row_counts import count_rows
@@ -131,26 +131,20 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
     """Return what `settled` says, with a new check, if nothing has changed since; one round trip. None where it has."""
     if settled.located is None or not isinstance(settled.schema, ObservedSchema):
         return None
-    questions = (locate_question(desired.schema.name), state_question(settled.located))
     try:
-        measured = await measure(
-            pool,
-            connection,
-            desired.thresholds,
-            memory.verdict,
-            *questions,
-            first=path_note(desired.schema.name) + NO_WAIT,
+        seen, answers = await _check_server(
+            desired, pool, connection, memory, state_question(settled.located), first=NO_WAIT
         )
     except DRIVER_ERRORS as error:
         if ends_connection(error):
             raise
         return None  # a table is gone, or locked
-    same = (unchecked_schema(measured.answers[0]), measured.answers[1]) == (settled.located, settled.rows)
+    same = (unchecked_schema(answers[0]), answers[1]) == (settled.located, settled.rows)
     plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
     if not same or not isinstance(plan, Plan) or not plan.empty:
         return None
     schema = ObservedSchema(settled.schema.history, plan, (), ahead)
-    return replace(settled, **_check_fields(desired, pool, memory, measured), schema=schema)
+    return replace(seen, located=settled.located, rows=settled.rows, schema=schema, templates=settled.templates)
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -172,29 +166,30 @@ async def _observe_server(
     desired: Desired, pool: Pool, connection: Connection, memory: Memory
 ) -> tuple[Observed, LocatedSchema | DashdbError]:
     """Return the server as it is, and the schema to work in, or why there is none; one round trip for both."""
+    seen, answers = await _check_server(desired, pool, connection, memory)
     name = desired.schema.name
-    measured = await measure(
-        pool,
-        connection,
-        desired.thresholds,
-        memory.verdict,
-        locate_question(name),
-        first=path_note(name),
+    return seen, await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, answers[0]))
+
+
+async def _check_server(
+    desired: Desired, pool: Pool, connection: Connection, memory: Memory, *questions: str, first: str = ""
+) -> tuple[Observed, tuple[Any, ...]]:
+    """Return what a check finds, and the answers to the question for the schema and to QUESTIONS; one round trip.
+
+    Args:
+        first: statements before them.
+    """
+    name = desired.schema.name
+    asked, noted = (locate_question(name), *questions), path_note(name) + first
+    measured = await measure(pool, connection, desired.thresholds, memory.verdict, *asked, first=noted)
+    seen = Observed(
+        now=datetime.now(UTC),
+        verdict=judge(measured.sample, desired.thresholds, memory.verdict),
+        sample=measured.sample,
+        database=pool.target.description,
+        facts=measured.facts,
     )
-    located = await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, measured.answers[0]))
-    return Observed(**_check_fields(desired, pool, memory, measured)), located
-
-
-def _check_fields(desired: Desired, pool: Pool, memory: Memory, measured: Measured) -> dict[str, Any]:
-    """Return the fields of an observation that a check fills."""
-    return {
-        "now": datetime.now(UTC),
-        "verdict": judge(measured.sample, desired.thresholds, memory.verdict),
-        "sample": measured.sample,
-        "database": pool.target.description,
-        "facts": measured.facts,
-        "drift": None,
-    }
+    return seen, measured.answers
 
 
 async def _read_state(connection: Connection, schema: LocatedSchema) -> str:

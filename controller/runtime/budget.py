@@ -14,7 +14,7 @@ class Budget:
             rate: uses that it gains each second.
             most: uses that it holds at most.
         """
-        self.rate = rate
+        self._rate = rate
         self._most = most
         self._clock = clock
         self._left = most
@@ -23,7 +23,7 @@ class Budget:
     def take(self) -> bool:
         """Take one use if there is one; return whether there was."""
         now = self._clock()
-        self._left = min(self._most, self._left + (now - self._counted_at) * self.rate)
+        self._left = min(self._most, self._left + (now - self._counted_at) * self._rate)
         self._counted_at = now
         if self._left < 1:
             return False

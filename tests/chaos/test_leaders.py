@@ -71,6 +71,14 @@ class Rounds:
         self.postgres.drop_database(database)
         self.leader, self.standby = self.standby, self.leader
 
+    def repeat(self, times: int, *, kill: bool) -> None:
+        """Run TIMES rounds; at least one has to meet a migration."""
+        for _ in range(times):
+            self.run(kill=kill)
+        what = "kill" if kill else "stop"
+        print(f"{times} {what}s, {self.interrupted} of a migration, longest {self.longest_seconds:.2f} s")
+        assert self.interrupted > 0, f"no {what} met a migration"
+
 
 @pytest.fixture
 def under_way(account: Path, team: Namespace, postgres: PostgresServer, tmp_path: Path) -> Iterator[Rounds]:
@@ -82,16 +90,10 @@ def under_way(account: Path, team: Namespace, postgres: PostgresServer, tmp_path
 @pytest.mark.repeats
 @pytest.mark.timeout(3600)
 def test_each_file_runs_once_though_leaders_are_killed(under_way: Rounds) -> None:
-    for _ in range(KILLS):
-        under_way.run(kill=True)
-    print(f"{KILLS} kills, {under_way.interrupted} of a migration, longest {under_way.longest_seconds:.2f} s")
-    assert under_way.interrupted > 0, "no kill met a migration"
+    under_way.repeat(KILLS, kill=True)
 
 
 @pytest.mark.repeats
 @pytest.mark.timeout(3600)
 def test_each_file_runs_once_though_leaders_are_stopped_for_longer_than_their_lease(under_way: Rounds) -> None:
-    for _ in range(STOPS):
-        under_way.run(kill=False)
-    print(f"{STOPS} stops, {under_way.interrupted} of a migration, longest {under_way.longest_seconds:.2f} s")
-    assert under_way.interrupted > 0, "no stop met a migration"
+    under_way.repeat(STOPS, kill=False)

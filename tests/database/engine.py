@@ -5,6 +5,8 @@ from functools import partial
 from typing import Any
 
 from controller.database.connection import Connection, OpenConnection, connected
+from controller.database.questions import ask
+from controller.database.server_facts import SERVER_FACTS, ServerFacts, parse_server_facts
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.migrate.history.location import HistoryLocation
@@ -16,6 +18,11 @@ from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs
 
 IMPATIENT = RunSettings(runner_wait=0.3, lock_timeout_ms=50, lock_budget=0.3)
+
+
+async def read_facts(connection: Connection) -> ServerFacts:
+    """Ask the server for its facts, as a check does."""
+    return parse_server_facts((await ask(connection, SERVER_FACTS)).values[0])
 
 
 def none_left() -> AbstractAsyncContextManager[Connection]:

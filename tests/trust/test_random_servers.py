@@ -14,8 +14,8 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import SslMode, Target
 from controller.errors import DatabaseUnavailable
-from controller.health.check import read_facts
 from controller.migrate.history.read import read_history
+from tests.database.engine import read_facts
 from tests.support.effort import rounds
 from tests.support.hostile import hostile_server
 from tests.support.random_server import random_server

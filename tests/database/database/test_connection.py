@@ -15,7 +15,7 @@ import pytest
 from controller.database.connection import connect, connected
 from controller.database.target import Pooler, SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, Recovery
-from controller.health.check import read_facts
+from tests.database.engine import read_facts
 from tests.database.targets import role, target_to
 from tests.support.certificates import Certificates
 from tests.support.database import Database, quoted

@@ -50,6 +50,20 @@ async def concluded(
     )
 
 
+def scripted(monkeypatch: pytest.MonkeyPatch, seen: list[Observed], failure: Exception) -> Dependencies:
+    """Dependencies of a reconcile that observes each of SEEN, the last first, and whose actions end in FAILURE."""
+
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return seen.pop()
+
+    async def act(*_: Any) -> NoReturn:
+        raise failure
+
+    monkeypatch.setattr(module, "observe", observe)
+    monkeypatch.setattr(module, "act", act)
+    return Dependencies(lambda: (), Turns(), "team-a", no_progress)
+
+
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = desired(interval_seconds=30.0)
     seen = observed(1, 2)
@@ -173,15 +187,7 @@ async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
     seen = [observed(*after, target=0, now=now), observed(1, 2, target=0, now=now)]
     approved = plan_of(seen[-1]).sha256
 
-    async def observe(*_: Any, **__: Any) -> Observed:
-        return seen.pop()
-
-    async def act(*_: Any) -> NoReturn:
-        raise MigrationLocked("another runner is at work")
-
-    monkeypatch.setattr(module, "observe", observe)
-    monkeypatch.setattr(module, "act", act)
-    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
+    dependencies = scripted(monkeypatch, seen, MigrationLocked("another runner is at work"))
     result = await reconcile(desired(policy=MANUAL, approved=approved), cast("Pool", object()), dependencies, Memory())
     assert result.memory.used_approval == (approved if used else None)
 
@@ -189,15 +195,7 @@ async def test_an_approval_is_used_by_a_plan_that_failed_after_its_first_step(
 async def test_what_was_seen_before_a_wait_for_a_turn_is_looked_at_again(monkeypatch: pytest.MonkeyPatch) -> None:
     seen = [observed(1, 2), observed(1)]  # another runner was faster while it waited
 
-    async def observe(*_: Any, **__: Any) -> Observed:
-        return seen.pop()
-
-    async def act(*_: Any) -> NoReturn:
-        raise AssertionError("nothing is left to do")
-
-    monkeypatch.setattr(module, "observe", observe)
-    monkeypatch.setattr(module, "act", act)
-    dependencies = Dependencies(lambda: (), Turns(), "team-a", no_progress)
+    dependencies = scripted(monkeypatch, seen, AssertionError("nothing is left to do"))
     assert (await reconcile(desired(), cast("Pool", object()), dependencies, Memory())).ready
     assert seen == []
 

@@ -23,6 +23,13 @@ class Action:
             await self.let_go.wait()
 
 
+async def let_go(*actions: Action) -> None:
+    """End the turns of all ACTIONS, also of those that still wait for one."""
+    for action in actions:
+        action.let_go.set()
+    await asyncio.gather(*(action.task for action in actions))
+
+
 async def test_no_more_than_the_places_run_at_once() -> None:
     turns = Turns(2)
     actions = [Action(turns) for _ in range(3)]
@@ -31,9 +38,7 @@ async def test_no_more_than_the_places_run_at_once() -> None:
         assert not actions[2].entered.is_set()
         actions[0].let_go.set()
         await actions[2].entered.wait()
-        for action in actions:
-            action.let_go.set()
-        await asyncio.gather(*(action.task for action in actions))
+        await let_go(*actions)
 
 
 async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -43,9 +48,7 @@ async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.Mon
     async with asyncio.timeout(5):
         await next_one.entered.wait()
         assert not slow.task.done()
-        for action in (slow, next_one):
-            action.let_go.set()
-        await asyncio.gather(slow.task, next_one.task)
+        await let_go(slow, next_one)
 
 
 @pytest.mark.parametrize("slow_seconds", [0.0, 60.0])
@@ -61,9 +64,7 @@ async def test_each_place_is_given_back_once(monkeypatch: pytest.MonkeyPatch, sl
         await first.entered.wait()
         if slow_seconds:
             assert not second.entered.is_set(), "a place was given back twice"
-        for action in (first, second):
-            action.let_go.set()
-        await asyncio.gather(first.task, second.task)
+        await let_go(first, second)
 
 
 async def test_a_cancelled_action_gives_its_place_back() -> None:
@@ -119,9 +120,7 @@ async def test_a_server_has_no_more_turns_than_connections_and_holds_up_no_other
         for look in (looks[0], looks[1], elsewhere):
             await look.entered.wait()
         assert not looks[2].entered.is_set()
-        for look in (*looks, elsewhere):
-            look.let_go.set()
-        await asyncio.gather(*(look.task for look in (*looks, elsewhere)))
+        await let_go(*looks, elsewhere)
 
 
 async def test_a_namespace_whose_looks_hang_leaves_one_turn_of_the_server_to_others() -> None:
@@ -133,9 +132,7 @@ async def test_a_namespace_whose_looks_hang_leaves_one_turn_of_the_server_to_oth
         other = Action(turns, "few")
         await other.entered.wait()
         assert not hanging[2].entered.is_set()
-        for look in (*hanging, other):
-            look.let_go.set()
-        await asyncio.gather(*(look.task for look in (*hanging, other)))
+        await let_go(*hanging, other)
 
 
 async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> None:
@@ -146,9 +143,7 @@ async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> No
         look = Action(turns)
         await look.entered.wait()
         assert not actions[1].entered.is_set()
-        for each in (*actions, look):
-            each.let_go.set()
-        await asyncio.gather(*(each.task for each in (*actions, look)))
+        await let_go(*actions, look)
 
 
 async def test_namespaces_get_the_places_of_the_process_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
