@@ -19,7 +19,7 @@ from controller.reconcile.decide import Action, Maintain, Migrate, Seed
 from controller.reconcile.result import Event, MigrationProgress, OnProgress
 from controller.runtime.fence import Fence
 from controller.templates.merge import TemplateAction
-from controller.templates.seeding import seed, table_in
+from controller.templates.seeding import seed_under_lock, table_in
 from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
@@ -101,7 +101,7 @@ def _describe(plan: Plan) -> str:
 
 async def _seed(schema: LocatedSchema, pool: Pool) -> Event | None:
     async with pool.connection() as connection:
-        results = await seed(connection, table_in(schema), shipped_templates())
+        results = await seed_under_lock(connection, table_in(schema), shipped_templates())
     written = [each.template_id for each in results if each.performed is not TemplateAction.NONE]
     return Event("TemplatesWritten", f"Wrote {', '.join(written)}.") if written else None
 

@@ -45,11 +45,15 @@ SELECT id, name, description, category, doc::text AS doc, variables::text AS var
 _READ_AND_LOCK = _READ + " FOR UPDATE"
 
 # Another replica, or a user, may have inserted the id or the name since the rows were read: that row is kept.
+# All rows in one statement, in the order of the arrays: a round trip for each would cost more than the writing.
 _INSERT = """
 INSERT INTO {table}
        (id, name, description, category, doc, variables, version, seeded_sha256, created_by, is_system)
-VALUES ($1, $2, $3, $4, $5::text::jsonb, $6::text::jsonb, $7, $8, 'dashdb', true)
+SELECT id, name, description, category, doc::jsonb, variables::jsonb, version, sha256, 'dashdb', true
+  FROM unnest($1::text[], $2::text[], $3::text[], $4::text[], $5::text[], $6::text[], $7::text[], $8::text[])
+       AS new (id, name, description, category, doc, variables, version, sha256)
     ON CONFLICT DO NOTHING
+RETURNING id
 """
 
 # created_at, created_by and usage_count are kept. The row is locked, and the decision was made under that lock.
@@ -115,6 +119,17 @@ async def seed(
     planned = decide(shipped, await read_rows(connection, table, shipped))
     if all(decision.action is TemplateAction.NONE for decision in planned):
         return _results([TemplateAction.NONE] * len(planned), planned)
+    return await seed_under_lock(connection, table, shipped)
+
+
+async def seed_under_lock(
+    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate]
+) -> tuple[TemplateResult, ...]:
+    """Do as `seed` does, where it is known that there is something to do.
+
+    Raises:
+        asyncpg.PostgresError, OSError, TimeoutError: see `seed`.
+    """
     async with transaction(connection):
         decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, table, shipped))
         performed = await _perform_all(connection, table, shipped, decisions)
@@ -129,22 +144,27 @@ async def _perform_all(
     shipped: Sequence[ShippedTemplate],
     decisions: Sequence[TemplateDecision],
 ) -> list[TemplateAction]:
-    """Write in the order of ids, in which `_READ_AND_LOCK` locks, so that two replicas cannot deadlock."""
-    performed = {
-        template.id: await _perform(connection, table, template, decision)
-        for template, decision in sorted(zip(shipped, decisions, strict=True), key=lambda pair: pair[0].id)
-    }
-    return [performed[template.id] for template in shipped]
+    """Write what was decided; return for each of `shipped` what was written, None where another writer was first.
+
+    Rows are written in the order of ids, in which `_READ_AND_LOCK` locks, so that two replicas cannot deadlock.
+    """
+    wanted = {template.id: decision.action for template, decision in zip(shipped, decisions, strict=True)}
+    in_order = sorted(shipped, key=lambda template: template.id)
+    new = [_values(template) for template in in_order if wanted[template.id] is TemplateAction.INSERT]
+    written: set[str] = set()
+    for template in in_order:
+        if wanted[template.id] is not TemplateAction.UPGRADE:
+            continue
+        if await connection.execute(_UPGRADE.format(table=table), *_values(template)) == "UPDATE 1":
+            written.add(template.id)
+    if new:
+        written |= {row["id"] for row in await connection.fetch(_INSERT.format(table=table), *zip(*new, strict=True))}
+    return [wanted[template.id] if template.id in written else TemplateAction.NONE for template in shipped]
 
 
-async def _perform(
-    connection: asyncpg.Connection, table: str, template: ShippedTemplate, decision: TemplateDecision
-) -> TemplateAction:
-    """Write one template, and return what was written: None if another transaction was first."""
-    if decision.action is TemplateAction.NONE:
-        return TemplateAction.NONE
-    status = await connection.execute(
-        (_INSERT if decision.action is TemplateAction.INSERT else _UPGRADE).format(table=table),
+def _values(template: ShippedTemplate) -> tuple[str, ...]:
+    """Return the values of a row, in the order of the parameters of `_INSERT` and `_UPGRADE`."""
+    return (
         template.id,
         template.name,
         template.description,
@@ -154,7 +174,6 @@ async def _perform(
         template.version,
         template.content_sha256,
     )
-    return decision.action if status in {"INSERT 0 1", "UPDATE 1"} else TemplateAction.NONE
 
 
 async def _fetch(
