@@ -105,17 +105,21 @@ class _Reconciliation:
         before, target = self.memory, self.desired.target
         server = (target.host, target.port) if isinstance(target, Target) else None
         turns, group = self.dependencies.turns, self.dependencies.group
-        async with turns.look(server, group):
-            observed = await self._observe(pool)
-        self.regressed = before.regressed(observed)
         async with AsyncExitStack() as turn:
+            begin = turns.look_and_act if before.settled is None else turns.look
+            may_act = await turn.enter_async_context(begin(server, group))
+            observed = await self._observe(pool)
+            self.regressed = before.regressed(observed)
+            if not may_act:
+                await turn.aclose()
             for number in range(MOST_ACTIONS):
                 action = decide(self.desired, observed, self.memory)
                 if action is None or isinstance(action, Blocked):
                     log.debug("nothing to do", reason=action.reason if action else "Done")
                     break
                 if number == 0:  # one turn to the end: who has begun gets ready before others begin
-                    await turn.enter_async_context(turns.action(server, group))
+                    if not may_act:
+                        await turn.enter_async_context(turns.action(server, group))
                     if datetime.now(UTC) - observed.now >= FRESH:  # what was checked before the wait may be another
                         observed = await self._observe(pool)
                         action = decide(self.desired, observed, self.memory)

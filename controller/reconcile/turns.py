@@ -6,7 +6,7 @@ does not answer holds up the databases on it, and no others.
 
 import asyncio
 from collections.abc import AsyncIterator, Hashable
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
 
 from controller.runtime.fair_places import FairPlaces
 
@@ -15,6 +15,8 @@ AT_ONCE = 8
 for servers."""
 SLOW_SECONDS = 0.5
 """Seconds after which a look or an action goes on without a place of the process: mostly it waits for its server."""
+STALLED_SECONDS = 1.0
+"""Seconds in which no action on a server ended, after which a database there is looked at without a turn to act."""
 
 
 class Turns:
@@ -32,6 +34,7 @@ class Turns:
         """
         self._at_once = FairPlaces(at_once, shared=True)
         self._on_a_server = on_a_server
+        self._actions_on_a_server = None if on_a_server is None else max(1, on_a_server - 1)
         self._looks: dict[Hashable, FairPlaces] = {}
         self._actions: dict[Hashable, FairPlaces] = {}
 
@@ -49,19 +52,44 @@ class Turns:
     @asynccontextmanager
     async def action(self, server: Hashable, group: str) -> AsyncIterator[None]:
         """Wait for the turn to work on a database, and have it for the time of a `with`; see `look`."""
-        most = None if self._on_a_server is None else max(1, self._on_a_server - 1)
-        async with self._on(self._actions, most, server, group), self._in_process(group):
+        async with self._on(self._actions, self._actions_on_a_server, server, group), self._in_process(group):
             yield
 
     @asynccontextmanager
+    async def look_and_act(self, server: Hashable, group: str) -> AsyncIterator[bool]:
+        """Wait for the turn to look at a database in which there is most likely something to do.
+
+        One turn for both spares a login, since meanwhile other databases would want the connection.
+
+        Yields:
+            True where the turn is one to work as well; False where no action on the server ended for `STALLED_SECONDS`.
+        """
+        async with AsyncExitStack() as turn:
+            acts = self._on(self._actions, self._actions_on_a_server, server, group, stalled_seconds=STALLED_SECONDS)
+            try:
+                await turn.enter_async_context(acts)
+            except TimeoutError:
+                await turn.enter_async_context(self.look(server, group))
+                yield False
+            else:
+                await turn.enter_async_context(self._in_process(group))
+                yield True
+
+    @asynccontextmanager
     async def _on(
-        self, servers: dict[Hashable, FairPlaces], most: int | None, server: Hashable, group: str
+        self,
+        servers: dict[Hashable, FairPlaces],
+        most: int | None,
+        server: Hashable,
+        group: str,
+        *,
+        stalled_seconds: float | None = None,
     ) -> AsyncIterator[None]:
         if most is None:
             yield
             return
         places = servers.setdefault(server, FairPlaces(most, shared=True))
-        await places.take(group)
+        await places.take(group, stalled_seconds=stalled_seconds)
         try:
             yield
         finally:

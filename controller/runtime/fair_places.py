@@ -16,15 +16,17 @@ class FairPlaces:
         """Begin with all places free; with SHARED, one of them is kept from each group, for the others."""
         self.count = count
         self.taken = 0
+        self._given_back_at = 0.0
         self._shared = shared
         self._held: Counter[str] = Counter()
         self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
         """Those who wait by group; the group whose turn is next is the first."""
 
-    @property
-    def wanted(self) -> bool:
-        """True if somebody waits for a place."""
-        return bool(self._waiting)
+    def waiting(self, group: str | None = None) -> int:
+        """Return how many of GROUP wait for a place; None for all groups."""
+        if group is not None:
+            return len(self._waiting.get(group, ()))
+        return sum(map(len, self._waiting.values()))
 
     @property
     def free(self) -> int:
@@ -36,14 +38,31 @@ class FairPlaces:
         self.count = count
         self._hand_over()
 
-    async def take(self, group: str) -> None:
-        """Wait for a place; whoever is cancelled meanwhile has none."""
+    async def take(self, group: str, *, stalled_seconds: float | None = None) -> None:
+        """Wait for a place; whoever is cancelled meanwhile has none.
+
+        Args:
+            stalled_seconds: seconds without a place given back, by any group, after which to wait no longer; None for
+                as long as it takes.
+
+        Raises:
+            TimeoutError: no place was given back for so long.
+        """
         if self._may_take(group):
             self._note(group, 1)
             return
-        place = asyncio.get_running_loop().create_future()
+        loop = asyncio.get_running_loop()
+        place = loop.create_future()
         self._waiting.setdefault(group, deque()).append(place)
         try:
+            if stalled_seconds is not None:
+                waits_since = loop.time()
+                while not place.done():
+                    left = max(waits_since, self._given_back_at) + stalled_seconds - loop.time()
+                    if left <= 0:
+                        self._forget(group, place)
+                        raise TimeoutError
+                    await asyncio.wait([place], timeout=left)
             await place
         except asyncio.CancelledError:
             if place.done() and not place.cancelled():  # handed over too late
@@ -54,6 +73,7 @@ class FairPlaces:
 
     def give_back(self, group: str) -> None:
         """Free a place that GROUP had, and hand it to the group whose turn it is, which then waits for all others."""
+        self._given_back_at = asyncio.get_running_loop().time()
         self._note(group, -1)
         self._hand_over()
 

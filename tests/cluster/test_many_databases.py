@@ -35,6 +35,13 @@ class User(threading.Thread):
                 self.refused.append(str(error))
 
 
+def sessions(postgres: PostgresServer, databases: list[Database]) -> int:
+    """Return how often somebody logged in to any of DATABASES."""
+    names = ", ".join(f"'{database.name}'" for database in databases)
+    query = f"SELECT sum(sessions) FROM pg_stat_database WHERE datname IN ({names})"
+    return int(postgres.psql(postgres.superuser, sql=query, args=("-At",)))
+
+
 def test_more_databases_than_connections_all_become_ready_and_users_get_in(
     team: Namespace, account: Path, tmp_path: Path
 ) -> None:
@@ -55,6 +62,7 @@ def test_more_databases_than_connections_all_become_ready_and_users_get_in(
         assert user.refused == []
         assert user.logins > 0
         assert 0 < user.most <= PLACES + 1  # a backend that ends is seen a moment longer
+        assert sessions(postgres, databases) <= 1.5 * DATABASES, "logins that one each would do for"
         told = {event["reason"] for event in team.events()}
         assert told == {"SchemaMigrated", "TemplatesWritten", "Ready"}
         wait_until(lambda: operator.get("/ready")[0] == 200, what="it still watches", seconds=10)

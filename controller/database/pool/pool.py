@@ -213,7 +213,7 @@ class Pool:
             self._end(pooled, CloseReason.LIFETIME)
         elif self._hand_over(pooled):
             return
-        elif self._places.wanted:
+        elif self._places.wanted(self.target.tenant):
             self._end(pooled, CloseReason.GIVEN_UP)
         else:
             pooled.idle_since = now
@@ -234,9 +234,9 @@ class Pool:
             self._open -= 1
             self._fewer_open.set()
 
-    def _gone(self, reason: CloseReason) -> None:
+    def _gone(self, reason: CloseReason, *, ending: bool = False) -> None:
         self._closed[reason] += 1
-        self._places.give_back(self.target.tenant)
+        self._places.give_back(self.target.tenant, ending=ending)
         self._release_slot()
 
     def _lost_while_idle(self, pooled: PooledConnection) -> None:
@@ -247,8 +247,9 @@ class Pool:
     def _end(self, pooled: PooledConnection, reason: CloseReason) -> None:
         async def end() -> None:
             await close(pooled.connection)
-            self._gone(reason)
+            self._gone(reason, ending=True)
 
+        self._places.note_ending(self.target.tenant)
         self._idle.pop(pooled, None)
         self._note_idle()
         self._do(end())

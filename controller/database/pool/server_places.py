@@ -5,6 +5,7 @@ of an idle connection of another database, which is closed. Namespaces get place
 """
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -30,11 +31,11 @@ class Places(Protocol):
     """Places as a pool uses them."""
 
     @property
-    def wanted(self) -> bool: ...
-    @property
     def taken(self) -> int: ...
     async def take(self, target: Target, deadline: float, *, first: bool) -> float: ...
-    def give_back(self, tenant: str) -> None: ...
+    def wanted(self, tenant: str) -> bool: ...
+    def note_ending(self, tenant: str) -> None: ...
+    def give_back(self, tenant: str, *, ending: bool = False) -> None: ...
     def note_idle(self, give_up: GiveUpIdle, tenant: str, *, has_idle: bool) -> None: ...
     def note_room(self, room: int) -> None: ...
 
@@ -42,13 +43,18 @@ class Places(Protocol):
 class NoPlaces:
     """Places without a limit, for a process with one database."""
 
-    wanted = False
     taken = 0
 
     async def take(self, target: Target, deadline: float, *, first: bool) -> float:  # noqa: ARG002
         return deadline
 
-    def give_back(self, tenant: str) -> None:
+    def wanted(self, tenant: str) -> bool:  # noqa: ARG002
+        return False
+
+    def note_ending(self, tenant: str) -> None:
+        pass
+
+    def give_back(self, tenant: str, *, ending: bool = False) -> None:
         pass
 
     def note_idle(self, give_up: GiveUpIdle, tenant: str, *, has_idle: bool) -> None:
@@ -64,14 +70,18 @@ class ServerPlaces:
     def __init__(self, count: int) -> None:
         self._most = count
         self._places = FairPlaces(count, shared=True)
+        self._ending: Counter[str] = Counter()
+        """Connections of each tenant that are being closed, whose places are free in a moment."""
         self._idle: dict[GiveUpIdle, str] = {}
         """Pools with idle connections and their tenants, the one that used its last the longest ago first."""
         self._unreachable: dict[Retry, None] = {}
 
-    @property
-    def wanted(self) -> bool:
-        """True if a connection is better closed than kept idle, since another database waits."""
-        return self._places.wanted
+    def wanted(self, tenant: str) -> bool:
+        """Return True if a connection of TENANT is better closed than kept idle: more wait than places get free."""
+        if self._places.waiting() > self._ending.total():
+            return True
+        own_most = self._places.has_its_most(tenant)  # then places of others are of no use to it
+        return own_most and self._places.waiting(tenant) > self._ending[tenant]
 
     @property
     def taken(self) -> int:
@@ -117,8 +127,16 @@ class ServerPlaces:
             del self._idle[give_up]
             give_up()
 
-    def give_back(self, tenant: str) -> None:
-        """Return a place of TENANT, once its connection is closed."""
+    def note_ending(self, tenant: str) -> None:
+        """Note that a connection of TENANT is being closed; `give_back` is to follow."""
+        self._ending[tenant] += 1
+
+    def give_back(self, tenant: str, *, ending: bool = False) -> None:
+        """Return a place of TENANT, once its connection is closed; ENDING as noted before."""
+        if ending:
+            self._ending[tenant] -= 1
+            if not self._ending[tenant]:
+                del self._ending[tenant]
         self._places.give_back(tenant)
 
     def note_room(self, room: int) -> None:

@@ -6,6 +6,7 @@ statement that may read or write rows is sent alone, so that progress can name i
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 from controller.migrate.files.migration import Script
 from controller.migrate.sql.catalog_statements import CatalogStatements
@@ -13,6 +14,8 @@ from controller.migrate.sql.lexer import Statement
 
 LARGEST_STATEMENT_BATCH = 64
 """Limit of statements in a batch; more would save little time, and delay progress."""
+MOST_KEPT = 1000
+"""Limit of statements of a file whose batches are kept for the next database; of a longer one they take memory."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,18 @@ class StatementBatch:
 
 
 def statement_batches(script: Script, *, one_by_one: bool = False) -> Iterator[StatementBatch]:
-    """Yield the statements of `script` in batches, in order; each by itself if `one_by_one`."""
+    """Return the statements of `script` in batches, in order; each by itself if `one_by_one`."""
+    if one_by_one or len(script.statements) > MOST_KEPT:
+        return _batches(script, one_by_one=one_by_one)
+    return iter(_kept_batches(script))
+
+
+@lru_cache(maxsize=16)
+def _kept_batches(script: Script) -> tuple[StatementBatch, ...]:
+    return tuple(_batches(script, one_by_one=False))
+
+
+def _batches(script: Script, *, one_by_one: bool) -> Iterator[StatementBatch]:
     catalog = CatalogStatements()
     together: list[Statement] = []
     number = 1

@@ -146,6 +146,37 @@ async def test_a_server_on_which_long_actions_run_can_still_be_looked_at() -> No
         await let_go(*actions, look)
 
 
+async def test_one_who_will_act_looks_in_the_same_turn_once_actions_on_its_server_end() -> None:
+    turns = Turns(on_a_server=2)
+    action = Action(turns, acts=True)
+    async with asyncio.timeout(5):
+        await action.entered.wait()
+        waiting = asyncio.create_task(may_act(turns))
+        await asyncio.sleep(0)
+        assert not waiting.done()
+        await let_go(action)
+        assert await waiting
+
+
+async def test_one_who_will_act_only_looks_where_actions_on_its_server_do_not_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(module, "STALLED_SECONDS", 0.01)
+    turns = Turns(on_a_server=2)
+    action = Action(turns, acts=True)
+    async with asyncio.timeout(5):
+        await action.entered.wait()
+        assert not await may_act(turns)
+        await let_go(action)
+        assert await may_act(turns)
+
+
+async def may_act(turns: Turns) -> bool:
+    """True where a look has the turn to act as well."""
+    async with turns.look_and_act("db:5432", "team-a") as acts:
+        return acts
+
+
 async def test_namespaces_get_the_places_of_the_process_in_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
     turns = Turns(1)

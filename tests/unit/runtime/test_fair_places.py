@@ -10,10 +10,10 @@ async def test_a_place_that_is_given_back_goes_to_whoever_waits() -> None:
     await places.take("a")
     waiting = asyncio.create_task(places.take("b"))
     await asyncio.sleep(0)
-    assert (places.free, places.wanted) == (0, True)
+    assert (places.free, bool(places.waiting())) == (0, True)
     places.give_back("a")
     await waiting
-    assert (places.taken, places.wanted) == (1, False)
+    assert (places.taken, bool(places.waiting())) == (1, False)
 
 
 async def test_with_fewer_places_nobody_gets_one_until_enough_are_back() -> None:
@@ -57,7 +57,7 @@ async def test_one_place_is_kept_from_each_group_for_the_others() -> None:
     assert not many[2].done()
     places.give_back("many")
     await many[2]
-    assert (places.taken, places.wanted) == (2, False)
+    assert (places.taken, bool(places.waiting())) == (2, False)
 
 
 async def test_the_only_place_is_kept_from_nobody() -> None:

@@ -84,6 +84,18 @@ async def test_an_idle_connection_is_given_up_for_another_database(pools: list[P
     assert opened(pools) == PLACES
 
 
+async def test_one_who_waits_for_a_place_costs_no_more_than_one_connection(pools: list[Pool]) -> None:
+    idle, returning, waiting = pools[:3]
+    await use(idle)
+    async with returning.connection():
+        wants = asyncio.create_task(use(waiting))
+        while not (places_of(pools)._places.waiting() or wants.done()):
+            await asyncio.sleep(0)
+        assert not wants.done()  # the idle connection is being closed for it
+    await wants
+    assert (idle.statistics.closed, returning.statistics.closed) == ({CloseReason.GIVEN_UP: 1}, {})
+
+
 async def test_one_who_waits_for_a_place_waits_longer_than_a_server_may_take_to_connect(pools: list[Pool]) -> None:
     patient = pools[PLACES]
     patient.target = replace(patient.target, connect_timeout=0.2)
@@ -106,7 +118,7 @@ async def test_one_whose_only_connection_is_being_closed_for_another_waits_as_on
         await stack.enter_async_context(pools[1].connection())
         async with returning.connection():
             other = asyncio.create_task(stack.enter_async_context(pools[2].connection()))
-            await eventually(lambda: places_of(pools).wanted)
+            await eventually(lambda: places_of(pools).wanted(returning.target.tenant))
         again = asyncio.create_task(use(returning))
         await other
         done, _ = await asyncio.wait([again], timeout=0.5)
