@@ -23,6 +23,7 @@ from controller.database.schema_queries import (
     OF_PREDEFINED_ROLES,
     TABLES,
     locate_question,
+    tables_question,
 )
 from controller.database.transaction import transaction
 from controller.errors import DatabaseUnavailable, ForeignObject, HistoryMismatch, Recovery
@@ -53,6 +54,25 @@ async def locate_schema(connection: Connection, schema: str | None, *, for_files
     questions = (locate_question(schema), *((OF_PREDEFINED_ROLES,) if for_files else ()))
     found = await ask(connection, *questions, first=path_note(schema))
     return await schema_from_answer(connection, schema, *found.values)
+
+
+async def with_new_tables(connection: Connection, schema: LocatedSchema, name: str | None) -> LocatedSchema:
+    """Return a schema that was checked a moment ago with the tables that are there now.
+
+    It costs less than `locate_schema`, which is done where a table is not our role's own.
+
+    Args:
+        name: see `locate_schema`.
+
+    Raises:
+        DatabaseUnavailable, ForeignObject, HistoryMismatch, ProtocolViolation: see `locate_schema`.
+    """
+    if not schema.suspicious:
+        owned = (await ask(connection, tables_question(schema.name))).values[0]
+        with as_expected("its tables"):
+            if all(owned.values()):
+                return replace(schema, tables=frozenset(map(str, owned)))
+    return await locate_schema(connection, name)
 
 
 async def predefined_roles_own(connection: Connection) -> bool:

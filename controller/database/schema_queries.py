@@ -2,13 +2,14 @@
 
 from functools import lru_cache
 
-from controller.database.quoting import literal
+from controller.database.quoting import identifier, literal
 
 TABLES = (
     "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
     "user_preferences",
 )  # fmt: skip
 """Names of the tables that we read and write, golang-migrate's among them."""
+_NAMES = f"ARRAY[{', '.join(map(literal, TABLES))}]"
 MOST_RELATIONS = 5000
 """Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""
 _MOST_FOUND = 100
@@ -64,9 +65,21 @@ def locate_question(schema: str | None) -> str:
     """Return the question for the schema to work in; None for the first of the search_path that `NOTE_PATH` kept."""
     return _LOCATE.format(
         names=_FIRST_OF_PATH if schema is None else f"ARRAY[{literal(schema)}::text]",
-        tables=f"ARRAY[{', '.join(map(literal, TABLES))}]",
+        tables=_NAMES,
         elsewhere="true" if schema is None else "false",
     )
+
+
+_TABLES_NOW = """
+SELECT coalesce(json_object_agg(c.relname, c.relowner = current_user::regrole), '{{}}')
+  FROM pg_class AS c
+ WHERE c.relnamespace = {schema}::regnamespace AND c.relname = ANY ({tables}::text[]::name[])
+"""
+
+
+def tables_question(schema: str) -> str:
+    """Return the question which of our tables are in SCHEMA, and for each whether the current role owns it."""
+    return _TABLES_NOW.format(schema=literal(identifier(schema)), tables=_NAMES)
 
 
 # Whether a predefined role owns anything, which pg_shdepend does not say. Many may be its members. What they make in

@@ -12,7 +12,7 @@ from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_
 from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
 from controller.database.questions import ask
-from controller.database.schema import locate_schema, path_note, schema_from_answer, unchecked_schema
+from controller.database.schema import locate_schema, path_note, schema_from_answer, unchecked_schema, with_new_tables
 from controller.database.schema_queries import locate_question
 from controller.database.target import Target
 from controller.database.transaction import roll_back
@@ -97,10 +97,10 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     seen = _still_fresh(before)
     if seen is None:
         seen, located = await _observe_server(desired, pool, connection, memory)
-    elif seen.located is not None:
-        located = seen.located
+    elif seen.located is None or not seen.located.tables:
+        located = await _attempt(connection, pool.target, lambda: _locate(connection, desired, seen.located))
     else:
-        located = await _attempt(connection, pool.target, lambda: locate_schema(connection, desired.schema.name))
+        located = seen.located
     if isinstance(located, DashdbError):
         return replace(seen, schema=located, templates=located)
 
@@ -118,6 +118,11 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
         templates=await attempt(lambda: _read_templates(connection, located)),
         drift=_comparable(await attempt(lambda: read_drift(connection, located.name))) if drift_due else None,
     )
+
+
+async def _locate(connection: Connection, desired: Desired, before: LocatedSchema | None) -> LocatedSchema:
+    name = desired.schema.name
+    return await (with_new_tables(connection, before, name) if before is not None else locate_schema(connection, name))
 
 
 async def _look_again(  # noqa: PLR0917 - the parts of one observation

@@ -149,8 +149,8 @@ class _Reconciliation:
         if isinstance(action, Maintain):  # whatever comes of it, the next round is due an interval later
             self.memory = self.memory.maintained(self.desired, before.now)
         error = await self._attempt(action, before, pool)
-        if isinstance(action, Migrate):  # which tables there are is another question now
-            before = replace(before, located=None)
+        if isinstance(action, Migrate) and before.located is not None:  # there may be others now
+            before = replace(before, located=replace(before.located, tables=frozenset()))
         if isinstance(error, NotLeading):  # nothing was tried: it is as due as before, without a pause
             self.memory = memory
         observed = await self._observe(pool, None if error is not None else before)

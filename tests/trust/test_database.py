@@ -7,7 +7,7 @@ import asyncpg
 import pytest
 
 from controller.database.connection import Connection, connected
-from controller.database.schema import locate_schema
+from controller.database.schema import locate_schema, with_new_tables
 from controller.database.target import Target
 from controller.errors import ForeignObject, HistoryMismatch
 from controller.migrate.files.folder import packaged_folder, read_folder
@@ -30,6 +30,15 @@ async def test_what_another_role_planted_is_refused_by_name_and_owner_and_never_
     with pytest.raises(ForeignObject):
         await read_history(connection)
     assert await taken_over(connection) == []
+
+
+async def test_a_table_that_another_role_made_since_the_check_is_refused(
+    attacker: Target, connection: Connection
+) -> None:
+    checked = await locate_schema(connection, None)
+    await plants(attacker, "CREATE TABLE public.dashboard_template (id text)")
+    with pytest.raises(ForeignObject, match=f'dashboard_template.* belongs to role "{attacker.user}"'):
+        await with_new_tables(connection, checked, None)
 
 
 async def test_names_that_another_role_chose_forge_no_line_of_a_message(
