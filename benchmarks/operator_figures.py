@@ -6,6 +6,7 @@ from datetime import datetime
 
 from benchmarks.footprint import LiveProbe
 from benchmarks.parts import Parts
+from tests.support.controlplane import of_an_account
 
 PAGES = 5
 READS = frozenset({"get", "list", "watch"})
@@ -16,7 +17,7 @@ def calls(parts: Parts, since: datetime) -> tuple[int, int]:
     verbs = Counter(
         event["verb"]
         for event in parts.cluster.audit_events(since)
-        if event["user"]["username"].startswith("system:serviceaccount:") and event["stage"] == "ResponseComplete"
+        if of_an_account(event) and event["stage"] == "ResponseComplete"
     )
     reads = sum(count for verb, count in verbs.items() if verb in READS)
     return reads, verbs.total() - reads

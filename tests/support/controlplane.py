@@ -7,12 +7,14 @@ Nothing runs Pods, and no controller works: what an owner leaves behind stays, a
 finishes. So a test takes a fresh `namespace()` and leaves it.
 """
 
+import base64
 import http.client
 import json
 import os
 import secrets
 import signal
 import subprocess
+import urllib.request
 from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
@@ -58,11 +60,7 @@ class ControlPlane:
         self._folder = new_folder("dashdb-k8s-", root=quick_root())
         try:
             self._prepare(self._folder)
-            self._etcd = KeptProcess(
-                etcd_command(self._folder, *self._etcd_ports),
-                log=self._folder / "etcd.log",
-                folder=self._folder,
-            )
+            self.start_etcd()
             self.start_apiserver()
         except BaseException:
             self.__exit__(None, None, None)
@@ -109,12 +107,40 @@ class ControlPlane:
         log = self.folder / "kube-apiserver.log"
         self._api_server = KeptProcess(command, log=log, folder=self.folder)
         wait_until(
-            lambda: is_ready(self.port, self._ca, self._admin_token),
+            self.is_answering,
             what="kube-apiserver is ready",
             seconds=START_SECONDS,
             interval=0.1,
             process=self._api_server,
         )
+
+    def start_etcd(self) -> None:
+        """Start etcd on the same ports and data, after stop_etcd(); the API server finds it again by itself."""
+        log = self.folder / "etcd.log"
+        self._etcd = KeptProcess(etcd_command(self.folder, *self._etcd_ports), log=log, folder=self.folder)
+
+    def stop_etcd(self) -> None:
+        """Kill it, as a crash would."""
+        if self._etcd is None:
+            raise SupportError("etcd is stopped")
+        self._etcd.stop(signal.SIGKILL)
+        self._etcd = None
+
+    def compact(self) -> None:
+        """Let etcd forget all that was before now, while the API server is stopped: watches from then get 410."""
+        for number in range(2):  # two revisions that no watch has seen
+            key, value = (base64.b64encode(text.encode()).decode() for text in ("/compaction", str(number)))
+            revision = self._etcd_call("kv/put", {"key": key, "value": value})["header"]["revision"]
+        self._etcd_call("kv/compaction", {"revision": revision, "physical": True})
+
+    def _etcd_call(self, path: str, body: dict[str, Any]) -> Any:
+        request = urllib.request.Request(f"{self.etcd_url}/v3/{path}", data=json.dumps(body).encode())
+        with urllib.request.urlopen(request, timeout=10) as answer:
+            return json.loads(answer.read())
+
+    def is_answering(self) -> bool:
+        """Return whether the API server says that it is ready."""
+        return is_ready(self.port, self._ca, self._admin_token)
 
     def stop_apiserver(self) -> None:
         """Kill it, as a crash of its machine would; etcd and all that it holds stay."""
@@ -214,6 +240,11 @@ class ControlPlane:
         whole_lines = text[: text.rfind("\n") + 1].splitlines()
         events: list[dict[str, Any]] = [json.loads(line) for line in whole_lines]
         return [event for event in events if since is None or _moment(event) >= since]
+
+
+def of_an_account(event: dict[str, Any]) -> bool:
+    """Return whether a request of the audit log came from a ServiceAccount, such as the operator's."""
+    return str(event["user"]["username"]).startswith("system:serviceaccount:")
 
 
 def _moment(event: dict[str, Any]) -> datetime:

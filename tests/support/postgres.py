@@ -67,9 +67,7 @@ class PostgresServer:
         try:
             self._prepare(self._folder)
             self.start()
-            password = secrets.token_urlsafe(18)
-            self._run_psql(self.superuser, sql=f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'")
-            self._passwords[SUPERUSER] = password
+            self._begin()
         except BaseException:
             self.__exit__(None, None, None)
             raise
@@ -92,6 +90,12 @@ class PostgresServer:
         (folder / "data" / "pg_hba.conf").write_text(rules)
         if self.tls:
             self._certificates = issue_certificates(folder / "tls", owner=self._account)
+
+    def _begin(self) -> None:
+        """Change the superuser's password, once it runs."""
+        password = secrets.token_urlsafe(18)
+        self._run_psql(self.superuser, sql=f"ALTER ROLE {SUPERUSER} PASSWORD '{password}'")
+        self._passwords[SUPERUSER] = password
 
     @property
     def folder(self) -> Path:
@@ -116,6 +120,11 @@ class PostgresServer:
     def superuser(self) -> Database:
         """The way in for looking from outside, blocking or terminating; the product itself never gets it."""
         return self._database("postgres", SUPERUSER)
+
+    @property
+    def passwords(self) -> set[str]:
+        """All passwords of roles, which nobody may ever read."""
+        return set(self._passwords.values())
 
     @property
     def pid(self) -> int:
@@ -155,7 +164,7 @@ class PostgresServer:
             lines = (self.folder / "data" / "postmaster.pid").read_text().splitlines()
         except OSError:
             return False
-        return len(lines) >= 8 and lines[0] == str(self._running().pid) and lines[7].strip() == "ready"
+        return len(lines) >= 8 and lines[0] == str(self._running().pid) and lines[7].strip() in ("ready", "standby")
 
     def _running(self) -> KeptProcess:
         if self._process is None:

@@ -24,7 +24,7 @@ def copy_template(programs: Path, data: Path, account: Account | None) -> str:
         if not template.exists():
             _initialise(programs, template, account)
     shutil.copytree(template / "data", data)
-    _give(data, account)
+    give(data, account)
     return (template / "password").read_text()
 
 
@@ -35,7 +35,7 @@ def _initialise(programs: Path, template: Path, account: Account | None) -> None
         password = work / "password"
         password.write_text(secrets.token_urlsafe(18))
         password.chmod(0o600)
-        _give(password, account)
+        give(password, account)
         command: list[str | Path] = [
             programs / "initdb",
             "-D",
@@ -64,7 +64,7 @@ def _initialise(programs: Path, template: Path, account: Account | None) -> None
         remove_folder(work)
 
 
-def _give(path: Path, account: Account | None) -> None:
+def give(path: Path, account: Account | None) -> None:
     """Make PATH and all below it ACCOUNT's."""
     if account is None:
         return

@@ -77,13 +77,25 @@ def forget_the_lease(team: Namespace) -> None:
 
 @contextmanager
 def replicas(
-    account: Path, team: Namespace, folder: Path, *, migrations: Path | None = None, seconds: int = DURATION_SECONDS
+    account: Path | tuple[Path, Path],
+    team: Namespace,
+    folder: Path,
+    *,
+    migrations: Path | None = None,
+    seconds: int = DURATION_SECONDS,
 ) -> Iterator[Replicas]:
-    """Yield two replicas that watch TEAM; they end with the `with`, and leave their logs in FOLDER."""
+    """Yield two replicas that watch TEAM; they end with the `with`, and leave their logs in FOLDER.
+
+    ACCOUNT is the kubeconfig of both, or one for each.
+    """
     forget_the_lease(team)
     options = ["--lease", NAME, "--lease-namespace", HOME, "--lease-duration", str(seconds)]
     logs = [folder / f"{letter}-{secrets.token_hex(2)}.log" for letter in "ab"]
-    both = [OperatorProcess(account, log, namespace=team.name, migrations=migrations, options=options) for log in logs]
+    accounts = account if isinstance(account, tuple) else (account, account)
+    both = [
+        OperatorProcess(each, log, namespace=team.name, migrations=migrations, options=options)
+        for each, log in zip(accounts, logs, strict=True)
+    ]
     try:
         yield Replicas(team, (both[0], both[1]))
     finally:

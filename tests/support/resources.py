@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from tests.support.controlplane import ControlPlane
+from tests.support.controlplane import ControlPlane, of_an_account
 from tests.support.database import Database
 from tests.support.processes import wait_until
 
@@ -89,7 +89,7 @@ class Namespace:
             (event["verb"], "/".join(filter(None, (target["resource"], target.get("subresource")))))
             for event in self.cluster.audit_events(since)
             if (target := event.get("objectRef", {})).get("namespace") == self.name
-            and event["user"]["username"].startswith("system:serviceaccount:")
+            and of_an_account(event)
             and event["verb"] not in ("get", "list", "watch")
             and event["stage"] == "ResponseComplete"
         ]
