@@ -9,6 +9,8 @@ TABLES = (
     "user_preferences",
 )  # fmt: skip
 """Names of the tables that we read and write, golang-migrate's among them."""
+HISTORY_TABLES = frozenset({"schema_version", "schema_migrations"})
+"""Those of them that say what was migrated: ours and golang-migrate's."""
 _NAMES = f"ARRAY[{', '.join(map(literal, TABLES))}]"
 MOST_RELATIONS = 5000
 """Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""

@@ -36,6 +36,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "FileMissing": "The file of an applied migration is missing.",
     "ForeignObject": "An object of another role is in the way.",
     "HistoryMismatch": "The migration files disagree with the history.",
+    "HistoryMissing": "There are tables, but no history of their migrations.",
     "HistoryTableForeign": "The table of the history was made by another program.",
     "HostnameMismatch": "The server's certificate is for another host name.",
     "HostNotFound": "The name of the host cannot be resolved.",

@@ -5,6 +5,7 @@ Policy, failed tries and `suspend` are judged here and nowhere else: the finding
 
 from dataclasses import dataclass
 
+from controller.database.schema_queries import HISTORY_TABLES
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
@@ -109,6 +110,8 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
         return None
     if (refused := _refused_by_policy(desired, schema, schema.plan, memory)) is not None:
         return refused
+    if desired.schema.policy is SchemaPolicy.AUTOMATIC and (tables := _without_history(observed, schema)):
+        return _history_missing(tables)
     action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
     failed = memory.waits(action.key, observed.now)
     return action if failed is None else Blocked.by(failed.error)
@@ -145,6 +148,22 @@ def decide_maintenance(desired: Desired, observed: Observed, memory: Memory) -> 
     if desired.suspend or not desired.maintenance.enabled or not due or not isinstance(observed.templates, tuple):
         return None
     return Maintain(desired.maintenance.audit_retention_days)
+
+
+def _without_history(observed: Observed, schema: ObservedSchema) -> list[str]:
+    """Return the tables of ours that no history knows of; a migration file could destroy what is in them."""
+    if schema.history or observed.located is None:
+        return []
+    return sorted(observed.located.tables - HISTORY_TABLES)
+
+
+def _history_missing(tables: list[str]) -> Blocked:
+    text = (
+        f"There are tables ({', '.join(tables)}), but no history says at which version they are, so no file is run. "
+        "Bring the rows of schema_version back; or, if the tables are at version V, record it: "
+        "dashdb migrate baseline V; or approve the plan with policy: Manual."
+    )
+    return Blocked("HistoryMissing", text, Recovery.WAITING)
 
 
 def _claimed_by(other: str) -> Blocked:

@@ -4,6 +4,7 @@ from datetime import timedelta
 
 import pytest
 
+from controller.database.located_schema import LocatedSchema
 from controller.desired import Desired, Maintenance, SchemaPolicy
 from controller.errors import DatabaseUnavailable, HistoryMismatch, MigrationFailed, Recovery
 from controller.health.verdict import Health, Verdict
@@ -15,6 +16,7 @@ from tests.unit.reconcile.observations import MANUAL, NOW, REPORT, desired, due,
 
 MISSING = template(TemplateState.MISSING, TemplateAction.INSERT)
 EMPTY = Memory()
+TABLES = LocatedSchema("public", "7000/5", ("public",), frozenset({"schema_version", "dashboard", "audit_log"}))
 
 
 def migration_in(action: Action | Blocked | None) -> list[str]:
@@ -121,6 +123,17 @@ def test_manual_runs_the_approved_plan_and_no_other() -> None:
     assert reason_of(decide(outdated, seen, EMPTY)) == "ApprovalOutdated"
     assert decide(approved, seen, EMPTY) == Migrate(plan_of(seen), approved=True)
     assert reason_of(decide(approved, seen, Memory(used_approval=plan_of(seen).sha256))) == "ApprovalUsed"
+
+
+def test_tables_without_a_history_are_not_migrated_unless_a_person_approved_it() -> None:
+    seen = observed(located=TABLES)
+    answer = decide(desired(), seen, Memory())
+    assert isinstance(answer, Blocked)
+    assert (answer.reason, answer.recovery) == ("HistoryMissing", Recovery.WAITING)
+    assert "(audit_log, dashboard)" in answer.message
+    approved = desired(policy=MANUAL, approved=plan_of(seen).sha256)
+    assert isinstance(decide(approved, seen, Memory()), Migrate)
+    assert isinstance(decide(desired(), observed(1, located=TABLES), Memory()), Migrate)
 
 
 @pytest.mark.parametrize(
