@@ -28,6 +28,7 @@ API_BACK = ADAPTER_BACKOFF.longest + WORK_SECONDS
 AWAY_LEASES = 120
 """Time without an API server in durations of the Lease: 30 minutes with the default of 15 s."""
 SHORT_AWAY_LEASES = 3
+FLAPS = 5
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{}' AND pid <> pg_backend_pid()"
 
 Strike = Callable[[Case], AbstractContextManager[float]]
@@ -70,6 +71,7 @@ def all_faults(*, short: bool) -> list[Fault]:
         Fault("API server killed and started", 50, API_BACK, _api_server_restarted),
         Fault("API server stopped and continued", 50, API_BACK, _api_server_stopped),
         Fault("API server away for long", 1, API_BACK, away),
+        Fault("connections to the API server ended every second", 20, API_BACK, _api_server_flaps),
         Fault("etcd killed and started", 50, API_BACK, _etcd_restarted),
         Fault("etcd compacted: watches get 410", 50, API_BACK, _etcd_compacted),
     ]
@@ -191,6 +193,16 @@ def _api_server_away(case: Case, *, seconds: float) -> Iterator[float]:
     case.stage.cluster.stop_apiserver()
     time.sleep(seconds)
     case.stage.cluster.start_apiserver()
+    yield time.monotonic()
+
+
+@contextmanager
+def _api_server_flaps(case: Case) -> Iterator[float]:
+    stage = case.stage
+    for _ in range(FLAPS):
+        time.sleep(1)
+        for relay in stage.to_api.values():
+            relay.lead_to(stage.cluster.port)
     yield time.monotonic()
 
 

@@ -1,19 +1,29 @@
 """Credentials for the API server: the Pod's own account inside a cluster, an explicit kubeconfig outside."""
 
+import asyncio
+import random
 import ssl
-from collections.abc import Callable
+import time
+from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import kopf
+import structlog
 import yaml
 from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
+from controller.runtime.backoff import Backoff
+
+log = structlog.get_logger(__name__)
 
 TOKEN_REFRESH = timedelta(minutes=5)
 """Interval at which the token file is read again: kubelet renews the token, valid for an hour, at 80 % of its life."""
+REFUSED_BACKOFF = Backoff(first=1.0, longest=30.0)
+"""Pauses between two logins with the same token: kopf logs in anew as soon as the API server refuses it, and asks again
+at once, a hundred times a second, until for example kubelet has renewed the token."""
 _UNUSABLE = (config.ConfigException, OSError, yaml.YAMLError, AttributeError, TypeError, KeyError, ValueError)
 """Errors that the client raises for an invalid kubeconfig, which it does not validate before it reads."""
 _NAMESPACE_FILE = Path("/var/run/secrets/kubernetes.io/serviceaccount/namespace")
@@ -59,6 +69,44 @@ def kopf_connection(configuration: Configuration) -> kopf.ConnectionInfo:
         private_key_path=configuration.key_file,
         expiration=datetime.now(UTC) + TOKEN_REFRESH,
     )
+
+
+class Logins:
+    """Logins of kopf, and the credentials of our own client, which are read anew where the API server refuses them.
+
+    Attributes:
+        configuration: the credentials of the moment.
+    """
+
+    def __init__(self, configuration: Configuration, reload: Callable[[], Awaitable[Configuration]]) -> None:
+        """Use CONFIGURATION, which RELOAD returns anew from its source."""
+        self.configuration = configuration
+        self._reload = reload
+        self._token: str | None = None
+        self._at = float("-inf")
+        self._refusals = 0
+
+    async def next(self) -> kopf.ConnectionInfo:
+        """Return credentials for kopf, which asks at the start, every `TOKEN_REFRESH`, and once they were refused."""
+        found = kopf_connection(self.configuration)
+        early = time.monotonic() - self._at < TOKEN_REFRESH.total_seconds() * 0.9
+        if found.token == self._token and early:
+            await asyncio.sleep(REFUSED_BACKOFF.pause(self._refusals, random.random()))  # noqa: S311 - no secret
+            self._refusals += 1
+            found = await self._read_anew() or found
+        else:
+            self._refusals = 0
+        self._token, self._at = found.token, time.monotonic()
+        return found
+
+    async def _read_anew(self) -> kopf.ConnectionInfo | None:
+        """Return the credentials of the source; None where it cannot be used, as while its file is being written."""
+        try:
+            self.configuration.api_key = (await self._reload()).api_key
+        except ConfigurationError as error:
+            log.warning("credentials not read anew", error=error.message)
+            return None
+        return kopf_connection(self.configuration)
 
 
 class _Connection(kopf.ConnectionInfo):

@@ -4,13 +4,13 @@ from typing import Any
 
 import kopf
 
-from controller.operator.credentials import kopf_connection
+from controller.operator.credentials import Logins
 from controller.operator.resource import Resource
 from controller.operator.supervisor import Supervisor
 from controller.resource import GROUP, PLURAL, VERSION
 
 
-def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistry:
+def registry(supervisor: Supervisor, logins: Logins) -> kopf.OperatorRegistry:
     """Return our handlers: `on.event` and nothing else.
 
     No finalizer and no annotations, so that a resource can be deleted with the operator gone, and a restart writes
@@ -20,7 +20,7 @@ def registry(supervisor: Supervisor, configuration: Any) -> kopf.OperatorRegistr
 
     @kopf.on.login(registry=handlers, id="login")
     async def login(**_: Any) -> kopf.ConnectionInfo:
-        return kopf_connection(configuration)
+        return await logins.next()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers, id="resource")
     async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name

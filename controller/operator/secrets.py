@@ -7,7 +7,7 @@ turn with those of all other resources, at a rate that the API server does not n
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -15,6 +15,7 @@ from controller.database.secret import SecretData
 from controller.operator.client import ApiUnavailable, Client
 from controller.runtime.budget import Budget
 from controller.runtime.fair_places import FairPlaces
+from controller.runtime.throttle import LogThrottle
 
 log = structlog.get_logger(__name__)
 
@@ -46,6 +47,7 @@ class SecretReads:
 
     Attributes:
         first: places for reading a Secret that was never read.
+        said: whether a failure may be logged; while the API server is away, each look would have one.
     """
 
     def __init__(self, resources: Callable[[], int]) -> None:
@@ -53,6 +55,7 @@ class SecretReads:
         self._resources = resources
         self._budget = Budget(rate=RATE, most=BURST)
         self.first = FairPlaces(FIRST_AT_ONCE)
+        self.said = LogThrottle()
 
     def allow(self, age: float, *, in_doubt: bool) -> bool:
         """Return whether a Secret that was read AGE seconds ago is read anew.
@@ -93,7 +96,10 @@ class SecretsOfResource:
             try:
                 known = self._seen[name] = await self._read(name)
             except ApiUnavailable as error:
-                log.warning("a Secret was not read anew", secret=name, error=error.message)
+                known = self._seen[name] = replace(known, read_at=time.monotonic())  # the others have their turns first
+                if self.reads.said.allows():
+                    left_out = self.reads.said.take_left_out()
+                    log.warning("a Secret was not read anew", secret=name, error=error.message, left_out=left_out)
         return known.data
 
     async def changed(self) -> bool:

@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
+from functools import partial
 from http import HTTPStatus
 
 import structlog
@@ -15,7 +16,7 @@ from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.migrate.files.source import MigrationSource
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.credentials import load_configuration
+from controller.operator.credentials import Logins, load_configuration
 from controller.operator.election import Election
 from controller.operator.reviews import AccessReviews
 from controller.operator.settings import LeaseSettings, OperatorSettings
@@ -76,7 +77,8 @@ class Operator:
         try:
             await self._until_reachable(client, wanted.namespaces, stop)
             async with self._heartbeat(client, wanted.namespaces):
-                work = Work(wanted, configuration, client, self.store, source.read, stop)
+                reload = partial(load_configuration, wanted.kubeconfig, wanted.context)
+                work = Work(wanted, Logins(configuration, reload), client, self.store, source.read, stop)
                 if wanted.lease is None:
                     await work.run()
                 else:
@@ -86,7 +88,7 @@ class Operator:
 
     async def _work_while_leading(self, work: Work, lease: LeaseSettings) -> None:
         """Take part in the election until the process is to stop; work whenever this replica leads."""
-        client = Client(work.configuration, instance=socket.gethostname())
+        client = Client(work.logins.configuration, instance=socket.gethostname())
         identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
         self._election = Election(client, lease.path, identity, lease.times)
         try:

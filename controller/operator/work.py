@@ -9,12 +9,11 @@ from dataclasses import dataclass
 
 import kopf
 import structlog
-from kubernetes.aio.client import Configuration
 
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.credentials import in_cluster
+from controller.operator.credentials import Logins, in_cluster
 from controller.operator.election import Term
 from controller.operator.handlers import registry
 from controller.operator.kopf_settings import API_BACKOFF, settings
@@ -45,7 +44,7 @@ class Work:
     """
 
     settings: OperatorSettings
-    configuration: Configuration
+    logins: Logins
     client: Client
     store: ReportStore
     migrations: Callable[[], Migrations]
@@ -136,7 +135,7 @@ class Work:
         """Run kopf inside our event loop; it takes the signals, and we take them back."""
         namespaces = self.settings.namespaces
         tasks = await kopf.spawn_tasks(
-            registry=registry(supervisor, self.configuration),
+            registry=registry(supervisor, self.logins),
             settings=settings(),
             standalone=True,
             # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name

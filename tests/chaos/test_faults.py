@@ -10,7 +10,7 @@ import pytest
 from tests.support.effort import Effort, effort
 
 ROOT = Path(__file__).parents[2]
-FAULTS = 14
+FAULTS = 15
 
 
 @pytest.mark.repeats

@@ -12,6 +12,7 @@ import http.client
 import json
 import os
 import secrets
+import shutil
 import signal
 import subprocess
 import urllib.request
@@ -141,6 +142,11 @@ class ControlPlane:
     def is_answering(self) -> bool:
         """Return whether the API server says that it is ready."""
         return is_ready(self.port, self._ca, self._admin_token)
+
+    def renew_account_keys(self) -> None:
+        """Replace the key pair of service account tokens, while the API server is stopped: it refuses all of before."""
+        shutil.rmtree(self.folder / "accounts")
+        issue_certificates(self.folder / "accounts")
 
     def stop_apiserver(self) -> None:
         """Kill it, as a crash of its machine would; etcd and all that it holds stay."""

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from controller.errors import ConfigurationError
-from controller.operator.credentials import kopf_connection, load_configuration
+from controller.operator.credentials import REFUSED_BACKOFF, Logins, kopf_connection, load_configuration
 
 KUBECONFIG = """
 apiVersion: v1
@@ -65,3 +65,26 @@ async def test_authorities_with_the_least_that_rfc_5280_asks_for_are_taken(kubec
     context = kopf_connection(await load_configuration(kubeconfig, None)).as_ssl_context()
     assert not context.verify_flags & ssl.VERIFY_X509_STRICT
     assert context.verify_mode is ssl.CERT_REQUIRED
+
+
+async def test_a_token_that_was_refused_is_read_anew_after_a_pause_that_grows(
+    kubeconfig: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pauses: list[float] = []
+
+    async def sleep(seconds: float) -> None:
+        pauses.append(seconds)
+
+    monkeypatch.setattr("controller.operator.credentials.asyncio.sleep", sleep)
+    monkeypatch.setattr("controller.operator.credentials.random.random", lambda: 0.0)
+    configuration = await load_configuration(kubeconfig, None)
+    logins = Logins(configuration, lambda: load_configuration(kubeconfig, None))
+    assert [(await logins.next()).token for _ in range(3)] == ["t0ken"] * 3
+    kubeconfig.write_text("{")  # it is being written
+    assert (await logins.next()).token == "t0ken"
+    kubeconfig.write_text(KUBECONFIG.replace("t0ken", "renewed"))
+    assert (await logins.next()).token == "renewed"
+    assert pauses == [REFUSED_BACKOFF.first * 2**number for number in range(4)]
+    assert configuration.api_key["BearerToken"] == "Bearer renewed"
+    await logins.next()
+    assert len(pauses) == 5
