@@ -1,0 +1,232 @@
+"""Many resources under random faults, with two replicas: what grows, who acts, and whether all is Ready at the end.
+
+    python -m benchmarks.chaos.endurance [--minutes 30] [--resources 100] [--json]
+
+The faults are those of `benchmarks.chaos` but kills of a leader, since what is looked for is growth in a process that
+lives, and failovers, which copy all databases. The Lease is read all the time: each action of a replica's log has to
+fall into a time in which it held the Lease. Exits with 1 if two replicas acted, anything was lost, or memory or open
+descriptors grew, or a resource is not Ready at the end.
+"""
+
+import json
+import random
+import sys
+import threading
+import time
+from dataclasses import asdict, dataclass
+from datetime import datetime
+from itertools import pairwise
+
+import click
+from rich.console import Console
+from rich.progress import Progress
+
+from benchmarks.chaos.__main__ import lost_in, run_once
+from benchmarks.chaos.faults import Fault, all_faults
+from benchmarks.chaos.losses import Logs, Losses
+from benchmarks.chaos.stage import START_SECONDS, TIMEOUT_SECONDS, Stage, a_stage
+from benchmarks.footprint import MEBIBYTE
+from tests.support.processes import SupportError, wait_until
+from tests.support.replicas import leads
+from tests.support.resources import connection_values, resource, secret
+from tests.support.serving import OperatorProcess
+
+INTERVAL_SECONDS = 5
+"""Interval between two checks of the resources at rest."""
+WARM_PART = 1 / 6
+"""Part of the time after which nothing should grow any more."""
+MOST_GROWTH_MEBIBYTES = 15.0
+"""Limit of growth after that; the databases of the faults come and go, and the heap has holes."""
+MOST_MORE_DESCRIPTORS = 20
+"""Limit of descriptors more than after the warm part: those of connections that are open at the moment."""
+SAMPLE_SECONDS = 0.25
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Holder of the Lease, as it was read at a time of the clock."""
+
+    at: float
+    name: str
+
+
+class Watchers(threading.Thread):
+    """Thread that reads the Lease, and asks both replicas whether they lead.
+
+    Attributes:
+        holders: what the Lease said.
+        both: number of times at which both said that they lead, one before and after the other.
+    """
+
+    def __init__(self, stage: Stage) -> None:
+        super().__init__(daemon=True)
+        self.holders: list[Holder] = []
+        self.both = 0
+        self._stage = stage
+        self._ended = threading.Event()
+
+    def run(self) -> None:
+        one, other = self._stage.pair.both
+        while not self._ended.wait(SAMPLE_SECONDS):
+            try:
+                self.holders.append(Holder(time.time(), str(self._stage.pair.lease().get("holderIdentity"))))
+            except SupportError:
+                continue  # the API server is away
+            self.both += leads(one) and leads(other) and leads(one)
+
+    def end(self) -> None:
+        self._ended.set()
+        self.join()
+
+
+@dataclass(frozen=True)
+class Size:
+    """Resident memory in MiB, and open descriptors, of one replica."""
+
+    memory: float
+    descriptors: int
+
+
+def size_of(replica: OperatorProcess) -> Size:
+    return Size(replica.resident_bytes / MEBIBYTE, replica.descriptors)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Figures of the whole time.
+
+    Attributes:
+        strikes: number of faults; late: of those after which Ready came later than promised.
+        holders: how often the Lease changed its holder.
+        both: see `Watchers`; strangers: actions of a replica that did not hold the Lease.
+        warm, end: sizes of the replicas after the warm part and at the end.
+        not_ready: resources that are not Ready at the end.
+    """
+
+    strikes: int
+    late: int
+    losses: Losses
+    holders: int
+    actions: int
+    both: int
+    strangers: int
+    warm: tuple[Size, Size]
+    end: tuple[Size, Size]
+    not_ready: int
+
+    def problems(self) -> list[str]:
+        """Return a sentence for each broken promise."""
+        grown = max(after.memory - before.memory for before, after in zip(self.warm, self.end, strict=True))
+        more = max(after.descriptors - before.descriptors for before, after in zip(self.warm, self.end, strict=True))
+        return [
+            *([f"{self.late} times Ready came late"] if self.late else ()),
+            *([str(self.losses)] if self.losses != Losses() else ()),
+            *([f"{self.both} times two replicas led"] if self.both else ()),
+            *([f"{self.strangers} actions without the Lease"] if self.strangers else ()),
+            *([f"memory grew by {grown:.1f} MiB"] if grown > MOST_GROWTH_MEBIBYTES else ()),
+            *([f"{more} descriptors more"] if more > MOST_MORE_DESCRIPTORS else ()),
+            *([f"{self.not_ready} resources are not Ready"] if self.not_ready else ()),
+        ]
+
+
+def actions_in(log: str) -> list[Holder]:
+    """Return each action that a replica has done, with the identity under which it led."""
+    found, leader = [], ""
+    for line in log.splitlines():
+        if '"leading"' in line:
+            leader = json.loads(line)["identity"]
+        elif '"action done"' in line:
+            found.append(Holder(datetime.fromisoformat(json.loads(line)["time"]).timestamp(), leader))
+    return found
+
+
+def strangers_in(actions: list[Holder], holders: list[Holder]) -> int:
+    """Return how many actions fell into a time in which the Lease named another holder, before and after."""
+    count = 0
+    for action in actions:
+        before = next((each.name for each in reversed(holders) if each.at <= action.at), "")
+        after = next((each.name for each in holders if each.at >= action.at), "")
+        count += action.name not in (before, after)
+    return count
+
+
+def ready_resources(stage: Stage) -> int:
+    body = stage.team.cluster.read(f"/apis/dashdb.dev/v1alpha1/namespaces/{stage.team.name}/dashboarddatabases")
+    conditions = (item.get("status", {}).get("conditions", []) for item in body["items"])
+    return sum(any((c["type"], c["status"]) == ("Ready", "True") for c in each) for each in conditions)
+
+
+def add_resources(stage: Stage, count: int) -> None:
+    """Apply resources with a database each, and wait until all are Ready."""
+    first = stage.server.create_database()
+    databases = [first, *(stage.server.create_database(owner=first.user) for _ in range(count - 1))]
+    manifests = []
+    for number, database in enumerate(databases):
+        values = {**connection_values(database), "port": str(stage.to_server.port)}
+        limits = {"connectTimeoutSeconds": TIMEOUT_SECONDS, "queryTimeoutSeconds": TIMEOUT_SECONDS}
+        spec = {"health": {"intervalSeconds": INTERVAL_SECONDS}, "pool": limits}
+        name = f"rest-{number:03}"
+        manifests += [secret(name, values), resource(name, secret_name=name, **spec)]
+    stage.team.apply(*manifests)
+    wait_until(lambda: ready_resources(stage) == count, what="all are Ready", seconds=START_SECONDS + 5 * count)
+
+
+def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Found:
+    add_resources(stage, count)
+    watchers, logs, runs, warm = Watchers(stage), Logs(), [], None
+    watchers.start()
+    began, late = time.monotonic(), 0
+    with Progress(console=Console(stderr=True)) as progress:
+        task = progress.add_task("", total=minutes * 60)
+        while (passed := time.monotonic() - began) < minutes * 60:
+            if warm is None and passed > minutes * 60 * WARM_PART:
+                warm = (size_of(stage.pair.both[0]), size_of(stage.pair.both[1]))
+            fault = random.choice(faults)
+            progress.update(task, completed=passed, description=fault.name)
+            runs.append(run_once(stage, fault, logs))
+            late += runs[-1].seconds > fault.promised
+    try:
+        wait_until(lambda: ready_resources(stage) == count, what="all are Ready again", seconds=START_SECONDS)
+    except SupportError as error:
+        print(error, file=sys.stderr)
+    watchers.end()
+    end = (size_of(stage.pair.both[0]), size_of(stage.pair.both[1]))
+    names = [each.name for each in watchers.holders]
+    actions = [action for replica in stage.pair.both for action in actions_in(replica.log)]
+    return Found(
+        len(runs),
+        late,
+        lost_in(runs),
+        sum(one != other for one, other in pairwise(names)),
+        len(actions),
+        watchers.both,
+        strangers_in(actions, watchers.holders),
+        warm or end,
+        end,
+        count - ready_resources(stage),
+    )
+
+
+@click.command()
+@click.option("--minutes", default=30.0, show_default=True, type=click.FloatRange(min=0.1), help="Duration.")
+@click.option("--resources", default=100, show_default=True, type=click.IntRange(min=1), help="Resources at rest.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
+def main(*, minutes: float, resources: int, as_json: bool) -> None:
+    """Let random faults strike for a long time."""
+    left_out = ("leader killed", "failover", "away for long")
+    faults = [fault for fault in all_faults(short=True) if not any(text in fault.name for text in left_out)]
+    with a_stage() as stage:
+        found = endure(stage, faults, minutes, resources)
+    broken = found.problems()
+    if as_json:
+        print(json.dumps({**asdict(found), "problems": broken}))
+    else:
+        for name, value in asdict(found).items():
+            print(f"{name:>12}  {value}")
+    for problem in broken:
+        print(problem, file=sys.stderr)
+    sys.exit(1 if broken else 0)
+
+
+if __name__ == "__main__":
+    main()
