@@ -11,6 +11,7 @@ from datetime import UTC, datetime
 from functools import partial
 
 from benchmarks.chaos.stage import INTERVAL_SECONDS, LEASE_SECONDS, START_SECONDS, TIMEOUT_SECONDS, Case, Stage
+from controller.operator.work import LIST_SECONDS
 from controller.reconcile.loop import ADAPTER_BACKOFF
 from tests.support.controlplane import of_an_account
 from tests.support.database import quoted
@@ -25,6 +26,8 @@ DATABASE_BACK = INTERVAL_SECONDS + TIMEOUT_SECONDS + WORK_SECONDS
 """Promise where the database is back: Ready within an interval, and a connection that hangs until its timeout."""
 API_BACK = ADAPTER_BACKOFF.longest + WORK_SECONDS
 """Promise where the API server is back: a write of the status is tried again after the longest pause at the latest."""
+RESTORED = LIST_SECONDS + API_BACK
+"""Promise where etcd is restored: watches wait for versions that are to come, until the next list of all resources."""
 AWAY_LEASES = 120
 """Time without an API server in durations of the Lease: 30 minutes with the default of 15 s."""
 SHORT_AWAY_LEASES = 3
@@ -73,6 +76,14 @@ def all_faults(*, short: bool) -> list[Fault]:
         Fault("API server away for long", 1, API_BACK, away),
         Fault("connections to the API server ended every second", 20, API_BACK, _api_server_flaps),
         Fault("etcd killed and started", 50, API_BACK, _etcd_restarted),
+        Fault(
+            "etcd restored from a snapshot of before",
+            10,
+            RESTORED,
+            _etcd_restored,
+            at_rest=True,
+            prepare=lambda stage: stage.cluster.take_snapshot(),
+        ),
         Fault("etcd compacted: watches get 410", 50, API_BACK, _etcd_compacted),
     ]
 
@@ -212,6 +223,14 @@ def _etcd_restarted(case: Case) -> Iterator[float]:
     cluster.stop_etcd()
     cluster.start_etcd()
     wait_until(cluster.is_answering, what="the API server finds etcd again", seconds=START_SECONDS)
+    yield time.monotonic()
+
+
+@contextmanager
+def _etcd_restored(case: Case) -> Iterator[float]:
+    """Let the resource never have been applied, and apply it anew: a version number that was there before."""
+    case.stage.cluster.restore_snapshot()
+    case.apply()
     yield time.monotonic()
 
 

@@ -86,23 +86,25 @@ class Supervisor:
             self._end(running)
 
     async def compare(self, namespaces: Sequence[str]) -> int:
-        """List what there is, and take up deletions and changes that the watch has not told; new ones it finds itself.
+        """List what there is, and take up deletions and changes that the watch has not told.
 
         NAMESPACES are the watched ones, or all.
 
         Returns:
-            How many deletions and changes the watch has missed.
+            How many deletions, changes and new resources the watch has missed. The new ones are not taken up: a watch
+            that begins anew lists them all.
 
         Raises:
             ApiUnavailable: no answer.
         """
-        differing = []
+        differing, absent = [], []
         for namespace in namespaces or (None,):
             listed = await self._client.list_versions(namespace)
             restored, self._listed[namespace] = listed.version < self._listed.get(namespace, 0), listed.version
             known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
             differing += [(each, listed, restored) for each in known if restored or _differs(each, listed)]
-        if differing:
+            absent += [key for key in listed.resources if key not in self._running]
+        if differing or absent:
             await asyncio.sleep(WATCH_LAG_SECONDS)
         missed = [
             (each, listed, restored)
@@ -111,7 +113,7 @@ class Supervisor:
         ]
         for running, listed, restored in missed:
             await self._take_up(running, listed, restored=restored)
-        return len(missed)
+        return len(missed) + sum(key not in self._running for key in absent)
 
     async def _take_up(self, running: _Running, listed: Listing, *, restored: bool) -> None:
         namespace, name = running.loop.key

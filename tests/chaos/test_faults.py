@@ -10,11 +10,11 @@ import pytest
 from tests.support.effort import Effort, effort
 
 ROOT = Path(__file__).parents[2]
-FAULTS = 15
+FAULTS = 16
 
 
 @pytest.mark.repeats
-@pytest.mark.timeout(4 * 3600 if effort() is Effort.LONG else 300)
+@pytest.mark.timeout(4 * 3600 if effort() is Effort.LONG else 420)
 def test_after_each_fault_all_is_ready_in_time_and_nothing_is_done_twice_or_lost_or_shown() -> None:
     short = [] if effort() is Effort.LONG else ["--short"]
     command = [sys.executable, "-m", "benchmarks.chaos", "--json", *short]

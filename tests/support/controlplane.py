@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import urllib.request
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
@@ -126,6 +126,21 @@ class ControlPlane:
             raise SupportError("etcd is stopped")
         self._etcd.stop(signal.SIGKILL)
         self._etcd = None
+
+    def take_snapshot(self) -> None:
+        """Copy all that etcd holds; API server and etcd are restarted for it."""
+        self._restart_with(_replace)
+
+    def restore_snapshot(self) -> None:
+        """Go back to the copy, as after a disaster: what was written since was never there."""
+        self._restart_with(lambda data, copy: _replace(copy, data))
+
+    def _restart_with(self, change: Callable[[Path, Path], None]) -> None:
+        self.stop_apiserver()
+        self.stop_etcd()
+        change(self.folder / "etcd", self.folder / "etcd-copy")
+        self.start_etcd()
+        self.start_apiserver()
 
     def compact(self) -> None:
         """Let etcd forget all that was before now, while the API server is stopped: watches from then get 410."""
@@ -246,6 +261,12 @@ class ControlPlane:
         whole_lines = text[: text.rfind("\n") + 1].splitlines()
         events: list[dict[str, Any]] = [json.loads(line) for line in whole_lines]
         return [event for event in events if since is None or _moment(event) >= since]
+
+
+def _replace(source: Path, folder: Path) -> None:
+    """Make FOLDER a copy of SOURCE."""
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(source, folder)
 
 
 def of_an_account(event: dict[str, Any]) -> bool:

@@ -154,6 +154,14 @@ async def test_a_change_that_the_watch_missed_is_found_in_a_list(supervisor: Sup
     assert api.resource.status.observed_generation == 2
 
 
+async def test_a_new_resource_that_the_watch_missed_is_found_in_a_list(supervisor: Supervisor, api: ApiServer) -> None:
+    api.listed = Listing(9, {KEY: ("1", 9)})
+    assert await supervisor.compare(()) == 1
+    supervisor.observe(resource(version=9))
+    await settled()
+    assert await supervisor.compare(()) == 0
+
+
 async def test_what_a_restored_backup_of_the_api_server_holds_is_taken_up_though_it_is_older(
     supervisor: Supervisor, api: ApiServer
 ) -> None:
