@@ -1,4 +1,4 @@
-"""All resources of this process: one reconcile loop for each."""
+"""All resources of this process, those of its shard: one reconcile loop for each."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -88,7 +88,7 @@ class Supervisor:
     async def compare(self, namespaces: Sequence[str]) -> int:
         """List what there is, and take up deletions and changes that the watch has not told; new ones it finds itself.
 
-        NAMESPACES are the watched ones, or all.
+        NAMESPACES are the watched ones, or all. Resources of other shards are in the list and in no loop.
 
         Returns:
             How many deletions and changes the watch has missed.

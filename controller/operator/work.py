@@ -136,7 +136,7 @@ class Work:
         """Run kopf inside our event loop; it takes the signals, and we take them back."""
         namespaces = self.settings.namespaces
         tasks = await kopf.spawn_tasks(
-            registry=registry(supervisor, self.configuration),
+            registry=registry(supervisor, self.configuration, self.settings.shard),
             settings=settings(),
             standalone=True,
             # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name
