@@ -8,6 +8,8 @@ from tests.support.installation import ROOT, manifests
 NAME = "dashboard-database-operator"
 INSTALLATIONS = ("manifests", "manifests/openshift", "manifests/namespaced")
 """Folders for `kubectl apply -k`."""
+SHARDS = "manifests/shards"
+"""Another one, with two Deployments."""
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 
 
