@@ -16,10 +16,9 @@ from controller.config.environment import database_settings
 from controller.database.secret import NamedSecret, target_from_secrets
 from controller.database.target import Pooler, SslMode
 from controller.health.store import ReportStore
-from controller.operator.shard import Shard
 from controller.resource.crd import custom_resource_definition
 from controller.web.server import application, serving
-from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, SHARDS, Installation
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation, options_of
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT
 
@@ -29,17 +28,6 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 @pytest.fixture(params=INSTALLATIONS)
 def installation(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Installation:
     return Installation(control_plane, request.param)
-
-
-def options_of(container: dict[str, Any]) -> dict[str, Any]:
-    """The container's arguments as click reads them; unknown ones raise."""
-    name, *rest = container["args"]
-    command = root.get_command(click.Context(root), name)
-    assert command is not None
-    context = click.Context(command)
-    values, left_over, _ = command.make_parser(context).parse_args(rest)
-    assert left_over == []
-    return dict(values)
 
 
 def test_the_arguments_are_the_programs(installation: Installation) -> None:
@@ -191,45 +179,6 @@ def test_replicas_elect_by_the_one_lease_that_their_account_may_use(installation
     assert subject["name"] == installation.template["spec"]["serviceAccountName"]
     namespaces = [item.get("namespace") for item in (lease["metadata"], role["metadata"], deployment, subject)]
     assert len(set(namespaces)) == 1, "without --lease-namespace it is the Pod's own"
-
-
-@pytest.mark.parametrize("shard", [Shard(1, 2), Shard(2, 2)], ids=["1-of-2", "2-of-2"])
-def test_each_shard_has_replicas_of_its_own_that_elect_by_the_lease_that_they_may_use(
-    shard: Shard, control_plane: ControlPlane
-) -> None:
-    installation, name = Installation(control_plane, SHARDS), shard.lease_name(NAME)
-    deployment = installation.one("Deployment", name)["spec"]
-    template = deployment["template"]
-    [container] = template["spec"]["containers"]
-    options = options_of(container)
-    assert (options["shard"], options["authorize_endpoints"]) == (str(shard), True)
-    assert shard.lease_name(options["lease"]) == installation.one("Lease", name)["metadata"]["name"]
-    suffix = name.removeprefix(NAME)
-    [rule] = installation.one("Role", f"{NAME}-lease{suffix}")["rules"]
-    assert (rule["resourceNames"], rule["verbs"]) == ([name], ["get", "update"])
-    binding = installation.one("RoleBinding", f"{NAME}-lease{suffix}")
-    assert binding["roleRef"]["name"] == f"{NAME}-lease{suffix}"
-    assert [each["name"] for each in binding["subjects"]] == [template["spec"]["serviceAccountName"]]
-    [spread] = template["spec"]["topologySpreadConstraints"]
-    budget = installation.one("PodDisruptionBudget", name)["spec"]
-    labels = template["metadata"]["labels"]
-    for selector in (deployment["selector"], budget["selector"], spread["labelSelector"]):
-        assert selector["matchLabels"].items() <= labels.items()
-        assert selector["matchLabels"]["dashdb.dev/shard"] == suffix.removeprefix("-"), "no Pod of another shard"
-    assert installation.one("Service")["spec"]["selector"].items() <= labels.items()
-    assert container["image"] == f"{NAME}:{__version__}"
-
-
-def test_all_shards_run_and_nobody_who_looks_after_all_resources(control_plane: ControlPlane) -> None:
-    alone, shards = Installation(control_plane, "manifests"), Installation(control_plane, SHARDS)
-    kinds = ("Deployment", "Lease", "PodDisruptionBudget", "Role", "RoleBinding")
-    for kind in kinds:
-        names = [item["metadata"]["name"] for item in shards.objects if item["kind"] == kind]
-        [name] = [item["metadata"]["name"] for item in alone.objects if item["kind"] == kind]
-        assert sorted(names) == [f"{name}-1-of-2", f"{name}-2-of-2"]
-    assert [item for item in shards.objects if item["kind"] not in kinds] == [
-        item for item in alone.objects if item["kind"] not in kinds
-    ]
 
 
 def fields(schema: dict[str, Any], path: str = "") -> Iterator[str]:
