@@ -203,7 +203,6 @@ def most_in_one(costs: Costs, limit: Limit) -> int:
 
 
 ROWS: tuple[tuple[str, Callable[[Estimate], str]], ...] = (
-    ("databases of a process", lambda e: f"{e.own:,}"),
     ("CPU at rest, of one core", lambda e: f"{e.idle_cpu:.0f} %"),
     ("memory at rest", lambda e: f"{e.memory:,.0f} MiB"),
     ("first apply until all are Ready", lambda e: f"{e.costs.ready.at(e.own):,.0f} s"),
@@ -239,6 +238,7 @@ def _table(estimates: Sequence[Estimate | None], *, with_shards: bool = False) -
     rows = [("databases", [f"{total:,}" for total in TOTALS]), ("---", ["---"] * len(TOTALS))]
     if with_shards:
         rows.append(("shards", [str(each.shards) if each else f"more than {MOST_SHARDS}" for each in estimates]))
+        rows.append(("databases of a shard", [f"{each.own:,}" if each else "" for each in estimates]))
     rows += [(what, [text(each) if each else "" for each in estimates]) for what, text in ROWS]
     return "\n".join(f"| {what} | {' | '.join(values)} |" for what, values in rows)
 

@@ -61,7 +61,8 @@ def names_of(shard: Shard, namespace: str, prefix: str, number: int) -> list[str
 
 
 def observed(parts: Parts, idle_seconds: int) -> AtRest:
-    """Start the operator, wait until it has seen all resources, let it settle, observe it at rest, and stop it."""
+    """Start the operator anew, wait until it has seen all resources, let it settle, and observe it at rest."""
+    parts.operator.stop()
     parts.operator.start()
     # The last in the list, which has no Secret: once it is known, the watch is through.
     wait_until(lambda: _known(parts) == 1, what="the watch is through", seconds=300, interval=0.5)
@@ -70,7 +71,6 @@ def observed(parts: Parts, idle_seconds: int) -> AtRest:
     time.sleep(idle_seconds)
     cpu = parts.operator.cpu_seconds - started
     memory = parts.operator.resident_bytes / MEBIBYTE
-    parts.operator.stop()
     return AtRest(started, memory, cpu / idle_seconds * 100)
 
 
