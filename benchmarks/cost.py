@@ -176,7 +176,7 @@ class Limit:
 
 LIMITS = (
     Limit("CPU at rest", lambda e: e.idle_cpu, 50, "% of one core", "the other half is for what there is to do"),
-    Limit("memory at rest", lambda e: e.memory, 384, "MiB", "three quarters of the limit in `manifests/`"),
+    Limit("memory at rest", lambda e: e.memory, 768, "MiB", "three quarters of 1 GiB"),
     Limit("restart until all were seen", lambda e: e.restart, 300, "s", "a database may be down for as long unseen"),
     Limit("a changed Secret is read", lambda e: e.secret_delay, 3600, "s", "both passwords are valid for an hour"),
 )
@@ -237,7 +237,7 @@ def markdown(costs: Costs, sizes: Sequence[int], others: Mapping[str, Any] | Non
 def _table(estimates: Sequence[Estimate | None], *, with_shards: bool = False) -> str:
     rows = [("databases", [f"{total:,}" for total in TOTALS]), ("---", ["---"] * len(TOTALS))]
     if with_shards:
-        rows.append(("shards", [str(each.shards) if each else f"more than {MOST_SHARDS}" for each in estimates]))
+        rows.append(("shards", [str(each.shards) if each else f"none up to {MOST_SHARDS}" for each in estimates]))
         rows.append(("databases of a shard", [f"{each.own:,}" if each else "" for each in estimates]))
     rows += [(what, [text(each) if each else "" for each in estimates]) for what, text in ROWS]
     return "\n".join(f"| {what} | {' | '.join(values)} |" for what, values in rows)

@@ -106,7 +106,7 @@ def test_the_tables_are_printed_from_files(tmp_path: Path) -> None:
     lines = done.stdout.splitlines()
     assert lines[0] == "From runs with 100 and 1,000 databases."
     assert "| CPU at rest, of one core | 6 % | 51 % | 501 % |" in lines
-    assert "| shards | 1 | 2 | more than 100 |" in lines
+    assert "| shards | 1 | 2 | none up to 100 |" in lines
     without = CliRunner().invoke(main, [str(figures)])
     assert "Resources of other shards are not counted." in without.stdout
 
