@@ -3,7 +3,7 @@
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -42,14 +42,21 @@ class Parts:
 
 
 @contextmanager
-def real_parts(*, servers: int = 1, settings: Mapping[str, str] = DURABLE) -> Iterator[Parts]:
-    """Run a control plane, PostgreSQL 18 on SERVERS ports and the operator with its own account for a `with`."""
+def real_parts(
+    *, servers: int = 1, settings: Mapping[str, str] = DURABLE, options: Sequence[str] = ()
+) -> Iterator[Parts]:
+    """Run a control plane, PostgreSQL 18 on SERVERS ports and the operator with its own account for a `with`.
+
+    OPTIONS are added to the operator's command.
+    """
     with ExitStack() as stack:
         folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-bench-")))
         postgres = tuple(stack.enter_context(PostgresServer(18, settings=settings)) for _ in range(servers))
         cluster = stack.enter_context(ControlPlane())
         kubeconfig = install_operator(cluster)
-        operator = stack.enter_context(OperatorProcess(kubeconfig, folder / "operator.log", log_level="info"))
+        operator = stack.enter_context(
+            OperatorProcess(kubeconfig, folder / "operator.log", log_level="info", options=options)
+        )
         yield Parts(cluster, postgres, operator, Namespace(cluster, cluster.namespace()))
 
 

@@ -3,6 +3,7 @@
 import asyncio
 import os
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -17,6 +18,7 @@ from controller.operator.credentials import in_cluster, own_namespace
 from controller.operator.lease import LONGEST_SECONDS, LeaseTimes
 from controller.operator.service import Operator
 from controller.operator.settings import LeaseSettings, OperatorSettings
+from controller.operator.shard import Shard, parse_shard
 from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
@@ -24,9 +26,31 @@ from controller.runtime.signals import StopSignal
 from controller.web.server import application
 
 
+class ShardType(click.ParamType[Shard]):
+    """Parameter type for a shard, such as 1/2."""
+
+    name = "i/n"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Shard:
+        try:
+            return parse_shard(value)
+        except ValueError as error:
+            self.fail(f"{value!r} is {error}.", param, ctx)
+
+
 @click.command("operator")
 @click.option(
     "--namespace", "namespaces", metavar="NS", multiple=True, help="Watch only this namespace; may be repeated."
+)
+@click.option(
+    "--shard",
+    metavar="I/N",
+    type=ShardType(),
+    default="1/1",
+    show_default=True,
+    help="Look after one of N parts of the resources alone, counted from 1: two operators with 1/2 and 2/2 share them, "
+    "by a hash of namespace and name, and each elects by a Lease of its own, such as dashdb-operator-1-of-2. Each has "
+    "--connections-per-server for itself. docs/scaling.md says when that is worth it, and how to change N.",
 )
 @click.option(
     "--kubeconfig",
@@ -125,6 +149,7 @@ from controller.web.server import application
 def command(
     *,
     namespaces: tuple[str, ...],
+    shard: Shard,
     kubeconfig: Path | None,
     context: str | None,
     listen: Address,
@@ -147,11 +172,12 @@ def command(
     \b
     Example:
       dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
+      dashdb operator --shard 1/2 --lease dashdb-operator
     """
     rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)
     limits = ResourceLimits(shortest_interval, plaintext_allowed=allow_plaintext, address_rules=rules)
-    election = None if lease is None else _lease_settings(lease, lease_namespace, lease_duration)
-    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits, connections_per_server, election)
+    election = None if lease is None else _lease_settings(shard.lease_name(lease), lease_namespace, lease_duration)
+    settings = OperatorSettings(namespaces, kubeconfig, context, path, limits, connections_per_server, election, shard)
     endpoint = Endpoint.of(listen, tls_certificate, tls_key)
     asyncio.run(_run(settings, endpoint, authorize=authorize_endpoints, metrics_per_database=metrics_per_database))
 
@@ -176,6 +202,7 @@ async def _run(settings: OperatorSettings, endpoint: Endpoint, *, authorize: boo
         authorize=may_read,
         metrics_per_database=metrics_per_database,
         role=operator.role,
+        shard=(settings.shard.number, settings.shard.count),
     )
     async with listening(app, endpoint):
         keep_latency_low()

@@ -6,15 +6,16 @@ import kopf
 
 from controller.operator.credentials import Logins
 from controller.operator.resource import Resource
+from controller.operator.shard import Shard
 from controller.operator.supervisor import Supervisor
 from controller.resource import GROUP, PLURAL, VERSION
 
 
-def registry(supervisor: Supervisor, logins: Logins) -> kopf.OperatorRegistry:
+def registry(supervisor: Supervisor, logins: Logins, shard: Shard) -> kopf.OperatorRegistry:
     """Return our handlers: `on.event` and nothing else.
 
     No finalizer and no annotations, so that a resource can be deleted with the operator gone, and a restart writes
-    nothing; see docs/decisions/0001.
+    nothing; see docs/decisions/0001. Of resources that are not of SHARD, nothing is looked at but the name.
     """
     handlers = kopf.OperatorRegistry()
 
@@ -22,7 +23,10 @@ def registry(supervisor: Supervisor, logins: Logins) -> kopf.OperatorRegistry:
     async def login(**_: Any) -> kopf.ConnectionInfo:
         return await logins.next()
 
-    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers, id="resource")
+    def ours(namespace: str | None, name: str | None, **_: Any) -> bool:
+        return shard.holds((namespace or "", name or ""))
+
+    @kopf.on.event(GROUP, VERSION, PLURAL, registry=handlers, id="resource", when=ours)
     async def resource(type: str | None, body: kopf.Body, **_: Any) -> None:  # noqa: A002 - kopf's name
         parsed = Resource.parse(_plain(body))
         if type == "DELETED":

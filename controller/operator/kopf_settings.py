@@ -5,6 +5,7 @@ from itertools import count
 
 import kopf
 
+from controller.operator.client import PAGE
 from controller.runtime.backoff import Backoff
 
 API_BACKOFF = Backoff(first=1.0, longest=15.0, jitter=0.0)
@@ -26,6 +27,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.scanning.disabled = True  # looking for new kinds and namespaces would need rights that we do not need
     tuned.watching.server_timeout = 300  # seconds; a watch that is renewed now and then cannot go stale for ever
     tuned.watching.client_timeout = 310
+    tuned.watching.chunk_size = PAGE  # else all resources are in memory at once when the watch begins
     tuned.networking.connect_timeout = 5.0
     tuned.networking.request_timeout = 30.0
     tuned.networking.error_backoffs = _Endless()  # an API server may be away for longer than 54 s

@@ -66,6 +66,8 @@ class Operator:
             MigrationFileError: the migrations cannot be used.
         """
         self._stop = stop
+        if wanted.shard.count > 1:
+            log.info("looking after one shard of the resources", shard=str(wanted.shard))
         # Else the first migration of all would wait for it.
         import controller.migrate.run.runner  # noqa: F401, PLC0415
 

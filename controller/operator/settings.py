@@ -5,6 +5,7 @@ from pathlib import Path
 
 from controller.operator.adapter import ResourceLimits
 from controller.operator.lease import LeaseTimes
+from controller.operator.shard import Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +32,7 @@ class OperatorSettings:
         limits: for every resource.
         connections_per_server: at the same time, for all databases on one server together.
         lease: None for an operator that is alone, and always acts.
+        shard: resources that this operator looks after; all others are ignored.
     """
 
     namespaces: tuple[str, ...]
@@ -40,3 +42,4 @@ class OperatorSettings:
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     connections_per_server: int = 5
     lease: LeaseSettings | None = None
+    shard: Shard = field(default_factory=Shard)

@@ -1,4 +1,4 @@
-"""All resources of this process: one reconcile loop for each."""
+"""All resources of this process, those of its shard: one reconcile loop for each."""
 
 import asyncio
 from collections.abc import Callable, Sequence
@@ -16,6 +16,7 @@ from controller.operator.adapter import ResourceAdapter, ResourceLimits
 from controller.operator.client import Client, Listing
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
+from controller.operator.shard import WHOLE, Shard
 from controller.reconcile.claims import Claims
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
@@ -47,6 +48,7 @@ class Supervisor:
         service_namespace: Callable[[str], str | None],
         limits: ResourceLimits,
         connections_per_server: int,
+        shard: Shard = WHOLE,
         fence: Fence = unfenced,
     ) -> None:
         """Begin without resources; FENCE is asked before each change of a database, a status or an event."""
@@ -55,6 +57,7 @@ class Supervisor:
         self._migrations = migrations
         self._service_namespace = service_namespace
         self._limits = limits
+        self._shard = shard
         self._fence = fence
         self._turns = Turns(on_a_server=connections_per_server)
         self._servers = Servers(connections_per_server)
@@ -103,7 +106,7 @@ class Supervisor:
             restored, self._listed[namespace] = listed.version < self._listed.get(namespace, 0), listed.version
             known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
             differing += [(each, listed, restored) for each in known if restored or _differs(each, listed)]
-            absent += [key for key in listed.resources if key not in self._running]
+            absent += [key for key in listed.resources if key not in self._running and self._shard.holds(key)]
         if differing or absent:
             await asyncio.sleep(WATCH_LAG_SECONDS)
         missed = [

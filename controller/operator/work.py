@@ -63,6 +63,7 @@ class Work:
             migrations=self.migrations,
             service_namespace=(lambda namespace: namespace) if in_cluster() else lambda _: None,
             limits=self.settings.limits,
+            shard=self.settings.shard,
             connections_per_server=self.settings.connections_per_server,
             fence=term.confirm if term else unfenced,
         )
@@ -135,7 +136,7 @@ class Work:
         """Run kopf inside our event loop; it takes the signals, and we take them back."""
         namespaces = self.settings.namespaces
         tasks = await kopf.spawn_tasks(
-            registry=registry(supervisor, self.logins),
+            registry=registry(supervisor, self.logins, self.settings.shard),
             settings=settings(),
             standalone=True,
             # kopf's own guess needs a user name, which many a uid in a Pod has not; its type has no public name

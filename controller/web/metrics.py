@@ -69,15 +69,17 @@ class MetricsPage:
         version: str,
         per_database: bool = True,
         role: Callable[[], Role | None] = lambda: None,
+        shard: tuple[int, int] | None = None,
     ) -> None:
         """Write a page about STORE.
 
         Args:
             per_database: write the series of each database too, not only the totals.
             role: returns the part of this process in an election; None where there is none.
+            shard: number of the shard of this process, and of shards in all; None where there are none.
         """
         self._store = store
-        self._registry = registry(store, version=version, role=role)
+        self._registry = registry(store, version=version, role=role, shard=shard)
         self._per_database = per_database
         self._labels: dict[Key, str] = {}
 
@@ -94,13 +96,19 @@ class MetricsPage:
         return "".join(pieces).encode()
 
 
-def registry(store: ReportStore, *, version: str, role: Callable[[], Role | None] = lambda: None) -> CollectorRegistry:
+def registry(
+    store: ReportStore, *, version: str, role: Callable[[], Role | None], shard: tuple[int, int] | None
+) -> CollectorRegistry:
     """Return a registry with the series of the process, of its part in an election, and the totals of all databases."""
     registry = CollectorRegistry()
     ProcessCollector(registry=registry)
     PlatformCollector(registry=registry)
     GCCollector(registry=registry)
     Gauge("dashdb_build_info", "The running release", ("version",), registry=registry).labels(version).set(1)
+    if shard is not None:
+        text = "The shard whose databases this process looks after"
+        Gauge("dashdb_shard_info", text, ("shard",), registry=registry).labels("{}/{}".format(*shard)).set(1)
+        Gauge("dashdb_shards", "Shards in all, as this process was told", registry=registry).set(shard[1])
     registry.register(Totals(store))
     registry.register(_Election(role))
     return registry

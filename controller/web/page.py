@@ -13,8 +13,12 @@ _COLUMNS = ("database", "ready", "health", "schema", "reason", "message")
 _LINKS = ("/live", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 
 
-def landing_page(rows: Sequence[dict[str, str]], *, version: str, note: str = "") -> str:
-    """Return the page as HTML; `rows` as `answers.overview` makes them, NOTE says why there are none."""
+def landing_page(rows: Sequence[dict[str, str]], *, version: str, shard: str | None = None, note: str = "") -> str:
+    """Return the page as HTML; `rows` as `answers.overview` makes them, NOTE says why there are none.
+
+    SHARD says which databases these are; None where they are all.
+    """
+    of_shard = f", shard {escape(shard)}" if shard else ""
     links = " · ".join(f'<a href="{link}">{link}</a>' for link in _LINKS)
     head = "".join(f"<th>{column}</th>" for column in _COLUMNS)
     body = "".join(f"<tr>{''.join(_cell(column, row[column]) for column in _COLUMNS)}</tr>" for row in rows)
@@ -25,7 +29,7 @@ def landing_page(rows: Sequence[dict[str, str]], *, version: str, note: str = ""
     )
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>dashdb</title>'
-        f"<style>{_STYLE}</style></head><body><h1>dashboard-database-operator {escape(version)}</h1>"
+        f"<style>{_STYLE}</style></head><body><h1>dashboard-database-operator {escape(version)}{of_shard}</h1>"
         f"<p>{links}</p>{table}</body></html>"
     )
 

@@ -45,6 +45,7 @@ def application(
     authorize: Authorize | None = None,
     metrics_per_database: bool = True,
     role: Callable[[], Role | None] = lambda: None,
+    shard: tuple[int, int] | None = None,
 ) -> web.Application:
     """Return the application with all endpoints.
 
@@ -54,9 +55,13 @@ def application(
         authorize: decides who may read what names databases; None lets everybody, and shows no host and no user.
         metrics_per_database: write series of each database, not only the totals.
         role: returns the part of this process in an election; None where there is none.
+        shard: number of the shard whose databases this process looks after, and of shards in all; None where there are
+            none. Who asks the wrong one of several is told so.
     """
-    page = MetricsPage(store, version=version, per_database=metrics_per_database, role=role)
-    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), role, named=authorize is not None)
+    page = MetricsPage(store, version=version, per_database=metrics_per_database, role=role, shard=shard)
+    several = "{}/{}".format(*shard) if shard is not None and shard[1] > 1 else None
+    named = authorize is not None
+    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), role, shard=several, named=named)
     app = web.Application(middlewares=[_faults_in_our_log])
     if authorize is not None:
         app.middlewares.append(guard(authorize))
@@ -126,6 +131,7 @@ class _Endpoints:
         metrics: SharedPage,
         role: Callable[[], Role | None],
         *,
+        shard: str | None,
         named: bool,
     ) -> None:
         self._store = store
@@ -134,11 +140,12 @@ class _Endpoints:
         self._version = version
         self._metrics = metrics
         self._role = role
+        self._shard = shard
 
     async def page(self, _: web.Request) -> web.Response:
         role = self._standby()
         note = answers.standby(role) if role else ""
-        html = landing_page(answers.overview(self._all()), version=self._version, note=note)
+        html = landing_page(answers.overview(self._all()), version=self._version, shard=self._shard, note=note)
         return web.Response(text=html, content_type="text/html")
 
     async def live(self, _: web.Request) -> web.Response:
@@ -168,6 +175,8 @@ class _Endpoints:
             answer = answers.health_check_response(reports, version=self._version)
             return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON, **_NEGOTIATED)
         answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
+        if self._shard is not None:
+            answer["shard"] = self._shard
         return _json(answer, ok=answer["status"] != "unhealthy", **_NEGOTIATED)
 
     def _standby_health(self, request: web.Request, role: Role) -> web.Response:
@@ -198,7 +207,8 @@ class _Endpoints:
             text = json.dumps({"error": answers.standby(role)})
             raise web.HTTPServiceUnavailable(text=text, content_type="application/json")
         if report is None:
-            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked"})
+            where = f" by shard {self._shard}; another shard may know it" if self._shard else ""
+            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked{where}"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
         return {key: self._shown(report)}
 

@@ -2,12 +2,17 @@
 
 from typing import Any
 
+import click
+
+from controller.cli import root
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT, manifests
 
 NAME = "dashboard-database-operator"
 INSTALLATIONS = ("manifests", "manifests/openshift", "manifests/namespaced")
 """Folders for `kubectl apply -k`."""
+SHARDS = "manifests/shards"
+"""Another one, with two Deployments."""
 SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 
 
@@ -34,3 +39,14 @@ class Installation:
         assert len(containers) == 1
         container: dict[str, Any] = containers[0]
         return container
+
+
+def options_of(container: dict[str, Any]) -> dict[str, Any]:
+    """The container's arguments as click reads them; unknown ones raise."""
+    name, *rest = container["args"]
+    command = root.get_command(click.Context(root), name)
+    assert command is not None
+    context = click.Context(command)
+    values, left_over, _ = command.make_parser(context).parse_args(rest)
+    assert left_over == []
+    return dict(values)

@@ -3,10 +3,15 @@
 import json
 import subprocess
 import sys
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from benchmarks.cost import costs_of
+from benchmarks.other_shards import AtRest, OtherShards
+from benchmarks.scale import Figures
 
 ROOT = Path(__file__).parents[2]
 
@@ -33,3 +38,10 @@ def test_lateness_is_measured_with_bad_servers_and_without() -> None:
     found = measured("--bad-servers", "--servers", "1", "--resources", "20", "--idle-seconds", "4")
     assert list(found) == ["alone", "with bad servers"]
     assert all(each["checks"] > 0 for each in found.values())
+
+
+def test_costs_are_computed_from_what_is_printed() -> None:
+    names = [field.name for field in fields(Figures)]
+    others = asdict(OtherShards(1000, AtRest(1.0, 80.0, 1.0), AtRest(2.0, 90.0, 2.0)))
+    costs = costs_of([dict.fromkeys(names, 1), dict.fromkeys(names, 2)], others)
+    assert (costs.ready.at(3), costs.other_memory) == (3, 0.01)

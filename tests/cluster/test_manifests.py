@@ -18,7 +18,7 @@ from controller.database.target import Pooler, SslMode
 from controller.health.store import ReportStore
 from controller.resource.crd import custom_resource_definition
 from controller.web.server import application, serving
-from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation, options_of
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT
 
@@ -28,17 +28,6 @@ PROBES = ("startupProbe", "livenessProbe", "readinessProbe")
 @pytest.fixture(params=INSTALLATIONS)
 def installation(request: pytest.FixtureRequest, control_plane: ControlPlane) -> Installation:
     return Installation(control_plane, request.param)
-
-
-def options_of(container: dict[str, Any]) -> dict[str, Any]:
-    """The container's arguments as click reads them; unknown ones raise."""
-    name, *rest = container["args"]
-    command = root.get_command(click.Context(root), name)
-    assert command is not None
-    context = click.Context(command)
-    values, left_over, _ = command.make_parser(context).parse_args(rest)
-    assert left_over == []
-    return dict(values)
 
 
 def test_the_arguments_are_the_programs(installation: Installation) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, Installation
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, SHARDS, Installation
 from tests.support.binaries import monitoring_crds
 from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.installation import ROOT
@@ -51,7 +51,7 @@ def own_namespace(installed: ControlPlane) -> Namespace:
     return Namespace(installed, namespace)
 
 
-@pytest.mark.parametrize("folder", INSTALLATIONS)
+@pytest.mark.parametrize("folder", [*INSTALLATIONS, SHARDS])
 def test_every_manifest_is_accepted_without_a_warning(folder: str, installed: ControlPlane) -> None:
     where = ("-n", installed.namespace()) if folder.endswith("namespaced") else ()
     done = installed.kubectl("apply", "-k", str(ROOT / folder), *where, *STRICT)

@@ -50,9 +50,15 @@ def totals(*, pod: str = "a", crowded: str = "0x120", **states: str) -> dict[str
     return series | {f"dashdb_databases_near_connection_limit{{{job}}}": crowded}
 
 
-def leader(**pods: str) -> dict[str, str]:
-    """Series that say which of the operator's PODS leads."""
-    return {f'dashdb_leader{{job="dashboard-database-operator",pod="{pod}"}}': value for pod, value in pods.items()}
+def leader(*, shard: str = "1/1", **pods: str) -> dict[str, str]:
+    """Series that say which of the PODS of one shard leads."""
+    found = {}
+    for pod, value in pods.items():
+        labels = f'job="dashboard-database-operator",pod="{pod}"'
+        found[f'dashdb_shard_info{{{labels},shard="{shard}"}}'] = "1x120"
+        found[f"dashdb_shards{{{labels}}}"] = f"{shard.rpartition('/')[2]}x120"
+        found[f"dashdb_leader{{{labels}}}"] = value
+    return found
 
 
 @dataclass(frozen=True)
@@ -108,6 +114,18 @@ CASES = {
     "nobody who leads is": Case(
         {4: [], 6: ["DashdbNoLeader"], 60: ["DashdbNoLeader"]}, leader(a="0x120", b="0x120")
     ),
+    "a shard in which nobody leads is not hidden by one in which somebody does": Case(
+        {4: [], 6: ["DashdbNoLeader"]}, leader(shard="1/2", a="0x120", b="1x120") | leader(shard="2/2", c="0x120")
+    ),
+    "shards that all have a leader wake nobody": Case(
+        {60: []}, leader(shard="1/2", a="0x120", b="1x120") | leader(shard="2/2", c="1x120", d="0x120")
+    ),
+    "a shard that nobody runs is missed": Case(
+        {9: [], 11: ["DashdbShardAbsent"]}, leader(shard="1/2", a="1x120", b="0x120")
+    ),
+    "a replica of another number of shards stands in for none": Case(
+        {11: ["DashdbShardAbsent"]}, leader(shard="1/2", a="1x120") | leader(shard="2/3", b="1x120")
+    ),
     "a sidecar's series do not stand in for the operator's": Case(
         {60: ["DashdbOperatorAbsent"]}, {}, operator={'dashdb_build_info{job="perses"}': "1x120"}
     ),
@@ -139,6 +157,9 @@ CASES = {
     "totals do not keep silent for the series of a sidecar": Case(
         {60: ["DashdbDatabasesDown"]},
         totals(unhealthy="1x120") | database(labels='namespace="",name="perses",job="perses"'),
+    ),
+    "totals of all shards count": Case(
+        {6: ["DashdbDatabasesDown"]}, totals(ready="9x120") | totals(pod="b", unhealthy="1x120")
     ),
     "an alert of totals goes on when the operator moves to another Pod": Case(
         {30: ["DashdbDatabasesDown"], 33: ["DashdbDatabasesDown"]},
@@ -202,7 +223,8 @@ def test_promtool_finds_nothing_to_mend(tmp_path: Path) -> None:
 def scraped() -> dict[str, set[str]]:
     """Label names by metric, of a database about which everything is known."""
     role = Role(leading=True, standby=False, leader="a", transitions=1)
-    lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", scrape(store_with("one"), role=lambda: role), re.MULTILINE)
+    page = scrape(store_with("one"), role=lambda: role, shard=(1, 2))
+    lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", page, re.MULTILINE)
     return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in lines}
 
 
@@ -211,6 +233,8 @@ LABELS_OF = {
     "dashdb_databases": {"state"},
     "dashdb_databases_near_connection_limit": set[str](),
     "dashdb_leader": set[str](),
+    "dashdb_shard_info": {"shard"},
+    "dashdb_shards": set[str](),
 }
 """Labels of what is not a series of one database."""
 

@@ -125,3 +125,11 @@ def test_a_lease_has_a_duration_that_its_promises_can_be_kept_with(seconds: str)
     done = dashdb("operator", "--lease", "operator", "--lease-duration", seconds)
     assert done.exit_code == 2
     assert "'--lease-duration'" in done.output
+
+
+@pytest.mark.parametrize("shard", ["0/2", "3/2", "a", "1/2000"])
+def test_a_shard_that_is_none_is_told_with_what_is_one(shard: str) -> None:
+    done = dashdb("operator", "--shard", shard)
+    assert done.exit_code == 2
+    text = "Write i/n: shard i of n, with i from 1 to n and n from 1 to 100; for two operators 1/2 and 2/2."
+    assert f"Invalid value for '--shard': '{shard}' is no shard. {text}" in " ".join(done.output.split())

@@ -172,7 +172,7 @@ async def test_one_who_will_act_only_looks_where_actions_on_its_server_do_not_en
 
 
 async def may_act(turns: Turns) -> bool:
-    """True where a look has the turn to act as well."""
+    """Return whether a look has the turn to act as well."""
     async with turns.look_and_act("db:5432", "team-a") as acts:
         return acts
 

@@ -58,6 +58,13 @@ def store_with(*names: str) -> ReportStore:
     return store
 
 
-def scrape(store: ReportStore, *, per_database: bool = True, role: Callable[[], Role | None] = lambda: None) -> str:
+def scrape(
+    store: ReportStore,
+    *,
+    per_database: bool = True,
+    role: Callable[[], Role | None] = lambda: None,
+    shard: tuple[int, int] | None = None,
+) -> str:
     """Return what Prometheus would read, in its text format."""
-    return MetricsPage(store, version="0.1.0", per_database=per_database, role=role).write(form_for("")).decode()
+    page = MetricsPage(store, version="0.1.0", per_database=per_database, role=role, shard=shard)
+    return page.write(form_for("")).decode()

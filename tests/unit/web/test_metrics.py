@@ -145,3 +145,10 @@ def test_a_total_of_reconciles_does_not_shrink_when_a_database_is_gone() -> None
     store = store_with("one")
     store.remove(("team-a", "one"))
     assert 'dashdb_reconciles_total{result="ready"} 1.0' in scrape(store)
+
+
+def test_a_replica_says_which_shard_it_looks_after() -> None:
+    text = scrape(store_with("one"), shard=(1, 2))
+    assert 'dashdb_shard_info{shard="1/2"} 1.0' in text
+    assert "dashdb_shards 2.0" in text
+    assert "dashdb_shard" not in scrape(store_with("one"))

@@ -165,6 +165,24 @@ async def test_metrics_name_no_database_where_that_was_switched_off() -> None:
     assert "team-a" not in text
 
 
+async def test_an_operator_of_one_shard_says_which_wherever_a_database_of_another_could_be_meant() -> None:
+    app = application(ReportStore(), lambda: None, version="0.1.0", shard=(1, 2))
+    async with aiohttp.ClientSession() as client, serving(app, "127.0.0.1", 0) as port:
+        served = Served(ReportStore(), client, port)
+        assert json.loads((await served.get("/api/v1/health"))[2])["shard"] == "1/2"
+        assert ", shard 1/2</h1>" in (await served.get("/"))[2]
+        status, _, text = await served.get("/ready/team-a/perses")
+    assert status == 404
+    assert "no database team-a/perses has been checked by shard 1/2; another shard may know it" in text
+
+
+async def test_an_operator_without_shards_says_nothing_of_them() -> None:
+    app = application(ReportStore(), lambda: None, version="0.1.0", shard=(1, 1))
+    async with aiohttp.ClientSession() as client, serving(app, "127.0.0.1", 0) as port:
+        served = Served(ReportStore(), client, port)
+        assert [path for path in ("/", "/api/v1/health") if "shard" in (await served.get(path))[2]] == []
+
+
 async def test_metrics_are_those_of_a_moment_ago_where_somebody_asked_then(served: Served) -> None:
     _, _, before = await served.get("/metrics")
     served.store.put(("team-a", "perses"), report())
