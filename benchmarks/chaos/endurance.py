@@ -33,12 +33,14 @@ from tests.support.serving import OperatorProcess
 
 INTERVAL_SECONDS = 5
 """Interval between two checks of the resources at rest."""
-WARM_PART = 1 / 6
-"""Part of the time after which nothing should grow any more."""
-MOST_GROWTH_MEBIBYTES = 15.0
+WARM_PART = 0.5
+"""Part of the time after which nothing should grow any more: by then each replica has led for a while."""
+MOST_GROWTH_MEBIBYTES = 5.0
 """Limit of growth after that; the databases of the faults come and go, and the heap has holes."""
 MOST_MORE_DESCRIPTORS = 20
 """Limit of descriptors more than after the warm part: those of connections that are open at the moment."""
+SIZES = 6
+"""Number of times at which sizes are read, in equal distances."""
 SAMPLE_SECONDS = 0.25
 
 
@@ -81,14 +83,14 @@ class Watchers(threading.Thread):
 
 @dataclass(frozen=True)
 class Size:
-    """Resident memory in MiB, and open descriptors, of one replica."""
+    """Resident memory in MiB, and open descriptors, of the replica that has more."""
 
     memory: float
     descriptors: int
 
 
-def size_of(replica: OperatorProcess) -> Size:
-    return Size(replica.resident_bytes / MEBIBYTE, replica.descriptors)
+def size_of(replicas: tuple[OperatorProcess, OperatorProcess]) -> Size:
+    return Size(max(each.resident_bytes for each in replicas) / MEBIBYTE, max(each.descriptors for each in replicas))
 
 
 @dataclass(frozen=True)
@@ -99,7 +101,7 @@ class Found:
         strikes: number of faults; late: of those after which Ready came later than promised.
         holders: how often the Lease changed its holder.
         both: see `Watchers`; strangers: actions of a replica that did not hold the Lease.
-        warm, end: sizes of the replicas after the warm part and at the end.
+        sizes: of the larger replica, in equal distances, the last one at the end.
         not_ready: resources that are not Ready at the end.
     """
 
@@ -110,14 +112,13 @@ class Found:
     actions: int
     both: int
     strangers: int
-    warm: tuple[Size, Size]
-    end: tuple[Size, Size]
+    sizes: list[Size]
     not_ready: int
 
     def problems(self) -> list[str]:
         """Return a sentence for each broken promise."""
-        grown = max(after.memory - before.memory for before, after in zip(self.warm, self.end, strict=True))
-        more = max(after.descriptors - before.descriptors for before, after in zip(self.warm, self.end, strict=True))
+        warm, end = self.sizes[round(len(self.sizes) * WARM_PART) - 1], self.sizes[-1]
+        grown, more = end.memory - warm.memory, end.descriptors - warm.descriptors
         return [
             *([f"{self.late} times Ready came late"] if self.late else ()),
             *([str(self.losses)] if self.losses != Losses() else ()),
@@ -173,14 +174,15 @@ def add_resources(stage: Stage, count: int) -> None:
 
 def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Found:
     add_resources(stage, count)
-    watchers, logs, runs, warm = Watchers(stage), Logs(), [], None
+    watchers, logs, runs = Watchers(stage), Logs(), []
+    sizes: list[Size] = []
     watchers.start()
     began, late = time.monotonic(), 0
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=minutes * 60)
         while (passed := time.monotonic() - began) < minutes * 60:
-            if warm is None and passed > minutes * 60 * WARM_PART:
-                warm = (size_of(stage.pair.both[0]), size_of(stage.pair.both[1]))
+            if passed > minutes * 60 * (len(sizes) + 1) / SIZES:
+                sizes.append(size_of(stage.pair.both))
             fault = random.choice(faults)
             progress.update(task, completed=passed, description=fault.name)
             runs.append(run_once(stage, fault, logs))
@@ -190,7 +192,6 @@ def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Fou
     except SupportError as error:
         print(error, file=sys.stderr)
     watchers.end()
-    end = (size_of(stage.pair.both[0]), size_of(stage.pair.both[1]))
     names = [each.name for each in watchers.holders]
     actions = [action for replica in stage.pair.both for action in actions_in(replica.log)]
     return Found(
@@ -201,8 +202,7 @@ def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Fou
         len(actions),
         watchers.both,
         strangers_in(actions, watchers.holders),
-        warm or end,
-        end,
+        [*sizes, size_of(stage.pair.both)],
         count - ready_resources(stage),
     )
 

@@ -1,4 +1,4 @@
-"""What a fault must never do: run a file twice or by half, lose what the status says, show a password."""
+"""Losses that no fault may cause: a file that ran twice or by half, a status that is wrong, a password that shows."""
 
 import json
 from collections import Counter
