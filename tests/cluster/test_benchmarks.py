@@ -33,3 +33,15 @@ def test_lateness_is_measured_with_bad_servers_and_without() -> None:
     found = measured("--bad-servers", "--servers", "1", "--resources", "20", "--idle-seconds", "4")
     assert list(found) == ["alone", "with bad servers"]
     assert all(each["checks"] > 0 for each in found.values())
+
+
+@pytest.mark.timeout(180)
+def test_simulated_databases_become_ready_and_nothing_unknown_is_asked_of_them() -> None:
+    arguments = ("--resources", "12", "--servers", "2", "--idle-seconds", "3")
+    [found] = measured("--simulated", "--own-logins", *arguments)  # ends with 1 where anything unknown is asked
+    assert (found["resources"], found["servers"]) == (12, 2)
+    assert found["told"] == {"Ready": 12}
+    assert (found["writes"], found["restart_writes"]) == (0, 0)
+    assert 0 < found["created"] < found["ready"]
+    assert 0 < found["memory_none"] < found["memory_peak"]
+    assert min(found[each] for each in ("cpu_each", "idle_cpu_each", "memory_each", "restart")) > 0
