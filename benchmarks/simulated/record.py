@@ -16,6 +16,8 @@ from controller.migrate.files.folder import packaged_folder, read_folder
 from controller.reconcile.memory import Memory
 from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.turns import Turns
+from controller.runtime.log_format import LogFormat
+from controller.runtime.logs import configure_logs
 from tests.support.database import Database
 from tests.support.hostile import hostile_server
 from tests.support.postgres import PostgresServer
@@ -23,6 +25,7 @@ from tests.support.postgres import PostgresServer
 
 def record() -> Recording:
     """Return the answers of a real PostgreSQL 18, with a database that the product's own code brought to Ready."""
+    configure_logs(LogFormat.JSON, "warning")  # else what it does would stand between the figures
     with PostgresServer(18) as postgres:
         return asyncio.run(recorded(postgres.create_database()))
 

@@ -44,4 +44,5 @@ def test_simulated_databases_become_ready_and_nothing_unknown_is_asked_of_them()
     assert (found["writes"], found["restart_writes"]) == (0, 0)
     assert 0 < found["created"] < found["ready"]
     assert 0 < found["memory_none"] < found["memory_peak"]
-    assert min(found[each] for each in ("cpu_each", "idle_cpu_each", "memory_each", "restart")) > 0
+    assert min(found[each] for each in ("cpu_each", "memory_each", "restart")) > 0
+    assert found["idle_cpu_each"] >= 0  # the kernel counts in hundredths of a second
