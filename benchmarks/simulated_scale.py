@@ -9,6 +9,10 @@ What this leaves out: the databases are at the wanted schema already, so nothing
 and each is Ready after one observation. No answer changes, none is slow, and no server ever runs out of connections. So
 CPU and time until all are Ready are those of taking up a database that is in order; `benchmarks.scale` without
 --simulated measures the work on new ones. A request without a recorded answer ends the benchmark with an error.
+
+Two figures are not those of days: memory for each resource includes what the first ones cost once, so the figure of few
+resources is too high; and reads at rest are those of the first minutes, in which no Secret is old enough to be read
+again (see `controller.operator.secrets`).
 """
 
 import os

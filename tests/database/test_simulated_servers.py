@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulated.record import recorded
+from benchmarks.simulated.requests import CLOSE, SYNC, Requests, whole_messages
 from benchmarks.simulated.scram import password_of
 from benchmarks.simulated.servers import SimulatedServers, replaying
 from controller.database.connection import connected
@@ -21,6 +22,8 @@ from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.result import ReconcileResult
 from controller.reconcile.turns import Turns
 from tests.support.database import Database
+from tests.support.protocol_messages import FLUSH, message
+from tests.support.protocol_messages import SYNC as SYNC_MESSAGE
 
 FILES = read_folder(packaged_folder())
 
@@ -80,3 +83,29 @@ async def test_a_request_that_was_not_recorded_fails_and_is_kept(
         asked = SimulatedServers(ports, unknown).unknown()
     assert [text.split("\n")[0].strip() for text in asked] == ["QSELECT 'another'", "PSELECT 'another'"]
     assert capsys.readouterr().err.count("not recorded: ") == 2
+
+
+def requests_of(*sent: bytes) -> list[bytes]:
+    """Return the requests in what one session sends, in pieces that may end inside a message."""
+    requests, buffer, found = Requests(), bytearray(), []
+    for piece in sent:
+        buffer += piece
+        found += [requests.read(kind, body) for kind, body in whole_messages(buffer)]
+    return [each for each in found if each is not None]
+
+
+def prepared(name: bytes, text: bytes, value: bytes) -> bytes:
+    parse = message(b"P", name + b"\0" + text + b"\0\0\0") + message(b"D", b"S" + name + b"\0") + FLUSH
+    return parse + message(b"B", b"\0" + name + b"\0" + value) + message(b"E", b"\0\0\0\0\0") + SYNC_MESSAGE
+
+
+def test_the_text_of_a_statement_and_its_values_tell_requests_apart_and_its_name_does_not() -> None:
+    one, two = prepared(b"s_1", b"SELECT $1", b"x"), prepared(b"s_2", b"SELECT $1", b"x")
+    assert requests_of(one) == requests_of(two[:9], two[9:])
+    assert len(requests_of(one)) == 2
+    assert requests_of(one)[0] != requests_of(prepared(b"s_1", b"SELECT $2", b"x"))[0]
+    assert requests_of(one)[1] != requests_of(prepared(b"s_1", b"SELECT $1", b"y"))[1]
+
+
+def test_the_end_of_a_statement_and_the_answer_to_an_error_need_no_recording() -> None:
+    assert requests_of(SYNC_MESSAGE, message(b"C", b"Ss_1\0"), SYNC_MESSAGE) == [SYNC, CLOSE]
