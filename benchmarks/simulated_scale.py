@@ -10,6 +10,9 @@ and each is Ready after one observation. No answer changes, none is slow, and no
 CPU and time until all are Ready are those of taking up a database that is in order; `benchmarks.scale` without
 --simulated measures the work on new ones. A request without a recorded answer ends the benchmark with an error.
 
+All databases of a server have one user, as in `benchmarks.scale`. With --own-logins each has a user and a password of
+its own, so that the operator computes one hash for each, again and again where there are more than it keeps.
+
 Two figures are not those of days: memory for each resource includes what the first ones cost once, so the figure of few
 resources is too high; and reads at rest are those of the first minutes, in which no Secret is old enough to be read
 again (see `controller.operator.secrets`).
