@@ -2,12 +2,16 @@
 
 import time
 from collections import Counter
-from datetime import datetime
+from datetime import UTC, datetime
+from typing import Any
 
-from benchmarks.footprint import LiveProbe
+from benchmarks.footprint import MEBIBYTE, LiveProbe
 from benchmarks.parts import Parts
 from tests.support.controlplane import of_an_account
+from tests.support.processes import wait_until
 
+INTERVAL_SECONDS = 30
+"""The default interval between two checks of a resource."""
 PAGES = 5
 READS = frozenset({"get", "list", "watch"})
 
@@ -48,3 +52,37 @@ def stopped(parts: Parts) -> float:
     started = time.monotonic()
     parts.operator.stop()
     return time.monotonic() - started
+
+
+def at_rest(parts: Parts, seconds: int) -> dict[str, Any]:
+    """Observe for SECONDS what the operator does with nothing to do."""
+    since, cpu = datetime.now(UTC), parts.operator.cpu_seconds
+    time.sleep(seconds)
+    used = parts.operator.cpu_seconds - cpu
+    memory = parts.operator.resident_bytes / MEBIBYTE
+    reads, writes = calls(parts, since)
+    figures = {"idle_cpu": used / seconds * 100, "reads": reads / seconds, "writes": writes, "memory_idle": memory}
+    milliseconds, size, live = pages(parts)
+    return {**figures, "metrics": milliseconds, "metrics_bytes": size / 1e6, "live_most": live}
+
+
+def restarted(parts: Parts, count: int, settle: int) -> dict[str, Any]:
+    """Stop the operator and start it, wait until it has seen all COUNT databases, and stop it again."""
+    ending = stopped(parts)
+    since, started = datetime.now(UTC), time.monotonic()
+    parts.operator.start()
+    # To ask costs the operator more with more databases, so it is asked as much less often.
+    interval = max(0.5, count / 2000)
+    wait_until(lambda: ready_now(parts) == count, what="all were seen", seconds=120 + count, interval=interval)
+    restart = time.monotonic() - started
+    time.sleep(settle)  # what a slow first look makes it write, it takes back with the second
+    figures = {"restart": restart, "restart_writes": calls(parts, since)[1]}
+    memory = parts.operator.resident_bytes / MEBIBYTE
+    return {**figures, "memory_restart": memory, "stop": max(ending, stopped(parts))}
+
+
+def shown(value: object, form: str) -> str:
+    """Return a figure as a table shows it; counts by name are one line each."""
+    if isinstance(value, dict):
+        return "\n".join(f"{key} {count}" for key, count in sorted(value.items()))
+    return form.format(value)

@@ -95,7 +95,7 @@ class ReadyWatch:
         arguments = (GROUP, VERSION, self._namespace, PLURAL)
         try:
             for event in self._watch.stream(
-                self._api.list_namespaced_custom_object, *arguments, resource_version=version, timeout_seconds=900
+                self._api.list_namespaced_custom_object, *arguments, resource_version=version, timeout_seconds=3600
             ):
                 self._note(event["object"], time.monotonic())
         except HTTPError:

@@ -2,6 +2,7 @@
 
     python -m benchmarks.scale [--resources N]... [--servers N] [--runs N] [--json]
     python -m benchmarks.scale --bad-servers [--resources N]
+    python -m benchmarks.scale --simulated [--own-logins] [--resources N]... [--servers N]
 
 The real operator runs on a real control plane; each resource has a real database. The databases lie in memory, where
 there is room, and are not flushed: what is measured is the operator, and not the disk. The floor of the same run is
@@ -9,7 +10,8 @@ the least possible work: one `kubectl apply` of as many ConfigMaps, and at the s
 migration on fresh databases, two at a time; of at most a hundred, and multiplied. Requests are counted in the API
 server's audit log, where those of the operator's account stand alone. All the while a user logs in to each server,
 ten times a second, and connections of the operator are counted. With --bad-servers: how late checks of healthy
-databases are, without and with one server that is gone and one that is silent.
+databases are, without and with one server that is gone and one that is silent. With --simulated: more databases than
+fit on a machine, on servers that only give recorded answers; see `benchmarks.simulated_scale`.
 """
 
 import json
@@ -18,7 +20,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
 from typing import Any
 
 import click
@@ -29,12 +30,10 @@ from benchmarks.bad_servers import measure_lateness, table_of_lateness
 from benchmarks.footprint import MEBIBYTE
 from benchmarks.many_databases import SAMPLE, apply_resources, create_secrets, floor_seconds, spread_databases
 from benchmarks.observers import Memory, Users
-from benchmarks.operator_figures import PAGES, calls, pages, ready_now, stopped
+from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, restarted, shown
 from benchmarks.parts import Parts, ReadyWatch, real_parts
-from tests.support.processes import wait_until
+from benchmarks.simulated_scale import SIMULATED_SERVERS, measure_simulated, table_of_simulated
 
-INTERVAL_SECONDS = 30
-"""The default interval between two checks of a resource."""
 GOOD_SERVERS = 18
 """Servers beside the two bad ones, so that these are a tenth."""
 
@@ -114,32 +113,6 @@ def become_ready(parts: Parts, names: list[str], floor: float) -> dict[str, Any]
     return {**figures, "memory_peak": memory.stop() / MEBIBYTE}
 
 
-def at_rest(parts: Parts, seconds: int, users: Users) -> dict[str, Any]:
-    """Observe for SECONDS what the operator does with nothing to do."""
-    since, cpu = datetime.now(UTC), parts.operator.cpu_seconds
-    time.sleep(seconds)
-    used = parts.operator.cpu_seconds - cpu
-    reads, writes = calls(parts, since)
-    memory = parts.operator.resident_bytes / MEBIBYTE
-    figures = {"idle_cpu": used / seconds * 100, "reads": reads / seconds, "writes": writes, "memory_idle": memory}
-    milliseconds, size, live = pages(parts)
-    shown = {"metrics": milliseconds, "metrics_bytes": size / 1e6, "live_most": live}
-    return {**figures, **shown, "connections_idle": users.connections}
-
-
-def restarted(parts: Parts, count: int, settle: int) -> dict[str, Any]:
-    """Stop the operator and start it, wait until it has seen all COUNT databases, and stop it again."""
-    ending = stopped(parts)
-    since, started = datetime.now(UTC), time.monotonic()
-    parts.operator.start()
-    wait_until(lambda: ready_now(parts) == count, what="all were seen", seconds=120 + count, interval=0.5)
-    restart = time.monotonic() - started
-    time.sleep(settle)  # what a slow first look makes it write, it takes back with the second
-    figures = {"restart": restart, "restart_writes": calls(parts, since)[1]}
-    memory = parts.operator.resident_bytes / MEBIBYTE
-    return {**figures, "memory_restart": memory, "stop": max(ending, stopped(parts))}
-
-
 def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], None]) -> Figures:
     names = [f"many-{number:04}" for number in range(count)]
     settle = min(INTERVAL_SECONDS, idle_seconds)
@@ -152,7 +125,7 @@ def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], No
         figures = become_ready(parts, names, floor)
         say(f"settling for {settle} s, then {idle_seconds} s at rest")
         time.sleep(settle)
-        figures |= at_rest(parts, idle_seconds, users)
+        figures |= at_rest(parts, idle_seconds) | {"connections_idle": users.connections}
         say(f"SIGTERM, a start, and {settle} s more for what may be written")
         figures |= restarted(parts, count, settle)
     figures |= {"logins": users.logins, "logins_refused": len(users.refused), "login_slowest": users.slowest}
@@ -165,14 +138,8 @@ def table_of(found: list[Figures]) -> Table:
     title = f"Many databases ({load}); the floor of more than {SAMPLE} is that of {SAMPLE}, multiplied"
     table = Table("what", *(f"{each.resources} on {each.servers}" for each in found), "aim, 1000", title=title)
     for name, (what, form, aim) in ROWS.items():
-        table.add_row(what, *(_shown(getattr(each, name), form) for each in found), aim)
+        table.add_row(what, *(shown(getattr(each, name), form) for each in found), aim)
     return table
-
-
-def _shown(value: object, form: str) -> str:
-    if isinstance(value, dict):
-        return "\n".join(f"{key} {count}" for key, count in sorted(value.items()))
-    return form.format(value)
 
 
 @click.command()
@@ -187,7 +154,7 @@ def _shown(value: object, form: str) -> str:
 )
 @click.option(
     "--servers",
-    show_default=f"1, or {GOOD_SERVERS} with --bad-servers",
+    show_default=f"1, {GOOD_SERVERS} with --bad-servers, {SIMULATED_SERVERS} with --simulated",
     type=click.IntRange(min=1),
     help="Number of PostgreSQL servers that hold the databases.",
 )
@@ -207,6 +174,12 @@ def _shown(value: object, form: str) -> str:
 )
 @click.option("--runs", default=1, show_default=True, type=click.IntRange(min=1), help="Runs of each number.")
 @click.option("--bad-servers", is_flag=True, help="Measure what bad servers do to the databases of others instead.")
+@click.option("--simulated", is_flag=True, help="Measure with simulated databases instead, thousands of them.")
+@click.option(
+    "--own-logins",
+    is_flag=True,
+    help="With --simulated: a user for each database. Default: one for all databases of a server, as without it.",
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the table.")
 def main(
     *,
@@ -216,6 +189,8 @@ def main(
     idle_seconds: int,
     runs: int,
     bad_servers: bool,
+    simulated: bool,
+    own_logins: bool,
     as_json: bool,
 ) -> None:
     """Measure what many databases cost."""
@@ -224,24 +199,29 @@ def main(
     def say(what: str) -> None:
         console.print(f"{time.monotonic() - began:5.0f} s  {what}")
 
+    if own_logins and not simulated:
+        raise click.UsageError("--own-logins needs --simulated: real databases of one server have one owner.")
+    data: Any
     if bad_servers:
         interval = max(1, min(INTERVAL_SECONDS, idle_seconds // 2))
         good = servers or GOOD_SERVERS
         late = measure_lateness(counts[0], good, interval, 2 * idle_seconds, say)
-        if as_json:
-            print(json.dumps({when: asdict(each) for when, each in late.items()}))
-        else:
-            Console(width=120).print(table_of_lateness(late, counts[0], good))
-        return
-    found = []
-    for count in counts * runs:
-        say(f"starting the control plane and {servers or 1} PostgreSQL")
-        with real_parts(servers=servers or 1, settings={"max_connections": str(max_connections)}) as parts:
-            found.append(measure(parts, count, idle_seconds, say))
-    if as_json:
-        print(json.dumps([asdict(each) for each in found]))
+        data, table = {when: asdict(each) for when, each in late.items()}, table_of_lateness(late, counts[0], good)
+    elif simulated:
+        counted = counts * runs
+        costs = measure_simulated(counted, servers or SIMULATED_SERVERS, idle_seconds, say, own_logins=own_logins)
+        data, table = [asdict(each) for each in costs], table_of_simulated(costs)
     else:
-        Console(width=140).print(table_of(found))
+        found = []
+        for count in counts * runs:
+            say(f"starting the control plane and {servers or 1} PostgreSQL")
+            with real_parts(servers=servers or 1, settings={"max_connections": str(max_connections)}) as parts:
+                found.append(measure(parts, count, idle_seconds, say))
+        data, table = [asdict(each) for each in found], table_of(found)
+    if as_json:
+        print(json.dumps(data))
+    else:
+        Console(width=140).print(table)
 
 
 if __name__ == "__main__":

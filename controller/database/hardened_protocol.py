@@ -94,7 +94,11 @@ class _Wire:
         return getattr(self._transport, name)
 
 
-@lru_cache(maxsize=1024)
+MOST_HASHES = 16384
+"""Salted passwords that are kept, about 600 bytes each: with fewer than there are users, each login would hash anew."""
+
+
+@lru_cache(maxsize=MOST_HASHES)
 def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
     """Return the salted password, which is costly and the same for each connection of a user.
 

@@ -45,3 +45,16 @@ def test_costs_are_computed_from_what_is_printed() -> None:
     others = asdict(OtherShards(1000, AtRest(1.0, 80.0, 1.0), AtRest(2.0, 90.0, 2.0)))
     costs = costs_of([dict.fromkeys(names, 1), dict.fromkeys(names, 2)], others)
     assert (costs.ready.at(3), costs.other_memory) == (3, 0.01)
+
+
+@pytest.mark.timeout(180)
+def test_simulated_databases_become_ready_and_nothing_unknown_is_asked_of_them() -> None:
+    arguments = ("--resources", "12", "--servers", "2", "--idle-seconds", "3")
+    [found] = measured("--simulated", "--own-logins", *arguments)  # ends with 1 where anything unknown is asked
+    assert (found["resources"], found["servers"]) == (12, 2)
+    assert found["told"] == {"Ready": 12}
+    assert (found["writes"], found["restart_writes"]) == (0, 0)
+    assert 0 < found["created"] < found["ready"]
+    assert 0 < found["memory_none"] < found["memory_peak"]
+    assert min(found[each] for each in ("cpu_each", "memory_each", "restart")) > 0
+    assert found["idle_cpu_each"] >= 0  # the kernel counts in hundredths of a second

@@ -5,7 +5,7 @@ https://www.postgresql.org/docs/current/protocol-message-formats.html
 
 import struct
 
-PLAIN, MD5, SASL, SASL_CONTINUE = 3, 5, 10, 11
+PLAIN, MD5, SASL, SASL_CONTINUE, SASL_FINAL = 3, 5, 10, 11, 12
 
 
 def message(kind: bytes, body: bytes = b"") -> bytes:
