@@ -55,6 +55,7 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.scale --resources 100 --resources 300
 	$(BIN)/python -m benchmarks.scale --bad-servers --resources 200
 	$(BIN)/python -m benchmarks.scale --simulated --resources 1000 --resources 5000
+	$(BIN)/python -m benchmarks.chaos --runs 5
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv
