@@ -101,6 +101,8 @@ def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:
 
 def _parse_status(status: Any) -> DashboardDatabaseStatus:
     try:
-        return DashboardDatabaseStatus.model_validate(status)
+        parsed = DashboardDatabaseStatus.model_validate(status)
     except ValidationError:
         return DashboardDatabaseStatus()  # somebody wrote into it; the next write mends it
+    observed = [each for each in parsed.conditions if each.observed_generation]  # else they are the CRD's default
+    return parsed.model_copy(update={"conditions": observed})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from controller.operator.adapter import ResourceLimits
 from controller.operator.lease import LeaseTimes
-from controller.operator.shard import Shard
+from controller.operator.shard import WHOLE, Shard
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,4 @@ class OperatorSettings:
     limits: ResourceLimits = field(default_factory=ResourceLimits)
     connections_per_server: int = 5
     lease: LeaseSettings | None = None
-    shard: Shard = field(default_factory=Shard)
+    shard: Shard = WHOLE

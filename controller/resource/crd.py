@@ -13,7 +13,7 @@ from pydantic import BaseModel
 
 from controller.resource import GROUP, KIND, PLURAL, SHORT_NAME, SINGULAR, VERSION
 from controller.resource.spec import DashboardDatabaseSpec
-from controller.resource.status import DashboardDatabaseStatus
+from controller.resource.status import ConditionStatus, ConditionType, DashboardDatabaseStatus
 
 _KEPT = (
     "type",
@@ -88,9 +88,25 @@ def _resource_schema() -> dict[str, Any]:
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
             "spec": _structural(DashboardDatabaseSpec),
-            "status": _structural(DashboardDatabaseStatus),
+            "status": {**_structural(DashboardDatabaseStatus), "default": _not_observed()},
         },
     }
+
+
+def _not_observed() -> dict[str, Any]:
+    """Return the status of a resource that no operator has looked at yet.
+
+    Without it, whoever waits for a resource takes one without a status for ready (Flux, by kstatus), also while the
+    operator is down.
+    """
+    shown = {
+        "reason": "NotObserved",
+        "message": "No operator has looked at it yet.",
+        "observedGeneration": 0,
+        "lastTransitionTime": "1970-01-01T00:00:00Z",
+    }
+    kinds = {ConditionType.READY: ConditionStatus.UNKNOWN, ConditionType.RECONCILING: ConditionStatus.TRUE}
+    return {"conditions": [{"type": kind.value, "status": status.value, **shown} for kind, status in kinds.items()]}
 
 
 def _structural(model: type[BaseModel]) -> dict[str, Any]:

@@ -40,6 +40,16 @@ def test_a_fresh_database_becomes_ready(
     assert sorted(listed.split()) == TABLES
 
 
+def test_a_resource_that_no_operator_has_looked_at_says_so(team: Namespace, apply: Callable[..., None]) -> None:
+    apply()
+    status = team.get("perses")["status"]
+    assert [(c["type"], c["status"], c["reason"]) for c in status["conditions"]] == [
+        ("Ready", "Unknown", "NotObserved"),
+        ("Reconciling", "True", "NotObserved"),
+    ]
+    assert "observedGeneration" not in status
+
+
 def test_one_line_says_whether_it_is_fine(
     operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
 ) -> None:
