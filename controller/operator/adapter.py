@@ -1,7 +1,7 @@
 """One DashboardDatabase for the reconcile loop: its spec and Secrets come in, its status and events go out."""
 
 import asyncio
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from http import HTTPStatus
@@ -10,14 +10,14 @@ from typing import TypeAlias
 import structlog
 
 from controller.database.addresses import ALL_ADDRESSES, AddressRules
-from controller.database.secret import NamedSecret, target_from_secrets
+from controller.database.secret import NamedSecret, SecretData, target_from_secrets
 from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import ConfigurationError
 from controller.operator.client import ApiUnavailable, Client, StatusConflict
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads, SecretsOfResource
-from controller.operator.status import events_between, status_in_progress, status_of, status_of_invalid_spec
+from controller.operator.status import events_between, shown_by, status_in_progress, status_of, status_of_invalid_spec
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.spec import DashboardDatabaseSpec, to_desired
 from controller.resource.status import DashboardDatabaseStatus
@@ -49,6 +49,15 @@ class ResourceLimits:
     shortest_interval: float = 5.0
     plaintext_allowed: bool = False
     address_rules: AddressRules = ALL_ADDRESSES
+
+
+@dataclass(frozen=True, slots=True)
+class _Inputs:
+    """Resource and Secrets as they were read, and the desired state that they give."""
+
+    resource: Resource
+    secrets: Mapping[str, SecretData | None]
+    desired: Desired
 
 
 class ResourceAdapter:
@@ -84,6 +93,9 @@ class ResourceAdapter:
         self._namespace = resource.namespace
         self._secrets = SecretsOfResource(client, reads, resource.namespace)
         self._in_doubt = False
+        self._kept: _Inputs | None = None
+        self._shown: tuple[Resource, object] | None = None
+        """Resource whose status shows a result, and what of the result it shows."""
 
     def observe(self, news: Resource) -> None:
         """Take up what the watch says, unless more is known; only a changed spec wakes the loop."""
@@ -113,19 +125,29 @@ class ResourceAdapter:
             ConfigurationError: the spec cannot be read.
             ApiUnavailable: a Secret that was never seen could not be read.
         """
-        resource = self.resource
+        resource, kept = self.resource, self._kept
         if resource is None or resource.deleting:
             return None
         self._generation = resource.generation
-        spec = resource.spec
-        if isinstance(spec, str):
-            raise ConfigurationError(spec, reason="SpecInvalid")
-        ca = spec.connection.ca_secret_ref
-        self._secrets.keep(spec.connection.secret_names, ca.key if ca else None)
-        target = await self._read_target(spec, in_doubt=self._in_doubt or not due)
+        same = kept is not None and kept.resource is resource
+        names = kept.secrets.keys() if same and kept else self._secret_names(resource)
+        secrets = {name: await self._secrets.read(name, in_doubt=self._in_doubt or not due) for name in names}
+        if not same or kept is None or any(secrets[name] is not kept.secrets[name] for name in names):
+            kept = self._kept = _Inputs(resource, secrets, self._desired(resource, secrets))
+        return kept.desired
+
+    def _secret_names(self, resource: Resource) -> set[str]:
+        """Return the Secrets that the spec names, and forget all others."""
+        wanted = _spec_of(resource).connection
+        ca = wanted.ca_secret_ref
+        self._secrets.keep(wanted.secret_names, ca.key if ca else None)
+        return wanted.secret_names
+
+    def _desired(self, resource: Resource, secrets: Mapping[str, SecretData | None]) -> Desired:
+        spec = _spec_of(resource)
         return to_desired(
             spec,
-            target,
+            self._target(spec, secrets),
             used_approval=resource.status.used_approval,
             shortest_interval=self._limits.shortest_interval,
         )
@@ -143,13 +165,19 @@ class ResourceAdapter:
         error = result.observed.connection_error
         self._in_doubt = error is not None and error.reason not in NOT_THE_SECRETS_FAULT
         self._unposted += result.events
+        if self._shown is not None and self.resource is not None and not self._unposted:
+            shown, content = self._shown
+            if shown is self.resource and content == (self._generation, shown_by(result)):
+                return
 
         def status(previous: DashboardDatabaseStatus) -> DashboardDatabaseStatus:
             return status_of(result, generation=self._generation, previous=previous)
 
         changed = await self._write(status)
-        if changed is None:
+        if changed is None or self.resource is None:
             return
+        if changed[1].to_wire() == self.resource.status_on_server:  # else somebody else wrote in between
+            self._shown = self.resource, (self._generation, shown_by(result))
         events, self._unposted = (*self._unposted, *events_between(*changed)), ()
         for event in events:
             await self._post(event)
@@ -166,19 +194,21 @@ class ResourceAdapter:
             )
         )
 
-    async def _read_target(self, spec: DashboardDatabaseSpec, *, in_doubt: bool) -> Target | ConfigurationError:
+    def _target(
+        self, spec: DashboardDatabaseSpec, secrets: Mapping[str, SecretData | None]
+    ) -> Target | ConfigurationError:
         """Return the database that spec and Secrets name, or what is wrong with them."""
 
-        async def named(name: str) -> NamedSecret:
-            return NamedSecret(name, await self._secrets.read(name, in_doubt=in_doubt))
+        def named(name: str) -> NamedSecret:
+            return NamedSecret(name, secrets[name])
 
         wanted = spec.connection
         ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
         try:
             target = target_from_secrets(
-                await named(wanted.secret_ref.name),
-                ca=(await named(ca.name), ca.key) if ca else None,
-                client_certificate=await named(client.name) if client else None,
+                named(wanted.secret_ref.name),
+                ca=(named(ca.name), ca.key) if ca else None,
+                client_certificate=named(client.name) if client else None,
                 ssl_mode=wanted.ssl_mode,
                 pooler=wanted.pooler,
                 service_namespace=self._service_namespace,
@@ -234,3 +264,15 @@ class ResourceAdapter:
             await self._client.post_event(resource, event)
         except ApiUnavailable as error:
             log.warning("event not posted", reason=event.reason, error=error.message)
+
+
+def _spec_of(resource: Resource) -> DashboardDatabaseSpec:
+    """Return the spec.
+
+    Raises:
+        ConfigurationError: it cannot be read.
+    """
+    spec = resource.spec
+    if isinstance(spec, str):
+        raise ConfigurationError(spec, reason="SpecInvalid")
+    return spec

@@ -39,6 +39,14 @@ def status_of(
     )
 
 
+def shown_by(result: ReconcileResult) -> object:
+    """Return what `status_of` shows of a result: where it is equal, so is the status over the same previous one."""
+    observed = result.observed
+    server = observed.facts and (observed.facts.version, observed.facts.identity)
+    shown = (observed.connection_error is None, observed.schema, observed.templates, server)
+    return result.findings, result.summary, result.memory.used_approval, shown
+
+
 def status_in_progress(
     previous: DashboardDatabaseStatus, progress: MigrationProgress, generation: int, now: datetime
 ) -> DashboardDatabaseStatus:

@@ -150,3 +150,31 @@ async def test_a_replica_that_no_longer_leads_after_a_write_tells_nothing(api: A
     with pytest.raises(NotLeading):
         await adapter.report(result())
     assert (len(api.written), api.events) == (1, [])
+
+
+async def test_what_did_not_change_is_neither_read_from_the_spec_nor_made_into_a_status_again(
+    adapter: ResourceAdapter, api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await adapter.read_desired(due=True)
+    for _ in range(2):  # the first writes, the second finds it on the server
+        await adapter.report(result())
+    before = await adapter.read_desired(due=True)
+    monkeypatch.setattr(module, "status_of", None)
+    await adapter.report(result())
+    assert (await adapter.read_desired(due=True)) is before
+
+    async def made(*_: str, ca_key: str | None) -> tuple[str, dict[str, bytes]]:
+        return "2", {}
+
+    monkeypatch.setattr(api, "read_secret", made)
+    assert (await adapter.read_desired(due=False)) is not before
+
+
+async def test_another_result_is_shown(adapter: ResourceAdapter, api: ApiServer) -> None:
+    await adapter.read_desired(due=True)
+    for _ in range(2):
+        await adapter.report(result())
+    seen = observed(1)
+    findings = find(desired(), seen, Memory())
+    await adapter.report(replace(result(), observed=seen, findings=findings, summary=summary(findings)))
+    assert len(api.written) == 2
