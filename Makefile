@@ -23,7 +23,7 @@ demo: $(STAMP) ## The main job on real parts, as a guided tour
 test: check parts ## Every test and every check
 	$(BIN)/python -m pytest -n auto --dist worksteal -q
 
-chaos: parts ## The long form of all tests that repeat: 250 kills, an idle minute, ten times the examples
+chaos: parts ## The long form of all tests that repeat, in about three hours: kills, faults, an idle minute, ten times the examples
 	DASHDB_TESTS=long $(BIN)/python -m pytest -n auto --dist worksteal -q -m repeats
 
 check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
