@@ -11,7 +11,7 @@ from benchmarks.chaos.losses import Losses
 from tests.support.effort import Effort, effort
 
 ROOT = Path(__file__).parents[2]
-FAULTS = 16
+FAULTS, AT_REST = 16, 2
 
 
 @pytest.mark.repeats
@@ -26,4 +26,4 @@ def test_after_each_fault_all_is_ready_and_nothing_is_done_twice_or_by_half_or_l
     assert {name: [Losses(**run["losses"]) for run in runs] for name, runs in faults.items()} == {
         name: [Losses()] * len(runs) for name, runs in faults.items()
     }
-    assert any(run["met"] for runs in faults.values() for run in runs)
+    assert sum(any(run["met"] for run in runs) for runs in faults.values()) > AT_REST, "no fault met a migration"
