@@ -25,10 +25,10 @@ from rich.table import Table
 
 from benchmarks.migration_tools import DASHDB, FLOOR, GOOSE, TOOLS, Command, Tool, environment
 from benchmarks.parts import DURABLE
-from controller.database.connection import Connection, connected
+from controller.database.connection import Connection, answer_limit, connected
 from controller.database.target import SslMode, Target
 from controller.migrate.files.source import CHECK_SECONDS, MigrationSource
-from controller.migrate.history.read import read_history
+from controller.migrate.history.read import HISTORY_BYTES, read_history
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import HistoryRow, Plan
 from tests.support.database import Database
@@ -113,6 +113,12 @@ async def check_once(connection: Connection, source: MigrationSource) -> Plan:
     return make_plan(source.read(), await read_history(connection))
 
 
+async def select(connection: Connection, rows: str) -> object:
+    """Return the rows, which may be as many bytes as a history."""
+    with answer_limit(connection, HISTORY_BYTES):
+        return await connection.fetch(rows)
+
+
 async def measure_checks(bench: Bench, console: Console) -> dict[str, float]:
     """Return median milliseconds inside this process: a SELECT of the history, and checks of two kinds."""
     database = bench.server.create_database()
@@ -122,7 +128,7 @@ async def measure_checks(bench: Bench, console: Console) -> dict[str, float]:
     folder_only, every_file = MigrationSource(files, check_seconds=3600), MigrationSource(files, check_seconds=0)
     async with connected(target_to(database)) as connection:
         what: dict[str, Callable[[], Awaitable[object]]] = {
-            f"floor: one SELECT of the {MOST} rows": lambda: connection.fetch(rows),
+            f"floor: one SELECT of the {MOST} rows": lambda: select(connection, rows),
             "check the folder, read the history, plan": lambda: check_once(connection, folder_only),
             f"the same, and each of {2 * MOST} files, every {CHECK_SECONDS:g} s": lambda: check_once(
                 connection, every_file
