@@ -16,12 +16,12 @@ async def test_a_status_is_never_written_to_another_resource_of_the_same_name(te
     gone = Resource.parse(team.get("perses"))
     team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
     client = Client(await load_configuration(account, None), instance="test")
-    status: dict[str, Any] = {"observedGeneration": 1}
+    status: dict[str, Any] = {"observedGeneration": 1, "conditions": []}
     try:
         assert await client.write_status(gone, status) is None
         team.apply(resource("perses", secret_name="perses-db"))
         assert await client.write_status(gone, status) is None
-        assert "status" not in team.get("perses")
+        assert team.condition("perses", "Ready")["reason"] == "NotObserved"
         there = Resource.parse(team.get("perses"))
         written = await client.write_status(there, status)
         assert written is not None

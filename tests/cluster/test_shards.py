@@ -117,7 +117,7 @@ def test_a_shard_needs_no_other_one_and_touches_nothing_of_it(
     [ours], [others] = names_of(FIRST, team, 1), names_of(SECOND, team, 1)
     apply(team, {name: postgres.create_database() for name in (others, ours)})
     team.wait_for(ours, "Ready", "True")
-    assert "status" not in team.get(others)
+    assert team.condition(others, "Ready")["reason"] == "NotObserved"
     team.cluster.kubectl("delete", "ddb", ours, others, "-n", team.name, "--timeout=10s")
     path = f"/ready/{team.name}/{ours}"
     wait_until(lambda: operator.get(path)[0] == 404, what="the database is forgotten", seconds=20)
