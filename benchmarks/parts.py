@@ -16,7 +16,7 @@ from controller.resource import GROUP, PLURAL, VERSION
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import install_operator
 from tests.support.postgres import PostgresServer
-from tests.support.resources import Namespace
+from tests.support.resources import Namespace, says_ready
 from tests.support.serving import OperatorProcess
 
 DURABLE = {"fsync": "on", "full_page_writes": "on", "max_connections": "400"}
@@ -103,8 +103,7 @@ class ReadyWatch:
                 raise  # else the API server is gone because the benchmark is over
 
     def _note(self, body: dict[str, Any], moment: float) -> None:
-        conditions = body.get("status", {}).get("conditions", [])
-        if any(c["type"] == "Ready" and c["status"] == "True" for c in conditions):
+        if says_ready(body):
             with self._changed:
                 self.seen.setdefault(body["metadata"]["name"], moment)
                 self._changed.notify_all()

@@ -12,8 +12,7 @@ strikes once. Exits with 1 if a promise was broken or anything was lost.
 
 import json
 import sys
-import time
-from dataclasses import asdict, astuple, dataclass
+from dataclasses import asdict, astuple
 
 import click
 from rich.console import Console
@@ -21,48 +20,12 @@ from rich.progress import Progress
 from rich.table import Table
 
 from benchmarks.chaos.faults import Fault, all_faults
-from benchmarks.chaos.losses import Logs, Losses, losses_of
-from benchmarks.chaos.stage import Stage, a_stage, new_case
-from tests.support.several_files import FILES, recorded
+from benchmarks.chaos.losses import Logs, Losses
+from benchmarks.chaos.run import Run, lost_in, run_once
+from benchmarks.chaos.stage import a_stage
 
-PATIENCE_SECONDS = 120.0
-"""Seconds beyond a promise in which a run may still end; how late it was is shown."""
 WIDTH = 140
 """Width of the table in characters, whatever the terminal has."""
-
-
-@dataclass(frozen=True)
-class Run:
-    """Result of one run.
-
-    Attributes:
-        seconds: until the status said Ready.
-        met: the fault struck before all files had run, or a database at rest.
-    """
-
-    seconds: float
-    met: bool
-    losses: Losses
-
-
-def run_once(stage: Stage, fault: Fault, logs: Logs) -> Run:
-    fault.prepare(stage)
-    stage.settle()
-    case = new_case(stage)
-    case.apply()
-    if fault.at_rest:
-        case.wait_for_ready()
-    else:
-        case.wait_for_files()
-    met = fault.at_rest or len(recorded(stage.server, case.database)) < 2 * FILES
-    with fault.strike(case) as struck:
-        case.wait_for_ready(seconds=fault.promised + PATIENCE_SECONDS)
-        case.wait_for_change(seconds=PATIENCE_SECONDS)
-        seconds = time.monotonic() - struck
-    stage.settle()
-    losses = losses_of(case, stage, logs, told_again=not met or fault.at_rest)
-    case.remove()
-    return Run(seconds, met, losses)
 
 
 def measure(faults: list[Fault], runs: int | None) -> dict[str, list[Run]]:
@@ -76,10 +39,6 @@ def measure(faults: list[Fault], runs: int | None) -> dict[str, list[Run]]:
                 found.setdefault(fault.name, []).append(run_once(stage, fault, logs))
                 progress.advance(task)
     return found
-
-
-def lost_in(runs: list[Run]) -> Losses:
-    return sum((run.losses for run in runs), Losses())
 
 
 def table_of(faults: list[Fault], found: dict[str, list[Run]]) -> Table:

@@ -21,14 +21,14 @@ import click
 from rich.console import Console
 from rich.progress import Progress
 
-from benchmarks.chaos.__main__ import lost_in, run_once
 from benchmarks.chaos.faults import Fault, all_faults
 from benchmarks.chaos.losses import Logs, Losses
-from benchmarks.chaos.stage import START_SECONDS, TIMEOUT_SECONDS, Stage, a_stage
+from benchmarks.chaos.run import lost_in, run_once
+from benchmarks.chaos.stage import START_SECONDS, Stage, a_stage, limits
 from benchmarks.footprint import MEBIBYTE
 from tests.support.processes import SupportError, wait_until
 from tests.support.replicas import leads
-from tests.support.resources import connection_values, resource, secret
+from tests.support.resources import connection_values, resource, says_ready, secret
 from tests.support.serving import OperatorProcess
 
 INTERVAL_SECONDS = 5
@@ -152,9 +152,7 @@ def strangers_in(actions: list[Holder], holders: list[Holder]) -> int:
 
 
 def ready_resources(stage: Stage) -> int:
-    body = stage.team.cluster.read(f"/apis/dashdb.dev/v1alpha1/namespaces/{stage.team.name}/dashboarddatabases")
-    conditions = (item.get("status", {}).get("conditions", []) for item in body["items"])
-    return sum(any((c["type"], c["status"]) == ("Ready", "True") for c in each) for each in conditions)
+    return sum(map(says_ready, stage.team.all()))
 
 
 def add_resources(stage: Stage, count: int) -> None:
@@ -164,10 +162,8 @@ def add_resources(stage: Stage, count: int) -> None:
     manifests = []
     for number, database in enumerate(databases):
         values = {**connection_values(database), "port": str(stage.to_server.port)}
-        limits = {"connectTimeoutSeconds": TIMEOUT_SECONDS, "queryTimeoutSeconds": TIMEOUT_SECONDS}
-        spec = {"health": {"intervalSeconds": INTERVAL_SECONDS}, "pool": limits}
         name = f"rest-{number:03}"
-        manifests += [secret(name, values), resource(name, secret_name=name, **spec)]
+        manifests += [secret(name, values), resource(name, secret_name=name, **limits(INTERVAL_SECONDS))]
     stage.team.apply(*manifests)
     wait_until(lambda: ready_resources(stage) == count, what="all are Ready", seconds=START_SECONDS + 5 * count)
 

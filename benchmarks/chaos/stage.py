@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database, quoted
@@ -17,7 +18,7 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import SupportError, wait_until
 from tests.support.relay import Relay
 from tests.support.replicas import Replicas, leads, replicas
-from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.resources import Namespace, connection_values, resource, says_ready, secret
 from tests.support.serving import OperatorProcess
 from tests.support.several_files import FILES, recorded, several_files
 from tests.support.standby import Standby
@@ -84,10 +85,7 @@ class Case:
     def apply(self, *, slow_milliseconds: int = 100) -> None:
         """Apply the Secret and the resource, whose database is reached through the relay."""
         reached = replace(self.database, port=self.stage.to_server.port)
-        spec = {
-            "health": {"intervalSeconds": INTERVAL_SECONDS, "slowResponseMilliseconds": slow_milliseconds},
-            "pool": {"connectTimeoutSeconds": TIMEOUT_SECONDS, "queryTimeoutSeconds": TIMEOUT_SECONDS},
-        }
+        spec = limits(INTERVAL_SECONDS, slowResponseMilliseconds=slow_milliseconds)
         values = connection_values(reached)
         self.stage.team.apply(secret(self.name, values), resource(self.name, secret_name=self.name, **spec))
 
@@ -113,9 +111,7 @@ class Case:
             body = self.stage.team.get(self.name)
         except SupportError:
             return None
-        status, asked = body.get("status", {}), body["metadata"]["generation"]
-        ready = any((each["type"], each["status"]) == ("Ready", "True") for each in status.get("conditions", []))
-        return ready and status["observedGeneration"] == asked
+        return says_ready(body) and body["status"]["observedGeneration"] == body["metadata"]["generation"]
 
     def wait_for_not_ready(self) -> None:
         """Wait until the status no longer says Ready."""
@@ -129,6 +125,14 @@ class Case:
     def remove(self) -> None:
         self.stage.team.cluster.kubectl("delete", "ddb", self.name, "-n", self.stage.team.name)
         self.stage.server.drop_database(self.database)
+
+
+def limits(interval_seconds: int, **health: int) -> dict[str, Any]:
+    """Return the part of a spec that lets faults be noticed soon."""
+    return {
+        "health": {"intervalSeconds": interval_seconds, **health},
+        "pool": {"connectTimeoutSeconds": TIMEOUT_SECONDS, "queryTimeoutSeconds": TIMEOUT_SECONDS},
+    }
 
 
 def new_case(stage: Stage) -> Case:

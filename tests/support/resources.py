@@ -41,6 +41,12 @@ def resource(name: str, *, secret_name: str, **spec: Any) -> dict[str, Any]:
     }
 
 
+def says_ready(body: Mapping[str, Any]) -> bool:
+    """Return whether the status of a DashboardDatabase says Ready, for whatever generation."""
+    conditions = body.get("status", {}).get("conditions", [])
+    return any((each["type"], each["status"]) == ("Ready", "True") for each in conditions)
+
+
 @dataclass(frozen=True)
 class Namespace:
     """One namespace of a control plane, as the administrator: written through kubectl, read directly."""
@@ -59,6 +65,13 @@ class Namespace:
             f"/apis/{API_VERSION}/namespaces/{self.name}/dashboarddatabases/{name}"
         )
         return body
+
+    def all(self) -> list[dict[str, Any]]:
+        """Every DashboardDatabase as it is."""
+        items: list[dict[str, Any]] = self.cluster.read(
+            f"/apis/{API_VERSION}/namespaces/{self.name}/dashboarddatabases"
+        )["items"]
+        return items
 
     def condition(self, name: str, kind: str) -> dict[str, str]:
         """One condition of the DashboardDatabase; empty while there is none."""
