@@ -46,8 +46,8 @@ SELECT json_build_object(
        OR EXISTS (SELECT FROM pg_class AS c
                    WHERE c.relnamespace = n.oid AND c.relname = ANY (own.tables)
                      AND c.relowner BETWEEN 11 AND 16383)
-       OR EXISTS (SELECT FROM pg_class AS c, aclexplode(c.relacl) AS a
-                   WHERE c.relnamespace = n.oid AND c.relhastriggers
+       OR EXISTS (SELECT FROM pg_trigger AS t JOIN pg_class AS c ON c.oid = t.tgrelid, aclexplode(c.relacl) AS a
+                   WHERE NOT t.tgisinternal AND c.relnamespace = n.oid
                      AND a.privilege_type = 'TRIGGER' AND a.grantee NOT IN (me.oid, d.datdba))
        OR EXISTS (SELECT FROM pg_class AS c
                    WHERE c.relname = ANY (own.tables)

@@ -24,8 +24,13 @@ SELECT version, description, sha256, applied_at, applied_by, host, engine_versio
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Limit of a history in bytes, about that of 10,000 migrations."""
-_TYPES = (int, str, str, datetime, str, str, str, int, int, int | None, str | None, str | None, str, str)
-"""Types of the values of a row; a table of the same name may have others."""
+_TEXT, _NUMBER, _TIME = frozenset((str,)), frozenset((int,)), frozenset((datetime,))
+_NULL = frozenset((type(None),))
+_TYPES = (
+    _NUMBER, _TEXT, _TEXT, _TIME, _TEXT, _TEXT, _TEXT, _NUMBER, _NUMBER, _NUMBER | _NULL, _TEXT | _NULL, _TEXT | _NULL,
+    _TEXT, _TEXT,
+)  # fmt: skip
+"""Types that the values of each column may have; a table of the same name may have others."""
 _DIRECTIONS = {direction.value: direction for direction in Direction}
 _ORIGINS = {origin.value: origin for origin in Origin}
 """Members by value: for thousands of rows, faster than calling the class."""
@@ -77,7 +82,8 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
         raise _made_by_another_program(location) from None
-    if not all(isinstance(value, kind) for row in rows for value, kind in zip(row, _TYPES, strict=True)):
+    columns = zip(*rows, strict=True)  # column by column, since thousands of rows are checked each time
+    if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
         raise _made_by_another_program(location)
     with as_expected("the history"):
         return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)

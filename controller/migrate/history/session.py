@@ -2,6 +2,7 @@
 
 import socket
 from dataclasses import dataclass, field
+from functools import lru_cache
 
 import asyncpg
 
@@ -62,13 +63,18 @@ def limits(
         scope: LOCAL for a transaction, SESSION for a file without one.
     """
     milliseconds = settings.lock_timeout_ms if lock_timeout_ms is None else lock_timeout_ms
+    return _limits(milliseconds, round(SILENT_SECONDS * 1000), scope, connection.get_server_version().major)
+
+
+@lru_cache(maxsize=16)
+def _limits(lock_timeout_ms: int, silent_ms: int, scope: str, postgresql: int) -> str:
     values = {
-        "lock_timeout": f"'{milliseconds}ms'",
+        "lock_timeout": f"'{lock_timeout_ms}ms'",
         "statement_timeout": "0",
-        "idle_in_transaction_session_timeout": f"'{round(SILENT_SECONDS * 1000)}ms'",
+        "idle_in_transaction_session_timeout": f"'{silent_ms}ms'",
         "client_connection_check_interval": "'500ms'",
     }
-    if connection.get_server_version().major >= _TRANSACTION_TIMEOUT_SINCE:
+    if postgresql >= _TRANSACTION_TIMEOUT_SINCE:
         values["transaction_timeout"] = "0"
     if scope == "SESSION":  # whose lock outlasts its transactions
         values["idle_session_timeout"] = values["idle_in_transaction_session_timeout"]
