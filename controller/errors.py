@@ -8,7 +8,9 @@
     ├── SchemaAhead             the database is newer than the files, and the command had to act
     ├── SchemaDirty             a file without a transaction stopped half-way
     ├── MigrationLocked         another runner held the lock until the deadline
-    ├── NotLeading              another replica leads, or it is not known who does
+    ├── Interrupted             work stopped before its next change
+    │   ├── NotLeading          another replica leads, or it is not known who does
+    │   └── Superseded          something else is asked for by now
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
     ├── TemplateError           a template document or row cannot be used
     ├── DatabaseUnavailable     no connection, or one that broke; its reason says which kind
@@ -30,6 +32,8 @@ class Recovery(StrEnum):
     """A person must change the resource or the files; trying again alone cannot help."""
     WAITING = "waiting"
     """Something outside the resource must change: a Secret, a grant, a server's setting."""
+    SUSPENDED = "suspended"
+    """A person has asked for nothing to be changed."""
     TRANSIENT = "transient"
     """The cause may end by itself; try again, with pauses that grow up to a limit."""
 
@@ -108,7 +112,19 @@ class MigrationLocked(DashdbError):
     exit_code = 4
 
 
-class NotLeading(DashdbError):
+class Interrupted(DashdbError):
+    """Work that was stopped before its next change, through no fault of the database; nothing is half done."""
+
+    reason = "Interrupted"
+
+
+class Superseded(Interrupted):
+    """Work whose resource was changed, so that something else may be asked for by now."""
+
+    reason = "Superseded"
+
+
+class NotLeading(Interrupted):
     """A replica that may change nothing now: another one leads, or the API server does not say who does."""
 
     reason = "NotLeading"

@@ -13,8 +13,8 @@ from controller.cli.listening import Endpoint, listening
 from controller.database.addresses import Network, operator_rules
 from controller.errors import ConfigurationError
 from controller.migrate.files.folder import packaged_folder
-from controller.operator.adapter import ResourceLimits
 from controller.operator.credentials import in_cluster, own_namespace
+from controller.operator.inputs import ResourceLimits
 from controller.operator.lease import LONGEST_SECONDS, LeaseTimes
 from controller.operator.service import Operator
 from controller.operator.settings import LeaseSettings, OperatorSettings

@@ -19,10 +19,9 @@ from controller.config.tls_files import with_tls_files
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
 from controller.desired import Desired
-from controller.health.report import STARTING, Report
+from controller.health.report import starting
 from controller.health.store import ReportStore
 from controller.health.unnamed import general_words
-from controller.health.verdict import Health, Verdict
 from controller.migrate.files.source import MigrationSource
 from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low, no_collections
@@ -88,7 +87,7 @@ async def _run(
     stop.install()
     await tls_context(read_target())  # an invalid certificate is an error at the start, not a failed check
     store, key = ReportStore(), ("", read_target().database)
-    store.announce(key, _starting())
+    store.announce(key, starting())
 
     def not_ready() -> str | None:
         if stop.is_set():
@@ -109,13 +108,6 @@ async def _run(
 def _load_engine() -> ModuleType:
     with no_collections():
         return import_module("controller.sidecar.service")
-
-
-def _starting() -> Report:
-    """Return the report of a database that was not observed yet: unhealthy until a check says otherwise."""
-    text = "The database was not checked yet."
-    verdict = Verdict(Health.UNHEALTHY, STARTING, text)
-    return Report(verdict, None, ready=False, reason=STARTING, message=text, due_by=datetime.max.replace(tzinfo=UTC))
 
 
 def _target(settings: DatabaseSettings) -> Target:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import TypeAlias
 
 from controller.health.verdict import Health, Sample, Verdict
@@ -55,3 +55,10 @@ class Report:
         return replace(
             self, verdict=Verdict(Health.DEGRADED, STALE, message), ready=False, reason=STALE, message=message
         )
+
+
+def starting() -> Report:
+    """Return the report of a database that was not checked yet: unhealthy until a check says otherwise."""
+    text = "The database was not checked yet."
+    verdict = Verdict(Health.UNHEALTHY, STARTING, text)
+    return Report(verdict, None, ready=False, reason=STARTING, message=text, due_by=datetime.max.replace(tzinfo=UTC))

@@ -11,10 +11,13 @@ class ReportStore:
 
     Attributes:
         succeeded, failed: reconciles of all databases, also of those that are gone, by whether they ended in ready.
+        status_refused: statuses that the API server refused to store.
     """
 
     def __init__(self) -> None:
         self.succeeded = self.failed = 0
+        self.status_refused = 0
+        self._refused: dict[Key, str] = {}
         self._reports: dict[Key, Report] = {}
 
     def put(self, key: Key, report: Report) -> None:
@@ -32,9 +35,27 @@ class ReportStore:
         """Set the report of a database that was not checked yet; counts nothing."""
         self._reports[key] = report
 
+    def note_status_refused(self, key: Key, why: str | None) -> bool:
+        """Note why the API server refused to store the status of one database; None where it stored it.
+
+        Returns:
+            True where this is news.
+        """
+        if why is None:
+            return self._refused.pop(key, None) is not None
+        self.status_refused += 1
+        before, self._refused[key] = self._refused.get(key), why
+        return before is None
+
+    @property
+    def status_refused_for(self) -> str | None:
+        """Reason why the status of some database cannot be written; None where all can."""
+        return next(iter(self._refused.values()), None)
+
     def remove(self, key: Key) -> None:
         """Forget a database; no series of it remains."""
         self._reports.pop(key, None)
+        self._refused.pop(key, None)
 
     def latest(self, key: Key) -> Report | None:
         """Return the report of one database as it was put, however old it is."""

@@ -1,25 +1,32 @@
 """One DashboardDatabase for the reconcile loop: its spec and Secrets come in, its status and events go out."""
 
 import asyncio
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import TypeAlias
 
 import structlog
 
-from controller.database.addresses import ALL_ADDRESSES, AddressRules
-from controller.database.secret import NamedSecret, SecretData, target_from_secrets
-from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import ConfigurationError
+from controller.health.store import ReportStore
 from controller.operator.client import ApiUnavailable, Client, StatusConflict
+from controller.operator.inputs import ResourceInputs, ResourceLimits
 from controller.operator.resource import Resource
-from controller.operator.secrets import SecretReads, SecretsOfResource
-from controller.operator.status import events_between, shown_by, status_in_progress, status_of, status_of_invalid_spec
+from controller.operator.secrets import SecretReads
+from controller.operator.status import (
+    events_between,
+    shown_by,
+    status_in_progress,
+    status_of,
+    status_of_invalid_spec,
+    unknown_fields_text,
+)
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
-from controller.resource.spec import DashboardDatabaseSpec, to_desired
 from controller.resource.status import DashboardDatabaseStatus
 from controller.runtime.fence import Fence
 
@@ -32,32 +39,29 @@ NOT_THE_SECRETS_FAULT = frozenset(
 MOST_CONFLICTS = 5
 """Most tries of one status write while others change the resource; then the next result is written."""
 
+REFUSED_SECONDS = 60.0
+"""Seconds after which a status that the API server refused is tried again: a right, or a newer CRD, may be there."""
+_REFUSALS = frozenset((HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY))
+"""Answers to a status that the next try will get as well: no right to write it, or a CRD that does not allow it."""
+
+_MakeStatus: TypeAlias = Callable[[DashboardDatabaseStatus], DashboardDatabaseStatus]
+"""Returns the status to be shown in place of the one that is there."""
 _Change: TypeAlias = tuple[DashboardDatabaseStatus, DashboardDatabaseStatus]
 """Status before and after a write."""
 
 
 @dataclass(frozen=True, slots=True)
-class ResourceLimits:
-    """Limits that whoever runs the operator sets for all resources.
+class _KeptBack:
+    """Status of which the API server stored nothing, or not all.
 
     Attributes:
-        shortest_interval: seconds between two checks of a database at least, whatever its resource asks for.
-        plaintext_allowed: a resource may say sslMode disable where its Secret says nothing.
-        address_rules: addresses at which no database is dialled.
+        on_server: what it has instead.
+        refused_at: seconds of the monotonic clock; infinity where it left out a part, as an older CRD does.
     """
 
-    shortest_interval: float = 5.0
-    plaintext_allowed: bool = False
-    address_rules: AddressRules = ALL_ADDRESSES
-
-
-@dataclass(frozen=True, slots=True)
-class _Inputs:
-    """Resource and Secrets as they were read, and the desired state that they give."""
-
-    resource: Resource
-    secrets: Mapping[str, SecretData | None]
-    desired: Desired
+    status: DashboardDatabaseStatus
+    on_server: bytes
+    refused_at: float = math.inf
 
 
 class ResourceAdapter:
@@ -76,24 +80,31 @@ class ResourceAdapter:
         *,
         service_namespace: str | None,
         limits: ResourceLimits,
+        store: ReportStore,
         fence: Fence,
     ) -> None:
-        """Take up RESOURCE; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster.
+        """Take up RESOURCE.
 
-        FENCE is asked before each write to the API server.
+        Args:
+            service_namespace, limits: see `ResourceInputs`.
+            store: is told whether a status can be written.
+            fence: asked before each write to the API server.
         """
         self.changed = asyncio.Event()
         self.resource: Resource | None = resource
         self._generation = resource.generation
         self._unposted: tuple[Event, ...] = ()
         self._client = client
-        self._service_namespace = service_namespace
-        self._limits = limits
+        self._store = store
         self._fence = fence
         self._namespace = resource.namespace
-        self._secrets = SecretsOfResource(client, reads, resource.namespace)
+        self._inputs = ResourceInputs(
+            client, reads, resource.namespace, service_namespace=service_namespace, limits=limits
+        )
         self._in_doubt = False
-        self._kept: _Inputs | None = None
+        self._kept_back: _KeptBack | None = None
+        self._told_generation = 0
+        """Generation whose unknown fields were told."""
         self._shown: tuple[Resource, object] | None = None
         """Resource whose status shows a result, and what of the result it shows."""
 
@@ -123,38 +134,23 @@ class ResourceAdapter:
 
         Raises:
             ConfigurationError: the spec cannot be read.
-            ApiUnavailable: a Secret that was never seen could not be read.
         """
-        resource, kept = self.resource, self._kept
+        resource = self.resource
         if resource is None or resource.deleting:
             return None
         self._generation = resource.generation
-        same = kept is not None and kept.resource is resource
-        names = kept.secrets.keys() if same and kept else self._secret_names(resource)
-        secrets = {name: await self._secrets.read(name, in_doubt=self._in_doubt or not due) for name in names}
-        if not same or kept is None or any(secrets[name] is not kept.secrets[name] for name in names):
-            kept = self._kept = _Inputs(resource, secrets, self._desired(resource, secrets))
-        return kept.desired
+        desired = await self._inputs.read(resource, in_doubt=self._in_doubt or not due)
+        await self._tell_unknown_fields(resource)
+        return desired
 
-    def _secret_names(self, resource: Resource) -> set[str]:
-        """Return the Secrets that the spec names, and forget all others."""
-        wanted = _spec_of(resource).connection
-        ca = wanted.ca_secret_ref
-        self._secrets.keep(wanted.secret_names, ca.key if ca else None)
-        return wanted.secret_names
-
-    def _desired(self, resource: Resource, secrets: Mapping[str, SecretData | None]) -> Desired:
-        spec = _spec_of(resource)
-        return to_desired(
-            spec,
-            self._target(spec, secrets),
-            used_approval=resource.status.used_approval,
-            shortest_interval=self._limits.shortest_interval,
-        )
+    def still_wanted(self) -> bool:
+        """Return False where the resource is gone, or what decides over changes is not what was read last."""
+        resource = self.resource
+        return resource is not None and not resource.deleting and self._inputs.still_asked_for(resource)
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""
-        return self.resource is None or await self._secrets.changed()
+        return self.resource is None or await self._inputs.changed()
 
     def is_ready(self, result: ReconcileResult) -> bool:
         """Return True where the resource is Ready."""
@@ -173,14 +169,10 @@ class ResourceAdapter:
         def status(previous: DashboardDatabaseStatus) -> DashboardDatabaseStatus:
             return status_of(result, generation=self._generation, previous=previous)
 
-        changed = await self._write(status)
-        if changed is None or self.resource is None:
-            return
-        if changed[1].to_wire() == self.resource.status_on_server:  # else somebody else wrote in between
-            self._shown = self.resource, (self._generation, shown_by(result))
-        events, self._unposted = (*self._unposted, *events_between(*changed)), ()
-        for event in events:
-            await self._post(event)
+        written = await self._show(status)
+        resource = self.resource
+        if written is not None and resource is not None and written.to_wire() == resource.status_on_server:
+            self._shown = resource, (self._generation, shown_by(result))  # else somebody else wrote in between
 
     async def report_progress(self, progress: MigrationProgress) -> None:
         """Show in the status what a long migration does."""
@@ -188,71 +180,88 @@ class ResourceAdapter:
 
     async def reject(self, error: ConfigurationError) -> None:
         """Show in the status that the spec cannot be read."""
-        await self._write(
-            lambda previous: status_of_invalid_spec(
-                error.message, generation=self._generation, previous=previous, now=datetime.now(UTC)
-            )
-        )
+        resource = self.resource
+        generation = self._generation if resource is None else resource.generation
 
-    def _target(
-        self, spec: DashboardDatabaseSpec, secrets: Mapping[str, SecretData | None]
-    ) -> Target | ConfigurationError:
-        """Return the database that spec and Secrets name, or what is wrong with them."""
+        def status(previous: DashboardDatabaseStatus) -> DashboardDatabaseStatus:
+            now = datetime.now(UTC)
+            return status_of_invalid_spec(error.message, generation=generation, previous=previous, now=now)
 
-        def named(name: str) -> NamedSecret:
-            return NamedSecret(name, secrets[name])
+        await self._show(status)
 
-        wanted = spec.connection
-        ca, client = wanted.ca_secret_ref, wanted.client_certificate_secret_ref
-        try:
-            target = target_from_secrets(
-                named(wanted.secret_ref.name),
-                ca=(named(ca.name), ca.key) if ca else None,
-                client_certificate=named(client.name) if client else None,
-                ssl_mode=wanted.ssl_mode,
-                pooler=wanted.pooler,
-                service_namespace=self._service_namespace,
-                connect_timeout=spec.pool.connect_timeout_seconds,
-                query_timeout=spec.pool.query_timeout_seconds,
-                plaintext_allowed=self._limits.plaintext_allowed,
-            )
-            return replace(target, tenant=self._namespace, address_rules=self._limits.address_rules)
-        except ConfigurationError as error:
-            return error.with_traceback(None)  # which would keep the frames of this call, and all that is in them
+    async def _show(self, make: _MakeStatus) -> DashboardDatabaseStatus | None:
+        """Write a status, and post the events that are due and those that its change means; see `_write`."""
+        changed = await self._write(make)
+        if changed is None:
+            return None
+        events, self._unposted = (*self._unposted, *events_between(*changed)), ()
+        for event in events:
+            await self._post(event)
+        return changed[1]
 
-    async def _write(self, make: Callable[[DashboardDatabaseStatus], DashboardDatabaseStatus]) -> _Change | None:
+    async def _tell_unknown_fields(self, resource: Resource) -> None:
+        """Post once for each generation which fields of the spec are left out of account."""
+        if resource.generation in (self._told_generation, resource.status.observed_generation):
+            return
+        self._told_generation = resource.generation
+        if unknown := resource.unknown_fields:
+            await self._post(Event("SpecFieldUnknown", unknown_fields_text(unknown), warning=True))
+
+    async def _write(self, make: _MakeStatus) -> _Change | None:
         """Write the status that MAKE returns for the one that is there, if they differ.
 
         Returns:
-            Both; None where the resource is gone.
+            Both, also where the API server refuses to store it: events tell the change then. None where the resource
+            is gone.
 
         Raises:
             NotLeading: another replica may write now.
-            ApiUnavailable: it was not written.
+            ApiUnavailable: it was not written, and may be if it is tried again.
         """
         for _ in range(MOST_CONFLICTS):
             resource = self.resource
             if resource is None:  # gone while the reconcile ran
                 return None
-            previous = resource.status
-            change = previous, make(previous)
-            wire = change[1].to_wire()
-            if wire == resource.status_on_server:
-                return change
+            previous = self._known_status(resource)
+            status = make(previous)
+            if status.to_wire() == resource.status_on_server or self._tried_in_vain(status, resource):
+                return previous, status
             await self._fence()
             try:
-                written = await self._client.write_status(resource, wire)
+                written = await self._client.write_status(resource, status.to_wire())
             except StatusConflict as conflict:  # a user changed the resource, or another replica its status
                 if self.resource is resource:  # even one with a lower version: after a restore, that is the newest
                     self._take_up(conflict.found, resource)
                 continue
+            except ApiUnavailable as error:
+                if error.status not in _REFUSALS:
+                    raise
+                if self._store.note_status_refused(resource.key, error.message):
+                    log.warning("a status cannot be written", error=error.message)
+                self._kept_back = _KeptBack(status, resource.status_json, time.monotonic())
+                return previous, status
+            self._store.note_status_refused(resource.key, None)
             if written is None:
                 self.vanished()
                 return None
             # A change of the spec that came in between is not lost: its generation is not the one we know.
             self.observe(written)
-            return change
+            pruned = written.status_on_server != status.to_wire()
+            self._kept_back = _KeptBack(status, written.status_json) if pruned else None
+            return previous, status
         raise ApiUnavailable(f"write a status in {self._namespace}", HTTPStatus.CONFLICT)
+
+    def _known_status(self, resource: Resource) -> DashboardDatabaseStatus:
+        """Return the status that was shown last, as it was before the API server refused it or left out a part."""
+        kept = self._kept_back
+        return kept.status if kept is not None and kept.on_server == resource.status_json else resource.status
+
+    def _tried_in_vain(self, status: DashboardDatabaseStatus, resource: Resource) -> bool:
+        """Return True where another write of STATUS would change nothing."""
+        kept = self._kept_back
+        if kept is None or (kept.status, kept.on_server) != (status, resource.status_json):
+            return False
+        return time.monotonic() - kept.refused_at < REFUSED_SECONDS
 
     async def _post(self, event: Event) -> None:
         """Post an event; where that fails, the condition says the same, and no reconcile is repeated for it."""
@@ -264,15 +273,3 @@ class ResourceAdapter:
             await self._client.post_event(resource, event)
         except ApiUnavailable as error:
             log.warning("event not posted", reason=event.reason, error=error.message)
-
-
-def _spec_of(resource: Resource) -> DashboardDatabaseSpec:
-    """Return the spec.
-
-    Raises:
-        ConfigurationError: it cannot be read.
-    """
-    spec = resource.spec
-    if isinstance(spec, str):
-        raise ConfigurationError(spec, reason="SpecInvalid")
-    return spec

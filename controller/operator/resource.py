@@ -8,7 +8,7 @@ from typing import Any, Self
 from pydantic import ValidationError
 
 from controller.health.report import Key
-from controller.resource.spec import DashboardDatabaseSpec
+from controller.resource.spec import DashboardDatabaseSpec, unknown_fields
 from controller.resource.status import DashboardDatabaseStatus
 
 
@@ -56,6 +56,11 @@ class Resource:
     def spec(self) -> DashboardDatabaseSpec | str:
         """Parse and return what a user wants, or why it cannot be read."""
         return _parse_spec(json.loads(self.spec_json))
+
+    @property
+    def unknown_fields(self) -> tuple[str, ...]:
+        """Fields of the spec that this release does not know, by their path; a newer CRD may have them."""
+        return unknown_fields(json.loads(self.spec_json))
 
     @property
     def status(self) -> DashboardDatabaseStatus:

@@ -45,6 +45,8 @@ class Operator:
             return "it is about to end"
         if not self.watching:
             return "not watching the cluster yet, or the API server does not answer"
+        if (refused := self.store.status_refused_for) is not None:
+            return f"cannot write the status of a resource: {refused}"
         trouble = None if self._election is None else self._election.trouble
         return f"cannot take part in the election: {trouble}" if trouble else None
 

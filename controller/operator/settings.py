@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from controller.operator.adapter import ResourceLimits
+from controller.operator.inputs import ResourceLimits
 from controller.operator.lease import LeaseTimes
 from controller.operator.shard import WHOLE, Shard
 

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from controller.errors import MigrationLocked, Recovery
 from controller.migrate.plan.model import Plan
+from controller.reconcile.decide import MOST_LISTED
 from controller.reconcile.findings import READY, Finding, Findings
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
@@ -18,7 +19,7 @@ from controller.resource.status import (
     TemplateStatus,
 )
 from controller.templates.merge import TemplateDecision
-from controller.text import VERSION_LENGTH, one_line
+from controller.text import NAME_LENGTH, VERSION_LENGTH, one_line
 
 _STATUS = {True: ConditionStatus.TRUE, False: ConditionStatus.FALSE, None: ConditionStatus.UNKNOWN}
 _MOST_LOSSES, _MOST_MIGRATIONS = 100, 1000
@@ -82,6 +83,13 @@ def status_of_invalid_spec(
     return previous.model_copy(update={"observed_generation": generation, "conditions": conditions})
 
 
+def unknown_fields_text(fields: tuple[str, ...]) -> str:
+    """Return what to do about fields of a spec that this release does not know."""
+    named = ", ".join(one_line(each, NAME_LENGTH) for each in fields[:MOST_LISTED])
+    more = f" and {len(fields) - MOST_LISTED} more" if len(fields) > MOST_LISTED else ""
+    return f"This release of the operator does not know {named}{more}, and goes on without. Upgrade the operator."
+
+
 def events_between(before: DashboardDatabaseStatus, after: DashboardDatabaseStatus) -> tuple[Event, ...]:
     """Return the events that tell how the status changed; none where a person would not notice."""
     events = []
@@ -105,7 +113,7 @@ def _conditions(
 ) -> list[Condition]:
     """Return Ready, one condition for each finding, and kstatus' two."""
     stalled = summary is not READY and summary.recovery is Recovery.STALLED
-    reconciling = summary is not READY and not stalled
+    reconciling = summary is not READY and summary.recovery not in (Recovery.STALLED, Recovery.SUSPENDED)
     kinds = {
         ConditionType.READY: summary,
         **{ConditionType(aspect.value): finding for aspect, finding in findings.items()},

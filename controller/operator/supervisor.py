@@ -12,8 +12,9 @@ from controller.database.pool.server_places import Servers
 from controller.health.report import Key
 from controller.health.store import ReportStore
 from controller.migrate.files.migration import Migrations
-from controller.operator.adapter import ResourceAdapter, ResourceLimits
+from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import Client, Listing
+from controller.operator.inputs import ResourceLimits
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
 from controller.operator.shard import WHOLE, Shard
@@ -146,6 +147,7 @@ class Supervisor:
             self._reads,
             service_namespace=namespace,
             limits=self._limits,
+            store=self._store,
             fence=self._fence,
         )
         loop = ReconcileLoop(

@@ -136,7 +136,7 @@ def decide_templates(desired: Desired, observed: Observed, memory: Memory) -> Se
         return None
     if desired.suspend:
         text = f"To be written: {', '.join(names)}; spec.suspend is true, so nothing is changed."
-        return Blocked("Suspended", text, Recovery.STALLED)
+        return Blocked("Suspended", text, Recovery.SUSPENDED)
     action = Seed(names)
     failed = memory.waits(action.key, observed.now)
     return action if failed is None else Blocked.by(failed.error)
@@ -189,7 +189,8 @@ def _refused_by_policy(desired: Desired, schema: ObservedSchema, plan: Plan, mem
 
 def _policy_answer(desired: Desired, plan: Plan, memory: Memory) -> Blocked | None:
     if desired.suspend:
-        return _stalled("Suspended", f"{pending(plan)}; spec.suspend is true, so nothing is changed.")
+        text = f"{pending(plan)}; spec.suspend is true, so nothing is changed."
+        return Blocked("Suspended", text, Recovery.SUSPENDED)
     if desired.schema.policy is SchemaPolicy.AUTOMATIC:
         if not plan.reverts:
             return None

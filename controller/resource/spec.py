@@ -5,7 +5,7 @@ the API server already; the same model refuses what reaches the operator some ot
 """
 
 from enum import StrEnum
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import BaseModel, ConfigDict, Field
 from pydantic.alias_generators import to_camel
@@ -22,7 +22,7 @@ def cel(rule: str, message: str) -> dict[str, Any]:
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="forbid", frozen=True)
+    model_config = ConfigDict(alias_generator=to_camel, populate_by_name=True, extra="ignore", frozen=True)
 
 
 class SeedPolicy(StrEnum):
@@ -189,6 +189,26 @@ class DashboardDatabaseSpec(_Model):
     templates: TemplatesSpec = Field(default_factory=TemplatesSpec)
     health: HealthSpec = Field(default_factory=HealthSpec)
     maintenance: MaintenanceSpec = Field(default_factory=MaintenanceSpec)
+
+
+def unknown_fields(spec: Any, model: type[BaseModel] = DashboardDatabaseSpec, path: str = "spec") -> tuple[str, ...]:
+    """Return the paths of the fields in SPEC, as it came from the API server, that MODEL does not have."""
+    if not isinstance(spec, dict):
+        return ()
+    found: list[str] = []
+    fields = {field.alias or name: field.annotation for name, field in model.model_fields.items()}
+    for name, value in spec.items():
+        if name not in fields:
+            found.append(f"{path}.{name}")
+        elif (inner := _model_in(fields[name])) is not None:
+            found += unknown_fields(value, inner, f"{path}.{name}")
+    return tuple(found)
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """Return the model that a field holds, which may be optional."""
+    kinds = (annotation, *get_args(annotation))
+    return next((each for each in kinds if isinstance(each, type) and issubclass(each, BaseModel)), None)
 
 
 def to_desired(

@@ -42,6 +42,10 @@ class SidecarAdapter:
         self._desired = replace(self._desired, target=self._target())
         return self._desired
 
+    def still_wanted(self) -> bool:
+        """Return True: options change only with the process."""
+        return True
+
     async def inputs_changed(self) -> bool:
         """Return True where a certificate was renewed."""
         return self._target() != self._desired.target

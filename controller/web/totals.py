@@ -54,6 +54,8 @@ class Totals(Collector):
         reconciles.add_metric(("ready",), self._store.succeeded)
         reconciles.add_metric(("not_ready",), self._store.failed)
         yield reconciles
+        text = "Statuses of resources that the API server refused to store"
+        yield CounterMetricFamily("dashdb_status_writes_refused", text, value=self._store.status_refused)
 
 
 def _count(name: str, text: str, holds: Iterable[bool]) -> Metric:

@@ -116,8 +116,9 @@ def test_a_target_version_that_does_not_exist_is_stalled(
     operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
 ) -> None:
     apply(schema={"targetVersion": 7})
-    wrong = team.wait_for("perses", "SchemaCurrent", "False", reason="ConfigurationInvalid")
+    wrong = team.wait_for("perses", "SchemaCurrent", "False", reason="VersionUnknown")
     assert wrong["message"] == "Version 7 does not exist. The files go from 0, the empty database, to 1."
+    assert team.condition("perses", "Stalled")["status"] == "True"
 
 
 def test_policy_manual_waits_for_the_hash_and_runs_that_plan(

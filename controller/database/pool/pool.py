@@ -96,6 +96,11 @@ class Pool:
             await asyncio.wait(self._chores)
 
     @property
+    def is_dialling(self) -> bool:
+        """True while a connection is being opened and none is in use."""
+        return self._dialling > 0 and not self._leased
+
+    @property
     def open_on_server(self) -> int:
         """Number of connections that this process has on the server, for all of its databases."""
         return max(self._open, self._places.taken)

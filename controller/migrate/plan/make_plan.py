@@ -3,7 +3,7 @@
 from dataclasses import replace
 from datetime import datetime
 
-from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
+from controller.errors import ConfigurationError, HistoryMismatch, Recovery, SchemaAhead, SchemaDirty
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.model import (
     Direction,
@@ -47,7 +47,9 @@ def make_plan(
         target = max(current, newest)
     elif target not in (0, current) and target not in {m.version for m in migrations}:
         raise ConfigurationError(
-            f"Version {target} does not exist. The files go from 0, the empty database, to {newest}."
+            f"Version {target} does not exist. The files go from 0, the empty database, to {newest}.",
+            reason="VersionUnknown",
+            recovery=Recovery.STALLED,
         )
     if current > newest and target < current:
         raise SchemaAhead(

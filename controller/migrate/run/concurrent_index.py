@@ -5,7 +5,7 @@ treats it as done. https://www.postgresql.org/docs/current/sql-createindex.html#
 """
 
 from controller.database.connection import Connection
-from controller.errors import MigrationFailed
+from controller.errors import MigrationFailed, Recovery
 from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
@@ -50,5 +50,6 @@ async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> 
     if row is None or not row["valid"] or not row["on_its_table"]:
         raise MigrationFailed(
             f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name.sql} on "
-            f"{wanted.table.sql}: the name belongs to something else. Choose another name."
+            f"{wanted.table.sql}: the name belongs to something else. Choose another name.",
+            recovery=Recovery.STALLED,
         )

@@ -7,14 +7,14 @@ import asyncpg
 
 from controller.database.failures import ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
-from controller.errors import MigrationFailed
+from controller.errors import MigrationFailed, Recovery
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.run.attempt import MigrationAttempt
-from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error
+from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error, recovery_of
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 
 # Only the last commit of a run waits for the disk, which writes all commits before it. A server that crashes in between
@@ -133,10 +133,11 @@ class _Transaction:
             if isinstance(error, NO_LOCK) or ends_connection(error):
                 await self._raise_for(error, 0, None, combined=True)
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
-                raise MigrationFailed(format_deferred_error(step, error) + NOTHING_APPLIED) from None
+                text = format_deferred_error(step, error) + NOTHING_APPLIED
+                raise MigrationFailed(text, recovery=recovery_of(error)) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
-                raise MigrationFailed(text + NOTHING_APPLIED) from None
+                raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED) from None
             raise
 
     async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:
@@ -176,4 +177,5 @@ class _Transaction:
         if statement is None:
             raise _Unlocated from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
-        raise MigrationFailed(format_sql_error(self.file.step, statement, at, error) + NOTHING_APPLIED) from None
+        text = format_sql_error(self.file.step, statement, at, error) + NOTHING_APPLIED
+        raise MigrationFailed(text, recovery=recovery_of(error)) from None

@@ -3,6 +3,7 @@
 import asyncpg
 
 from controller.database.failures import condition_name
+from controller.errors import Recovery
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 from controller.text import NAME_LENGTH, one_line
@@ -14,6 +15,18 @@ SNIPPET = 120
 _HINTS = {
     "25001": " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line of the file)",
 }
+
+
+_UNTIL_MENDED = ("42", "22", "23", "0A")
+"""Classes of SQLSTATE that the same file meets until a person acts: syntax, rights and objects; data that does not fit;
+constraints; what is not supported. https://www.postgresql.org/docs/current/errcodes-appendix.html"""
+_RAISED = "P0001"
+
+
+def recovery_of(error: asyncpg.PostgresError) -> Recovery:
+    """Return what has to happen before a file that PostgreSQL refused can be applied."""
+    code = error.sqlstate or ""
+    return Recovery.STALLED if code.startswith(_UNTIL_MENDED) or code == _RAISED else Recovery.TRANSIENT
 
 
 def format_sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:

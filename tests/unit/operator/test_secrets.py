@@ -6,7 +6,7 @@ import pytest
 
 from controller.operator import secrets as module
 from controller.operator.client import ApiUnavailable, Client
-from controller.operator.secrets import SecretReads, SecretsOfResource
+from controller.operator.secrets import SecretReads, SecretsOfResource, SecretUnreadable
 from controller.runtime.budget import Budget
 
 
@@ -16,6 +16,7 @@ class ScriptedClient:
     def __init__(self) -> None:
         self.secrets: dict[str, tuple[str, dict[str, bytes]]] = {}
         self.away = False
+        self.status = 0
         self.asked = 0
 
     async def read_secret(
@@ -23,7 +24,7 @@ class ScriptedClient:
     ) -> tuple[str, dict[str, bytes]] | None:
         self.asked += 1
         if self.away:
-            raise ApiUnavailable(f"GET {namespace}/{name}", 0)
+            raise ApiUnavailable(f"GET {namespace}/{name}", self.status)
         return self.secrets.get(name)
 
 
@@ -69,11 +70,34 @@ async def test_the_last_version_stands_in_while_the_api_server_is_away(
     assert await secrets.read("db", in_doubt=True) == {"host": b"a"}
 
 
-async def test_a_secret_never_seen_cannot_be_stood_in_for(api: ScriptedClient, secrets: SecretsOfResource) -> None:
-    api.away = True
+@pytest.mark.parametrize(
+    ("status", "reason"), [(0, "SecretUnreadable"), (500, "SecretUnreadable"), (403, "SecretForbidden")]
+)
+async def test_a_secret_that_was_never_read_says_why_until_it_can_be(
+    api: ScriptedClient, secrets: SecretsOfResource, status: int, reason: str
+) -> None:
+    api.secrets["db"] = ("1", {"host": b"a"})
+    api.away, api.status = True, status
     for _ in range(module.FIRST_AT_ONCE + 1):
-        with pytest.raises(ApiUnavailable):
-            await secrets.read("db", in_doubt=False)
+        found = await secrets.read("db", in_doubt=True)
+        assert isinstance(found, SecretUnreadable)
+        assert found.reason == reason
+    api.away = False
+    assert await secrets.changed()
+    assert await secrets.read("db", in_doubt=True) == {"host": b"a"}
+
+
+async def test_a_right_that_was_taken_away_counts_once_it_is_missing_for_longer(
+    api: ScriptedClient, secrets: SecretsOfResource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    api.secrets["db"] = ("1", {"host": b"a"})
+    await secrets.read("db", in_doubt=True)
+    api.away, api.status = True, 403
+    assert await secrets.read("db", in_doubt=True) == {"host": b"a"}, "the API server may have started a moment ago"
+    monkeypatch.setattr(module, "FORBIDDEN_SECONDS", 0.0)
+    found = await secrets.read("db", in_doubt=True)
+    assert isinstance(found, SecretUnreadable)
+    assert "resourceNames: [db]" in found.message
 
 
 async def test_what_the_resource_no_longer_names_is_forgotten(api: ScriptedClient, secrets: SecretsOfResource) -> None:

@@ -85,7 +85,6 @@ def test_no_connection_makes_the_rest_unknown_and_keeps_what_was_last_known() ->
     [
         (observed(1, 2, target=1), desired(), "DowngradeRefused", True),
         (observed(1), desired(policy=MANUAL), "ApprovalRequired", True),
-        (observed(1), desired(suspend=True), "Suspended", True),
         (observed(1, 2, templates=None), desired(), "TableMissing", True),
         (observed(1), desired(), "MigrationPending", False),
         (observed(1, 2, verdict=Verdict(Health.UNHEALTHY, "ReadOnly", "standby")), desired(), "ReadOnly", False),
@@ -99,6 +98,16 @@ def test_kstatus_says_stalled_where_a_person_must_act_and_reconciling_elsewhere(
     assert result["Ready"] == f"False {reason}"
     assert result["Stalled"] == f"{stalled} {reason}"
     assert result["Reconciling"] == f"{not stalled} {reason}"
+
+
+def test_a_suspended_resource_is_neither_stalled_nor_reconciling() -> None:
+    result = conditions(status(observed(1), desired(suspend=True)))
+    shown = {kind: result[kind] for kind in ("Ready", "Stalled", "Reconciling")}
+    assert shown == dict.fromkeys(shown, "False Suspended")
+
+
+def test_a_suspended_resource_with_nothing_to_do_stays_ready() -> None:
+    assert conditions(status(observed(1, 2), desired(suspend=True)))["Ready"] == "True Ready"
 
 
 def test_a_transition_is_dated_and_a_repetition_is_not() -> None:

@@ -12,8 +12,9 @@ import pytest
 from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.operator import supervisor as module
-from controller.operator.adapter import ResourceAdapter, ResourceLimits
+from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import Client, Listing
+from controller.operator.inputs import ResourceLimits
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
 from controller.operator.supervisor import Supervisor
@@ -65,7 +66,13 @@ class ApiServer:
 def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> ResourceAdapter:
     reads = SecretReads(lambda: 1)
     return ResourceAdapter(
-        known, cast("Client", api), reads, service_namespace=None, limits=ResourceLimits(), fence=fence
+        known,
+        cast("Client", api),
+        reads,
+        service_namespace=None,
+        limits=ResourceLimits(),
+        store=ReportStore(),
+        fence=fence,
     )
 
 

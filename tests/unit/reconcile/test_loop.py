@@ -8,12 +8,15 @@ from typing import Any, NoReturn
 import pytest
 
 from controller.desired import Desired
-from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable
+from controller.errors import ConfigurationError, DashdbError, DatabaseUnavailable, Superseded
 from controller.health.store import ReportStore
 from controller.reconcile import loop as module
+from controller.reconcile import monitor
+from controller.reconcile.findings import READY
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.memory import Memory
-from controller.reconcile.result import MigrationProgress, ReconcileResult
+from controller.reconcile.observe import unreachable
+from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
 from tests.unit.reconcile.observations import desired
@@ -27,6 +30,8 @@ class ScriptedAdapter:
     def __init__(self) -> None:
         self.changed = asyncio.Event()
         self.desired: Desired | DashdbError | None = desired(interval_seconds=0.01)
+        self.wanted = True
+        self.mended = False
         self.rejections: list[str] = []
         self.reject_with: list[Exception] = []
         self.progress: list[str] = []
@@ -37,8 +42,11 @@ class ScriptedAdapter:
             raise self.desired
         return self.desired
 
+    def still_wanted(self) -> bool:
+        return self.wanted
+
     async def inputs_changed(self) -> bool:
-        return False
+        return self.mended
 
     def is_ready(self, result: ReconcileResult) -> bool:
         return result.ready
@@ -117,10 +125,56 @@ async def test_faults_beside_a_migration_do_not_roll_it_back(
             raise
         raise DatabaseUnavailable("over")
 
-    monkeypatch.setattr(module, "PROGRESS_SECONDS", 0.01)
-    monkeypatch.setattr(module, "check", check)
+    monkeypatch.setattr(monitor, "PROGRESS_SECONDS", 0.01)
+    monkeypatch.setattr(monitor, "NOTICE_SECONDS", 0.01)
+    monkeypatch.setattr(monitor, "check", check)
     monkeypatch.setattr(module, "reconcile", reconcile)
     async with running(adapter):
         await until(lambda: checks >= 3 and len(adapter.progress) >= 3)
         assert cancelled == 0
         over.set()
+
+
+async def test_a_reconcile_that_has_changed_nothing_ends_once_something_else_is_asked_for(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, ended = 0, 0
+
+    async def reconcile(*_: Any) -> NoReturn:
+        nonlocal begun, ended
+        begun += 1
+        adapter.wanted = begun > 1
+        try:
+            await asyncio.Event().wait()
+        finally:
+            ended += 1
+        raise AssertionError
+
+    monkeypatch.setattr(monitor, "NOTICE_SECONDS", 0.01)
+    monkeypatch.setattr(module, "reconcile", reconcile)
+    async with running(adapter):
+        await until(lambda: begun == 2)
+        assert ended == 1
+        await asyncio.sleep(0.05)
+        assert (begun, adapter.results.qsize()) == (2, 0), "what is asked for now goes on"
+
+
+async def test_what_was_done_before_a_change_is_told_with_the_next_result(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    done = Event("SchemaMigrated", "Applied one.")
+
+    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory) -> ReconcileResult:
+        adapter.wanted = not adapter.wanted
+        events: tuple[Event, ...] = ()
+        try:
+            await dependencies.fence()
+        except Superseded:
+            events = (done,)
+        observed = unreachable(DatabaseUnavailable("away"))
+        return ReconcileResult(observed, {}, READY, events, 60.0, memory)
+
+    monkeypatch.setattr(module, "reconcile", reconcile)
+    async with running(adapter):
+        assert (await adapter.results.get()).events == (done,)
+        assert adapter.results.empty()

@@ -1,0 +1,1 @@
+"""Tests of the operator in a real control plane."""

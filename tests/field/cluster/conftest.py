@@ -1,0 +1,5 @@
+"""The same control plane, servers and operator as in the tests of the cluster."""
+
+from tests.cluster.conftest import account, apply, control_plane, database, operator, postgres, team
+
+__all__ = ["account", "apply", "control_plane", "database", "operator", "postgres", "team"]

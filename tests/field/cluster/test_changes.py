@@ -1,0 +1,128 @@
+"""A change of a resource counts at once, also in the middle of what is done for it."""
+
+import asyncio
+import shutil
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from controller.database.connection import connected
+from controller.database.transaction import transaction
+from controller.migrate.files.folder import packaged_folder
+from tests.database.engine import take_lock
+from tests.database.targets import target_to
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
+
+SLOW_FILES = (2, 3, 4)
+"""Versions whose files take a second each."""
+
+
+@pytest.fixture
+def operator(account: Path, team: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator with migrations that take a while."""
+    folder = tmp_path / "migrations"
+    shutil.copytree(packaged_folder(), folder)
+    for version in SLOW_FILES:
+        (folder / f"V{version:03}_slow.up.sql").write_text(f"CREATE TABLE slow{version} ();\nSELECT pg_sleep(1.5);\n")
+        (folder / f"V{version:03}_slow.down.sql").write_text(f"DROP TABLE slow{version};\n")
+    with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, migrations=folder) as running:
+        yield running
+
+
+def version(team: Namespace) -> int | None:
+    current: int | None = team.get("perses").get("status", {}).get("schema", {}).get("current")
+    return current
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"suspend": True}, "Suspended"),
+        ({"schema": {"policy": "Manual"}}, "ApprovalRequired"),
+        ({"schema": {"targetVersion": 2}}, None),
+    ],
+)
+def test_a_change_while_files_run_stops_them_at_the_next_file(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+    change: dict[str, object],
+    reason: str | None,
+) -> None:
+    """kustomize-controller 387: what was suspended in the middle ran to its end."""
+    apply()
+
+    def running() -> bool:
+        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+        return postgres.psql(database, args=("-At",), sql=sql).strip() == "1"
+
+    wait_until(running, what="the file of version 2 runs", seconds=30, interval=0.05)
+    apply(**change)
+    if reason is None:
+        team.wait_for("perses", "Ready", "True")
+    else:
+        team.wait_for("perses", "Ready", "False", reason=reason)
+    assert version(team) == 2
+    tables = postgres.psql(database, args=("-At",), sql="SELECT tablename FROM pg_tables WHERE tablename LIKE 'slow%'")
+    assert tables.split() == ["slow2"]
+    assert "MigrationPending" not in [event["reason"] for event in team.events()]
+
+
+def test_what_is_left_runs_once_it_is_asked_for_again(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    apply(schema={"targetVersion": 2})
+    team.wait_for("perses", "Ready", "True")
+    apply(suspend=True)
+    team.wait_for("perses", "Ready", "False", reason="Suspended")
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    assert version(team) == 4
+
+
+async def test_a_change_while_a_file_waits_for_a_lock_ends_the_wait(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], database: Database
+) -> None:
+    apply(schema={"targetVersion": 1})
+    await asyncio.to_thread(team.wait_for, "perses", "Ready", "True")
+    async with connected(target_to(database)) as other, transaction(other):
+        await take_lock(other)
+        apply()
+        await asyncio.to_thread(team.wait_for, "perses", "Reconciling", "True")
+        apply(suspend=True)
+        await asyncio.to_thread(team.wait_for, "perses", "Ready", "False", reason="Suspended")
+    assert version(team) == 1
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """Port at which connections are accepted, and nothing is ever said."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+@pytest.mark.parametrize("mended", ["Secret", "spec"])
+def test_what_was_mended_ends_a_dial_in_progress(
+    operator: OperatorProcess, team: Namespace, database: Database, mute_port: int, mended: str
+) -> None:
+    """cloudnative-pg 5060: a corrected address waited for the time-out of the wrong one."""
+    wrong = {**connection_values(database), "port": str(mute_port)}
+    patient = {"connectTimeoutSeconds": 300}
+    spec = {"pool": patient, "schema": {"targetVersion": 1}}
+    team.apply(secret("perses-db", wrong), resource("perses", secret_name="perses-db", **spec))
+    path = f"/api/v1/health/{team.name}/perses"
+    wait_until(lambda: operator.get(path)[0] == 503, what="the dial has begun", seconds=10)
+    if mended == "Secret":
+        team.apply(secret("perses-db", connection_values(database)))
+    else:
+        team.apply(secret("right", connection_values(database)), resource("perses", secret_name="right", **spec))
+    team.wait_for("perses", "Ready", "True", seconds=30)

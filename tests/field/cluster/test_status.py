@@ -1,0 +1,141 @@
+"""The status says what is, from the first moment and whatever the API server allows."""
+
+import socket
+from collections.abc import Callable, Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from tests.support.controlplane import ControlPlane
+from tests.support.database import Database
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
+
+RBAC = "rbac.authorization.k8s.io"
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """Port at which connections are accepted, and nothing is ever said."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]
+
+
+def test_a_database_has_its_place_on_all_endpoints_while_its_first_dial_hangs(
+    operator: OperatorProcess, team: Namespace, database: Database, mute_port: int
+) -> None:
+    """kfp-operator 198: a resource that was just made looked like one that is fine."""
+    values = {**connection_values(database), "port": str(mute_port)}
+    team.apply(secret("perses-db", values), resource("perses", secret_name="perses-db"))
+    path = f"/{team.name}/perses"
+
+    def known() -> bool:
+        return operator.get(f"/api/v1/health{path}")[0] != 404
+
+    wait_until(known, what="the database is known to the endpoints", seconds=5)
+    status, body = operator.get(f"/ready{path}")
+    assert status == 503
+    assert "Starting" in body
+    assert "perses" in operator.get("/")[1]
+    assert f'name="perses",namespace="{team.name}"' in operator.get("/metrics")[1]
+    ready = team.condition("perses", "Ready")
+    assert (ready["status"], ready["reason"]) == ("Unknown", "NotObserved"), "what the CRD says of it still holds"
+
+
+@pytest.fixture
+def limited(control_plane: ControlPlane, team: Namespace) -> "Limited":
+    """An account for one namespace, whose rights a test takes and gives."""
+    return Limited(control_plane, team)
+
+
+class Limited:
+    """Account with the rights that an operator needs in one namespace, each of which can be taken away.
+
+    Attributes:
+        kubeconfig: of the account.
+    """
+
+    def __init__(self, cluster: ControlPlane, team: Namespace) -> None:
+        self._cluster, self._namespace = cluster, team.name
+        subject = {"kind": "ServiceAccount", "name": "limited", "namespace": team.name}
+        metadata = {"name": "limited", "namespace": team.name}
+        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
+        binding = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "RoleBinding",
+            "metadata": metadata,
+            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "limited"},
+            "subjects": [subject],
+        }
+        self.allow("secrets", "status")
+        cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([account, binding]))
+        self.kubeconfig = cluster.service_account_kubeconfig(team.name, "limited")
+
+    def allow(self, *which: str) -> None:
+        """Give the rights to list and watch, and of `secrets` and `status` those that are named; take the others."""
+        rules: list[dict[str, Any]] = [
+            {"apiGroups": ["dashdb.dev"], "resources": ["dashboarddatabases"], "verbs": ["list", "watch"]},
+            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
+        ]
+        if "secrets" in which:
+            rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
+        if "status" in which:
+            rules.append({"apiGroups": ["dashdb.dev"], "resources": ["dashboarddatabases/status"], "verbs": ["patch"]})
+        role = {
+            "apiVersion": f"{RBAC}/v1",
+            "kind": "Role",
+            "metadata": {"name": "limited", "namespace": self._namespace},
+            "rules": rules,
+        }
+        self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump(role))
+
+
+@pytest.fixture
+def limited_operator(limited: Limited, team: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
+    """An operator with that account."""
+    with OperatorProcess(limited.kubeconfig, tmp_path / "operator.log", namespace=team.name) as running:
+        yield running
+
+
+def test_a_secret_that_may_not_be_read_is_a_condition_that_names_the_right(
+    limited: Limited, limited_operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    limited.allow("status")
+    apply()
+    connected = team.wait_for("perses", "Connected", "False", reason="SecretForbidden")
+    assert "resourceNames: [perses-db]" in connected["message"]
+    assert team.condition("perses", "Reconciling")["status"] == "True"
+    limited.allow("status", "secrets")
+    team.wait_for("perses", "Ready", "True")
+
+
+def test_a_right_to_read_a_secret_that_was_taken_away_is_told(
+    limited: Limited, limited_operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    apply()
+    team.wait_for("perses", "Ready", "True")
+    limited.allow("status")
+    team.wait_for("perses", "Connected", "False", reason="SecretForbidden", seconds=60)
+
+
+def test_a_status_that_may_not_be_written_takes_the_operator_out_of_service_and_events_tell_all_the_same(
+    limited: Limited, limited_operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    limited.allow("secrets")
+    apply()
+    wait_until(lambda: limited_operator.get("/ready")[0] == 503, what="/ready says that it cannot write", seconds=30)
+    assert "cannot write the status" in limited_operator.get("/ready")[1]
+    assert limited_operator.get_json(f"/ready/{team.name}/perses") == {"ready": True}
+
+    def told() -> list[str]:
+        return [event["reason"] for event in team.events()]
+
+    wait_until(lambda: "Ready" in told(), what="the event Ready", seconds=30)
+    assert told().count("Ready") == 1
+    lines = limited_operator.get("/metrics")[1].splitlines()
+    [refused] = [line for line in lines if line.startswith("dashdb_status_writes_refused_total ")]
+    assert float(refused.split()[1]) >= 1
