@@ -53,7 +53,10 @@ async def connect(target: Target, *, seconds: float | None = None) -> Connection
             raise InternalError(hardened_protocol.UNPROTECTED)
         _notice_silent_peers(connection, target)
         return connection
-    raise in_our_words(problem, target)  # not inside the handler, where it would keep the driver's error as its context
+    limit = None if seconds is None else round(seconds, 1)
+    raise in_our_words(
+        problem, target, limit=limit
+    )  # not inside the handler, where it would keep the driver's error as its context
 
 
 async def _dial(target: Target, seconds: float) -> Connection:

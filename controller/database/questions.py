@@ -33,7 +33,13 @@ class Answers:
     seconds: float
 
 
-async def ask(connection: Connection, *questions: str, first: str = "", most_bytes: int = QUESTION_BYTES) -> Answers:
+async def ask(
+    connection: Connection,
+    *questions: str,
+    first: str = "",
+    most_bytes: int = QUESTION_BYTES,
+    seconds: float | None = None,
+) -> Answers:
     """Return the answers to QUESTIONS, in one transaction that cannot write; or as part of the one that is open.
 
     Args:
@@ -41,6 +47,8 @@ async def ask(connection: Connection, *questions: str, first: str = "", most_byt
             names up as `OWN_NAMES` says, so names of tables need their schema.
         first: statements at the begin, which look names up as the user does.
         most_bytes: limit of all answers together.
+        seconds: time limit; None for the target's query timeout. Where it is exceeded, the connection ends, since the
+            server may be frozen.
 
     Raises:
         asyncpg.PostgresError, OSError, TimeoutError: as from any statement.
@@ -56,9 +64,11 @@ async def ask(connection: Connection, *questions: str, first: str = "", most_byt
         asked_at = time.monotonic()
         protocol.note_arrival()
         try:
-            await connection.execute(asked)
-        except BaseException:
-            if outside:
+            await connection.execute(asked, timeout=seconds)
+        except BaseException as error:
+            if seconds is not None and isinstance(error, TimeoutError):
+                connection.terminate()
+            elif outside:
                 await roll_back(connection, in_doubt=True)
             raise
     with as_expected("its state"):

@@ -6,17 +6,21 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from controller.database.connection import Connection
+from controller.database.failures import in_our_words
 from controller.database.pool.pool import Pool
-from controller.database.questions import ask
+from controller.database.questions import Answers, ask
 from controller.database.server_facts import SERVER_FACTS, ServerFacts, parse_server_facts
 from controller.database.target import Pooler
 from controller.desired import Thresholds
 from controller.errors import DashdbError
-from controller.health.verdict import SLOW, CheckResult, Sample, Verdict, judge
+from controller.health.verdict import SLOW, CheckResult, Health, Sample, Verdict, judge
 
 PAUSES = (0.1, 0.3)
 """Seconds between the questions of a check that gets a slow answer; each of the answers has to be slow for the database
 to count as slow. A checkpoint, or a moment in which the machine is busy, does not make it so."""
+CHECK_SECONDS = 5.0
+"""Seconds that the server may take for each answer to a check, and for a login if it answered before. A server that
+hangs is to be told within seconds, and the query timeout is for queries of any kind."""
 _SHORT_QUESTION = "SELECT to_json(true)"
 
 
@@ -37,7 +41,7 @@ def due_by(*, wait: float, connect_timeout: float, query_timeout: float) -> date
 async def check(pool: Pool, thresholds: Thresholds, previous: Verdict | None) -> CheckResult:
     """Check the database over one of the pool's connections; `due_by` says how long that takes at most."""
     try:
-        async with pool.connection() as connection:
+        async with pool.connection(seconds=login_seconds(previous)) as connection:
             sample = (await measure(pool, connection, thresholds, previous)).sample
     except DashdbError as error:
         sample = failed_sample(pool, error)
@@ -59,9 +63,10 @@ async def measure(
         questions, first: see `ask`.
 
     Raises:
-        asyncpg.PostgresError, OSError, TimeoutError, ProtocolViolation: see `ask`.
+        DatabaseUnavailable: no answer within CHECK_SECONDS.
+        asyncpg.PostgresError, OSError, ProtocolViolation: see `ask`.
     """
-    answers = await ask(connection, SERVER_FACTS, *questions, first=first)
+    answers = await _ask(pool, connection, SERVER_FACTS, *questions, first=first)
     facts = parse_server_facts(answers.values[0])
     if pool.target.pooler is Pooler.NONE:  # else the connections are the pooler's
         pool.note_room(facts.room)
@@ -71,7 +76,7 @@ async def measure(
         if seconds * 1000 <= thresholds.response_ms:
             break
         await asyncio.sleep(pause)
-        seconds = min(seconds, (await ask(connection, _SHORT_QUESTION)).seconds)
+        seconds = min(seconds, (await _ask(pool, connection, _SHORT_QUESTION)).seconds)
     found = pool.statistics
     sample = Sample(
         taken_at=datetime.now(UTC),
@@ -83,6 +88,23 @@ async def measure(
         read_only=facts.read_only,
     )
     return Measured(sample, facts, answers.values[1:])
+
+
+async def _ask(pool: Pool, connection: Connection, *questions: str, first: str = "") -> Answers:
+    try:
+        return await ask(connection, *questions, first=first, seconds=CHECK_SECONDS)
+    except TimeoutError as error:
+        raise in_our_words(error, pool.target, limit=CHECK_SECONDS) from None
+
+
+def login_seconds(previous: Verdict | None) -> float | None:
+    """Return the time limit of a login for a check; None for the target's connect timeout.
+
+    Args:
+        previous: the verdict before; a server that does not answer, or was never seen, may be far away.
+    """
+    answered = previous is not None and previous.health is not Health.UNHEALTHY
+    return CHECK_SECONDS if answered else None
 
 
 def _own_connections(pool: Pool, facts: ServerFacts) -> int:

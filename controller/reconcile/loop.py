@@ -173,7 +173,10 @@ class ReconcileLoop:
         if isinstance(target, DashdbError):
             await self._close_pool()
             return None
-        if self._pool is not None and (self._pool.target, self._pool.settings) != (target, desired.pool):
+        # A password that was changed, or a login that was forbidden, is noticed by a new login alone.
+        lifetime = min(desired.pool.max_lifetime, desired.interval_seconds)
+        settings = replace(desired.pool, max_lifetime=lifetime)
+        if self._pool is not None and (self._pool.target, self._pool.settings) != (target, settings):
             log.info("connection settings changed", database=target.description)
             # Another database begins with an empty memory, and another role may succeed where this one failed.
             same = self._pool.target.description == target.description
@@ -181,7 +184,7 @@ class ReconcileLoop:
             await self._close_pool()
         if self._pool is None:
             self._places = self._servers.join(target.host, target.port) if self._servers else None
-            self._pool = Pool(target, desired.pool, self._places)
+            self._pool = Pool(target, settings, self._places)
         return self._pool
 
     async def _close_pool(self) -> None:

@@ -18,7 +18,7 @@ from controller.database.target import Target
 from controller.database.transaction import roll_back
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, DatabaseUnavailable
-from controller.health.check import failed_sample, measure
+from controller.health.check import failed_sample, login_seconds, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.catalog.row_counts import count_rows
@@ -63,7 +63,8 @@ async def observe(
         before: an earlier observation of the same reconcile; the server is not asked again for what is still fresh.
     """
     try:
-        async with pool.connection() as connection:  # one for all: on a server with many databases, each costs a login
+        # One for all: on a server with many databases, each costs a login.
+        async with pool.connection(seconds=login_seconds(memory.verdict)) as connection:
             seen = await _observe(desired, pool, connection, migrations, memory, before)
             return replace(seen, claimed_by=claim(_claimed(desired, connection, seen.located)))
     except DashdbError as error:

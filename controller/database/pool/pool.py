@@ -64,8 +64,8 @@ class Pool:
             self._opened, dict(self._closed),
         )  # fmt: skip
 
-    def connection(self) -> AbstractAsyncContextManager[Connection]:
-        """Return a context manager that leases a connection within the target's connect timeout.
+    def connection(self, *, seconds: float | None = None) -> AbstractAsyncContextManager[Connection]:
+        """Return a context manager that leases a connection within SECONDS, or the target's connect timeout if less.
 
         The first connection of a pool waits as long as it takes for a place on a server that other databases share:
         that says nothing about the server. A second one does not, since the first holds a place meanwhile.
@@ -73,7 +73,7 @@ class Pool:
         Raises:
             DatabaseUnavailable: no connection was available, or the driver failed inside the `with`.
         """
-        return _Lease(self)
+        return _Lease(self, self.target.connect_timeout if seconds is None else seconds)
 
     async def close(self, *, seconds: float = DRAIN_SECONDS) -> None:
         """Refuse new leases, wait for connections in use, and after `seconds` end those that are left."""
@@ -109,11 +109,11 @@ class Pool:
         """Note how many more connections the server allows."""
         self._places.note_room(room)
 
-    async def acquire(self) -> PooledConnection:
-        """Return a connection; used by `connection`, which always gives it back."""
+    async def acquire(self, seconds: float) -> PooledConnection:
+        """Return a connection within SECONDS; used by `connection`, which always gives it back."""
         if self._closing:
             raise self._is_closed()
-        deadline = self._loop.time() + self.target.connect_timeout
+        deadline = self._loop.time() + min(seconds, self.target.connect_timeout)
         pooled = self._take_idle()
         if pooled is None and self._open >= self.settings.max_open:
             pooled = await self._wait(deadline)
@@ -303,13 +303,14 @@ class Pool:
 class _Lease(AbstractAsyncContextManager[Connection]):
     """One use of a connection. Not a generator, which is slower, since every query goes through it."""
 
-    __slots__ = ("_pool", "_pooled")
+    __slots__ = ("_pool", "_pooled", "_seconds")
 
-    def __init__(self, pool: Pool) -> None:
+    def __init__(self, pool: Pool, seconds: float) -> None:
         self._pool = pool
+        self._seconds = seconds
 
     async def __aenter__(self) -> Connection:
-        self._pooled = await self._pool.acquire()
+        self._pooled = await self._pool.acquire(self._seconds)
         return self._pooled.connection
 
     async def __aexit__(

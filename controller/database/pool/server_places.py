@@ -96,7 +96,7 @@ class ServerPlaces:
             first: the pool has no other connection; then it waits as long as it takes.
 
         Returns:
-            The deadline for dialling.
+            The deadline for dialling: later by the wait, if that was to take as long as it takes.
 
         Raises:
             DatabaseUnavailable: `NO_PLACE`; other databases used all places until the deadline.
@@ -106,8 +106,10 @@ class ServerPlaces:
         elif not self._places.free:
             self._give_up_one()
         if first:
+            clock = asyncio.get_running_loop().time
+            began = clock()
             await self._places.take(target.tenant)
-            return asyncio.get_running_loop().time() + target.connect_timeout
+            return deadline + clock() - began
         try:
             async with asyncio.timeout_at(deadline):
                 await self._places.take(target.tenant)

@@ -1,4 +1,4 @@
-"""The same control plane, servers and operator as in the tests of the cluster."""
+"""Control plane, servers and operator of the tests of the cluster."""
 
 from tests.cluster.conftest import account, apply, control_plane, database, operator, postgres, team
 

@@ -58,7 +58,7 @@ def test_a_change_while_files_run_stops_them_at_the_next_file(
     change: dict[str, object],
     reason: str | None,
 ) -> None:
-    """kustomize-controller 387: what was suspended in the middle ran to its end."""
+    """Reported as kustomize-controller 387: what was suspended in the middle ran to its end."""
     apply()
 
     def running() -> bool:
@@ -114,7 +114,7 @@ def mute_port() -> Iterator[int]:
 def test_what_was_mended_ends_a_dial_in_progress(
     operator: OperatorProcess, team: Namespace, database: Database, mute_port: int, mended: str
 ) -> None:
-    """cloudnative-pg 5060: a corrected address waited for the time-out of the wrong one."""
+    """Reported as cloudnative-pg 5060: a corrected address waited for the time-out of the wrong one."""
     wrong = {**connection_values(database), "port": str(mute_port)}
     patient = {"connectTimeoutSeconds": 300}
     spec = {"pool": patient, "schema": {"targetVersion": 1}}

@@ -28,7 +28,7 @@ def mute_port() -> Iterator[int]:
 def test_a_database_has_its_place_on_all_endpoints_while_its_first_dial_hangs(
     operator: OperatorProcess, team: Namespace, database: Database, mute_port: int
 ) -> None:
-    """kfp-operator 198: a resource that was just made looked like one that is fine."""
+    """Reported as kfp-operator 198: a resource that was just made looked like one that is fine."""
     values = {**connection_values(database), "port": str(mute_port)}
     team.apply(secret("perses-db", values), resource("perses", secret_name="perses-db"))
     path = f"/{team.name}/perses"
