@@ -62,7 +62,8 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "26000": ("PoolerNotDeclared", _WAITING, _POOLER),
     "40001": (SERIALIZATION_FAILURE, _TRANSIENT, "The transaction conflicts with another one. Try again."),
     "40P01": (SERIALIZATION_FAILURE, _TRANSIENT, "Another transaction and this one waited for each other. Try again."),
-    "55000": ("DatabaseClosed", _WAITING, "The database accepts no connections: ALTER DATABASE ... ALLOW_CONNECTIONS true."),
+    "55000": ("DatabaseClosed", _WAITING, "The database accepts no connections: ALTER DATABASE ... ALLOW_CONNECTIONS "
+              "true."),
     "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
 }  # fmt: skip
 

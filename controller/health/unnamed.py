@@ -28,6 +28,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "Conflict": "An older resource asks for the same database.",
     "ConnectionLost": "The connection broke.",
     "ConnectionRefused": "Nothing listens there.",
+    "Damaged": "Something that the migrations made is missing or disabled.",
     "DatabaseClosed": "The database accepts no connections.",
     "DatabaseNotFound": "The server has no such database.",
     "DatabaseUnavailable": "The database does not answer.",

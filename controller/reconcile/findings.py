@@ -120,6 +120,12 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
     if schema.ahead:
         text = f"Version {version} was applied by a newer release than this one; it is left alone."
         return Finding.good("SchemaAhead", text)
+    if memory.damage:
+        text = (
+            f"Missing or disabled since version {version} was applied: {listed(memory.damage)}. Bring it back from a "
+            "backup or with the statements of its migration; dashdb migrate drift shows all that was changed."
+        )
+        return Finding(False, "Damaged", text, Recovery.WAITING, desired.schema.policy is not SchemaPolicy.REPORT)
     if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)

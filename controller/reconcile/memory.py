@@ -11,6 +11,7 @@ from typing import Self
 from controller.desired import Desired
 from controller.errors import DashdbError, MigrationFailed, SchemaDirty
 from controller.health.verdict import Verdict
+from controller.migrate.catalog.inventory import Inventory
 from controller.reconcile.observed import Observed, ObservedSchema, SchemaSummary
 from controller.runtime.backoff import Backoff
 
@@ -51,6 +52,8 @@ class Memory:
         templates: states of the system templates that were seen last.
         used_approval: the approved plan that the spec names, once it has run.
         drift: changes made by hand that the last comparison found, in words.
+        damage: those of them by which something is missing or disabled.
+        compared: digest of the inventory with which that comparison was made; None where it is not known.
         settled: the observation with which the database was found ready, and nothing left to do; None where it was not.
             The next observation asks only whether anything has changed since.
         maintenance_due, comparison_due: when the next round is due; None before the first reconcile.
@@ -64,6 +67,8 @@ class Memory:
     templates: tuple[str, ...] = ()
     used_approval: str | None = None
     drift: tuple[str, ...] = ()
+    damage: tuple[str, ...] = ()
+    compared: str | None = None
     settled: Observed | None = None
     maintenance_due: datetime | None = None
     comparison_due: datetime | None = None
@@ -89,15 +94,30 @@ class Memory:
         after = replace(self, verdict=observed.verdict, used_approval=used if standing else None)
         if observed.facts is not None:
             if self.identity not in (None, observed.facts.identity):
-                after = replace(after, failed=(), schema=None, templates=(), drift=(), comparison_due=observed.now)
+                after = replace(after, failed=(), schema=None, templates=(), comparison_due=observed.now)
+                after = replace(after, drift=(), damage=(), compared=None)
             after = replace(after, identity=observed.facts.identity)
         if isinstance(observed.schema, ObservedSchema):
             after = replace(after, schema=observed.schema.summary)
         if isinstance(observed.templates, tuple):
             after = replace(after, templates=tuple(each.state.value for each in observed.templates))
         if observed.drift is not None:
-            after = replace(after, drift=observed.drift, comparison_due=_next_round(desired, observed.now))
+            found = observed.inventory.found if observed.inventory is not None else None
+            after = replace(after, drift=observed.drift, damage=observed.damage, compared=found)
+            after = replace(after, comparison_due=_next_round(desired, observed.now))
         return after
+
+    def wants_comparison(self, inventory: Inventory | None, now: datetime) -> bool:
+        """Return True where the catalog is to be compared with the recorded one.
+
+        Once an interval; and at once where the inventory is none that is known: not the recorded one, and not that of
+        the last comparison, or something was missing then.
+        """
+        if self.comparison_due is not None and now >= self.comparison_due:
+            return True
+        if inventory is None or inventory.recorded is None or inventory.found == self.compared:
+            return False
+        return inventory.found != inventory.recorded or bool(self.damage)
 
     def regressed(self, observed: Observed) -> bool:
         """Return True where the database is another one than before, or is at a lower version."""
@@ -136,7 +156,8 @@ class Memory:
         Args:
             used_approval: hash of the plan, if a person had to approve it.
         """
-        return replace(self, drift=(), comparison_due=_next_round(desired, now), used_approval=used_approval)
+        after = replace(self, comparison_due=_next_round(desired, now), used_approval=used_approval)
+        return replace(after, drift=(), damage=(), compared=None)
 
     def maintained(self, desired: Desired, now: datetime) -> Self:
         """Return the memory after a round of maintenance, whether it succeeded or not."""

@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import structlog
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, peer_address
 from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_words
 from controller.database.located_schema import LocatedSchema
@@ -20,7 +21,9 @@ from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import failed_sample, login_seconds, measure
 from controller.health.verdict import Verdict, judge
+from controller.migrate.catalog.differences import is_damage
 from controller.migrate.catalog.drift import Drift, read_drift
+from controller.migrate.catalog.inventory import DIGEST_LENGTH, Inventory, inventory_question
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import history_location, read_history_at
@@ -90,8 +93,7 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     memory: Memory,
     before: Observed | None,
 ) -> Observed:
-    drift_due = memory.comparison_due is not None and datetime.now(UTC) >= memory.comparison_due
-    if before is None and memory.settled is not None and not drift_due:
+    if before is None and memory.settled is not None and not memory.wants_comparison(None, datetime.now(UTC)):
         unchanged = await _look_again(desired, pool, connection, migrations, memory, memory.settled)
         if unchanged is not None:
             return unchanged
@@ -110,14 +112,20 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
 
     # After an action the next reconcile asks for it: a database is ready sooner without one more question.
     settles = before is None and has_both_tables(located) and not located.suspicious
-    rows = await attempt(lambda: _read_state(connection, located)) if settles else None
+    state = await attempt(lambda: _read_state(connection, located, rows=settles)) if before is None else None
+    rows, inventory = state if isinstance(state, tuple) else (None, None)
+    compares = memory.wants_comparison(inventory, seen.now)
+    found = await attempt(lambda: read_drift(connection, located.name)) if compares else None
+    drift, damage = _comparable(found)
     return replace(
         seen,
         located=located,
-        rows=rows if isinstance(rows, str) else None,
+        rows=rows,
+        inventory=inventory,
         schema=await attempt(lambda: _read_schema(desired, migrations, connection, located)),
         templates=await attempt(lambda: _read_templates(connection, located)),
-        drift=_comparable(await attempt(lambda: read_drift(connection, located.name))) if drift_due else None,
+        drift=drift,
+        damage=damage,
     )
 
 
@@ -139,18 +147,26 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
         return None
     try:
         seen, answers = await _check_server(
-            desired, pool, connection, memory, state_question(settled.located), first=NO_WAIT
+            desired,
+            pool,
+            connection,
+            memory,
+            state_question(settled.located),
+            inventory_question(settled.located.name),
+            first=NO_WAIT,
         )
     except DRIVER_ERRORS as error:
         if ends_connection(error):
             raise
         return None  # a table is gone, or locked
-    same = (unchecked_schema(answers[0]), answers[1]) == (settled.located, settled.rows)
+    found = (unchecked_schema(answers[0]), answers[1], _inventory(answers[2]))
+    same = found == (settled.located, settled.rows, settled.inventory)
     plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
     if not same or not isinstance(plan, Plan) or not plan.empty:
         return None
     schema = ObservedSchema(settled.schema.history, plan, (), ahead)
-    return replace(seen, located=settled.located, rows=settled.rows, schema=schema, templates=settled.templates)
+    kept = replace(settled, schema=schema, drift=None)
+    return replace(kept, now=seen.now, verdict=seen.verdict, sample=seen.sample, facts=seen.facts)
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -198,9 +214,24 @@ async def _check_server(
     return seen, measured.answers
 
 
-async def _read_state(connection: Connection, schema: LocatedSchema) -> str:
-    """Return the digest of the rows that an observation reads; before they are read, so that no change is missed."""
-    return str((await ask(connection, state_question(schema))).values[0])
+async def _read_state(
+    connection: Connection, schema: LocatedSchema, *, rows: bool
+) -> tuple[str | None, Inventory | None]:
+    """Return the digest of the rows that an observation reads, if ROWS are wanted, and the inventory.
+
+    Both are asked for before the rows are read, so that no change is missed.
+    """
+    questions = (state_question(schema),) if rows else ()
+    answers = (await ask(connection, inventory_question(schema.name), *questions)).values
+    return str(answers[1]) if rows else None, _inventory(answers[0])
+
+
+def _inventory(answer: Any) -> Inventory:
+    with as_expected("the inventory"):
+        found, recorded = answer["found"], answer["recorded"]
+        if len(found) != DIGEST_LENGTH or (recorded is not None and len(recorded) != DIGEST_LENGTH):
+            raise ValueError
+        return Inventory(found, recorded)
 
 
 async def _attempt(connection: Connection, target: Target, read: Callable[[], Awaitable[T]]) -> T | DashdbError:
@@ -245,12 +276,15 @@ async def _read_templates(connection: Connection, schema: LocatedSchema) -> tupl
     return decide(shipped_templates(), await read_rows(connection, table_in(schema)))
 
 
-def _comparable(found: Drift | DashdbError) -> tuple[str, ...] | None:
-    """Return what was changed by hand; nothing where no catalog was recorded that could be compared."""
+def _comparable(found: Drift | DashdbError | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:
+    """Return what was changed by hand, and what of it is damage; nothing where no catalog could be compared."""
+    if found is None:
+        return None, ()
     if isinstance(found, DatabaseUnavailable):
         log.warning("drift not compared", reason=found.reason, error=found.message)
-        return None
+        return None, ()
     if isinstance(found, DashdbError):
         log.info("drift not comparable", reason=found.reason)
-        return ()
-    return tuple(f"{each.object} {each.kind}" for each in found.differences)
+        return (), ()
+    damage = tuple(each.object for each in found.differences if is_damage(each))
+    return tuple(f"{each.object} {each.kind}" for each in found.differences), damage

@@ -7,6 +7,7 @@ from controller.database.located_schema import LocatedSchema
 from controller.database.server_facts import ServerFacts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Verdict
+from controller.migrate.catalog.inventory import Inventory
 from controller.migrate.plan.model import History, Plan, current_version
 from controller.templates.merge import TemplateDecision
 
@@ -66,7 +67,9 @@ class Observed:
         schema: None where it was not read.
         templates: None where there is no table for them, or they were not read.
         claimed_by: older resource that asks for the same database, in words; None where there is none.
+        inventory: of the schema; None where it was not read.
         drift: changes made by hand since the last migration, in words; None where they were not compared this time.
+        damage: those of them by which something is missing or disabled.
     """
 
     now: datetime
@@ -80,4 +83,6 @@ class Observed:
     schema: ObservedSchema | DashdbError | None = None
     templates: tuple[TemplateDecision, ...] | DashdbError | None = None
     claimed_by: str | None = None
+    inventory: Inventory | None = None
     drift: tuple[str, ...] | None = None
+    damage: tuple[str, ...] = ()

@@ -13,6 +13,13 @@ _COLUMN = re.compile(rf"column (?P<of>{_IDENTIFIER})\.(?:{_IDENTIFIER})")
 _ON = re.compile(rf".+ on (?P<of>{_IDENTIFIER})", re.DOTALL)
 _RELATION = re.compile(rf"(?:table|view|materialized view|foreign table|sequence|type) (?P<name>{_IDENTIFIER})")
 
+_USED = (
+    "table ", "column ", "view ", "materialized view ", "foreign table ", "sequence ", "function ", "procedure ",
+    "aggregate ", "trigger ", "type ",
+)  # fmt: skip
+_DISABLED = "disabled"
+"""End of the definition of a trigger that does not fire, as `query` writes it."""
+
 
 @dataclass(frozen=True, slots=True)
 class Catalog:
@@ -68,6 +75,14 @@ def differences(wanted: Catalog, found: Catalog) -> tuple[Difference, ...]:
     kinds = {Kind.MISSING: missing, Kind.ADDED: added, Kind.CHANGED: changed}
     found_ones = (Difference(kind, o, before.get(o), after.get(o)) for kind, objects in kinds.items() for o in objects)
     return tuple(sorted(found_ones, key=lambda difference: difference.object))
+
+
+def is_damage(difference: Difference) -> bool:
+    """Return True where something that programs use is missing or disabled, and not only changed or added."""
+    if difference.kind is Kind.MISSING:
+        return difference.object.startswith(_USED)
+    off = (difference.after or "").endswith(_DISABLED) and not (difference.before or "").endswith(_DISABLED)
+    return difference.object.startswith("trigger ") and off
 
 
 def _topmost(objects: Iterable[str], among: Iterable[str]) -> set[str]:

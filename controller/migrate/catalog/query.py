@@ -15,6 +15,7 @@ Other kinds (collations, operators, statistics, text search, default privileges)
 import hashlib
 
 from controller.database.quoting import identifier, literal
+from controller.migrate.catalog.inventory import INVENTORY
 
 # Settings that decide how PostgreSQL writes names and constants in definitions. SET LOCAL, before the query.
 SETTINGS = """
@@ -211,8 +212,8 @@ WITH held AS MATERIALIZED ({_HELD}), relation AS MATERIALIZED ({_RELATION}), par
 SELECT p.object COLLATE "C" AS object, p.definition COLLATE "C" AS definition FROM part AS p
 UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES}
 """
-FORMAT = hashlib.sha256((SETTINGS + _QUERY).encode()).hexdigest()[:12]
-"""Identifier of this query; results of another query cannot be compared with its results."""
+FORMAT = hashlib.sha256((SETTINGS + _QUERY + INVENTORY).encode()).hexdigest()[:12]
+"""Identifier of this query and the inventory's; results of others cannot be compared with theirs."""
 
 
 def catalog_query(schema: str) -> str:

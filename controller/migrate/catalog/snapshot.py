@@ -12,6 +12,7 @@ from controller.database.quoting import literal
 from controller.database.transaction import transaction
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
+from controller.migrate.catalog.inventory import inventory_query
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
@@ -28,6 +29,7 @@ DO $dashdb_record$ BEGIN
                                 WHERE (direction = 'up') = (error IS NULL)),
                    'format', '{format}',
                    'postgresql', current_setting('server_version_num')::int / 10000,
+                   'inventory', ({inventory}),
                    'objects', coalesce(json_object_agg(c.object, c.definition), '{{}}'))
           FROM ({query}) AS c));
 EXCEPTION WHEN insufficient_privilege THEN
@@ -46,7 +48,8 @@ def record_statements(schema: str) -> str:
     It changes settings until COMMIT: search_path is pg_catalog.
     """
     table = table_in(schema)
-    return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=catalog_query(schema))
+    query, inventory = catalog_query(schema), inventory_query(schema)
+    return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=query, inventory=inventory)
 
 
 async def read_live(connection: Connection, schema: str) -> Catalog:

@@ -1,6 +1,8 @@
 """Differences between two catalogs, in words."""
 
-from controller.migrate.catalog.differences import Catalog, Kind, differences
+import pytest
+
+from controller.migrate.catalog.differences import Catalog, Kind, differences, is_damage
 
 DASHBOARD = {
     "table dashboard": "",
@@ -75,3 +77,29 @@ def test_names_with_dots_spaces_and_quotes_are_folded_like_others() -> None:
     odd = {'table "a.b on ""c"""': "", 'column "a.b on ""c""".x': "text", 'index "i on t" on "a.b on ""c"""': "CREATE"}
     assert said(odd, {}) == ['table "a.b on ""c""": missing']
     assert said({'column "a.b".x': "text", "table a": ""}, {}) == ['column "a.b".x: missing', "table a: missing"]
+
+
+@pytest.mark.parametrize(
+    ("name", "before", "after", "damage"),
+    [
+        ("table t", "", None, True),
+        ("column t.c", "text", None, True),
+        ("function f()", "...", None, True),
+        ("trigger g on t", "CREATE TRIGGER g", None, True),
+        ("trigger g on t", "CREATE TRIGGER g", "CREATE TRIGGER g, disabled", True),
+        ("trigger g on t", "CREATE TRIGGER g, disabled", "CREATE TRIGGER h, disabled", False),
+        ("trigger g on t", "CREATE TRIGGER g, disabled", "CREATE TRIGGER g", False),
+        ("column t.c", "text", "text, disabled", False),
+        ("index i on t", "...", None, False),
+        ("constraint k on t", "CHECK (true)", None, False),
+        ("comment on table t", "words", None, False),
+        ("privileges on table t", "SELECT to reader", None, False),
+        ("table t", None, "", False),
+    ],
+)
+def test_damage_is_what_programs_use_and_is_missing_or_disabled(
+    name: str, before: str | None, after: str | None, damage: bool
+) -> None:
+    wanted, found = ({} if each is None else {name: each} for each in (before, after))
+    [difference] = differences(Catalog(1, wanted), Catalog(1, found))
+    assert is_damage(difference) is damage

@@ -1,0 +1,74 @@
+"""Inventory of a schema: whether all that the last migration left is there, in a fraction of a comparison's time. Pure.
+
+It has names alone: of tables, views and sequences, their columns, triggers and whether those fire, and functions. A
+digest of it is recorded with the catalog, so that each look can tell whether anything was dropped, disabled or added.
+"""
+
+from dataclasses import dataclass
+
+from controller.database.quoting import identifier, literal
+from controller.migrate.history.location import table_in
+
+DIGEST_LENGTH = 64
+"""Characters of a digest."""
+INVENTORY = """
+WITH held AS MATERIALIZED (
+    SELECT d.classid AS class, d.objid AS oid
+      FROM pg_catalog.pg_depend AS d
+     WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = {namespace}::regnamespace
+), relation AS MATERIALIZED (
+    SELECT c.oid, c.relname AS name
+      FROM held AS h JOIN pg_catalog.pg_class AS c ON c.oid = h.oid
+     WHERE h.class = 'pg_catalog.pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+       AND c.relname <> 'schema_version'
+), object (name) AS (
+    SELECT format('%I', r.name) FROM relation AS r
+     UNION ALL
+    SELECT format('%I.%I', r.name, a.attname)
+      FROM relation AS r JOIN pg_catalog.pg_attribute AS a ON a.attrelid = r.oid
+     WHERE a.attnum > 0 AND NOT a.attisdropped
+     UNION ALL
+    SELECT format('%I on %I: %s', t.tgname, r.name, t.tgenabled)
+      FROM relation AS r JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
+     WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
+     UNION ALL
+    SELECT format('%I(%s)', p.proname, oidvectortypes(p.proargtypes))
+      FROM held AS h JOIN pg_catalog.pg_proc AS p ON p.oid = h.oid
+     WHERE h.class = 'pg_catalog.pg_proc'::regclass
+)
+SELECT encode(sha256(convert_to(coalesce(string_agg(o.name, ',' ORDER BY o.name COLLATE "C"), ''), 'UTF8')), 'hex')
+  FROM object AS o
+"""
+"""Query for the digest; {namespace} is the schema as a literal."""
+
+# `recorded` is read from the beginning of the comment in which `snapshot` records the catalog.
+_QUESTION = """
+SELECT json_build_object(
+    'found', ({inventory}),
+    'recorded', (SELECT substring(left(obj_description(k.oid, 'pg_constraint'), 300)
+                                  FROM '"inventory" : "([0-9a-f]{{64}})"')
+                   FROM pg_constraint AS k
+                  WHERE k.conrelid = to_regclass({table}) AND k.conname = 'schema_version_pkey'))
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """Digests of an inventory.
+
+    Attributes:
+        recorded: after the last migration; None where none was recorded.
+    """
+
+    found: str
+    recorded: str | None
+
+
+def inventory_query(schema: str) -> str:
+    """Return the query for the digest of SCHEMA, which finds the names of PostgreSQL alone, see `OWN_NAMES`."""
+    return INVENTORY.format(namespace=literal(identifier(schema)))
+
+
+def inventory_question(schema: str) -> str:
+    """Return the question for an `Inventory`, as `database.questions.ask` takes it."""
+    return _QUESTION.format(inventory=inventory_query(schema), table=literal(table_in(schema)))
