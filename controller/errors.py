@@ -51,6 +51,11 @@ class DashdbError(Exception):
     exit_code: ClassVar[int] = 1
     recovery: Recovery = Recovery.TRANSIENT
 
+    @property
+    def told_once(self) -> bool:
+        """True for an error that all databases of the process meet together, and that is logged in one place."""
+        return False
+
     def __init__(self, message: str, *, reason: str | None = None, recovery: Recovery | None = None) -> None:
         super().__init__(message)
         self.message = message

@@ -2,6 +2,7 @@
 
 import asyncio
 import os
+import re
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,7 @@ from controller.runtime.descriptors import raise_descriptor_limit
 from controller.runtime.gc_tuning import keep_latency_low
 from controller.runtime.log_format import LogFormat
 from controller.runtime.signals import StopSignal
+from controller.text import one_line
 from controller.web.server import application
 
 
@@ -38,9 +40,31 @@ class ShardType(click.ParamType[Shard]):
             self.fail(f"{value!r} is {error}.", param, ctx)
 
 
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+"""Names that a namespace can have, RFC 1123 labels:
+https://kubernetes.io/docs/concepts/overview/working-with-objects/names/#dns-label-names."""
+
+
+class NamespaceType(click.ParamType[str]):
+    """Parameter type for the name of one namespace."""
+
+    name = "namespace"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        if not _NAMESPACE.fullmatch(value):
+            what = f"{one_line(value, 80)!r} is no name of a namespace, for example team-a"
+            self.fail(f"{what}; for several, repeat the option.", param, ctx)
+        return str(value)
+
+
 @click.command("operator")
 @click.option(
-    "--namespace", "namespaces", metavar="NS", multiple=True, help="Watch only this namespace; may be repeated."
+    "--namespace",
+    "namespaces",
+    metavar="NS",
+    type=NamespaceType(),
+    multiple=True,
+    help="Watch only this namespace, for example team-a; may be repeated.",
 )
 @click.option(
     "--shard",

@@ -268,8 +268,9 @@ class ResourceAdapter:
         if (resource := self.resource) is None:
             return
         await self._fence()
-        log.info("event", reason=event.reason, text=event.message)
+        (log.warning if event.warning else log.info)(event.message, reason=event.reason, posted=True)
         try:
             await self._client.post_event(resource, event)
         except ApiUnavailable as error:
-            log.warning("event not posted", reason=event.reason, error=error.message)
+            tell = log.debug if error.told_once else log.warning
+            tell("event not posted", reason=event.reason, error=error.message)

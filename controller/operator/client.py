@@ -17,6 +17,7 @@ from kubernetes.aio.client import ApiClient, Configuration
 from kubernetes.aio.client.exceptions import ApiException
 from kubernetes.aio.config import ConfigException
 
+from controller import __version__
 from controller.database.secret import SecretData, needed_values
 from controller.errors import DashdbError
 from controller.health.report import Key
@@ -34,6 +35,8 @@ CONNECTIONS = 16
 NOTE_BYTES = 1024
 """Longest note of an event in bytes, a limit of the API."""
 REPORTER = f"{GROUP}/operator"
+USER_AGENT = f"dashdb/{__version__}"
+"""Name of this program in audit logs, and of the manager of the fields that it writes."""
 
 
 PAGE = 500
@@ -65,6 +68,11 @@ class ApiUnavailable(DashdbError):
 
     reason = "ApiUnavailable"
 
+    @property
+    def told_once(self) -> bool:
+        """True for an API server that is away, which the heartbeat says once for all resources."""
+        return self.status == 0
+
     def __init__(self, call: str, status: int) -> None:
         what = f"answered {status}" if status else "did not answer"
         super().__init__(f"The API server {what} to {call}.")
@@ -91,6 +99,7 @@ class Client:
         # Else each call looks for a netrc file, in a thread. kopf asks the environment for nothing either.
         configuration.client_session_kwargs = {"trust_env": False}
         self._api = ApiClient(configuration)
+        self._api.user_agent = USER_AGENT
         self._instance = instance
 
     async def close(self) -> None:
@@ -161,7 +170,7 @@ class Client:
         ]
         if resource.version:
             patch.insert(1, {"op": "test", "path": "/metadata/resourceVersion", "value": str(resource.version)})
-        path = f"{_collection(resource.namespace)}/{resource.name}/status"
+        path = f"{_collection(resource.namespace)}/{resource.name}/status?fieldManager={quote(USER_AGENT)}"
         try:
             body = await self._call("PATCH", path, patch, content_type="application/json-patch+json")
         except ApiUnavailable as error:

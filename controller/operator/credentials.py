@@ -15,6 +15,7 @@ from kubernetes.aio import config
 from kubernetes.aio.client import Configuration
 
 from controller.errors import ConfigurationError
+from controller.operator.client import USER_AGENT
 from controller.runtime.backoff import Backoff
 
 log = structlog.get_logger(__name__)
@@ -110,6 +111,10 @@ class Logins:
 
 
 class _Connection(kopf.ConnectionInfo):
+    def as_http_headers(self) -> dict[str, str]:
+        """Return kopf's headers, and the name by which the API server's audit log knows us."""
+        return {**super().as_http_headers(), "User-Agent": USER_AGENT}
+
     def as_ssl_context(self) -> ssl.SSLContext:
         """Return a context without the strict checks of Python 3.13, which many a cluster's authority does not pass."""
         context = super().as_ssl_context()

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 import socket
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,7 +34,7 @@ class Operator:
     """Running operator, as its web server sees it."""
 
     store: ReportStore = field(default_factory=ReportStore)
-    watching: bool = False
+    _trouble: str | None = "the API server was not asked yet"
     _reviews: AccessReviews | None = None
     _election: Election | None = None
     _stop: StopSignal | None = None
@@ -43,8 +43,8 @@ class Operator:
         """Return why it can neither serve nor take over; None where it can."""
         if self._stop is not None and self._stop.is_set():
             return "it is about to end"
-        if not self.watching:
-            return "not watching the cluster yet, or the API server does not answer"
+        if self._trouble is not None:
+            return f"not watching: {self._trouble}"
         if (refused := self.store.status_refused_for) is not None:
             return f"cannot write the status of a resource: {refused}"
         trouble = None if self._election is None else self._election.trouble
@@ -107,34 +107,37 @@ class Operator:
             await client.close()
 
     async def _until_reachable(self, client: Client, namespaces: Sequence[str], stop: StopSignal) -> None:
-        """Wait for the API server; a missing CRD is a mistake of the installation, reported at once."""
+        """Wait until the API server lists the resources of one namespace at least.
+
+        Raises:
+            ConfigurationError: the CRD is missing, a mistake of the installation.
+        """
         while not stop.is_set():
-            try:
-                await client.ping(namespaces[0] if namespaces else None)
-            except ApiUnavailable as error:
-                if error.status == 404:  # noqa: PLR2004
-                    raise ConfigurationError(
-                        "The cluster does not know DashboardDatabase. Install it: kubectl apply -k manifests/."
-                    ) from None
-                log.warning("waiting for the API server", error=error.message)
-                with suppress(TimeoutError):
-                    async with asyncio.timeout(2):
-                        await stop.wait()
-            else:
+            errors = await _ping(client, namespaces)
+            if any(error.status == HTTPStatus.NOT_FOUND for error in errors.values()):
+                raise ConfigurationError(
+                    "The cluster does not know DashboardDatabase. Install it: kubectl apply -k manifests/."
+                )
+            if len(errors) < max(1, len(namespaces)):
                 return
+            log.warning("waiting for the API server", error=_worst(errors))
+            with suppress(TimeoutError):
+                async with asyncio.timeout(2):
+                    await stop.wait()
 
     @asynccontextmanager
     async def _heartbeat(self, client: Client, namespaces: Sequence[str]) -> AsyncIterator[None]:
-        """Keep `watching` true while the API server answers; readiness follows it."""
+        """Keep `_trouble` up to date while the API server answers or not; readiness follows it."""
 
         async def beat() -> None:
             while True:
-                try:
-                    await client.ping(namespaces[0] if namespaces else None)
-                    self.watching = True
-                except ApiUnavailable as error:
-                    self.watching = False
-                    log.warning("the API server cannot be used", error=error.message)
+                errors = await _ping(client, namespaces)
+                trouble = _worst(errors) if errors else None
+                if trouble is not None and trouble != self._trouble:
+                    log.warning("the API server cannot be used", error=trouble)
+                elif trouble is None and self._trouble is not None:
+                    log.info("the API server answers")
+                self._trouble = trouble
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
         task = asyncio.create_task(beat(), name="heartbeat")
@@ -142,3 +145,25 @@ class Operator:
             yield
         finally:
             task.cancel()
+
+
+async def _ping(client: Client, namespaces: Sequence[str]) -> dict[str | None, ApiUnavailable]:
+    """Return why the resources of a namespace cannot be listed, for each where it is so; None stands for all."""
+    asked: Sequence[str | None] = namespaces or (None,)
+    errors = {}
+    for namespace in asked:
+        try:
+            await client.ping(namespace)
+        except ApiUnavailable as error:
+            if error.status == 0:  # no answer: the others would get none either
+                return dict.fromkeys(asked, error)
+            errors[namespace] = error
+    return errors
+
+
+def _worst(errors: Mapping[str | None, ApiUnavailable]) -> str:
+    """Return the error of the first namespace, and the names of the others."""
+    (namespace, first), *others = errors.items()
+    where = f"namespace {namespace}: " if namespace and first.status else ""
+    more = f" The same for: {', '.join(str(name) for name, _ in others)}." if others else ""
+    return f"{where}{first.message}{more}"

@@ -1,7 +1,7 @@
 """All resources of this process, those of its shard: one reconcile loop for each."""
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from contextvars import Context
 from dataclasses import dataclass
 from functools import partial
@@ -89,10 +89,8 @@ class Supervisor:
         if running is not None and running.uid == resource.uid:
             self._end(running)
 
-    async def compare(self, namespaces: Sequence[str]) -> int:
-        """List what there is, and take up deletions and changes that the watch has not told.
-
-        NAMESPACES are the watched ones, or all.
+    async def compare(self, namespace: str | None) -> int:
+        """List what there is in NAMESPACE, None for all; take up deletions and changes that the watch has not told.
 
         Returns:
             How many deletions, changes and new resources the watch has missed. The new ones are not taken up: a watch
@@ -101,21 +99,19 @@ class Supervisor:
         Raises:
             ApiUnavailable: no answer.
         """
-        differing, absent = [], []
-        for namespace in namespaces or (None,):
-            listed = await self._client.list_versions(namespace)
-            restored, self._listed[namespace] = listed.version < self._listed.get(namespace, 0), listed.version
-            known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
-            differing += [(each, listed, restored) for each in known if restored or _differs(each, listed)]
-            absent += [key for key in listed.resources if key not in self._running and self._shard.holds(key)]
+        listed = await self._client.list_versions(namespace)
+        restored, self._listed[namespace] = listed.version < self._listed.get(namespace, 0), listed.version
+        known = [each for each in self._running.values() if namespace in (None, each.loop.key[0])]
+        differing = [each for each in known if restored or _differs(each, listed)]
+        absent = [key for key in listed.resources if key not in self._running and self._shard.holds(key)]
         if differing or absent:
             await asyncio.sleep(WATCH_LAG_SECONDS)
         missed = [
-            (each, listed, restored)
-            for each, listed, restored in differing
+            each
+            for each in differing
             if self._running.get(each.loop.key) is each and (restored or _differs(each, listed))
         ]
-        for running, listed, restored in missed:
+        for running in missed:
             await self._take_up(running, listed, restored=restored)
         return len(missed) + sum(key not in self._running for key in absent)
 

@@ -116,15 +116,16 @@ class Work:
         async def compare() -> None:
             while True:
                 await asyncio.sleep(LIST_SECONDS)
-                try:
-                    count = await supervisor.compare(self.settings.namespaces)
-                    if count:
-                        log.warning("the watch has missed changes, and begins anew", count=count)
-                        missing.set()
-                except ApiUnavailable as error:
-                    log.warning("resources not listed", error=error.message)
-                except Exception as fault:  # noqa: BLE001 - the next list may do better
-                    log_fault(fault)
+                for namespace in self.settings.namespaces or (None,):
+                    try:
+                        count = await supervisor.compare(namespace)
+                        if count:
+                            log.warning("the watch has missed changes, and begins anew", count=count)
+                            missing.set()
+                    except ApiUnavailable as error:
+                        (log.debug if error.told_once else log.warning)("resources not listed", error=error.message)
+                    except Exception as fault:  # noqa: BLE001 - the next list may do better
+                        log_fault(fault)
 
         task = asyncio.create_task(compare(), name="compare")
         try:

@@ -100,7 +100,8 @@ class ReconcileLoop:
                     wait, watch = (await self._reconcile(desired)) if isinstance(desired, Desired) else (desired, False)
                     failures = 0
                 except DashdbError as error:
-                    log.warning("not reconciled", reason=error.reason, error=error.message)
+                    tell = log.debug if error.told_once else log.warning
+                    tell("not reconciled", reason=error.reason, error=error.message)
                     wait = ADAPTER_BACKOFF.pause(failures, random.random())  # noqa: S311 - no secret
                     failures += 1
                 except Exception as fault:  # noqa: BLE001 - one database's fault is not the end of its loop

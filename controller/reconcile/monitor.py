@@ -126,7 +126,7 @@ class ReconcileMonitor:
         try:
             return await self._adapter.inputs_changed()
         except DashdbError as error:
-            log.warning("inputs not read anew", error=error.message)
+            (log.debug if error.told_once else log.warning)("inputs not read anew", error=error.message)
             return False
 
     async def _report_progress(self, progress: MigrationProgress) -> None:
@@ -134,7 +134,7 @@ class ReconcileMonitor:
         try:
             await self._adapter.report_progress(progress)
         except DashdbError as error:
-            log.warning("progress not shown", error=error.message)
+            (log.debug if error.told_once else log.warning)("progress not shown", error=error.message)
         except Exception as fault:  # noqa: BLE001 - see above
             log_fault(fault)
 

@@ -73,7 +73,8 @@ class SidecarAdapter:
         for aspect, finding in found.items():
             if self._logged.get(aspect, "") != finding.reason:
                 tell = log.info if finding.holds else log.warning
-                tell(_STATE[finding.holds], aspect=aspect, reason=finding.reason, text=finding.message)
+                state = _STATE[finding.holds]
+                tell(finding.message or state, aspect=aspect, state=state, reason=finding.reason)
         self._logged = {aspect: finding.reason for aspect, finding in found.items()}
 
     def _target(self) -> Target | ConfigurationError:

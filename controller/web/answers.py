@@ -1,5 +1,6 @@
 """JSON bodies of the endpoints. Pure."""
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -12,6 +13,9 @@ from controller.text import one_line
 
 _CHECK = {Health.HEALTHY: "pass", Health.DEGRADED: "warn", Health.UNHEALTHY: "fail"}
 _NO_POOL = PoolStatistics(max_open=0, open=0, in_use=0, idle=0, wait_count=0, wait_seconds=0.0, opened=0, closed={})
+MOST_PROBLEMS = 100
+"""Most databases in the list of those that are not healthy; the counts are those of all."""
+_MOST_NAMED = 3
 _WORST = (Health.UNHEALTHY, Health.DEGRADED, Health.HEALTHY)
 
 
@@ -34,6 +38,42 @@ def health(reports: Sequence[Report], *, now: datetime, version: str) -> dict[st
         "timestamp": f"{now:%Y-%m-%dT%H:%M:%SZ}",
         "version": version,
         "checks": {"database": check},
+    }
+
+
+def health_of_all(reports: Mapping[Key, Report], *, now: datetime, version: str) -> dict[str, Any]:
+    """Return the body of `/api/v1/health` of several databases: the same, with how many are in which state, and why.
+
+    The error or warning names the first of the worst; `databases.problems` has the first MOST_PROBLEMS of all.
+    """
+    body = health(list(reports.values()), now=now, version=version)
+    bad = {key: report for key, report in reports.items() if report.verdict.health is not Health.HEALTHY}
+    worst_first = sorted(bad.items(), key=lambda item: _WORST.index(item[1].verdict.health))
+    counts = Counter(report.verdict.health for report in reports.values())
+    body["databases"] = {
+        **{state.value: counts[state] for state in reversed(_WORST)},
+        "problems": [_problem(key, report) for key, report in worst_first[:MOST_PROBLEMS]],
+    }
+    if worst_first:
+        state = worst_first[0][1].verdict.health
+        named = [f"{full_name(k)} ({r.verdict.reason})" for k, r in worst_first if r.verdict.health is state]
+        more = f" and {len(named) - _MOST_NAMED} more" if len(named) > _MOST_NAMED else ""
+        text = f"{len(named)} of {len(reports)} databases {state.value}: {', '.join(named[:_MOST_NAMED])}{more}."
+        check = body["checks"]["database"]
+        if state is Health.DEGRADED:
+            check["details"]["warning"] = text
+        else:
+            check["error"] = text
+    return body
+
+
+def _problem(key: Key, report: Report) -> dict[str, str]:
+    verdict = report.verdict
+    return {
+        "database": full_name(key),
+        "status": verdict.health.value,
+        "reason": verdict.reason,
+        "message": one_line(verdict.warning or ""),
     }
 
 

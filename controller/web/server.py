@@ -174,7 +174,11 @@ class _Endpoints:
         if wants_health_json(_accept(request)):
             answer = answers.health_check_response(reports, version=self._version)
             return _json(answer, ok=answer["status"] != "fail", content_type=HEALTH_JSON, **_NEGOTIATED)
-        answer = answers.health(list(reports.values()), now=datetime.now(UTC), version=self._version)
+        now, one = datetime.now(UTC), "name" in request.match_info or all(not namespace for namespace, _ in reports)
+        if reports and one:
+            answer = answers.health(list(reports.values()), now=now, version=self._version)
+        else:
+            answer = answers.health_of_all(reports, now=now, version=self._version)
         if self._shard is not None:
             answer["shard"] = self._shard
         return _json(answer, ok=answer["status"] != "unhealthy", **_NEGOTIATED)

@@ -39,7 +39,7 @@ def test_a_leader_stopped_in_the_middle_of_a_migration_leaves_the_rest_to_the_ot
         told_once(team, "perses")
         since = leader.log.removeprefix(before)
         assert "migration started" not in since
-        assert '"event"' not in since
+        assert '"posted"' not in since
         assert (leads(leader), leads(standby)) == (False, True)
 
 

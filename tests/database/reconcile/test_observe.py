@@ -82,7 +82,9 @@ async def test_what_is_missing_is_seen_at_once_and_so_is_that_it_came_back(
     assert (await observer.see(A)).drift is None, "nothing has changed since"
     assert observer.memory.damage == ("column a.note",)
     await connection.execute("ALTER TABLE a ADD COLUMN note text")
-    assert ((await observer.see(A)).drift, observer.memory.damage) == ((), ())
+    repaired = await observer.see(A)
+    assert (repaired.drift, repaired.damage) == ((), ())
+    assert not observer.memory.damage
 
 
 async def test_what_was_added_is_compared_once(observer: Observer, connection: Connection) -> None:

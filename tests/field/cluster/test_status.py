@@ -3,19 +3,14 @@
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
-from pathlib import Path
-from typing import Any
 
 import pytest
-import yaml
 
-from tests.support.controlplane import ControlPlane
+from tests.field.cluster.limited import Limited
 from tests.support.database import Database
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
-
-RBAC = "rbac.authorization.k8s.io"
 
 
 @pytest.fixture
@@ -44,61 +39,6 @@ def test_a_database_has_its_place_on_all_endpoints_while_its_first_dial_hangs(
     assert f'name="perses",namespace="{team.name}"' in operator.get("/metrics")[1]
     ready = team.condition("perses", "Ready")
     assert (ready["status"], ready["reason"]) == ("Unknown", "NotObserved"), "what the CRD says of it still holds"
-
-
-@pytest.fixture
-def limited(control_plane: ControlPlane, team: Namespace) -> "Limited":
-    """An account for one namespace, whose rights a test takes and gives."""
-    return Limited(control_plane, team)
-
-
-class Limited:
-    """Account with the rights that an operator needs in one namespace, each of which can be taken away.
-
-    Attributes:
-        kubeconfig: of the account.
-    """
-
-    def __init__(self, cluster: ControlPlane, team: Namespace) -> None:
-        self._cluster, self._namespace = cluster, team.name
-        subject = {"kind": "ServiceAccount", "name": "limited", "namespace": team.name}
-        metadata = {"name": "limited", "namespace": team.name}
-        account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": metadata}
-        binding = {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "RoleBinding",
-            "metadata": metadata,
-            "roleRef": {"apiGroup": RBAC, "kind": "Role", "name": "limited"},
-            "subjects": [subject],
-        }
-        self.allow("secrets", "status")
-        cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all([account, binding]))
-        self.kubeconfig = cluster.service_account_kubeconfig(team.name, "limited")
-
-    def allow(self, *which: str) -> None:
-        """Give the rights to list and watch, and of `secrets` and `status` those that are named; take the others."""
-        rules: list[dict[str, Any]] = [
-            {"apiGroups": ["dashdb.dev"], "resources": ["dashboarddatabases"], "verbs": ["list", "watch"]},
-            {"apiGroups": ["events.k8s.io"], "resources": ["events"], "verbs": ["create"]},
-        ]
-        if "secrets" in which:
-            rules.append({"apiGroups": [""], "resources": ["secrets"], "verbs": ["get"]})
-        if "status" in which:
-            rules.append({"apiGroups": ["dashdb.dev"], "resources": ["dashboarddatabases/status"], "verbs": ["patch"]})
-        role = {
-            "apiVersion": f"{RBAC}/v1",
-            "kind": "Role",
-            "metadata": {"name": "limited", "namespace": self._namespace},
-            "rules": rules,
-        }
-        self._cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump(role))
-
-
-@pytest.fixture
-def limited_operator(limited: Limited, team: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
-    """An operator with that account."""
-    with OperatorProcess(limited.kubeconfig, tmp_path / "operator.log", namespace=team.name) as running:
-        yield running
 
 
 def test_a_secret_that_may_not_be_read_is_a_condition_that_names_the_right(

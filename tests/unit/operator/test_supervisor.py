@@ -131,14 +131,14 @@ async def test_a_deletion_that_the_watch_missed_is_found_in_a_list(
     supervisor.observe(resource())
     await settled()
     api.listed = Listing(api.resource.version, {KEY: ("1", api.resource.version)})
-    assert await supervisor.compare(()) == 0
+    assert await supervisor.compare(None) == 0
     await settled()
     assert len(loops()) == 1
     api.listed = Listing(100, {})
-    assert await supervisor.compare(("another",)) == 0, "the list of another namespace says nothing"
+    assert await supervisor.compare("another") == 0, "the list of another namespace says nothing"
     await settled()
     assert len(loops()) == 1
-    assert await supervisor.compare((KEY[0],)) == 1
+    assert await supervisor.compare(KEY[0]) == 1
     await settled()
     assert (loops(), store.get(KEY, datetime.now(UTC))) == ([], None)
 
@@ -146,7 +146,7 @@ async def test_a_deletion_that_the_watch_missed_is_found_in_a_list(
 async def test_a_resource_that_is_newer_than_a_list_is_not_missed_in_it(supervisor: Supervisor) -> None:
     supervisor.observe(resource(version=50))
     await settled()
-    await supervisor.compare(())
+    await supervisor.compare(None)
     await settled()
     assert len(loops()) == 1
 
@@ -156,17 +156,17 @@ async def test_a_change_that_the_watch_missed_is_found_in_a_list(supervisor: Sup
     await settled()
     api.resource = resource(version=9, generation=2, suspend=True)
     api.listed = Listing(9, {KEY: ("1", 9)})
-    await supervisor.compare(())
+    await supervisor.compare(None)
     await settled()
     assert api.resource.status.observed_generation == 2
 
 
 async def test_a_new_resource_that_the_watch_missed_is_found_in_a_list(supervisor: Supervisor, api: ApiServer) -> None:
     api.listed = Listing(9, {KEY: ("1", 9)})
-    assert await supervisor.compare(()) == 1
+    assert await supervisor.compare(None) == 1
     supervisor.observe(resource(version=9))
     await settled()
-    assert await supervisor.compare(()) == 0
+    assert await supervisor.compare(None) == 0
 
 
 async def test_what_a_restored_backup_of_the_api_server_holds_is_taken_up_though_it_is_older(
@@ -176,10 +176,10 @@ async def test_what_a_restored_backup_of_the_api_server_holds_is_taken_up_though
     supervisor.observe(api.resource)
     await settled()
     api.listed = Listing(5001, {KEY: ("1", 5001)})
-    await supervisor.compare(())
+    await supervisor.compare(None)
     api.resource = resource(version=1010, generation=2, suspend=True)
     api.listed = Listing(1010, {KEY: ("1", 1010)})
-    await supervisor.compare(())
+    await supervisor.compare(None)
     await settled()
     assert api.resource.status.observed_generation == 2
 

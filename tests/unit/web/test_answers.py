@@ -55,6 +55,39 @@ def test_all_together_are_as_bad_as_the_worst() -> None:
     assert "server_connections" not in details
 
 
+def test_all_together_say_which_are_how_and_why() -> None:
+    reports = {("team", f"d{number}"): report(DOWN) for number in range(5)} | {
+        ("team", "fine"): report(HEALTHY),
+        ("team", "slow"): report(SLOW),
+    }
+    answer = answers.health_of_all(reports, now=NOW, version="0.1.0")
+    assert answer["checks"]["database"]["error"] == (
+        "5 of 7 databases unhealthy: team/d0 (ConnectionRefused), team/d1 (ConnectionRefused), "
+        "team/d2 (ConnectionRefused) and 2 more."
+    )
+    found = answer["databases"]
+    assert {state: found[state] for state in ("healthy", "degraded", "unhealthy")} == {
+        "healthy": 1, "degraded": 1, "unhealthy": 5
+    }  # fmt: skip
+    assert found["problems"][-1] == {
+        "database": "team/slow", "status": "degraded", "reason": SLOW.reason, "message": SLOW.warning
+    }  # fmt: skip
+    assert len(found["problems"]) == 6
+
+
+def test_all_together_name_a_hundred_at_most() -> None:
+    reports = {("team", f"d{number}"): report(DOWN) for number in range(200)}
+    found = answers.health_of_all(reports, now=NOW, version="0.1.0")["databases"]
+    assert (len(found["problems"]), found["unhealthy"]) == (answers.MOST_PROBLEMS, 200)
+
+
+def test_several_that_are_degraded_are_a_warning() -> None:
+    answer = answers.health_of_all({("team", "slow"): report(SLOW)}, now=NOW, version="0.1.0")
+    assert (
+        answer["checks"]["database"]["details"]["warning"] == f"1 of 1 databases degraded: team/slow ({SLOW.reason})."
+    )
+
+
 def test_a_database_without_an_address_is_unhealthy_all_the_same() -> None:
     answer = answers.health([report(DOWN, sample=None)], now=NOW, version="0.1.0")
     assert answer["status"] == "unhealthy"

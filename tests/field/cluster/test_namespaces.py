@@ -1,0 +1,76 @@
+"""An operator for named namespaces watches each of them, says which it cannot watch, and names itself."""
+
+from pathlib import Path
+
+from tests.field.cluster.limited import Limited
+from tests.support.controlplane import ControlPlane, of_an_account
+from tests.support.database import Database
+from tests.support.processes import wait_until
+from tests.support.resources import Namespace, connection_values, resource, secret
+from tests.support.serving import OperatorProcess
+
+
+def test_a_namespace_that_may_not_be_watched_is_named_and_the_others_are_served(
+    control_plane: ControlPlane, limited: Limited, team: Namespace, database: Database, tmp_path: Path
+) -> None:
+    closed = control_plane.namespace()
+    options = ("--namespace", closed)
+    operator = OperatorProcess(limited.kubeconfig, tmp_path / "log", namespace=team.name, options=options)
+    operator.start(wait=False)
+    try:
+        operator.wait_alive()
+        wait_until(lambda: closed in operator.get("/ready")[1], what="/ready names the namespace", seconds=30)
+        assert operator.get("/ready")[0] == 503
+        team.apply(secret("perses-db", connection_values(database)), resource("perses", secret_name="perses-db"))
+        team.wait_for("perses", "Ready", "True")
+    finally:
+        operator.stop()
+
+
+def test_audit_log_and_managed_fields_name_the_program_and_its_release(
+    control_plane: ControlPlane,
+    limited: Limited,
+    limited_operator: OperatorProcess,
+    team: Namespace,
+    database: Database,
+) -> None:
+    team.apply(secret("perses-db", connection_values(database)), resource("perses", secret_name="perses-db"))
+    team.wait_for("perses", "Ready", "True")
+    managers = {each["manager"] for each in team.get("perses")["metadata"]["managedFields"]}
+    assert "dashdb/0.1.0" in managers
+    agents = {
+        event["userAgent"]
+        for event in control_plane.audit_events()
+        if of_an_account(event) and event["user"]["username"].endswith(f":{team.name}:limited")
+    }
+    assert agents == {"dashdb/0.1.0"}
+
+
+def test_a_warning_is_logged_as_one_with_its_text_as_the_message(
+    limited_operator: OperatorProcess, team: Namespace
+) -> None:
+    team.apply(resource("perses", secret_name="perses-db"))
+    team.wait_for("perses", "Ready", "False", reason="SecretNotFound")
+    wait_until(lambda: '"posted": true' in limited_operator.log, what="the event is logged", seconds=10)
+    [line] = [line for line in limited_operator.log.splitlines() if '"posted": true' in line]
+    assert '"level": "warning"' in line
+    assert '"message": "Secret \\"perses-db\\" does not exist' in line
+
+
+def test_an_api_server_that_is_away_is_one_line_in_the_log_and_not_one_for_each_resource(
+    limited: Limited, team: Namespace, database: Database, tmp_path: Path
+) -> None:
+    names = [f"db-{number}" for number in range(5)]
+    log = tmp_path / "log"
+    with OperatorProcess(limited.kubeconfig, log, namespace=team.name, log_level="info") as operator:
+        team.apply(secret("perses-db", connection_values(database)))
+        team.cluster.stop_apiserver()
+        try:
+            wait_until(lambda: "cannot be used" in operator.log, what="the API server is said to be away", seconds=30)
+        finally:
+            team.cluster.start_apiserver()
+        wait_until(lambda: "the API server answers" in operator.log.splitlines()[-1], what="it is back", seconds=60)
+        team.apply(*(resource(name, secret_name="perses-db") for name in names))
+        team.wait_for(names[0], "Connected", "True")
+        lines = [line for line in operator.log.splitlines() if "did not answer" in line]
+        assert len(lines) == 1
