@@ -63,7 +63,7 @@ class Finding:
 
 Findings: TypeAlias = Mapping[Aspect, Finding]
 
-READY = Finding.good("Ready", "Connected, migrated, seeded and healthy.")
+READY = Finding.good("Ready", "Connected; schema and templates are as wanted.")
 
 
 def find(desired: Desired, observed: Observed, memory: Memory) -> Findings:

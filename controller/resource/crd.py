@@ -40,7 +40,7 @@ def _condition(kind: str, field: str) -> str:
 
 
 _COLUMNS = [
-    _column("Ready", _condition("Ready", "status"), "Connected, migrated, seeded and healthy"),
+    _column("Ready", _condition("Ready", "status"), "Connected; schema and templates are as wanted"),
     _column("Reason", _condition("Ready", "reason"), "Why, or why not"),
     _column("Schema", ".status.schema.current", "Applied version", "integer"),
     _column("Health", _condition("Healthy", "reason"), "Healthy, Degraded or what is wrong"),
