@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.peers.programs import Peers
-from tests.support.binaries import go_durations, golang_migrate, goose, pgbouncer
+from tests.support.binaries import go_durations, golang_migrate, goose, kstatus, pgbouncer
 from tests.support.postgres import PostgresServer
 
 
@@ -14,7 +14,7 @@ def pytest_collection_finish(session: pytest.Session) -> None:
     """Build what is missing before the first test: a cold build takes longer than a test may."""
     here = Path(__file__).parent
     if not session.config.option.collectonly and any(here in item.path.parents for item in session.items):
-        for prepare in (go_durations, golang_migrate, goose, pgbouncer):
+        for prepare in (go_durations, golang_migrate, goose, kstatus, pgbouncer):
             prepare()
 
 

@@ -22,6 +22,7 @@ from tests.support.go_builds import (
     ETCD,
     GOLANG_MIGRATE,
     GOOSE,
+    KSTATUS,
     MODULES,
     POOL,
     PROMETHEUS,
@@ -44,6 +45,7 @@ __all__ = [
     "go_pool",
     "golang_migrate",
     "goose",
+    "kstatus",
     "kube_apiserver",
     "kubectl",
     "monitoring_crds",
@@ -101,6 +103,11 @@ def go_durations() -> Path:
     return built(DURATIONS)
 
 
+def kstatus() -> Path:
+    """Our own program that asks kstatus, as Flux uses it, what it says of an object (go/kstatus)."""
+    return built(KSTATUS)
+
+
 def go_pool() -> Path:
     """Our own program that puts a load on the pool of Go's database/sql, with pgx's driver (go/pool)."""
     return built(POOL)
@@ -154,6 +161,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "goose": goose,
     "Go's durations": go_durations,
     "Go's pool": go_pool,
+    "kstatus": kstatus,
     "etcd": etcd,
     "monitoring CRDs": monitoring_crds,
     "kube-apiserver": kube_apiserver,

@@ -49,6 +49,7 @@ GOLANG_MIGRATE = GoBuild(
     "golang-migrate", ("github.com/golang-migrate/migrate/v4/cmd/migrate",), "30 seconds", tags="postgres"
 )
 GOOSE = GoBuild("goose", ("tests/support/goose",), "20 seconds")
+KSTATUS = GoBuild("kstatus", ("tests/support/kstatus",), "1 to 2 minutes")
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 

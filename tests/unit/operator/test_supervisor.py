@@ -259,6 +259,7 @@ async def test_a_spec_that_cannot_be_read_is_told_and_shown(
     assert shown is not None
     assert (shown.ready, shown.reason) == (False, "SpecInvalid")
     assert shown.message.startswith("spec.pool.maxOpenConnections: ")
+    assert api.events == ["SpecInvalid"]
 
 
 class Body:
