@@ -1,4 +1,4 @@
-"""kstatus, by which Flux decides whether to go on, says of each state what a person would."""
+"""Verdicts of kstatus, by which Flux decides whether to go on: what a person would say of each state."""
 
 import json
 import subprocess
@@ -130,7 +130,7 @@ STATES: dict[str, tuple[str, dict[str, Any]]] = {
 
 @pytest.fixture(scope="module")
 def verdicts() -> dict[str, str]:
-    """What kstatus says of each state."""
+    """Ask kstatus about each state."""
     objects = [
         {
             "apiVersion": f"{GROUP}/{VERSION}",

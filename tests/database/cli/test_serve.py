@@ -153,6 +153,19 @@ def test_an_outage_is_said_and_passes(serve: Serve, own_server: PostgresServer) 
     assert applied(own_server, database) == ["1"]
 
 
+def test_a_server_that_hangs_is_told_long_before_the_timeouts_of_queries_and_logins(
+    serve: Serve, own_server: PostgresServer
+) -> None:
+    sidecar = serve(
+        "--migrate", DB_QUERY_TIMEOUT="300s", DB_CONNECT_TIMEOUT="300s", **own_server.create_database().environ
+    )
+    own_server.freeze()
+    wait_until(lambda: not sidecar.is_ready(), what="the server is said to hang", seconds=25)
+    assert why_not_ready(sidecar).startswith("Timeout:")
+    own_server.thaw()
+    wait_until(sidecar.is_ready, what="it is ready again", seconds=25)
+
+
 def test_a_database_that_was_replaced_is_migrated_and_seeded_again(
     serve: Serve, postgres: PostgresServer, database: Database
 ) -> None:
@@ -293,7 +306,8 @@ def test_every_line_of_its_log_is_a_json_object(serve: Serve, database: Database
     assert sidecar.stop() == 0
     lines = [json.loads(line) for line in sidecar.log.splitlines()]
     assert all({"level", "time", "message"} <= set(line) for line in lines)
-    assert {"listening", "action done", "as wanted", "stopping"} <= {line["message"] for line in lines}
+    messages = {line["message"] for line in lines}
+    assert {"listening", "action done", "Connected; schema and templates are as wanted.", "stopping"} <= messages
     assert {"SchemaMigrated", "TemplatesWritten", "Ready"} <= {line.get("reason") for line in lines}
 
 
