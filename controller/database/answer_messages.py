@@ -10,6 +10,7 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from controller.database.notices import NOTICE_BYTES, NoticeReader
 from controller.errors import ProtocolViolation
 
 ANSWER_BYTES = 256 * 1024
@@ -57,17 +58,18 @@ _ENCODINGS = _UTF_8 | frozenset(
 of other names too, and some of them decompress what they are given."""
 _QUESTIONS = frozenset(b"QPBEC")
 """Query, Parse, Bind, Execute, Close: messages of ours that are answered."""
-_TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS = b"QZCDIESTt"
+_TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS, _NOTICE = b"QZCDIESTtN"
 _SHORT: dict[int, float] = dict.fromkeys(b"123ns", 4.0) | {_READY: 5.0, _COMPLETE: 256.0}
 """ParseComplete, BindComplete, CloseComplete, NoData, PortalSuspended, ReadyForQuery, CommandComplete, with the limits
 of their lengths."""
+_SHORT_BUT_COMPLETE = {kind: most for kind, most in _SHORT.items() if kind != _COMPLETE}
 _IN_ANSWER: dict[int, float] = _SHORT | {_ROW: math.inf, _EMPTY: 4.0}
 """... and DataRow and EmptyQueryResponse, in the answer to a prepared query."""
 _NOTHING: dict[int, float] = {}
-_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
+_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024, _COMPLETE: 256}
 """Messages that are read in full before they are passed on, with the limits of their lengths."""
 _UNREAD = frozenset(b"NA")
-"""NoticeResponse, NotificationResponse: may come at any time, and nobody reads them."""
+"""NoticeResponse, NotificationResponse: may come at any time; the driver reads neither."""
 _RESULTS = frozenset(b"DTIdcGHW") | _UNREAD
 """Messages that are dropped from the answer to a text of several statements, since the driver does not read them:
 results, and what belongs to COPY."""
@@ -81,11 +83,15 @@ class AnswerReader:
     Attributes:
         most_bytes: limit in bytes of the answer to each query that begins from now on.
         rows: bodies of the rows that a text of several statements brings, if they are wanted; None to drop them.
+        notices: reader of the notices of texts; None to drop them.
+        secret: password that the server knows, and might put into an error or a notice; empty if it knows none.
     """
 
     def __init__(self) -> None:
         self.most_bytes = ANSWER_BYTES
         self.rows: list[bytes] | None = None
+        self.notices: NoticeReader | None = None
+        self.secret = ""
         self._passed = _NOTHING
         self._left: float = IDLE_BYTES
         self._close()
@@ -100,6 +106,9 @@ class AnswerReader:
             self._text = kind == _TEXT
             # Of the answer to a text, the driver keeps nothing but the last error and the name of the last command.
             self._passed = _SHORT if self._text else _IN_ANSWER
+            if self._text and self.notices is not None:
+                self._passed = _SHORT_BUT_COMPLETE
+                self.notices.start_text()
             self._left = math.inf if self._text and self.rows is None else self._limit
 
     def _close(self) -> None:
@@ -123,6 +132,10 @@ class AnswerReader:
         pieces: list[bytes] = []
         while end - at >= _HEADER_BYTES:
             kind, length = _read_header(data, at)
+            if kind == _NOTICE and not self._reads_notices():
+                pieces.append(data[begin:at])
+                begin = at = self._after_notices(data, at)
+                continue
             most = self._passed.get(kind)
             if most is None:
                 needed = self._needed(kind, length)
@@ -140,6 +153,28 @@ class AnswerReader:
             at += 1 + length
         self._keep(data[at:], at - end, drops=begin == at)
         return b"".join((*pieces, data[begin:at])) if pieces else data[begin:at]
+
+    def _reads_notices(self) -> bool:
+        return self._text and self.notices is not None and not self.notices.full
+
+    def _after_notices(self, data: bytes, at: int) -> int:
+        """Return where the notices end that begin at `at`, which is behind `data` if the last one is not all there.
+
+        A file may raise one for each of its rows, so each takes as little time as possible.
+        """
+        begin, count, last = at, 0, len(data) - _HEADER_BYTES
+        while at <= last:
+            kind, length = _read_header(data, at)
+            if kind != _NOTICE:
+                break
+            if length < _LEAST_LENGTH:
+                raise unreadable()
+            at += 1 + length
+            count += 1
+        self._left -= at - begin + (MESSAGE_COST - 1) * count
+        if self._text and self.notices is not None:
+            self.notices.left_out += count
+        return at
 
     def _keep(self, undecided: bytes, missing: int, *, drops: bool) -> None:
         """Check the limit, and remember a message that is not there in full: its beginning, or what is `missing`."""
@@ -161,8 +196,8 @@ class AnswerReader:
         """Return how many bytes of a message have to be there before it is decided over."""
         if length < _LEAST_LENGTH:
             raise unreadable()
-        if kind == _ERROR:
-            return min(length + 1, ERROR_BYTES)
+        if kind in (_ERROR, _NOTICE):
+            return min(length + 1, ERROR_BYTES if kind == _ERROR else NOTICE_BYTES)
         if kind == _ROW and self._text and self.rows is not None and length <= self._left:
             return length + 1
         if kind not in _WHOLE or (self._text and kind in _RESULTS and not self._describes_rows(kind)):
@@ -173,6 +208,12 @@ class AnswerReader:
 
     def _decide(self, kind: int, body: bytes) -> bytes | None:
         """Return what the driver is to read in place of a message; None for the message itself."""
+        if self.notices is not None and self._text and kind in (_NOTICE, _COMPLETE):
+            if kind == _COMPLETE:
+                self.notices.complete(body)
+                return None
+            self.notices.read(_without(self.secret, body.decode(errors="replace")))
+            return b""
         if kind in _UNREAD or (self._text and kind in _RESULTS):
             if kind == _ROW and self.rows is not None:
                 self.rows.append(body)
@@ -180,7 +221,7 @@ class AnswerReader:
                 _check_types(_column_types(body), KNOWN_TYPES)
             return b""
         if kind == _ERROR:
-            return readable_error(body)
+            return readable_error(body, self.secret)
         if kind == _SETTING:
             name, _ = check_setting(body, _ENCODINGS if self._text else _UTF_8)
             return None if name == "client_encoding" else b""
@@ -206,9 +247,17 @@ def as_expected(what: str) -> Iterator[None]:
         raise ProtocolViolation(f"The server answers the question for {what} with something else.") from None
 
 
-def readable_error(body: bytes) -> bytes:
-    """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced."""
-    text = body.decode(errors="replace").encode()
+def _without(secret: str, text: str) -> str:
+    return text.replace(secret, "***") if secret else text
+
+
+def readable_error(body: bytes, secret: str = "") -> bytes:
+    """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced.
+
+    Args:
+        secret: password to leave out; empty for none.
+    """
+    text = _without(secret, body.decode(errors="replace")).encode()
     return _HEADER.pack(_ERROR, len(text) + 6) + text + b"\0\0"
 
 

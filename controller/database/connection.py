@@ -11,6 +11,7 @@ import asyncpg
 from controller.database import hardened_protocol
 from controller.database.answer_messages import ANSWER_BYTES
 from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.notices import NoticeReader
 from controller.database.resolver import resolve
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
@@ -109,6 +110,20 @@ def answer_limit(connection: Connection, most_bytes: int) -> Iterator[None]:
         yield
     finally:
         answers.most_bytes = ANSWER_BYTES
+
+
+@contextmanager
+def notices_read(connection: Connection, reader: NoticeReader) -> Iterator[None]:
+    """Let `reader` have the notices of what is executed in a `with`, and take answers as fast as they arrive.
+
+    For a process that does nothing else: a server that sends notices without end keeps it busy.
+    """
+    answers = connection._protocol.answers  # asyncpg offers no public way to its protocol
+    answers.notices = reader
+    try:
+        yield
+    finally:
+        answers.notices = None
 
 
 async def close(connection: Connection) -> None:

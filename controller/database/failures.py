@@ -1,11 +1,11 @@
 """Translation of errors of the driver, the network and TLS into our own; the driver's text is never shown."""
 
-import re
 import socket
 import ssl
 
 import asyncpg
 
+from controller.database.error_report import condition_name, error_report, message_without_row_data
 from controller.database.target import SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, ProtocolViolation, Recovery
 
@@ -65,6 +65,9 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
     "57014": ("QueryTimeout", _TRANSIENT, "The server cancelled a statement that took too long."),
 }  # fmt: skip
 
+_TOLD_BY_SERVER = frozenset(("42501",))
+"""SQLSTATEs for which PostgreSQL's own message is needed: it names the object and the right."""
+
 
 def in_our_words(error: BaseException, target: Target, *, limit: float | None = None) -> DashdbError:
     """Return the error to show to people for any error of a connection or a query.
@@ -88,20 +91,17 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
     return DatabaseUnavailable(f"{target.description}: {text}", reason=reason, recovery=recovery)
 
 
-def condition_name(error: asyncpg.PostgresError) -> str:
-    """Return the SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", type(error).__name__.removesuffix("Error"))
-    name = re.sub(r"^postgres_(.*)", r"\1_error", "_".join(words).lower())  # PostgresSyntaxError
-    return f"{error.sqlstate} {name}"
-
-
 def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     known = _BY_SQLSTATE.get(error.sqlstate or "")
     reason, recovery, text = known or ("QueryFailed", _TRANSIENT, "The server answered with an error.")
     plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
     message = text.format(user=target.user, named_database=f'database "{target.database}"', plain=plain)
     code = error.sqlstate if known else condition_name(error)
-    return DatabaseUnavailable(f"{target.description}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
+    told = error.sqlstate in _TOLD_BY_SERVER or not known
+    said = message_without_row_data(error) if told else ""
+    words = f"{message} {said} (SQLSTATE {code})" if said else f"{message} (SQLSTATE {code})"
+    report = error_report(error) if told else None
+    return DatabaseUnavailable(f"{target.description}: {words}", reason=reason, recovery=recovery, report=report)
 
 
 def _from_network(error: BaseException, target: Target, limit: float) -> tuple[str, Recovery, str]:

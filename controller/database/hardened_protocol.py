@@ -155,6 +155,8 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             # The beginning of an answer, and nearly always all of it: nothing to be counted.
             self._answered, self._allowance, self._next_at = self.queries_count, ANSWER_SECONDS, 0.0
             self._pass_answer(data)
+        elif self._answers.notices is not None and not self._waiting:  # see `connection.notices_read`
+            self._pass_answer(data)
         else:
             self._waiting += data
             self._answer()
@@ -227,6 +229,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
                 self._pass_on(message.raw)
                 if message.ends_login:
                     self._login = None
+                    self._answers.secret = self._password if login.gives_password_away else ""
                     self._pass_answer(login.rest())
                     return
         except ProtocolViolation as violation:

@@ -10,7 +10,8 @@ from typing import Any
 
 import click
 
-from controller.cli.common import fail, logging_options
+from controller.cli.common import logging_options
+from controller.cli.failures import fail
 from controller.cli.invocation import path_option
 from controller.cli.terminal import echo, echo_line
 from controller.errors import ConfigurationError, DashdbError

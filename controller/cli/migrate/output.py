@@ -12,11 +12,12 @@ from controller.migrate.plan.data_loss import PossibleLoss
 from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
 
 if TYPE_CHECKING:  # imported only by the command that needs them
+    from controller.cli.notices import RunNotices
     from controller.migrate.catalog.row_counts import CountedLoss
     from controller.migrate.files.lint import Finding
 
 
-def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
+def print_run(plan: Plan, seconds: float, notices: "RunNotices", *, as_json: bool) -> None:
     """Print the result of a run."""
     if as_json:
         result = {
@@ -25,6 +26,8 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
             "adopted_golang_migrate": plan.adopts,
             "steps": [_step(step) for step in plan.steps],
             "seconds": round(seconds, 3),
+            "notices": notices.kept,
+            "notices_left_out": notices.left_out,
         }
         click.echo(json.dumps(result))
         return

@@ -7,7 +7,8 @@ import ssl
 import asyncpg
 import pytest
 
-from controller.database.failures import condition_name, in_our_words
+from controller.database.error_report import condition_name
+from controller.database.failures import in_our_words
 from controller.database.target import SslMode, Target
 from controller.errors import DatabaseUnavailable, MigrationFailed, Recovery
 
@@ -26,7 +27,6 @@ def server_error(sqlstate: str) -> asyncpg.PostgresError:
         (server_error("28P01"), "AuthenticationFailed", Recovery.WAITING),
         (server_error("28000"), "LoginRefused", Recovery.WAITING),
         (server_error("3D000"), "DatabaseNotFound", Recovery.WAITING),
-        (server_error("42501"), "PermissionDenied", Recovery.WAITING),
         (server_error("53300"), "TooManyConnections", Recovery.TRANSIENT),
         (server_error("57P03"), "ServerNotReady", Recovery.TRANSIENT),
         (server_error("57P01"), "ConnectionLost", Recovery.TRANSIENT),
@@ -51,6 +51,14 @@ def test_each_cause_has_a_reason_of_its_own(error: Exception, reason: str, recov
     assert ours.message.startswith('database "perses" at db.example:5432: ')
     assert "h0rse" not in ours.message
     assert "{" not in ours.message
+
+
+def test_a_missing_right_is_told_by_the_servers_own_message_in_one_line() -> None:
+    refused = asyncpg.PostgresError.new({"C": "42501", "M": "must be owner of table t\x1b[2J\n", "D": "row h0rse"})
+    ours = in_our_words(refused, TARGET)
+    assert (ours.reason, ours.recovery) == ("PermissionDenied", Recovery.WAITING)
+    assert "must be owner of table t\N{REPLACEMENT CHARACTER}[2J  (SQLSTATE 42501)" in ours.message
+    assert "h0rse" not in ours.message
 
 
 def test_an_error_without_a_reason_of_its_own_is_named_once() -> None:
