@@ -55,9 +55,12 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
     Raises:
         DatabaseUnavailable: the schema does not exist.
     """
-    version = current_version(await read_history(connection, schema))
-    async with transaction(connection, read_only=True):
-        await connection.execute(SETTINGS)
+    return await read_at(connection, schema, current_version(await read_history(connection, schema)))
+
+
+async def read_at(connection: Connection, schema: str, version: int) -> Catalog:
+    """Return the current catalog of `schema`, of which is known at which version it is; see `read_live`."""
+    async with transaction(connection, read_only=True, first=SETTINGS):
         with answer_limit(connection, CATALOG_BYTES):
             rows = await connection.fetch(catalog_query(schema))
     with as_expected("the catalog"):

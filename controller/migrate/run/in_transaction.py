@@ -76,7 +76,8 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
         duration_ms=duration_ms,
         since=run.previous,
     )
-    return text + (record_statements(run.location.schema) if run.last else _ASYNCHRONOUS_COMMIT)
+    recorded = run.last and run.settings.records_catalog
+    return text + (record_statements(run.location.schema) if recorded else _ASYNCHRONOUS_COMMIT)
 
 
 class _Transaction:
