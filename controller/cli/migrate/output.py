@@ -180,6 +180,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _loss(loss: "CountedLoss") -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(("table", "column", "rows", "statement", "line", "file"))
     if isinstance(loss, PossibleLoss):
-        return asdict(loss)
-    return {"table": loss.table, "column": loss.column, "rows": loss.rows}
+        return found | asdict(loss)
+    return found | {"table": loss.table, "column": loss.column, "rows": loss.rows}
