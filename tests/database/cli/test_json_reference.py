@@ -1,4 +1,4 @@
-"""docs/reference/json.md lists every field that the commands print, and the commands print every field in it."""
+"""The reference of the JSON lists every field that the commands print, and the commands print every field in it."""
 
 import json
 import re
