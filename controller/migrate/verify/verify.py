@@ -12,8 +12,8 @@ from itertools import chain, pairwise
 
 from controller.database.connection import connected
 from controller.database.target import Target
-from controller.migrate.catalog.differences import Catalog, Difference, differences
-from controller.migrate.catalog.snapshot import read_at
+from controller.migrate.catalog.differences import Difference, differences
+from controller.migrate.catalog.snapshot import parse_catalog, read_text
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.read import locate_history
@@ -112,20 +112,24 @@ async def _check_until_failed(runner: Runner, migrations: Migrations, start: int
     version = migrations[start - 1].version if start else 0
     await runner.run(migrations, version)
     scratch = _Scratch(runner, migrations, await locate_history(runner.connection, runner.settings.schema))
-    before = await scratch.catalog(version)
+    before = await scratch.catalog()
     checks: list[Check] = []
     for migration in migrations[start:]:
         first = await scratch.catalog_after(Step(migration, Direction.UP), version, migration.version)
         undone = await scratch.catalog_after(Step(migration, Direction.DOWN), migration.version, version)
-        not_undone = differences(before, undone)
-        if not_undone:
-            return [*checks, Check(migration, not_undone)]  # the up migration may fail now
+        if undone != before:
+            return [*checks, Check(migration, _differences(before, undone))]  # the up migration may fail now
         second = await scratch.catalog_after(Step(migration, Direction.UP), version, migration.version)
-        checks.append(Check(migration, not_redone=differences(first, second)))
+        checks.append(Check(migration, not_redone=_differences(first, second)))
         if not checks[-1].passed:
             break
         version, before = migration.version, second
     return checks
+
+
+def _differences(before: str, after: str) -> tuple[Difference, ...]:
+    """Return the differences between two catalogs as texts, which are read only if they differ."""
+    return () if before == after else differences(parse_catalog(0, before), parse_catalog(0, after))
 
 
 @dataclass
@@ -136,12 +140,12 @@ class _Scratch:
     migrations: Migrations
     location: HistoryLocation
 
-    async def catalog(self, version: int) -> Catalog:
-        return await read_at(self.runner.connection, self.location.schema, version)
+    async def catalog(self) -> str:
+        return await read_text(self.runner.connection, self.location.schema)
 
-    async def catalog_after(self, step: Step, before: int, after: int) -> Catalog:
+    async def catalog_after(self, step: Step, before: int, after: int) -> str:
         """Run one file, which leads from version `before` to `after`, and return the catalog then."""
         location = replace(self.location, has_history=before > 0 or self.location.keeps_history)
         if not await self.runner.run_steps(location, Plan(before, after, (step,))):
             await self.runner.run(self.migrations, after)  # a file of before has changed the history itself
-        return await self.catalog(after)
+        return await self.catalog()
