@@ -10,6 +10,14 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from controller.database.column_types import (
+    KNOWN_PARAMETER_TYPES,
+    KNOWN_TYPES,
+    check_types,
+    column_types,
+    parameter_types,
+    unreadable,
+)
 from controller.database.notices import NOTICE_BYTES, NoticeReader
 from controller.errors import ProtocolViolation
 
@@ -20,33 +28,15 @@ IDLE_BYTES = 64 * 1024
 """Limit in bytes of what a server sends between two queries: notices, and the reason why it ends the session."""
 MESSAGE_COST = 128
 """Bytes that each message is charged besides its own, about what the driver allocates for an empty row."""
-MOST_COLUMNS = 64
-"""Limit of columns and of parameters; our queries have up to 14."""
 ERROR_BYTES = 64 * 1024
 """Bytes that are kept of an error; PostgreSQL repeats a wrong value in full, which may be longer."""
-
-KNOWN_TYPES = frozenset({
-    16, 17, 18, 19, 20, 21, 23, 25, 26, 28,      # bool bytea "char" name int8 int2 int4 text oid xid
-    114, 3802, 2950,                             # json jsonb uuid
-    700, 701, 1042, 1043,                        # float4 float8 bpchar varchar
-    1082, 1083, 1114, 1184, 1186,                # date time timestamp timestamptz interval
-    2205, 2278,                                  # regclass void
-})  # fmt: skip
-"""Types that our queries bring. Arrays, records and numeric are missing on purpose: their decoders allocate what a
-header of a few bytes says. The OID of a built-in type never changes:
-https://www.postgresql.org/docs/current/catalog-pg-type.html."""
-KNOWN_PARAMETER_TYPES = KNOWN_TYPES | {1005, 1007, 1009, 1015, 1016, 1003, 869}
-"""Types of parameters; arrays are only written, never read: int2[] int4[] text[] varchar[] int8[] name[], and inet."""
 
 _HEADER = struct.Struct("!BI")
 _HEADER_BYTES, _read_header = _HEADER.size, _HEADER.unpack_from
 _LEAST_LENGTH = 4
 """Length of an empty message, as its header says it: the bytes of the length itself."""
 _COUNT = struct.Struct("!H")
-_OID = struct.Struct("!I")
 _LENGTH = struct.Struct("!i")
-_COLUMN_BYTES, _TYPE_AT = 18, 6
-"""Bytes of a column's description after its name, and the place of the type in them."""
 _UTF_8 = frozenset((b"UTF8", b"UTF-8", b"UNICODE"))
 """Spellings of the encoding; PgBouncer repeats the driver's, with its quotes."""
 _ENCODINGS = _UTF_8 | frozenset(
@@ -218,7 +208,7 @@ class AnswerReader:
             if kind == _ROW and self.rows is not None:
                 self.rows.append(body)
             elif self._describes_rows(kind):
-                _check_types(_column_types(body), KNOWN_TYPES)
+                check_types(column_types(body), KNOWN_TYPES)
             return b""
         if kind == _ERROR:
             return readable_error(body, self.secret)
@@ -228,9 +218,9 @@ class AnswerReader:
         if not self._passed or kind not in _WHOLE:
             raise ProtocolViolation("The server sends messages that no query asked for.")
         if kind == _COLUMNS:
-            _check_types(_column_types(body), KNOWN_TYPES)
+            check_types(column_types(body), KNOWN_TYPES)
         else:
-            _check_types(_parameter_types(body), KNOWN_PARAMETER_TYPES)
+            check_types(parameter_types(body), KNOWN_PARAMETER_TYPES)
         return None
 
 
@@ -297,41 +287,3 @@ def encoding_unsupported() -> ProtocolViolation:
         "the pooler or the migration.",
         reason="EncodingUnsupported",
     )
-
-
-def _column_types(body: bytes) -> list[int]:
-    """Return the OIDs of the types in the body of a RowDescription."""
-    types, at = [], _COUNT.size
-    for _ in range(_count(body)):
-        after_name = body.find(b"\0", at) + 1
-        at = after_name + _COLUMN_BYTES
-        if after_name == 0 or at > len(body):
-            raise unreadable()
-        types.append(_OID.unpack_from(body, after_name + _TYPE_AT)[0])
-    return types
-
-
-def _parameter_types(body: bytes) -> list[int]:
-    """Return the OIDs of the types in the body of a ParameterDescription."""
-    count = _count(body)
-    if len(body) < _COUNT.size + count * _OID.size:
-        raise unreadable()
-    return [_OID.unpack_from(body, _COUNT.size + number * _OID.size)[0] for number in range(count)]
-
-
-def _count(body: bytes) -> int:
-    count = _COUNT.unpack_from(body)[0] if len(body) >= _COUNT.size else MOST_COLUMNS + 1
-    if count > MOST_COLUMNS:
-        raise unreadable()
-    return count
-
-
-def _check_types(types: list[int], known: frozenset[int]) -> None:
-    for oid in types:
-        if oid not in known:
-            raise ProtocolViolation(f"The server answers with a type that no query of this program brings: OID {oid}.")
-
-
-def unreadable() -> ProtocolViolation:
-    """Return the error about bytes that are none of PostgreSQL's messages."""
-    return ProtocolViolation("The server sends an answer that cannot be read.")

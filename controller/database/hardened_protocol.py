@@ -22,8 +22,9 @@ import asyncpg.connect_utils
 import asyncpg.protocol
 import asyncpg.protocol.protocol
 
-from controller.database.answer_messages import AnswerReader, unreadable
+from controller.database.answer_messages import AnswerReader
 from controller.database.auth_messages import Challenge, LoginReader, Message
+from controller.database.column_types import unreadable
 from controller.database.failures import DRIVER_ERRORS
 from controller.database.socket_clock import seconds_since_arrival
 from controller.errors import InternalError, ProtocolViolation
