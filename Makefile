@@ -45,6 +45,8 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.apply_to_ready
 	$(BIN)/python -m benchmarks.footprint
 	$(BIN)/python -m benchmarks.migrations
+	$(BIN)/python -m benchmarks.commands
+	$(BIN)/python -m benchmarks.notices
 	$(BIN)/python -m benchmarks.pool
 	$(BIN)/python -m benchmarks.lexer
 	$(BIN)/python -m benchmarks.large_files

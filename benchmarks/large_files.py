@@ -12,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from contextlib import AbstractAsyncContextManager
 from functools import partial
 from pathlib import Path
@@ -46,6 +46,7 @@ class Counter:
     def __init__(self) -> None:
         self.events = 0
 
+    def sent_together(self, steps: Sequence[Step]) -> None: ...
     def started(self, step: Step) -> None: ...
     def finished(self, step: Step, seconds: float) -> None: ...
     def waiting(self, what: str, why: str) -> None: ...

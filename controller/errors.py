@@ -18,9 +18,11 @@
     └── InternalError           a fault of this program; its log says where
 
 Messages are for people and end up in logs, events, status and HTTP answers: they never hold a password, a
-connection string or the text of a driver's exception.
+connection string or the text of a driver's exception. What PostgreSQL itself says of a statement may repeat row data;
+it is kept beside the message, as an `ErrorReport` for the command line alone.
 """
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
@@ -38,6 +40,42 @@ class Recovery(StrEnum):
     """The cause may end by itself; try again, with pauses that grow up to a limit."""
 
 
+@dataclass(frozen=True, slots=True)
+class FilePosition:
+    """Place in a migration file.
+
+    Attributes:
+        file: name of the file without folders.
+        line, column: counted from 1, in characters; None where the whole file is meant.
+    """
+
+    file: str
+    line: int | None = None
+    column: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorReport:
+    """Report of PostgreSQL about a statement that it refused, cleaned and cut.
+
+    https://www.postgresql.org/docs/current/protocol-error-fields.html
+
+    Attributes:
+        message: may repeat row data, and have several lines.
+        hint: empty if there is none.
+        context: functions and lines, the innermost first.
+        dependents: objects that stand in the way of a DROP, one sentence each.
+        detail: where PostgreSQL repeats whole rows; empty if there is none.
+    """
+
+    sqlstate: str
+    message: str
+    hint: str = ""
+    context: tuple[str, ...] = ()
+    dependents: tuple[str, ...] = ()
+    detail: str = ""
+
+
 class DashdbError(Exception):
     """Base of all errors that a user is meant to read.
 
@@ -45,6 +83,8 @@ class DashdbError(Exception):
         reason: stable CamelCase word for conditions, events and `--json`.
         exit_code: of the command line (product contract, section 9).
         recovery: what another try needs.
+        at: place in a migration file; None if no file is the cause.
+        report: what PostgreSQL says of the statement; None if no statement of a file was refused.
     """
 
     reason: str = "Failed"
@@ -56,9 +96,19 @@ class DashdbError(Exception):
         """True for an error that all databases of the process meet together, and that is logged in one place."""
         return False
 
-    def __init__(self, message: str, *, reason: str | None = None, recovery: Recovery | None = None) -> None:
+    def __init__(
+        self,
+        message: str,
+        *,
+        reason: str | None = None,
+        recovery: Recovery | None = None,
+        at: FilePosition | None = None,
+        report: ErrorReport | None = None,
+    ) -> None:
         super().__init__(message)
         self.message = message
+        self.at = at
+        self.report = report
         self.reason = reason or type(self).reason
         self.recovery = recovery or type(self).recovery
 

@@ -33,6 +33,12 @@ def printable(text: str) -> str:
     return "".join(character if character in "\n\t" else _fit(character) for character in text)
 
 
+def limited(text: str, most: int = MESSAGE_LENGTH) -> str:
+    """Return a text of several lines as `printable` does, of up to `most` characters."""
+    shown = printable(text[:most].replace("\r\n", "\n"))
+    return shown if len(text) <= most else shown[: most - 1] + ELLIPSIS
+
+
 def _in_line(character: str) -> str:
     return " " if character in "\r\n\t" else _fit(character)
 

@@ -2,18 +2,19 @@
 
 import signal
 import sys
+import traceback
 
 import click
 
 from controller import __version__
-from controller.cli.common import fail
+from controller.cli.failures import fail, fail_early
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
-from controller.cli.terminal import echo
-from controller.errors import DashdbError
+from controller.errors import DashdbError, InternalError
 from controller.runtime.signals import end_at_sigterm
 
 INTERRUPTED = 128 + signal.SIGINT
+USAGE = 2
 
 
 _COMMANDS = {
@@ -41,21 +42,24 @@ def root() -> None:
 
 
 def main() -> None:
-    """Run the program; print each error of ours as one line on stderr, and exit with its code."""
+    """Run the program; print each error as its last words, and exit with its code."""
     end_at_sigterm()
     try:
         root.main(standalone_mode=False)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        error.show()
-        sys.exit(2)
+        fail_early("Usage", error.format_message(), USAGE, error.show)
     except click.Abort as abort:
         by_signal = isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
-        echo("Interrupted; nothing was changed." if by_signal else "Aborted; nothing was changed.", err=True)
-        sys.exit(INTERRUPTED if by_signal else 1)
+        reason, code = ("Interrupted", INTERRUPTED) if by_signal else ("Aborted", 1)
+        fail_early(reason, f"{reason}; nothing was changed.", code)
     except Interrupted as interrupted:
-        echo(str(interrupted), err=True)
-        sys.exit(interrupted.exit_code)
+        fail_early("Interrupted", str(interrupted), interrupted.exit_code)
     except DashdbError as error:
         fail(error)
+    except BrokenPipeError:
+        raise
+    except Exception as fault:  # noqa: BLE001 - its text may repeat a password
+        traceback.print_tb(fault.__traceback__)
+        fail(InternalError(f"A fault of this program ({type(fault).__name__}); the lines above say where."))

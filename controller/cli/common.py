@@ -1,22 +1,19 @@
-"""Options, errors and progress output that several commands share."""
+"""Options and progress output that several commands share."""
 
-import json
 import os
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from ipaddress import ip_network
 from pathlib import Path
-from typing import Any, NoReturn, TypeVar
+from typing import Any, TypeVar
 
 import click
 
-from controller.cli.terminal import echo, echo_line
+from controller.cli.terminal import echo, echo_lines
 from controller.config.durations import parse_duration
 from controller.database.addresses import Network
 from controller.database.fields import integer
 from controller.database.target import Pooler
-from controller.errors import DashdbError
 from controller.runtime.log_format import LogFormat
 
 F = TypeVar("F", bound=Callable[..., Any])
@@ -159,25 +156,21 @@ def _warn_of_password(ctx: click.Context, _: click.Parameter, url: str | None) -
     return url
 
 
-def fail(error: DashdbError, *, as_json: bool = False) -> NoReturn:
-    """End the program with the error's exit code; print the message to stderr, or its JSON form to stdout."""
-    if as_json:
-        click.echo(json.dumps({"error": error.reason, "message": error.message, "exit_code": error.exit_code}))
-    else:
-        echo(f"{error.reason}: ", fg="red", bold=True, err=True, nl=False)
-        echo(error.message, err=True)
-    sys.exit(error.exit_code)
+def print_progress(text: str, *, warns: bool = False, **fields: Any) -> None:
+    """Print progress on stderr, as text or as a log record, if the logging options ask for it.
 
-
-def print_progress(text: str, **fields: Any) -> None:
-    """Print one line of progress on stderr, as text or as a log record, if the logging options ask for it."""
+    Args:
+        text: one line, or several, of which the further ones are indented.
+        warns: True for a warning, which is shown with `--log-level warning` as well.
+    """
     meta = click.get_current_context().meta
     if meta["log_format"] == LogFormat.JSON:
         import structlog  # noqa: PLC0415 - see _set_up_logs
 
-        structlog.get_logger("dashdb").info(text, **fields)
-    elif meta["log_level"] in {"debug", "info"}:
-        echo_line(text, err=True)
+        log = structlog.get_logger("dashdb")
+        (log.warning if warns else log.info)(text, **fields)
+    elif meta["log_level"] in ({"debug", "info", "warning"} if warns else {"debug", "info"}):
+        echo_lines(text, err=True)
 
 
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:

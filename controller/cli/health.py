@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 import click
 
 from controller import __version__
-from controller.cli.common import database_options, fail, logging_options
+from controller.cli.common import database_options, logging_options
+from controller.cli.failures import fail
 from controller.config.environment import DatabaseSettings, database_settings
 from controller.config.tls_files import with_tls_files
 from controller.database.pool.pool import Pool

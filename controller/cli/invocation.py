@@ -10,7 +10,8 @@ from typing import Any, TypeAlias, TypeVar
 import click
 
 from controller.cli import interrupts
-from controller.cli.common import DurationType, database_options, fail, logging_options
+from controller.cli.common import DurationType, database_options, logging_options
+from controller.cli.failures import fail
 from controller.config.environment import database_settings
 from controller.config.tls_files import with_tls_files
 from controller.database.connection import Connection, OpenConnection, connected

@@ -2,10 +2,13 @@
 
 import sys
 import time
+from collections.abc import Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from controller.cli.common import print_progress
+from controller.cli.notices import RunNotices
+from controller.database.notices import Notice
 from controller.migrate.plan.model import Direction, Step
 from controller.migrate.sql.lexer import Statement
 from controller.text import NAME_LENGTH, one_line
@@ -19,6 +22,7 @@ class Reporter:
 
     Attributes:
         seconds: duration of the run.
+        notices: what the server said meanwhile.
         half_done: description of what an interrupted run left half done; None if nothing is.
     """
 
@@ -27,6 +31,7 @@ class Reporter:
         self._bar: Progress | None = None
         self._started = time.monotonic()
         self._waited_for: str | None = None
+        self.notices = RunNotices(self._show_notice, self._show_left_out)
         self.half_done: str | None = None
         self.seconds = 0.0
 
@@ -37,9 +42,13 @@ class Reporter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self.notices.finish()
         if self._bar is not None:
             self._bar.stop()
         self.seconds = time.monotonic() - self._started
+
+    def sent_together(self, steps: Sequence[Step]) -> None:
+        self.notices.send(steps)
 
     def started(self, step: Step) -> None:
         if self._bar is not None:
@@ -48,6 +57,7 @@ class Reporter:
             self._bar.reset(self._bar.task_ids[0], total=total, description=label, visible=True)
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
+        self.notices.send((step,), number)
         if self._bar is not None:
             self._bar.update(self._bar.task_ids[0], completed=number - 1)
 
@@ -66,13 +76,21 @@ class Reporter:
             f"{len(step.script.statements)} (line {statement.line}). The next run goes on there."
         )
 
-    def _print(self, text: str, **fields: Any) -> None:
+    def _show_notice(self, file: str, notice: Notice) -> None:
+        hint = f"\nHINT:  {notice.hint}" if notice.hint else ""
+        text = f"{file}: {notice.severity}:  {notice.message}{hint}"
+        self._print(text, warns=notice.severity == "WARNING", file=file, severity=notice.severity)
+
+    def _show_left_out(self, file: str, count: int) -> None:
+        self._print(f"{file}: {count} more notices, which are not shown", file=file, notices_left_out=count)
+
+    def _print(self, text: str, *, warns: bool = False, **fields: Any) -> None:
         if not self._show:
             return
         if self._bar is not None:
-            self._bar.console.print(one_line(text), markup=False)
+            self._bar.console.print("\n    ".join(map(one_line, text.split("\n"))), markup=False)
         else:
-            print_progress(text, **fields)
+            print_progress(text, warns=warns, **fields)
 
 
 def _bar() -> "Progress":

@@ -16,3 +16,11 @@ def echo(text: str, *, err: bool = False, fg: str | None = None, bold: bool | No
 def echo_line(text: str, *, err: bool = False, fg: str | None = None) -> None:
     """Print a text that is one line, whatever the names in it hold; a very long one is cut."""
     click.secho(one_line(text), err=err, fg=fg)
+
+
+def echo_lines(text: str, *, err: bool = False) -> None:
+    """Print a text whose further lines, if it has any, belong to the first one and are indented."""
+    first, *others = text.split("\n")
+    echo_line(first, err=err)
+    for line in others:
+        echo_line(f"    {line}", err=err)

@@ -7,6 +7,7 @@ from typing import TypeVar
 from controller.config.database_url import DatabaseUrl, TlsFiles, parse_database_url
 from controller.config.durations import parse_duration
 from controller.database import fields
+from controller.database.field_names import OF_URL, OF_VARIABLES
 from controller.database.pool.values import PoolSettings
 from controller.database.target import Pooler, Target
 from controller.desired import Desired, DesiredSchema, Maintenance, SchemaPolicy
@@ -133,6 +134,7 @@ def _from_variables(read: _Reader) -> Target:
         user=read("DB_USER", None, fields.name),
         password=read("DB_PASSWORD", None, fields.password),
         ssl_mode=read("DB_SSLMODE", "require", fields.ssl_mode),
+        names=OF_VARIABLES,
     )
 
 
@@ -145,6 +147,7 @@ def _from_url(url: DatabaseUrl) -> Target:
         password=url.password,
         ssl_mode=url.ssl_mode,
         application_name=url.application_name,
+        names=OF_URL,
     )
 
 

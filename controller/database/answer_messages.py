@@ -10,6 +10,15 @@ import struct
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from controller.database.column_types import (
+    KNOWN_PARAMETER_TYPES,
+    KNOWN_TYPES,
+    check_types,
+    column_types,
+    parameter_types,
+    unreadable,
+)
+from controller.database.notices import NOTICE_BYTES, NoticeReader
 from controller.errors import ProtocolViolation
 
 ANSWER_BYTES = 256 * 1024
@@ -19,33 +28,15 @@ IDLE_BYTES = 64 * 1024
 """Limit in bytes of what a server sends between two queries: notices, and the reason why it ends the session."""
 MESSAGE_COST = 128
 """Bytes that each message is charged besides its own, about what the driver allocates for an empty row."""
-MOST_COLUMNS = 64
-"""Limit of columns and of parameters; our queries have up to 14."""
 ERROR_BYTES = 64 * 1024
 """Bytes that are kept of an error; PostgreSQL repeats a wrong value in full, which may be longer."""
-
-KNOWN_TYPES = frozenset({
-    16, 17, 18, 19, 20, 21, 23, 25, 26, 28,      # bool bytea "char" name int8 int2 int4 text oid xid
-    114, 3802, 2950,                             # json jsonb uuid
-    700, 701, 1042, 1043,                        # float4 float8 bpchar varchar
-    1082, 1083, 1114, 1184, 1186,                # date time timestamp timestamptz interval
-    2205, 2278,                                  # regclass void
-})  # fmt: skip
-"""Types that our queries bring. Arrays, records and numeric are missing on purpose: their decoders allocate what a
-header of a few bytes says. The OID of a built-in type never changes:
-https://www.postgresql.org/docs/current/catalog-pg-type.html."""
-KNOWN_PARAMETER_TYPES = KNOWN_TYPES | {1005, 1007, 1009, 1015, 1016, 1003, 869}
-"""Types of parameters; arrays are only written, never read: int2[] int4[] text[] varchar[] int8[] name[], and inet."""
 
 _HEADER = struct.Struct("!BI")
 _HEADER_BYTES, _read_header = _HEADER.size, _HEADER.unpack_from
 _LEAST_LENGTH = 4
 """Length of an empty message, as its header says it: the bytes of the length itself."""
 _COUNT = struct.Struct("!H")
-_OID = struct.Struct("!I")
 _LENGTH = struct.Struct("!i")
-_COLUMN_BYTES, _TYPE_AT = 18, 6
-"""Bytes of a column's description after its name, and the place of the type in them."""
 _UTF_8 = frozenset((b"UTF8", b"UTF-8", b"UNICODE"))
 """Spellings of the encoding; PgBouncer repeats the driver's, with its quotes."""
 _ENCODINGS = _UTF_8 | frozenset(
@@ -57,17 +48,18 @@ _ENCODINGS = _UTF_8 | frozenset(
 of other names too, and some of them decompress what they are given."""
 _QUESTIONS = frozenset(b"QPBEC")
 """Query, Parse, Bind, Execute, Close: messages of ours that are answered."""
-_TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS = b"QZCDIESTt"
+_TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS, _NOTICE = b"QZCDIESTtN"
 _SHORT: dict[int, float] = dict.fromkeys(b"123ns", 4.0) | {_READY: 5.0, _COMPLETE: 256.0}
 """ParseComplete, BindComplete, CloseComplete, NoData, PortalSuspended, ReadyForQuery, CommandComplete, with the limits
 of their lengths."""
+_SHORT_BUT_COMPLETE = {kind: most for kind, most in _SHORT.items() if kind != _COMPLETE}
 _IN_ANSWER: dict[int, float] = _SHORT | {_ROW: math.inf, _EMPTY: 4.0}
 """... and DataRow and EmptyQueryResponse, in the answer to a prepared query."""
 _NOTHING: dict[int, float] = {}
-_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
+_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024, _COMPLETE: 256}
 """Messages that are read in full before they are passed on, with the limits of their lengths."""
 _UNREAD = frozenset(b"NA")
-"""NoticeResponse, NotificationResponse: may come at any time, and nobody reads them."""
+"""NoticeResponse, NotificationResponse: may come at any time; the driver reads neither."""
 _RESULTS = frozenset(b"DTIdcGHW") | _UNREAD
 """Messages that are dropped from the answer to a text of several statements, since the driver does not read them:
 results, and what belongs to COPY."""
@@ -81,11 +73,15 @@ class AnswerReader:
     Attributes:
         most_bytes: limit in bytes of the answer to each query that begins from now on.
         rows: bodies of the rows that a text of several statements brings, if they are wanted; None to drop them.
+        notices: reader of the notices of texts; None to drop them.
+        secret: password that the server knows, and might put into an error or a notice; empty if it knows none.
     """
 
     def __init__(self) -> None:
         self.most_bytes = ANSWER_BYTES
         self.rows: list[bytes] | None = None
+        self.notices: NoticeReader | None = None
+        self.secret = ""
         self._passed = _NOTHING
         self._left: float = IDLE_BYTES
         self._close()
@@ -100,6 +96,9 @@ class AnswerReader:
             self._text = kind == _TEXT
             # Of the answer to a text, the driver keeps nothing but the last error and the name of the last command.
             self._passed = _SHORT if self._text else _IN_ANSWER
+            if self._text and self.notices is not None:
+                self._passed = _SHORT_BUT_COMPLETE
+                self.notices.start_text()
             self._left = math.inf if self._text and self.rows is None else self._limit
 
     def _close(self) -> None:
@@ -123,6 +122,10 @@ class AnswerReader:
         pieces: list[bytes] = []
         while end - at >= _HEADER_BYTES:
             kind, length = _read_header(data, at)
+            if kind == _NOTICE and not self._reads_notices():
+                pieces.append(data[begin:at])
+                begin = at = self._after_notices(data, at)
+                continue
             most = self._passed.get(kind)
             if most is None:
                 needed = self._needed(kind, length)
@@ -140,6 +143,28 @@ class AnswerReader:
             at += 1 + length
         self._keep(data[at:], at - end, drops=begin == at)
         return b"".join((*pieces, data[begin:at])) if pieces else data[begin:at]
+
+    def _reads_notices(self) -> bool:
+        return self._text and self.notices is not None and not self.notices.full
+
+    def _after_notices(self, data: bytes, at: int) -> int:
+        """Return where the notices end that begin at `at`, which is behind `data` if the last one is not all there.
+
+        A file may raise one for each of its rows, so each takes as little time as possible.
+        """
+        begin, count, last = at, 0, len(data) - _HEADER_BYTES
+        while at <= last:
+            kind, length = _read_header(data, at)
+            if kind != _NOTICE:
+                break
+            if length < _LEAST_LENGTH:
+                raise unreadable()
+            at += 1 + length
+            count += 1
+        self._left -= at - begin + (MESSAGE_COST - 1) * count
+        if self._text and self.notices is not None:
+            self.notices.left_out += count
+        return at
 
     def _keep(self, undecided: bytes, missing: int, *, drops: bool) -> None:
         """Check the limit, and remember a message that is not there in full: its beginning, or what is `missing`."""
@@ -161,8 +186,8 @@ class AnswerReader:
         """Return how many bytes of a message have to be there before it is decided over."""
         if length < _LEAST_LENGTH:
             raise unreadable()
-        if kind == _ERROR:
-            return min(length + 1, ERROR_BYTES)
+        if kind in (_ERROR, _NOTICE):
+            return min(length + 1, ERROR_BYTES if kind == _ERROR else NOTICE_BYTES)
         if kind == _ROW and self._text and self.rows is not None and length <= self._left:
             return length + 1
         if kind not in _WHOLE or (self._text and kind in _RESULTS and not self._describes_rows(kind)):
@@ -173,23 +198,29 @@ class AnswerReader:
 
     def _decide(self, kind: int, body: bytes) -> bytes | None:
         """Return what the driver is to read in place of a message; None for the message itself."""
+        if self.notices is not None and self._text and kind in (_NOTICE, _COMPLETE):
+            if kind == _COMPLETE:
+                self.notices.complete(body)
+                return None
+            self.notices.read(_without(self.secret, body.decode(errors="replace")))
+            return b""
         if kind in _UNREAD or (self._text and kind in _RESULTS):
             if kind == _ROW and self.rows is not None:
                 self.rows.append(body)
             elif self._describes_rows(kind):
-                _check_types(_column_types(body), KNOWN_TYPES)
+                check_types(column_types(body), KNOWN_TYPES)
             return b""
         if kind == _ERROR:
-            return readable_error(body)
+            return readable_error(body, self.secret)
         if kind == _SETTING:
             name, _ = check_setting(body, _ENCODINGS if self._text else _UTF_8)
             return None if name == "client_encoding" else b""
         if not self._passed or kind not in _WHOLE:
             raise ProtocolViolation("The server sends messages that no query asked for.")
         if kind == _COLUMNS:
-            _check_types(_column_types(body), KNOWN_TYPES)
+            check_types(column_types(body), KNOWN_TYPES)
         else:
-            _check_types(_parameter_types(body), KNOWN_PARAMETER_TYPES)
+            check_types(parameter_types(body), KNOWN_PARAMETER_TYPES)
         return None
 
 
@@ -206,9 +237,17 @@ def as_expected(what: str) -> Iterator[None]:
         raise ProtocolViolation(f"The server answers the question for {what} with something else.") from None
 
 
-def readable_error(body: bytes) -> bytes:
-    """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced."""
-    text = body.decode(errors="replace").encode()
+def _without(secret: str, text: str) -> str:
+    return text.replace(secret, "***") if secret else text
+
+
+def readable_error(body: bytes, secret: str = "") -> bytes:
+    """Return an ErrorResponse with this body, of which the end may be missing; what is not UTF-8 is replaced.
+
+    Args:
+        secret: password to leave out; empty for none.
+    """
+    text = _without(secret, body.decode(errors="replace")).encode()
     return _HEADER.pack(_ERROR, len(text) + 6) + text + b"\0\0"
 
 
@@ -248,41 +287,3 @@ def encoding_unsupported() -> ProtocolViolation:
         "the pooler or the migration.",
         reason="EncodingUnsupported",
     )
-
-
-def _column_types(body: bytes) -> list[int]:
-    """Return the OIDs of the types in the body of a RowDescription."""
-    types, at = [], _COUNT.size
-    for _ in range(_count(body)):
-        after_name = body.find(b"\0", at) + 1
-        at = after_name + _COLUMN_BYTES
-        if after_name == 0 or at > len(body):
-            raise unreadable()
-        types.append(_OID.unpack_from(body, after_name + _TYPE_AT)[0])
-    return types
-
-
-def _parameter_types(body: bytes) -> list[int]:
-    """Return the OIDs of the types in the body of a ParameterDescription."""
-    count = _count(body)
-    if len(body) < _COUNT.size + count * _OID.size:
-        raise unreadable()
-    return [_OID.unpack_from(body, _COUNT.size + number * _OID.size)[0] for number in range(count)]
-
-
-def _count(body: bytes) -> int:
-    count = _COUNT.unpack_from(body)[0] if len(body) >= _COUNT.size else MOST_COLUMNS + 1
-    if count > MOST_COLUMNS:
-        raise unreadable()
-    return count
-
-
-def _check_types(types: list[int], known: frozenset[int]) -> None:
-    for oid in types:
-        if oid not in known:
-            raise ProtocolViolation(f"The server answers with a type that no query of this program brings: OID {oid}.")
-
-
-def unreadable() -> ProtocolViolation:
-    """Return the error about bytes that are none of PostgreSQL's messages."""
-    return ProtocolViolation("The server sends an answer that cannot be read.")

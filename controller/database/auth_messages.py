@@ -64,7 +64,11 @@ class Challenge:
 
 
 class LoginReader:
-    """Reader that splits received data into messages and refuses any that PostgreSQL would not send."""
+    """Reader that splits received data into messages and refuses any that PostgreSQL would not send.
+
+    Attributes:
+        gives_password_away: True once the server asked for the password itself, and may repeat it.
+    """
 
     def __init__(self, *, plain_password_allowed: bool) -> None:
         self._plain_password_allowed = plain_password_allowed
@@ -72,6 +76,7 @@ class LoginReader:
         self._buffer = b""
         self._settings: dict[str, str] = {}
         self._was_challenged = False
+        self.gives_password_away = False
 
     def receive(self, data: bytes) -> None:
         """Store received data.
@@ -150,6 +155,7 @@ class LoginReader:
         if message.kind != b"R":
             return
         code = _code(message)
+        self.gives_password_away |= code == _PLAIN
         if code == _PLAIN and not self._plain_password_allowed:
             raise ProtocolViolation(
                 "The server asks for the password in plain text, and its identity was not verified. Use sslMode "

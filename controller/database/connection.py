@@ -4,17 +4,20 @@ import asyncio
 import socket
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, suppress
+from dataclasses import replace
 from typing import TypeAlias
 
 import asyncpg
 
 from controller.database import hardened_protocol
 from controller.database.answer_messages import ANSWER_BYTES
-from controller.database.failures import DRIVER_ERRORS, in_our_words
+from controller.database.failures import AUTHENTICATION_FAILED, DRIVER_ERRORS, in_our_words
+from controller.database.notices import NoticeReader
+from controller.database.passwords import TrimmedPasswords
 from controller.database.resolver import resolve
 from controller.database.target import Pooler, Target
 from controller.database.tls import tls_context
-from controller.errors import InternalError, ProtocolViolation
+from controller.errors import DatabaseUnavailable, InternalError, ProtocolViolation
 
 Connection: TypeAlias = asyncpg.Connection
 OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]]
@@ -25,6 +28,7 @@ hardened_protocol.install()
 CLOSE_TIMEOUT = 2.0
 """Seconds for an orderly close; after that the socket is closed, since the server may be frozen."""
 
+_trimmed_passwords = TrimmedPasswords()
 _USER_TIMEOUT_MARGIN = 5
 """Seconds above the query timeout after which the kernel closes a connection whose peer acknowledges nothing."""
 _LONGEST_USER_TIMEOUT = 7 * 24 * 3600
@@ -34,14 +38,35 @@ _LONGEST_USER_TIMEOUT = 7 * 24 * 3600
 async def connect(target: Target, *, seconds: float | None = None) -> Connection:
     """Open a connection to `target` and log in.
 
+    A password that ends in a line break is tried as it is, and if the server refuses it, without the line break.
+
     Args:
         seconds: time limit of all steps together; None for the target's connect timeout.
 
     Raises:
         DatabaseUnavailable, ConfigurationError: the connection failed; see `in_our_words`.
     """
+    passwords = _trimmed_passwords.to_try(target)
+    limit = target.connect_timeout if seconds is None else seconds
+    if len(passwords) == 1:
+        return await _connect(target, limit)
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + limit
+    for password in passwords:
+        try:
+            connection = await _connect(replace(target, password=password), max(deadline - loop.time(), 0.001))
+        except DatabaseUnavailable as error:
+            if error.reason != AUTHENTICATION_FAILED or password is passwords[-1]:
+                raise
+        else:
+            _trimmed_passwords.note(target, password)
+            return connection
+    raise AssertionError("unreachable: the last password succeeds or raises")
+
+
+async def _connect(target: Target, seconds: float) -> Connection:
     try:
-        connection = await _dial(target, target.connect_timeout if seconds is None else seconds)
+        connection = await _dial(target, seconds)
     except UnicodeError:  # such as db..example.org, which fails before any resolver is asked
         problem: BaseException = socket.gaierror()
     except (*DRIVER_ERRORS, ProtocolViolation) as error:
@@ -112,6 +137,20 @@ def answer_limit(connection: Connection, most_bytes: int) -> Iterator[None]:
         yield
     finally:
         answers.most_bytes = ANSWER_BYTES
+
+
+@contextmanager
+def notices_read(connection: Connection, reader: NoticeReader) -> Iterator[None]:
+    """Let `reader` have the notices of what is executed in a `with`, and take answers as fast as they arrive.
+
+    For a process that does nothing else: a server that sends notices without end keeps it busy.
+    """
+    answers = connection._protocol.answers  # asyncpg offers no public way to its protocol
+    answers.notices = reader
+    try:
+        yield
+    finally:
+        answers.notices = None
 
 
 async def close(connection: Connection) -> None:

@@ -1,11 +1,12 @@
 """Translation of errors of the driver, the network and TLS into our own; the driver's text is never shown."""
 
-import re
 import socket
 import ssl
 
 import asyncpg
 
+from controller.database.error_report import condition_name, error_report, message_without_row_data
+from controller.database.field_names import FieldNames
 from controller.database.target import SslMode, Target
 from controller.errors import DashdbError, DatabaseUnavailable, ProtocolViolation, Recovery
 
@@ -33,6 +34,9 @@ def ends_connection(error: BaseException) -> bool:
 SERIALIZATION_FAILURE = "SerializationFailure"
 """Reason of an error after which the whole transaction may succeed if it is tried again."""
 
+AUTHENTICATION_FAILED = "AuthenticationFailed"
+"""Reason of a login whose password the server refused."""
+
 _WAITING = Recovery.WAITING
 _TRANSIENT = Recovery.TRANSIENT
 
@@ -41,14 +45,18 @@ _POOLER = (
     "or spec.connection.pooler: PgBouncer."
 )
 
-# SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> reason, recovery, message.
+# SQLSTATE (https://www.postgresql.org/docs/current/errcodes-appendix.html) -> reason, recovery, message. {said} is
+# PostgreSQL's own message, if it holds no row data.
 _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
-    "28P01": ("AuthenticationFailed", _WAITING, "The server refused the password of user {user!r}."),
+    "28P01": (AUTHENTICATION_FAILED, _WAITING, "The server refused the password of user {user!r}. Correct "
+              "{names.password}."),
     "28000": ("LoginRefused", _WAITING, "The server refuses user {user!r}: no such role, not allowed to log in, or no "
               "pg_hba.conf line for this address{plain}."),
-    "3D000": ("DatabaseNotFound", _WAITING, "The server has no {named_database}. Create it, or correct the name."),
-    "42501": ("PermissionDenied", _WAITING, "User {user!r} may not do this in {named_database}. Let it own the "
-              "database, or GRANT it CREATE on the database and on its schema."),
+    "3D000": ("DatabaseNotFound", _WAITING, "The server has no {named_database}. Create it, or correct "
+              "{names.database}."),
+    "42501": ("PermissionDenied", _WAITING, "User {user!r} may not do this in {named_database}{said}. Let it "
+              "own the database and what is in it, or GRANT it the right that is missing, such as CREATE on the "
+              "database and on its schema."),
     "3F000": ("SchemaMissing", _WAITING, "No schema to create tables in: the search_path of user {user!r} names none "
               "that exists and is open to it."),
     "53300": ("TooManyConnections", _TRANSIENT, "The server, the database or the role has no connection left."),
@@ -86,62 +94,75 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
         return error
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
         return _from_server(error, target)  # PostgresConnectionError comes from the driver, despite its name
-    reason, recovery, text = _from_network(error, target, limit or target.connect_timeout)
+    reason, recovery, text = _from_network(error, target, limit)
     return DatabaseUnavailable(f"{target.description}: {text}", reason=reason, recovery=recovery)
-
-
-def condition_name(error: asyncpg.PostgresError) -> str:
-    """Return the SQLSTATE and its name as PostgreSQL's appendix lists them, e.g. `42P07 duplicate_table`."""
-    words = re.findall(r"[A-Z]+(?![a-z])|[A-Z][a-z0-9]*", type(error).__name__.removesuffix("Error"))
-    name = re.sub(r"^postgres_(.*)", r"\1_error", "_".join(words).lower())  # PostgresSyntaxError
-    return f"{error.sqlstate} {name}"
 
 
 def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     known = _BY_SQLSTATE.get(error.sqlstate or "")
-    reason, recovery, text = known or ("QueryFailed", _TRANSIENT, "The server answered with an error.")
-    plain = ", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else ""
-    message = text.format(user=target.user, named_database=f'database "{target.database}"', plain=plain)
+    reason, recovery, text = known or ("QueryFailed", _TRANSIENT, "The server answered with an error{said}.")
+    said = message_without_row_data(error) if "{said}" in text else ""
+    message = text.format(
+        user=target.user,
+        named_database=f'database "{target.database}"',
+        plain=", perhaps because this connection has no TLS" if target.ssl_mode is SslMode.DISABLE else "",
+        names=target.names,
+        said=f": {said}" if said else "",
+    )
     code = error.sqlstate if known else condition_name(error)
-    return DatabaseUnavailable(f"{target.description}: {message} (SQLSTATE {code})", reason=reason, recovery=recovery)
+    return DatabaseUnavailable(
+        f"{target.description}: {message} (SQLSTATE {code})",
+        reason=reason,
+        recovery=recovery,
+        report=error_report(error) if "{said}" in text else None,
+    )
 
 
-def _from_network(error: BaseException, target: Target, limit: float) -> tuple[str, Recovery, str]:
+def _from_network(error: BaseException, target: Target, limit: float | None) -> tuple[str, Recovery, str]:
+    names = target.names
     if isinstance(error, ssl.SSLCertVerificationError):
-        return _from_certificate(error)
+        return _from_certificate(error, names)
     if isinstance(error, ssl.SSLError):
         return "TLSFailed", _WAITING, "The TLS handshake failed. Compare the certificates of both sides."
     if isinstance(error, TimeoutError):
-        return "Timeout", _TRANSIENT, f"No answer within {limit:g} s."
+        return "Timeout", _TRANSIENT, _timeout(target, limit)
     if isinstance(error, socket.gaierror):
-        return "HostNotFound", _TRANSIENT, "The name of the host cannot be resolved. Correct the host."
+        return "HostNotFound", _TRANSIENT, f"The name of the host cannot be resolved. Correct {names.host}."
     if isinstance(error, ConnectionRefusedError):
-        return (
-            "ConnectionRefused",
-            _TRANSIENT,
-            "Nothing listens there: the server is down, or host or port are wrong.",
-        )
+        return "ConnectionRefused", _TRANSIENT, (
+            f"Nothing listens there: the server is down, or {names.host} or {names.port} is wrong."
+        )  # fmt: skip
     if isinstance(error, ConnectionError) and "rejected SSL upgrade" in str(error):
+        without = f"; only in a network where nobody else listens, write {names.no_tls}" if names.no_tls else ""
         return "TLSUnsupported", _WAITING, (
-            f"The server does not offer TLS, and sslmode {target.ssl_mode} needs it. Turn TLS on in the server "
-            "(ssl = on)."
+            f"The server does not offer TLS, and {names.ssl_mode} {target.ssl_mode} needs it. Turn TLS on in the "
+            f"server (ssl = on){without}."
         )  # fmt: skip
     if isinstance(error, OSError) and not isinstance(error, ConnectionError):
-        return "NetworkUnreachable", _TRANSIENT, "No route to the host."
+        return "NetworkUnreachable", _TRANSIENT, f"No route to the host. Correct {names.host}, or the network."
     return "ConnectionLost", _TRANSIENT, "The connection broke."
 
 
-def _from_certificate(error: ssl.SSLCertVerificationError) -> tuple[str, Recovery, str]:
+def _timeout(target: Target, limit: float | None) -> str:
+    names = target.names
+    if limit is None:
+        return (
+            f"No answer within {target.connect_timeout:g} s. Check {names.host} and {names.port}, and whether a "
+            f"firewall or a NetworkPolicy stands in between; for a slow server, raise {names.connect_timeout}."
+        )
+    return f"No answer within {limit:g} s. Look for what keeps the server busy, or raise {names.query_timeout}."
+
+
+def _from_certificate(error: ssl.SSLCertVerificationError, names: FieldNames) -> tuple[str, Recovery, str]:
     mismatch = (62, 64)  # X509_V_ERR_HOSTNAME_MISMATCH, X509_V_ERR_IP_ADDRESS_MISMATCH
     if error.verify_code in mismatch:
         return "HostnameMismatch", _WAITING, (
             "The server's certificate is for another host name. Connect by a name that it holds, or use "
-            "sslMode: verify-ca."
+            f"{names.no_host_check}."
         )  # fmt: skip
     expired = 10  # X509_V_ERR_CERT_HAS_EXPIRED
     if error.verify_code == expired:
-        return "CertificateExpired", _WAITING, "The server's certificate has expired."
+        return "CertificateExpired", _WAITING, "The server's certificate has expired. Renew it."
     return "CertificateNotTrusted", _WAITING, (
-        "The server's certificate is not signed by the CA given. Put that CA into the Secret (ca.crt) or name it "
-        "in connection.caSecretRef."
+        f"The server's certificate is not signed by the CA given. {names.authority}"
     )  # fmt: skip

@@ -22,8 +22,9 @@ import asyncpg.connect_utils
 import asyncpg.protocol
 import asyncpg.protocol.protocol
 
-from controller.database.answer_messages import AnswerReader, unreadable
+from controller.database.answer_messages import AnswerReader
 from controller.database.auth_messages import Challenge, LoginReader, Message
+from controller.database.column_types import unreadable
 from controller.database.failures import DRIVER_ERRORS
 from controller.database.socket_clock import seconds_since_arrival
 from controller.errors import InternalError, ProtocolViolation
@@ -155,6 +156,8 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
             # The beginning of an answer, and nearly always all of it: nothing to be counted.
             self._answered, self._allowance, self._next_at = self.queries_count, ANSWER_SECONDS, 0.0
             self._pass_answer(data)
+        elif self._answers.notices is not None and not self._waiting:  # see `connection.notices_read`
+            self._pass_answer(data)
         else:
             self._waiting += data
             self._answer()
@@ -227,6 +230,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
                 self._pass_on(message.raw)
                 if message.ends_login:
                     self._login = None
+                    self._answers.secret = self._password if login.gives_password_away else ""
                     self._pass_answer(login.rest())
                     return
         except ProtocolViolation as violation:

@@ -128,7 +128,9 @@ def foreign_relation(name: str, owner: str, file: str) -> ForeignObject:
     """Return the error for a migration file that names a table or a view of a role without our rights."""
     return ForeignObject(
         f'{file} names {identifier(name)}, which belongs to role "{owner}". Its triggers and rules would run with the '
-        "rights of our role. Give it to the role that migrates, or use a schema of its own for the dashboards."
+        f"rights of our role. Missing is the membership in that role (GRANT {identifier(owner)} TO the role that "
+        f"migrates), or the ownership (ALTER TABLE {identifier(name)} OWNER TO it); or use a schema of its own for the "
+        "dashboards."
     )
 
 

@@ -97,7 +97,7 @@ def target_from_secrets(
         port=_read(secret, _PORT, fields.port),
         database=_read(secret, _DATABASE, fields.name),
         user=_read(secret, _USER, fields.name),
-        password=_text(secret, _PASSWORD),
+        password=_found(secret, _PASSWORD, keep_line_end=True)[1],
         ssl_mode=_ssl_mode(secret, ssl_mode, plaintext_allowed=plaintext_allowed),
         password_in_plaintext=_says_disable(secret),
         ca_pem=_ca(*ca) if ca else _ca(secret, "ca.crt") if _holds(secret, "ca.crt") else None,
@@ -132,8 +132,14 @@ def _client_key(secret: NamedSecret) -> str:
     return pem
 
 
-def _found(secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES) -> tuple[str, str]:
-    """Return the first of `keys` that has a value, and its value as text of at most `most` bytes."""
+def _found(
+    secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES, keep_line_end: bool = False
+) -> tuple[str, str]:
+    """Return the first of `keys` that has a value, and its value as text of at most `most` bytes.
+
+    Args:
+        keep_line_end: the line end after a value, which editors add to files, may belong to it.
+    """
     if secret.data is None:
         raise ConfigurationError(
             f'Secret "{secret.name}" does not exist in this namespace. Create it, or correct the name.',
@@ -151,11 +157,10 @@ def _found(secret: NamedSecret, keys: tuple[str, ...], *, most: int = MOST_BYTES
         text = secret.data[found].decode()
     except UnicodeDecodeError:
         raise _invalid(secret, found, "is not UTF-8 text") from None
-    # Editors add a line end to files; a NUL would end the value inside the protocol.
-    text = text.rstrip("\r\n")
-    if "\0" in text or not text:
+    trimmed = text.rstrip("\r\n")
+    if "\0" in text or not trimmed:  # a NUL would end the value inside the protocol
         raise _invalid(secret, found, "is empty or holds a NUL byte")
-    return found, text
+    return found, text if keep_line_end else trimmed
 
 
 def _read(secret: NamedSecret, keys: tuple[str, ...], parse: Callable[[str], T]) -> T:

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from controller.database.addresses import ALL_ADDRESSES, AddressRules
+from controller.database.field_names import OF_SECRET, FieldNames
 
 
 class SslMode(StrEnum):
@@ -40,6 +41,7 @@ class Target:
         password_in_plaintext: over a connection without TLS, the server may ask for the password itself.
         application_name: shown in pg_stat_activity.
         tenant: whose share of threads the login uses; the namespace of a resource.
+        names: what the fields are called where they were read, for messages.
         address_rules: addresses that may not be dialled; a person at the command line may dial all.
     """
 
@@ -59,6 +61,7 @@ class Target:
     password_in_plaintext: bool = False
     tenant: str = ""
     address_rules: AddressRules = ALL_ADDRESSES
+    names: FieldNames = field(default=OF_SECRET, repr=False, compare=False)
 
     @property
     def description(self) -> str:

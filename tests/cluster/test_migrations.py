@@ -70,7 +70,7 @@ def test_a_migration_that_fails_is_named_leaves_nothing_and_heals_once_it_is_men
     apply()
     failed = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationFailed")
     assert failed["message"].startswith(
-        "V002_test.up.sql:3:1: PostgreSQL refused this with SQLSTATE 42P07 duplicate_table: CREATE TABLE dashboard"
+        'V002_test.up.sql:3:1: relation "dashboard" already exists (SQLSTATE 42P07 duplicate_table): CREATE TABLE dash'
     )
     assert "extra" not in tables(postgres, database)
     status = team.get("perses")["status"]

@@ -1,5 +1,6 @@
 """Progress that nobody watches, and progress that is written down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from controller.migrate.plan.model import Step
@@ -9,6 +10,7 @@ from controller.migrate.sql.lexer import Statement
 class Silence:
     """The least that the engine's `Progress` may be."""
 
+    def sent_together(self, steps: Sequence[Step]) -> None: ...
     def started(self, step: Step) -> None: ...
     def statement(self, step: Step, number: int, statement: Statement) -> None: ...
     def finished(self, step: Step, seconds: float) -> None: ...

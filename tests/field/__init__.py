@@ -1,1 +1,1 @@
-"""Tests of what users of other projects met; a docstring names the project and its issue where there is one."""
+"""Faults that users of other tools met in the field, as tests of this one."""

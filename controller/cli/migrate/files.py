@@ -10,8 +10,10 @@ from typing import Any
 
 import click
 
-from controller.cli.common import fail, logging_options
+from controller.cli.common import logging_options
+from controller.cli.failures import fail
 from controller.cli.invocation import path_option
+from controller.cli.migrate.findings import rules_of, summary_of
 from controller.cli.terminal import echo, echo_line
 from controller.errors import ConfigurationError, DashdbError
 from controller.migrate.files.create import create as create_pair
@@ -43,9 +45,12 @@ def _file_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.command()
 @click.argument("files", metavar="[FILE...]", nargs=-1, type=click.Path(path_type=Path, dir_okay=False))
 @click.option("--strict", is_flag=True, help="Exit with 1 for warnings as well.")
+@click.option("--details", is_flag=True, help="List every finding, instead of one line for each rule.")
 @_file_options
-def lint(files: tuple[Path, ...], path: Path, *, strict: bool, as_json: bool) -> None:
+def lint(files: tuple[Path, ...], path: Path, *, strict: bool, details: bool, as_json: bool) -> None:
     """Find risky or wrong statements in FILEs, or in the whole folder, by squawk's rules and three of ours.
+
+    Prints one line for each rule with the number of its findings and the first place; with --details, every place.
 
     Exits with 1 if there is an error; a person decides about a warning. A file allows what it does on purpose with a
     comment that gives the reason: -- squawk-ignore <rules> -- <why>
@@ -58,9 +63,13 @@ def lint(files: tuple[Path, ...], path: Path, *, strict: bool, as_json: bool) ->
     findings = find(scripts)
     errors = sum(finding.level is Level.ERROR for finding in findings)
     if as_json:
-        click.echo(json.dumps({"files": len(scripts), "errors": errors, "findings": [asdict(f) for f in findings]}))
+        rules = [{"rule": rule, "level": found[0].level, "count": len(found)} for rule, found in rules_of(findings)]
+        listed = [asdict(finding) for finding in findings]
+        click.echo(json.dumps({"files": len(scripts), "errors": errors, "rules": rules, "findings": listed}))
     else:
-        _print_findings(findings, errors, len(scripts))
+        for line in map(str, findings) if details else summary_of(findings):
+            echo_line(line)
+        _print_counts(findings, errors, len(scripts))
     if errors or (strict and findings):
         sys.exit(FINDINGS_EXIT_CODE)
 
@@ -85,9 +94,7 @@ def _all_of(folder: Path) -> list[Script]:
     return [script for migration in read_folder(folder) for script in (migration.up, migration.down)]
 
 
-def _print_findings(findings: tuple[Finding, ...], errors: int, files: int) -> None:
-    for finding in findings:
-        echo_line(str(finding))
+def _print_counts(findings: tuple[Finding, ...], errors: int, files: int) -> None:
     among = "1 file" if files == 1 else f"{files} files"
     warnings = len(findings) - errors
     counts = f"{errors} {'error' if errors == 1 else 'errors'}, {warnings} {'warning' if warnings == 1 else 'warnings'}"

@@ -9,7 +9,6 @@ import click
 from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_version
 from controller.cli.progress import Reporter
-from controller.cli.terminal import echo
 from controller.database.connection import Connection
 from controller.errors import ConfigurationError
 from controller.migrate.catalog.snapshot import record_statements
@@ -36,8 +35,7 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
             raise ConfigurationError("Forcing a version can hide missing objects, and there is no terminal to ask on. "
                                      "Add --yes.")  # fmt: skip
         if not click.confirm(f"Record version {to}, whatever the database really holds?", err=True):
-            echo("Nothing was changed.", err=True)
-            sys.exit(1)
+            raise click.Abort
 
     async def record(editor: HistoryEditor, migrations: Migrations) -> None:
         await editor.force(migrations, to)

@@ -6,15 +6,16 @@ import click
 
 from controller.cli.common import print_progress
 from controller.cli.invocation import Invocation, migration_options
-from controller.cli.migrate.output import print_plan, print_status, print_version
+from controller.cli.migrate.output import print_plan, print_sql, print_status, print_version
+from controller.cli.migrate.status import Status, read_status
 from controller.database.connection import Connection
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.lint import Finding, LinterMissing, lint
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import locate_history, read_history, read_history_at
 from controller.migrate.plan.data_loss import expected_losses
-from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
-from controller.migrate.plan.model import History, Plan, current_version, newest_version
+from controller.migrate.plan.make_plan import make_plan
+from controller.migrate.plan.model import History, Plan
 
 PENDING_EXIT_CODE = 8
 
@@ -36,48 +37,62 @@ def version(invocation: Invocation) -> None:
 
 
 @click.command()
-@click.option("--exit-code", "pending_exit_code", is_flag=True, help="Exit with 8 if a migration is pending.")
+@click.option(
+    "--exit-code",
+    "exits_with_state",
+    is_flag=True,
+    help="Exit with 8 if a migration is pending, 5 if a file disagrees with the history, 3 if a version is dirty.",
+)
 @migration_options
-def status(invocation: Invocation, *, pending_exit_code: bool) -> None:
+def status(invocation: Invocation, *, exits_with_state: bool) -> None:
     """Show every version: its state, when it was applied, by whom, and how long it took.
+
+    An applied version whose file was changed is edited, one whose file is gone is missing; up refuses to run then.
 
     \b
     Example:
       dashdb migrate status --exit-code
     """
 
-    async def work(connection: Connection, migrations: Migrations) -> tuple[Migrations, History]:
-        return migrations, expand_adopted_row(migrations, await read_history(connection, invocation.schema))
+    async def work(connection: Connection, migrations: Migrations) -> Status:
+        return read_status(migrations, await read_history(connection, invocation.schema))
 
-    migrations, history = invocation.run(work)
-    print_status(migrations, history, as_json=invocation.as_json)
-    if pending_exit_code and newest_version(migrations) > current_version(history):
-        sys.exit(PENDING_EXIT_CODE)
+    found = invocation.run(work)
+    print_status(found, as_json=invocation.as_json)
+    if exits_with_state and (found.problem or found.pending):
+        sys.exit(found.problem.exit_code if found.problem else PENDING_EXIT_CODE)
 
 
 @click.command()
 @click.argument("target", metavar="[V]", type=click.IntRange(min=0), required=False)
 @click.option("--out-of-order", is_flag=True, help="Include files that sort before an applied one.")
+@click.option("--sql", "with_sql", is_flag=True, help="Print the SQL that would run; with --json, add it to each step.")
 @migration_options
-def plan(invocation: Invocation, target: int | None, *, out_of_order: bool) -> None:
+def plan(invocation: Invocation, target: int | None, *, out_of_order: bool, with_sql: bool) -> None:
     """Show what would run to reach version V, or the newest one, without running it.
 
     For each file: whether it runs in a transaction, what squawk finds in it, and the data that would be lost; then
-    the hash by which the plan is approved under policy Manual.
+    the hash by which the plan is approved under policy Manual. With --sql, the text of each file instead.
 
     \b
     Example:
       dashdb migrate plan
+      dashdb migrate plan --sql > review.sql
     """
+    only_sql = with_sql and not invocation.as_json
 
     async def work(connection: Connection, migrations: Migrations) -> tuple[Plan, tuple[CountedLoss, ...]]:
         location = await locate_history(connection, invocation.schema)
         history = await read_history_at(connection, location)
         whole = make_plan(migrations, history, target, out_of_order=out_of_order, database=location.identity)
-        return whole, await count_rows(connection, expected_losses(whole.steps), location)
+        losses = () if only_sql else expected_losses(whole.steps)
+        return whole, await count_rows(connection, losses, location)
 
     whole, losses = invocation.run(work)
-    print_plan(whole, losses, _findings(whole), as_json=invocation.as_json)
+    if only_sql:
+        print_sql(whole)
+    else:
+        print_plan(whole, losses, _findings(whole), as_json=invocation.as_json, with_sql=with_sql)
 
 
 def _findings(whole: Plan) -> tuple[Finding, ...]:

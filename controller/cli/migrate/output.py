@@ -1,22 +1,27 @@
 """Output of `dashdb migrate` on stdout."""
 
 import json
+import sys
 from dataclasses import asdict
+from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from controller.cli.migrate.findings import summary_of
+from controller.cli.migrate.status import State, Status
 from controller.cli.terminal import echo, echo_line
-from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.data_loss import PossibleLoss
-from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
+from controller.migrate.plan.model import Direction, History, Origin, Plan, Step, current_version
+from controller.text import one_line, printable
 
 if TYPE_CHECKING:  # imported only by the command that needs them
+    from controller.cli.notices import RunNotices
     from controller.migrate.catalog.row_counts import CountedLoss
     from controller.migrate.files.lint import Finding
 
 
-def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
+def print_run(plan: Plan, seconds: float, notices: "RunNotices", *, as_json: bool) -> None:
     """Print the result of a run."""
     if as_json:
         result = {
@@ -25,6 +30,8 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
             "adopted_golang_migrate": plan.adopts,
             "steps": [_step(step) for step in plan.steps],
             "seconds": round(seconds, 3),
+            "notices": notices.kept,
+            "notices_left_out": notices.left_out,
         }
         click.echo(json.dumps(result))
         return
@@ -38,16 +45,26 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
 
 
 def print_plan(
-    plan: Plan, losses: "tuple[CountedLoss, ...]", findings: "tuple[Finding, ...]", *, as_json: bool
+    plan: Plan, losses: "tuple[CountedLoss, ...]", findings: "tuple[Finding, ...]", *, as_json: bool, with_sql: bool
 ) -> None:
-    """Print the steps of a plan, the data that it loses, squawk's findings, and the hash that approves it."""
+    """Print the steps of a plan, the data that it loses, squawk's findings, and the hash that approves it.
+
+    Args:
+        with_sql: for JSON, the SQL of each step as well.
+    """
     if as_json:
         result = {
             "from": plan.current,
             "to": plan.target,
             "adopts_golang_migrate": plan.adopts,
             "steps": [
-                {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
+                {
+                    **_step(s),
+                    "transaction": s.script.transactional,
+                    "resume_at": s.resume_at,
+                    **({"sql": _sql(s)} if with_sql else {}),
+                }
+                for s in plan.steps
             ],
             "losses": [_loss(loss) for loss in losses],
             "findings": [asdict(finding) for finding in findings],
@@ -64,12 +81,37 @@ def print_plan(
         echo_line(f"{verb} {step.label}{how}{rest}")
     for loss in losses:
         echo_line(describe_loss(loss, "loses "))
-    for finding in findings:
-        echo_line(f"lint   {finding}")
+    for line in summary_of(findings):
+        echo_line(f"lint   {line}")
     if plan.empty:
         echo(f"Nothing to do; the schema is at version {plan.target}.")
     else:
         echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+
+
+def print_sql(plan: Plan) -> None:
+    """Print the statements of a plan as SQL, with a comment before each file that says how it runs."""
+    parts = [f"-- From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}\n"]
+    for step in plan.steps:
+        how = (
+            "in one transaction with its row in schema_version"
+            if step.script.transactional
+            else "without a transaction"
+        )
+        parts.append(f"\n-- {one_line(step.label)} ({step.direction}), {how}\n{_sql(step)}\n")
+    text = "".join(parts)
+    # A terminal must not obey what a file holds; elsewhere, each byte of the SQL counts.
+    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+
+
+def _sql(step: Step) -> str:
+    """Return the text of a step that would run, with a last semicolon: a file, or the rest of one that stopped."""
+    statements, text = step.script.statements, step.script.text
+    if step.resume_at == len(statements):
+        return ""
+    rest = text[statements[step.resume_at].offset :] if step.resume_at else text
+    ended = not statements or text.startswith(";", statements[-1].end)
+    return rest.rstrip() + ("" if ended else "\n;")
 
 
 def describe_loss(loss: "CountedLoss", verb: str) -> str:
@@ -87,32 +129,50 @@ def print_version(history: History, *, as_json: bool) -> None:
         echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
 
 
-def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
-    """Print a row for each version in the files or the history."""
-    rows = _status_rows(migrations, history)
+def print_status(status: Status, *, as_json: bool) -> None:
+    """Print a row for each version in the files or the history, and why `up` would refuse to run."""
     if as_json:
-        click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
+        problem = status.problem and {"error": status.problem.reason, "message": status.problem.message}
+        rows = [asdict(row) | {"applied_at": _rfc_3339(row.applied_at)} for row in status.rows]
+        click.echo(json.dumps({"current": status.current, "migrations": rows, "problem": problem}))
     else:
-        _print_table(rows)
+        _print_table(status)
 
 
-def _print_table(rows: list[dict[str, Any]]) -> None:
+def _print_table(status: Status) -> None:
     from rich.table import Table  # noqa: PLC0415 - the other commands start faster without
 
     from controller.cli.tables import cell, show  # noqa: PLC0415
 
     table = Table("version", "description", "state", "applied at", "by", "took", box=None, pad_edge=False)
-    colours = {"applied": "green", "pending": "yellow", "dirty": "red", "reverted": "dim"}
-    for row in rows:
-        unknown = ", file unknown" if row["state"] == "applied" and row["file"] is None else ""
-        state = cell(row["state"] + unknown, colours[row["state"]])
-        took = f"{row['duration_ms']} ms" if row["origin"] == Origin.RUN else row["origin"] or ""
-        description, by = cell(row["description"]), cell(row["by"])
-        table.add_row(str(row["version"]), description, state, row["applied_at"] or "", by, took)
+    for row in status.rows:
+        unknown = ", file unknown" if row.state is State.APPLIED and row.file is None else ""
+        took = f"{row.duration_ms} ms" if row.origin == Origin.RUN else row.origin or ""
+        applied_at = f"{row.applied_at:%Y-%m-%d %H:%M:%SZ}" if row.applied_at else ""
+        state, description = cell(row.state + unknown, _COLOURS[row.state]), cell(row.description)
+        table.add_row(str(row.version), description, state, applied_at, cell(row.by), took)
     show(table)
-    for row in rows:
-        if row["error"]:
-            echo_line(f"Version {row['version']} is half done: {row['error']}")
+    for row in status.rows:
+        if row.error:
+            echo_line(f"Version {row.version} is half done: {row.error}")
+    if status.problem is not None:
+        echo("up would refuse: ", fg="red", nl=False)
+        echo(status.problem.message)
+
+
+_COLOURS = {
+    State.APPLIED: "green",
+    State.PENDING: "yellow",
+    State.REVERTED: "dim",
+    State.DIRTY: "red",
+    State.EDITED: "red",
+    State.MISSING: "red",
+}
+
+
+def _rfc_3339(moment: datetime | None) -> str | None:
+    """Return a time of the history as RFC 3339 writes it, in UTC."""
+    return moment.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z") if moment else None
 
 
 def _step(step: Step) -> dict[str, Any]:
@@ -120,39 +180,7 @@ def _step(step: Step) -> dict[str, Any]:
 
 
 def _loss(loss: "CountedLoss") -> dict[str, Any]:
+    found: dict[str, Any] = dict.fromkeys(("table", "column", "rows", "statement", "line", "file"))
     if isinstance(loss, PossibleLoss):
-        return asdict(loss)
-    return {"table": loss.table, "column": loss.column, "rows": loss.rows}
-
-
-def _status_rows(migrations: Migrations, history: History) -> list[dict[str, Any]]:
-    files = {m.version: m for m in migrations}
-    done = {row.version: row for row in history}
-    return [_status_row(files.get(version), done.get(version)) for version in sorted({*files, *done})]
-
-
-def _status_row(migration: Migration | None, row: HistoryRow | None) -> dict[str, Any]:
-    """Return one row of the status; at least one of the two arguments is not None."""
-    known = {"version": migration.version, "description": migration.description} if migration else {}
-    file = migration.up.name if migration else None
-    if row is None:
-        done = dict.fromkeys(("applied_at", "by", "duration_ms", "retries", "origin", "error"))
-        return {**known, "state": "pending", "file": file, **done}
-    return {
-        "version": row.version,
-        "description": row.description,
-        "state": _state(row),
-        "file": file,
-        "applied_at": f"{row.applied_at:%Y-%m-%d %H:%M:%SZ}",
-        "by": f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
-        "duration_ms": row.duration_ms,
-        "retries": row.retries,
-        "origin": row.origin,
-        "error": row.error,
-    }
-
-
-def _state(row: HistoryRow) -> str:
-    if row.error is not None:
-        return "dirty"
-    return "applied" if row.direction is Direction.UP else "reverted"
+        return found | asdict(loss)
+    return found | {"table": loss.table, "column": loss.column, "rows": loss.rows}

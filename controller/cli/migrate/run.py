@@ -12,8 +12,8 @@ from controller.cli.interrupts import Interrupted
 from controller.cli.invocation import Invocation, Work, migration_options
 from controller.cli.migrate.output import describe_loss, print_run
 from controller.cli.progress import Reporter
-from controller.cli.terminal import echo, echo_line
-from controller.database.connection import Connection
+from controller.cli.terminal import echo_line
+from controller.database.connection import Connection, notices_read
 from controller.errors import ConfigurationError
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.migration import Migrations
@@ -131,13 +131,14 @@ def _migrate(
         async def work(connection: Connection, migrations: Migrations) -> Plan:
             target = await choose(connection, migrations)
             runner = Runner(connection, settings, reporter, invocation.open_connection)
-            return await runner.run(migrations, target, agreed=agreed.sha256 if agreed else None)
+            with notices_read(connection, reporter.notices.reader):
+                return await runner.run(migrations, target, agreed=agreed.sha256 if agreed else None)
 
         try:
             done = invocation.run(work)
         except Interrupted as interrupted:
             raise Interrupted(interrupted.number, reporter.half_done) from None
-    print_run(done, reporter.seconds, as_json=invocation.as_json)
+    print_run(done, reporter.seconds, reporter.notices, as_json=invocation.as_json)
 
 
 def _migrate_after_asking(
@@ -155,8 +156,7 @@ def _migrate_after_asking(
 
     agreed, losses = invocation.run(inspect)
     if agreed.reverts and not yes and not _confirmed(agreed, losses):
-        echo("Nothing was changed.", err=True)
-        sys.exit(1)
+        raise click.Abort
 
     async def same(_: Connection, __: Migrations) -> int:
         return agreed.target

@@ -36,6 +36,11 @@ EXCEPTION WHEN insufficient_privilege THEN
     NULL; -- only the owner may; a migration is not to fail for it, and drift says which version was recorded last
 END $dashdb_record$;
 """
+# One value takes a fraction of the time that its rows would take.
+_AS_ONE_VALUE = """
+SELECT coalesce(json_object_agg(c.object, c.definition ORDER BY c.object, c.definition), '{{}}')::text
+  FROM ({query}) AS c
+"""
 _RECORDED = """
 SELECT obj_description(oid, 'pg_constraint') AS recorded, current_setting('server_version_num')::int / 10000 AS major
   FROM pg_constraint WHERE conrelid = to_regclass($1::text) AND conname = 'schema_version_pkey'
@@ -59,12 +64,21 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
         DatabaseUnavailable: the schema does not exist.
     """
     version = current_version(await read_history(connection, schema))
-    async with transaction(connection, read_only=True):
-        await connection.execute(SETTINGS)
+    return parse_catalog(version, await read_text(connection, schema))
+
+
+async def read_text(connection: Connection, schema: str) -> str:
+    """Return the current catalog of `schema` as JSON, which is the same text for the same catalog; see `read_live`."""
+    async with transaction(connection, read_only=True, first=SETTINGS):
         with answer_limit(connection, CATALOG_BYTES):
-            rows = await connection.fetch(catalog_query(schema))
+            text: str = await connection.fetchval(_AS_ONE_VALUE.format(query=catalog_query(schema)))
+    return text
+
+
+def parse_catalog(version: int, text: str) -> Catalog:
+    """Return the catalog of a version from the text of `read_text`."""
     with as_expected("the catalog"):
-        return Catalog(version, dict(map(tuple, rows)))
+        return Catalog(version, dict(json.loads(text)))
 
 
 async def read_recorded(connection: Connection, schema: str) -> Catalog:

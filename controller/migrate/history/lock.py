@@ -7,12 +7,15 @@ one, and PostgreSQL cannot detect that deadlock (golang-migrate #960).
 """
 
 import hashlib
+from collections.abc import Mapping
+from typing import Any
 
 from controller.database.connection import Connection
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, Step
+from controller.text import NAME_LENGTH, one_line
 
 LOCKED, MOVED = "ZD001", "ZD002"
 """SQLSTATEs that a guard raises: another runner has the lock; the database is not at the expected version. Classes from
@@ -32,10 +35,15 @@ l.locktype = 'advisory' AND l.granted AND l.objsubid = 1
    AND (l.classid::bigint << 32 | l.objid::bigint) = $1
 """
 """SQL condition on a row `l` of pg_locks: it is the lock with the key $1, and it is held."""
+SESSION_COLUMNS = """
+       a.pid, nullif(a.application_name, '') AS program, a.usename::text AS role,
+       CASE WHEN a.client_addr IS NOT NULL THEN host(a.client_addr)
+            WHEN a.client_port = -1 THEN 'the same machine' END AS address,
+       to_char({since} AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since
+"""
+"""Columns of a row `a` of pg_stat_activity that `describe_session` reads."""
 _HOLDER = f"""
-SELECT a.pid, coalesce(nullif(a.application_name, ''), 'unknown program') AS program,
-       coalesce(host(a.client_addr), 'local') AS address,
-       to_char(coalesce(a.xact_start, a.query_start) AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since
+SELECT {SESSION_COLUMNS.format(since="coalesce(a.xact_start, a.query_start)")}
   FROM pg_locks AS l JOIN pg_stat_activity AS a USING (pid)
  WHERE {HOLDS_LOCK}
 """
@@ -82,7 +90,23 @@ async def describe_holder(connection: Connection, location: HistoryLocation) -> 
         row = await connection.fetchrow(_HOLDER, lock_key(location))
     if row is None:
         return "another runner"
-    return f"{row['program']} from {row['address']} (backend {row['pid']}, since {row['since']})"
+    return describe_session(row, since="since {}")
+
+
+def describe_session(row: Mapping[str, Any], *, since: str) -> str:
+    """Return words for a session: what is known of it, since PostgreSQL shows little of other roles' sessions.
+
+    Args:
+        row: `SESSION_COLUMNS`.
+        since: words for the time, with {} in the place of it.
+    """
+    program = one_line(row["program"] or "", NAME_LENGTH)
+    role = f"role {one_line(row['role'], NAME_LENGTH)}" if row["role"] else ""
+    who = program or (f"a session of {role}" if role else "a background process")
+    where = f" from {row['address']}" if row["address"] else ""
+    details = [f"backend {row['pid']}", *([role] if program and role else [])]
+    details += [since.format(row["since"])] if row["since"] else []
+    return f"{who}{where} ({', '.join(details)})"
 
 
 def lock_key(location: HistoryLocation) -> int:

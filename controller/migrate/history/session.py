@@ -43,6 +43,8 @@ class RunSettings:
         schema: schema to migrate; None for the first of the search_path.
         out_of_order: True to apply files that sort before an applied one, instead of refusing them.
         host: machine or Pod that runs the files, for the history.
+        records_catalog: False to leave out the catalog at the end, without which drift cannot be read; for databases
+            that last some seconds.
     """
 
     runner_wait: float = 15.0
@@ -51,6 +53,7 @@ class RunSettings:
     schema: str | None = None
     out_of_order: bool = False
     host: str = field(default_factory=socket.gethostname)
+    records_catalog: bool = True
 
 
 def limits(

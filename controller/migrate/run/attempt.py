@@ -1,5 +1,6 @@
 """Inputs for running one file, in a transaction or statement by statement, and the protocol for progress."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -13,9 +14,11 @@ from controller.migrate.sql.lexer import Statement
 class Progress(Protocol):
     """Receiver of the progress of a run; every method must return at once.
 
-    For a file of a batch, `seconds` is its share of the time of the batch.
+    The files of a batch are `sent_together`, and are started and finished only when the batch is done; `seconds` is the
+    share of each in the time of the batch.
     """
 
+    def sent_together(self, steps: Sequence[Step]) -> None: ...
     def started(self, step: Step) -> None: ...
     def statement(self, step: Step, number: int, statement: Statement) -> None: ...
     def finished(self, step: Step, seconds: float) -> None: ...

@@ -11,23 +11,21 @@ from controller.database.failures import DRIVER_ERRORS
 from controller.database.transaction import transaction
 from controller.errors import DashdbError
 from controller.migrate.history.location import HistoryLocation
-from controller.migrate.history.lock import HOLDS_LOCK, lock_key
+from controller.migrate.history.lock import HOLDS_LOCK, SESSION_COLUMNS, describe_session, lock_key
+from controller.text import NAME_LENGTH, one_line
 
 LONGEST_INTERVAL = 0.5
 """Seconds between two queries; shorter if the lock timeout of the run is shorter."""
 
 # The advisory lock identifies the run, since behind PgBouncer a client does not know its backend.
 _BLOCKERS = f"""
-SELECT DISTINCT ON (b.pid) b.pid, coalesce(nullif(b.application_name, ''), 'unknown program') AS program,
-       coalesce(b.usename, 'a background process') AS role, coalesce(host(b.client_addr), 'local') AS address,
-       to_char(b.xact_start AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS "UTC"') AS since,
-       w.relation::regclass::text AS relation
+SELECT DISTINCT ON (a.pid) {SESSION_COLUMNS.format(since="a.xact_start")}, w.relation::regclass::text AS relation
   FROM pg_locks AS l
  CROSS JOIN LATERAL unnest(pg_blocking_pids(l.pid)) AS blocker
-  JOIN pg_stat_activity AS b ON b.pid = blocker
+  JOIN pg_stat_activity AS a ON a.pid = blocker
   LEFT JOIN pg_locks AS w ON w.pid = l.pid AND NOT w.granted
  WHERE {HOLDS_LOCK}
- ORDER BY b.pid
+ ORDER BY a.pid
  LIMIT 3
 """
 
@@ -79,6 +77,5 @@ class BlockerMonitor:
 
 
 def _describe(row: asyncpg.Record) -> str:
-    lock = f"a lock on {row['relation']}, held by" if row["relation"] else "a transaction of"
-    since = f", in a transaction since {row['since']}" if row["since"] else ""
-    return f"{lock} {row['role']} with {row['program']} from {row['address']} (backend {row['pid']}{since})"
+    lock = f"a lock on {one_line(row['relation'], NAME_LENGTH)}, held by" if row["relation"] else "a transaction of"
+    return f"{lock} {describe_session(row, since='in a transaction since {}')}"

@@ -14,7 +14,7 @@ from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guar
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.run.attempt import MigrationAttempt
-from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error, recovery_of
+from controller.migrate.run.sql_error import NOTHING_APPLIED, deferred_error, nothing_applied, sql_error
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 
 # Only the last commit of a run waits for the disk, which writes all commits before it. A server that crashes in between
@@ -76,7 +76,8 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
         duration_ms=duration_ms,
         since=run.previous,
     )
-    return text + (record_statements(run.location.schema) if run.last else _ASYNCHRONOUS_COMMIT)
+    recorded = run.last and run.settings.records_catalog
+    return text + (record_statements(run.location.schema) if recorded else _ASYNCHRONOUS_COMMIT)
 
 
 class _Transaction:
@@ -133,8 +134,7 @@ class _Transaction:
             if isinstance(error, NO_LOCK) or ends_connection(error):
                 await self._raise_for(error, 0, None, combined=True)
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
-                text = format_deferred_error(step, error) + NOTHING_APPLIED
-                raise MigrationFailed(text, recovery=recovery_of(error)) from None
+                raise nothing_applied(deferred_error(step, error)) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
                 raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED) from None
@@ -177,5 +177,4 @@ class _Transaction:
         if statement is None:
             raise _Unlocated from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
-        text = format_sql_error(self.file.step, statement, at, error) + NOTHING_APPLIED
-        raise MigrationFailed(text, recovery=recovery_of(error)) from None
+        raise nothing_applied(sql_error(self.file.step, statement, at, error)) from None

@@ -1,6 +1,7 @@
 """Progress of a run of migrations as log records, for long-running programs."""
 
 import time
+from collections.abc import Sequence
 
 import structlog
 
@@ -16,6 +17,9 @@ class LoggedProgress:
     def __init__(self) -> None:
         self.since = time.monotonic()
         self._waited_for: str | None = None
+
+    def sent_together(self, steps: Sequence[Step]) -> None:
+        pass
 
     def started(self, step: Step) -> None:
         self.since = time.monotonic()

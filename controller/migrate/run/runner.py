@@ -96,7 +96,7 @@ class Runner:
         done: list[Step] = []
         plan = first
         while plan.steps:
-            done += await self._run_steps(location, plan)
+            done += await self.run_steps(location, plan)
             location, history = await self._read_after(location)
             plan = self._plan(location, migrations, history, target)
             if not _is_rest_of(first, plan):
@@ -124,7 +124,7 @@ class Runner:
             migrations, history, target, out_of_order=self.settings.out_of_order, database=location.identity
         )
 
-    async def _run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
+    async def run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
         """Run the steps of a plan; return those done, which are fewer if another runner changed the version."""
         alone = next((step for step in plan.steps if not step.script.transactional), None)
         if alone is not None:  # refused before any file is applied

@@ -1,9 +1,13 @@
-"""Errors of statements as text with file, line, column and SQLSTATE; PostgreSQL's own text is never shown."""
+"""Errors of statements: a message for everybody, with file, line, column and SQLSTATE, and PostgreSQL's own report.
+
+Whoever runs the command line wrote the file, or runs it for its author, and reads all that PostgreSQL says. Status and
+events are read by others: there, its message is repeated only where it names objects and no values of rows.
+"""
 
 import asyncpg
 
-from controller.database.failures import condition_name
-from controller.errors import Recovery
+from controller.database.error_report import condition_name, error_report, message_without_row_data
+from controller.errors import FilePosition, MigrationFailed, Recovery
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
 from controller.text import NAME_LENGTH, one_line
@@ -23,14 +27,14 @@ constraints; what is not supported. https://www.postgresql.org/docs/current/errc
 _RAISED = "P0001"
 
 
-def recovery_of(error: asyncpg.PostgresError) -> Recovery:
+def _recovery(error: asyncpg.PostgresError) -> Recovery:
     """Return what has to happen before a file that PostgreSQL refused can be applied."""
     code = error.sqlstate or ""
     return Recovery.STALLED if code.startswith(_UNTIL_MENDED) or code == _RAISED else Recovery.TRANSIENT
 
 
-def format_sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> str:
-    """Return the reason why PostgreSQL refused `statement`.
+def sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.PostgresError) -> MigrationFailed:
+    """Return the error for a statement that PostgreSQL refused; its message does not say what remains of the file.
 
     Args:
         offset: index in the file of the character that PostgreSQL names, or of the first one of the statement.
@@ -40,19 +44,30 @@ def format_sql_error(step: Step, statement: Statement, offset: int, error: async
     start = text.rfind("\n", 0, offset) + 1
     end = text.find("\n", start)
     source = text[start : end if end >= 0 else len(text)].strip()[:SNIPPET]
+    at = FilePosition(step.label, line, offset - start + 1)
     hint = _HINTS.get(error.sqlstate or "", "")
-    return (
-        f"{step.label}:{line}:{offset - start + 1}: PostgreSQL refused this with SQLSTATE "
-        f"{condition_name(error)}{_objects(error)}: {source}{hint}"
-    )
+    said = message_without_row_data(error)
+    words = f"{said} (SQLSTATE {condition_name(error)})" if said else f"PostgreSQL refused this with {_code(error)}"
+    message = f"{at.file}:{at.line}:{at.column}: {words}: {source}{hint}"
+    return MigrationFailed(message, at=at, report=error_report(error), recovery=_recovery(error))
 
 
-def format_deferred_error(step: Step, error: asyncpg.PostgresError) -> str:
-    """Return the reason why PostgreSQL refused the file at its end: a deferred constraint or trigger."""
-    return (
-        f"{step.label}: at its end, PostgreSQL refused a deferred constraint or trigger with SQLSTATE "
-        f"{condition_name(error)}{_objects(error)}."
-    )
+def deferred_error(step: Step, error: asyncpg.PostgresError) -> MigrationFailed:
+    """Return the error for a file that PostgreSQL refused at its end: a deferred constraint or trigger."""
+    said = message_without_row_data(error)
+    words = f"at its end, PostgreSQL refused a deferred constraint or trigger with {_code(error)}"
+    message = f"{step.label}: {words}{f': {said}' if said else ''}."
+    at = FilePosition(step.label)
+    return MigrationFailed(message, at=at, report=error_report(error), recovery=_recovery(error))
+
+
+def nothing_applied(error: MigrationFailed) -> MigrationFailed:
+    """Return the error with the words that nothing of its file remains."""
+    return MigrationFailed(error.message + NOTHING_APPLIED, at=error.at, report=error.report, recovery=error.recovery)
+
+
+def _code(error: asyncpg.PostgresError) -> str:
+    return f"SQLSTATE {condition_name(error)}{_objects(error)}"
 
 
 def _objects(error: asyncpg.PostgresError) -> str:

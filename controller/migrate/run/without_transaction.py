@@ -16,7 +16,7 @@ import asyncpg
 from controller.database.connection import Connection, behind_pooler
 from controller.database.failures import DRIVER_ERRORS, ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
-from controller.errors import ConfigurationError, DashdbError, MigrationFailed, Recovery, SchemaDirty
+from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
@@ -26,7 +26,7 @@ from controller.migrate.plan.model import Step
 from controller.migrate.run import concurrent_index as index
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import closing
-from controller.migrate.run.sql_error import NOTHING_APPLIED, format_sql_error, recovery_of
+from controller.migrate.run.sql_error import nothing_applied, sql_error
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, waits_for_others
 
@@ -179,9 +179,8 @@ class _Journal:
         except (asyncpg.PostgresError, MigrationFailed) as error:
             if ends_connection(error):
                 raise
-            why = error.message if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
-            recovery = error.recovery if isinstance(error, MigrationFailed) else recovery_of(error)
-            raise await self._refusal(why, before, recovery, alone=alone) from None
+            why = error if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
+            raise await self._refusal(why, before, alone=alone) from None
 
     async def _run_alone(self, statement: Statement, *, may_be_done: bool) -> None:
         """Run a statement outside a transaction.
@@ -199,19 +198,20 @@ class _Journal:
             await self.connection.execute(statement.text, timeout=NO_LIMIT)
             await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
 
-    def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> str:
-        """Return the reason for `error`; `ours` is the number of characters of our own SQL before the statement."""
+    def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> MigrationFailed:
+        """Return the error to show; `ours` is the number of characters of our own SQL before the statement."""
         position = int(error.position or 0) - ours
         inside = 0 < position <= len(statement.text) + 1  # the position after the last character is the end of input
-        return format_sql_error(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
+        return sql_error(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
 
-    async def _refusal(self, why: str, done: int, recovery: Recovery, *, alone: bool) -> DashdbError:
+    async def _refusal(self, why: MigrationFailed, done: int, *, alone: bool) -> DashdbError:
         """Write why the file stopped into the journal, and return the error to raise."""
-        await self._stop(done, alone=alone, why=why)
+        await self._stop(done, alone=alone, why=why.message)
         if done == 0 and not alone:
-            return MigrationFailed(why + NOTHING_APPLIED, recovery=recovery)
+            return nothing_applied(why)
         step = self.file.step
-        return SchemaDirty(describe_dirty(step.migration.version, step.direction, self._where(done, why)))
+        message = describe_dirty(step.migration.version, step.direction, self._where(done, why.message))
+        return SchemaDirty(message, at=why.at, report=why.report)
 
     async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
         """Write the position into the journal, or remove the journal if nothing of the file is in the database."""

@@ -363,4 +363,4 @@ def test_a_certificate_that_cannot_be_used_is_said_at_once(serve: Serve, databas
     url = database.dsn.replace("sslmode=disable", f"sslmode=verify-ca&sslrootcert={authority}")
     sidecar = serve(wait=False, DATABASE_URL=url)
     assert sidecar.ended() == 2
-    assert sidecar.log.startswith("CACertificateInvalid: ")
+    assert json.loads(sidecar.log.splitlines()[-1])["error"] == "CACertificateInvalid"

@@ -14,7 +14,7 @@ from controller.cli.migrate import command as migrate
 from controller.cli.templates.commands import command as templates
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/reference").glob("*.md"))]
 _COMMAND = re.compile(r"(?:`|^(?:    |\$ ))dashdb ([a-z][^`\n;|]*)", re.MULTILINE)
 
 
@@ -48,6 +48,24 @@ def test_every_option_in_the_documentation_is_one_of_the_programs(document: Path
     text = re.sub(r"`[^`]*(?:upgrade|pg_dump|psql|kubectl)[^`]*`", "", document.read_text())
     told = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r"dashdb [a-z ]*(--[a-z-]+)", text))
     assert told - known <= {"--help"}
+
+
+def test_every_command_with_json_is_in_the_reference() -> None:
+    reference = (ROOT / "docs" / "reference" / "json.md").read_text()
+    with_json = [
+        f"dashdb {group.name} {name}"
+        for group in (migrate, templates)
+        for name in group.list_commands(click.Context(group))
+        if any("--json" in option.opts for option in parameters(group, name))
+    ]
+    assert len(with_json) == 15
+    assert [command for command in with_json if f"`{command}`" not in reference] == []
+
+
+def parameters(group: click.Group, name: str) -> list[click.Parameter]:
+    command = group.get_command(click.Context(group), name)
+    assert command is not None
+    return command.params
 
 
 def test_there_are_commands_to_check() -> None:

@@ -12,10 +12,10 @@ from controller.database.answer_messages import (
     ANSWER_BYTES,
     ERROR_BYTES,
     IDLE_BYTES,
-    KNOWN_TYPES,
     AnswerReader,
     first_value,
 )  # fmt: skip
+from controller.database.column_types import KNOWN_TYPES
 from controller.errors import ProtocolViolation
 from tests.support.protocol_messages import (
     BOUND,

@@ -3,11 +3,14 @@
 import errno
 import socket
 import ssl
+from dataclasses import replace
 
 import asyncpg
 import pytest
 
-from controller.database.failures import condition_name, in_our_words
+from controller.database.error_report import condition_name
+from controller.database.failures import in_our_words
+from controller.database.field_names import OF_SECRET, OF_URL, OF_VARIABLES, FieldNames
 from controller.database.target import SslMode, Target
 from controller.errors import DatabaseUnavailable, MigrationFailed, Recovery
 
@@ -26,7 +29,6 @@ def server_error(sqlstate: str) -> asyncpg.PostgresError:
         (server_error("28P01"), "AuthenticationFailed", Recovery.WAITING),
         (server_error("28000"), "LoginRefused", Recovery.WAITING),
         (server_error("3D000"), "DatabaseNotFound", Recovery.WAITING),
-        (server_error("42501"), "PermissionDenied", Recovery.WAITING),
         (server_error("53300"), "TooManyConnections", Recovery.TRANSIENT),
         (server_error("57P03"), "ServerNotReady", Recovery.TRANSIENT),
         (server_error("57P01"), "ConnectionLost", Recovery.TRANSIENT),
@@ -51,6 +53,15 @@ def test_each_cause_has_a_reason_of_its_own(error: Exception, reason: str, recov
     assert ours.message.startswith('database "perses" at db.example:5432: ')
     assert "h0rse" not in ours.message
     assert "{" not in ours.message
+
+
+def test_a_missing_right_is_told_by_the_servers_own_message_in_one_line() -> None:
+    refused = asyncpg.PostgresError.new({"C": "42501", "M": "must be owner of table t\x1b[2J\n", "D": "row h0rse"})
+    ours = in_our_words(refused, TARGET)
+    assert (ours.reason, ours.recovery) == ("PermissionDenied", Recovery.WAITING)
+    assert ": must be owner of table t\N{REPLACEMENT CHARACTER}[2J . Let it own the database" in ours.message
+    assert ours.message.endswith("(SQLSTATE 42501)")
+    assert "h0rse" not in ours.message
 
 
 def test_an_error_without_a_reason_of_its_own_is_named_once() -> None:
@@ -80,3 +91,37 @@ def test_a_limit_is_told_as_it_was_given() -> None:
 )
 def test_a_condition_is_named_as_in_the_manual(sqlstate: str, name: str) -> None:
     assert condition_name(server_error(sqlstate)) == name
+
+
+@pytest.mark.parametrize(
+    ("names", "told"),
+    [
+        (OF_VARIABLES, "DB_SSLMODE=disable"),
+        (OF_URL, "sslmode=disable in the URL"),
+        (OF_SECRET, "Turn TLS on in the server (ssl = on)."),
+    ],
+)
+def test_what_to_write_instead_is_said_by_the_names_of_its_source(names: FieldNames, told: str) -> None:
+    refused = ConnectionError('PostgreSQL server at "db" rejected SSL upgrade')
+    ours = in_our_words(refused, replace(TARGET, names=names))
+    assert ours.reason == "TLSUnsupported"
+    assert told in ours.message
+
+
+@pytest.mark.parametrize(
+    ("error", "told"),
+    [
+        (server_error("28P01"), "Correct DB_PASSWORD."),
+        (server_error("3D000"), "or correct DB_NAME."),
+        (socket.gaierror(), "Correct DB_HOST."),
+        (ConnectionRefusedError(), "or DB_HOST or DB_PORT is wrong."),
+        (TimeoutError(), "raise DB_CONNECT_TIMEOUT."),
+    ],
+)
+def test_each_message_names_the_variable(error: Exception, told: str) -> None:
+    assert told in in_our_words(error, replace(TARGET, names=OF_VARIABLES)).message
+
+
+def test_a_query_that_takes_too_long_names_its_own_limit() -> None:
+    slow = in_our_words(TimeoutError(), replace(TARGET, names=OF_VARIABLES), limit=TARGET.query_timeout)
+    assert "raise DB_QUERY_TIMEOUT." in slow.message

@@ -60,9 +60,14 @@ def refusal(data: dict[str, bytes] | None, reason: str, **options: Any) -> str:
 )
 def test_the_secrets_of_the_usual_operators_work_unchanged(data: dict[str, bytes], host: str) -> None:
     assert target(data) == Target(
-        host=host, port=5432, database="perses", user="ann", password="h0rse battery", ssl_mode=SslMode.VERIFY_FULL,
-        application_name="dashdb operator",
+        host=host, port=5432, database="perses", user="ann", password=data["password"].decode(),
+        ssl_mode=SslMode.VERIFY_FULL, application_name="dashdb operator",
     )  # fmt: skip
+
+
+def test_only_of_a_password_the_line_end_may_be_a_part() -> None:
+    assert target({**OURS, "password": b"h0rse\n", "host": b"db.example\n"}).password == "h0rse\n"
+    assert target({**OURS, "host": b"db.example\n"}).host == "db.example"
 
 
 def test_a_host_without_a_dot_is_left_alone_outside_of_a_cluster() -> None:

@@ -1,6 +1,7 @@
 """`dashdb migrate` against a real database: what it does, what it prints where, and its exit codes."""
 
 import json
+from datetime import datetime, timedelta
 from importlib.metadata import PackageNotFoundError
 from pathlib import Path
 from typing import Any
@@ -163,6 +164,13 @@ def test_an_edited_file_is_exit_5(migrate: Commands) -> None:
     (migrate.folder / "V2_t2.up.sql").write_text("SELECT 'edited'")
     refused = migrate("up")
     assert (refused.exit_code, "V2_t2.up.sql was edited" in refused.stderr) == (5, True)
+    status = migrate("status", "--exit-code")
+    assert status.exit_code == 5
+    assert [line.split()[2] for line in status.stdout.splitlines()[1:4]] == ["applied", "edited", "pending"]
+    assert "up would refuse: V2_t2.up.sql was edited after it had been applied" in status.stdout
+    found = migrate.json("status")
+    assert (found["migrations"][1]["state"], found["problem"]["error"]) == ("edited", "ChecksumMismatch")
+    assert datetime.fromisoformat(found["migrations"][1]["applied_at"]).utcoffset() == timedelta(0)
 
 
 def test_a_database_ahead_of_the_files_is_exit_6_only_where_the_files_are_needed(migrate: Commands) -> None:
@@ -175,6 +183,29 @@ def test_a_database_ahead_of_the_files_is_exit_6_only_where_the_files_are_needed
     last = migrate.json("status")["migrations"][2]
     assert (last["state"], last["file"]) == ("applied", None)
     assert "applied, file unknown" in migrate("status").stdout
+
+
+def test_the_sql_of_a_plan_is_what_runs(migrate: Commands, postgres: PostgresServer, database: Database) -> None:
+    migrate("up", "1")
+    (migrate.folder / "V3_t3.up.sql").write_text(
+        "-- dashdb:no-transaction\nCREATE TABLE t3 (); -- why;\nVACUUM t3 -- x;"
+    )
+    shown = migrate("plan", "--sql").stdout
+    assert "\n-- V2_t2.up.sql (up), in one transaction with its row in schema_version\nCREATE TABLE t2 ()\n;\n" in shown
+    assert "\n-- V3_t3.up.sql (up), without a transaction\n-- dashdb:no-transaction\n" in shown
+    assert tables(postgres, database) == ["schema_version", "t1"]
+    steps = migrate.json("plan", "--sql")["steps"]
+    assert [step["sql"] for step in steps][:1] == ["CREATE TABLE t2 ()\n;"]
+    assert "sql" not in migrate.json("plan")["steps"][0]
+    postgres.psql(database, sql=shown)
+    assert tables(postgres, database) == ["schema_version", "t1", "t2", "t3"]
+
+
+def test_the_sql_of_a_plan_begins_where_a_file_stopped(migrate: Commands) -> None:
+    (migrate.folder / "V1_t1.up.sql").write_text("-- dashdb:no-transaction\nCREATE TABLE t1 ();\nSELECT missing;")
+    assert migrate("up").exit_code == 3
+    first = migrate.json("plan", "--sql")["steps"][0]
+    assert (first["resume_at"], first["sql"]) == (1, "SELECT missing;")
 
 
 def test_a_plan_needs_no_squawk_and_says_what_was_not_checked(

@@ -121,7 +121,7 @@ async def test_a_statement_that_has_run_may_not_be_edited(connection: Connection
 
 
 async def test_the_line_at_fault_is_told_inside_a_long_statement_too(connection: Connection) -> None:
-    with pytest.raises(SchemaDirty, match=rf"{re.escape(B)}:4:8: .*42703 undefined_column: missing FROM b"):
+    with pytest.raises(SchemaDirty, match=rf"{re.escape(B)}:4:8: .*42703 undefined_column\): missing FROM b"):
         await run(connection, {**FIRST, B: f"{HEAD}CREATE TABLE b (n int);\nSELECT n,\n       missing FROM b;\n"})
 
 

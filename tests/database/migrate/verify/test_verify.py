@@ -100,3 +100,42 @@ async def test_a_file_that_is_refused_is_told_and_nothing_is_left(
         await check(creator, {"V2_u.up.sql": "SELECT 1", "V2_u.down.sql": "DROP TABLE u"})
     owned = f"SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{creator.user}'"
     assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"
+
+
+def many(count: int) -> dict[str, str]:
+    up = {f"V{n}_t{n}.up.sql": f"CREATE TABLE t{n} ()" for n in range(2, count + 1)}
+    return up | {f"V{n}_t{n}.down.sql": f"DROP TABLE t{n}" for n in range(2, count + 1)}
+
+
+async def test_a_long_history_is_checked_in_parts_and_told_in_order(creator: Target) -> None:
+    checks = await check(
+        creator, many(60) | {"V45_t45.down.sql": "SELECT 1", "V50_t50.down.sql": "DROP TABLE t50, t49"}
+    )
+    assert [c.migration.version for c in checks] == list(range(1, 61))
+    assert [(c.migration.version, list(map(str, c.not_undone))) for c in checks if not c.passed] == [
+        (45, ["table t45: added"]),
+        (50, ["table t49: missing"]),
+    ]
+
+
+async def test_of_several_files_that_are_refused_the_lowest_is_told(
+    each_postgres: PostgresServer, creator: Target
+) -> None:
+    with pytest.raises(MigrationFailed, match=r"^V7_t7\.down\.sql"):
+        await check(creator, many(60) | {"V7_t7.down.sql": "DROP TABLE no", "V55_t55.down.sql": "DROP TABLE no"})
+    owned = f"SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{creator.user}'"
+    assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"
+
+
+async def test_files_that_make_roles_are_checked_one_after_the_other(each_postgres: PostgresServer) -> None:
+    """A role belongs to the whole server, so that a second scratch database could not make it as well."""
+    name = f"made_{id(each_postgres)}"
+    database = each_postgres.create_database()
+    each_postgres.psql(each_postgres.superuser, sql=f'ALTER ROLE "{database.user}" CREATEDB CREATEROLE')
+    role_files = {"V2_t2.up.sql": f"CREATE  ROLE {name}", "V2_t2.down.sql": f"DROP ROLE {name}"}
+    try:
+        checks = await check(target_to(database), many(60) | role_files)
+    finally:
+        each_postgres.psql(each_postgres.superuser, sql=f"DROP ROLE IF EXISTS {name}")
+        each_postgres.drop_database(database)
+    assert all(c.passed for c in checks)

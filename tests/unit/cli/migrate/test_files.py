@@ -38,6 +38,37 @@ def test_a_warning_is_shown_and_fails_only_where_that_was_asked_for(folder: Path
     assert migrate("lint", "--path", folder, "--strict").exit_code == 1
 
 
+def test_a_rule_that_is_broken_often_is_one_line_and_all_places_are_shown_on_demand(folder: Path) -> None:
+    for number in (2, 3):
+        (folder / f"V00{number}_b.up.sql").write_text(RISKY)
+        (folder / f"V00{number}_b.down.sql").write_text("SELECT 1;")
+    grouped, detailed = migrate("lint", "--path", folder), migrate("lint", "--path", folder, "--details")
+    assert grouped.stdout.splitlines() == [
+        "3 times in 3 files, first at V001_a.up.sql:2:15: warning: Dropping a column may break existing clients. "
+        "[ban-drop-column]",
+        "0 errors, 3 warnings in 6 files.",
+    ]
+    places = [line.split(" ")[0] for line in detailed.stdout.splitlines()[:-1]]
+    assert places == ["V001_a.up.sql:2:15:", "V002_b.up.sql:2:15:", "V003_b.up.sql:2:15:"]
+    told = json.loads(migrate("lint", "--path", folder, "--json").stdout)
+    assert told["rules"] == [{"rule": "ban-drop-column", "level": "warning", "count": 3}]
+    assert len(told["findings"]) == 3
+
+
+def test_errors_come_before_warnings(folder: Path) -> None:
+    (folder / "V001_a.down.sql").write_text("-- nothing")
+    rules = [line.rpartition("[")[2] for line in migrate("lint", "--path", folder).stdout.splitlines()[:2]]
+    assert rules == ["empty-down]", "ban-drop-column]"]
+
+
+def test_a_file_that_cannot_be_read_has_its_place_in_the_error_for_machines(folder: Path) -> None:
+    (folder / "V002_b.up.sql").write_bytes(b"SELECT 1;\n  SELECT '\xff';")
+    told = json.loads(migrate("lint", "--path", folder, "--json").stdout)
+    assert (told["error"], told["file"], told["line"], told["column"]) == (
+        "MigrationFileInvalid", "V002_b.up.sql", 2, 11,
+    )  # fmt: skip
+
+
 def test_an_error_fails(folder: Path) -> None:
     (folder / "V001_a.down.sql").write_text("")
     done = migrate("lint", "--path", folder)

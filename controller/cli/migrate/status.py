@@ -1,0 +1,114 @@
+"""State of each version, from the files and the history, as `dashdb migrate status` shows it. Pure."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+
+from controller.errors import DashdbError, HistoryMismatch, SchemaDirty
+from controller.migrate.files.migration import Migration, Migrations
+from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
+from controller.migrate.plan.model import Direction, History, HistoryRow, current_version, newest_version
+
+
+class State(StrEnum):
+    """State of a version."""
+
+    APPLIED = "applied"
+    PENDING = "pending"
+    REVERTED = "reverted"
+    DIRTY = "dirty"
+    """A file without a transaction stopped half-way."""
+    EDITED = "edited"
+    """Applied, and the file is another one than that which ran."""
+    MISSING = "missing"
+    """Applied, and there is no file, though there are files of later versions."""
+
+
+@dataclass(frozen=True, slots=True)
+class StatusRow:
+    """One version.
+
+    Attributes:
+        file: name of the up file; None if there is none, or another one than that which was recorded.
+        applied_at: when it was applied, or reverted.
+        by: role and host.
+        retries: tries before, for which a lock was not available in time.
+        origin: how it was recorded, see `Origin`.
+        error: where and why a dirty version stopped.
+    """
+
+    version: int
+    description: str
+    state: State
+    file: str | None
+    applied_at: datetime | None = None
+    by: str | None = None
+    duration_ms: int | None = None
+    retries: int | None = None
+    origin: str | None = None
+    error: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """State of all versions.
+
+    Attributes:
+        problem: error with which `up` would refuse to run; None if it would run, or has nothing to do.
+        pending: True if `up` would apply something.
+    """
+
+    current: int
+    rows: tuple[StatusRow, ...]
+    problem: DashdbError | None
+    pending: bool
+
+
+def read_status(migrations: Migrations, history: History) -> Status:
+    """Return the state of each version in the files or the history."""
+    problem, pending = None, False
+    try:
+        pending = bool(make_plan(migrations, history).steps)
+    except (HistoryMismatch, SchemaDirty) as error:
+        problem = error
+    known = {migration.version: migration for migration in migrations}
+    done = {row.version: row for row in expand_adopted_row(migrations, history)}
+    newest = newest_version(migrations)
+    rows = tuple(_row(version, known.get(version), done.get(version), newest) for version in sorted({*known, *done}))
+    return Status(current_version(tuple(done.values())), rows, problem, pending)
+
+
+def _row(version: int, migration: Migration | None, row: HistoryRow | None, newest: int) -> StatusRow:
+    """Return the state of one version; at least one of `migration` and `row` is not None."""
+    edited = migration is not None and row is not None and row.sha256 not in ("", migration.up.sha256)
+    if migration is not None and (row is None or (edited and _reverted(row))):
+        return StatusRow(version, migration.description, State.PENDING, migration.up.name)
+    assert row is not None  # noqa: S101 - a version exists because a file or a row has it
+    adopted = migration is not None and not row.sha256  # golang-migrate records no names
+    other = edited and migration is not None and migration.description != row.description
+    return StatusRow(
+        version,
+        migration.description if adopted and migration is not None else row.description,
+        _state(row, edited=edited, missing=migration is None and version <= newest),
+        migration.up.name if migration is not None and not other else None,
+        row.applied_at,
+        f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
+        row.duration_ms,
+        row.retries,
+        row.origin,
+        row.error,
+    )
+
+
+def _reverted(row: HistoryRow) -> bool:
+    return row.error is None and row.direction is Direction.DOWN
+
+
+def _state(row: HistoryRow, *, edited: bool, missing: bool) -> State:
+    if row.error is not None:
+        return State.DIRTY
+    if _reverted(row):
+        return State.REVERTED
+    if edited:
+        return State.EDITED
+    return State.MISSING if missing else State.APPLIED

@@ -1,0 +1,166 @@
+"""The reference of the JSON lists every field that the commands print, and the commands print every field in it."""
+
+import json
+import re
+from collections.abc import Callable, Iterator
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from controller.cli.failures import error_object
+from controller.errors import MigrationFileError
+from tests.database.programs import dashdb_here, write_migrations
+from tests.support.database import Database
+from tests.support.postgres import PostgresServer
+
+REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "json.md"
+_ROW = re.compile(r"^\| `(?P<path>[^`]+)` \| (?P<type>[a-z ]+) \|", re.MULTILINE)
+TYPES: dict[str, Callable[[Any], bool]] = {
+    "string": lambda value: isinstance(value, str),
+    "integer": lambda value: isinstance(value, int) and not isinstance(value, bool),
+    "number": lambda value: isinstance(value, int | float) and not isinstance(value, bool),
+    "boolean": lambda value: isinstance(value, bool),
+    "time": lambda value: value.endswith("Z") and datetime.fromisoformat(value).tzinfo is not None,
+    "object": lambda value: isinstance(value, dict),
+    "array": lambda value: isinstance(value, list),
+    "array of strings": lambda value: isinstance(value, list) and all(isinstance(each, str) for each in value),
+}
+ONLY_ELSEWHERE = {
+    "migrations[].error": "dirty versions",
+    "checks.database.error": "an unhealthy database",
+    "checks.database.details.warning": "a degraded database",
+    "checks.database.details.server_connections": "figures that a first check does not have",
+    "checks.database.details.server_connection_limit": "figures that a first check does not have",
+}
+"""Fields that the databases of this module leave out, or leave empty."""
+
+
+@cache
+def sections() -> dict[str, dict[str, str]]:
+    """Return path and type of each field, by the heading of its section."""
+    parts = re.split(r"^## (.+)$", REFERENCE.read_text(), flags=re.MULTILINE)
+    return {title.strip("`"): dict(_ROW.findall(text)) for title, text in zip(parts[1::2], parts[2::2], strict=True)}
+
+
+def fields(value: Any, path: str = "") -> Iterator[tuple[str, Any]]:
+    """Yield path and value of each field at any depth."""
+    if path:
+        yield path, value
+    if isinstance(value, dict):
+        for name, inner in value.items():
+            yield from fields(inner, f"{path}.{name}".lstrip("."))
+    elif isinstance(value, list):
+        for inner in value:
+            if isinstance(inner, dict):
+                for name, deeper in inner.items():
+                    yield from fields(deeper, f"{path}[].{name}")
+
+
+def compare(section: str, *results: Any, never: frozenset[str] = frozenset()) -> None:
+    """Compare all fields of `results` with the section: each is in it with its type, and each in it was printed."""
+    documented, printed = sections()[section], set()
+    for path, value in (field for result in results for field in fields(result)):
+        if isinstance(value, dict) and path not in documented:
+            continue  # it is described by its fields
+        assert path in documented, f"{section}: {path} is not in {REFERENCE.name}"
+        kind, _, nullable = documented[path].partition(" or ")
+        printed.add(path)
+        assert (value is None and nullable == "null") or TYPES[kind](value), f"{section}: {path} is {value!r}"
+    assert set(documented) - printed - never == set(), f"{section}: never printed"
+
+
+@pytest.fixture
+def run(database: Database, tmp_path: Path) -> Callable[..., Any]:
+    """Run a command with --json, and return the object that it prints."""
+    write_migrations(tmp_path, {
+        "V1_a.up.sql": "CREATE TABLE a (n int); INSERT INTO a VALUES (1)", "V1_a.down.sql": "DROP TABLE a",
+        "V2_b.up.sql": "CREATE TABLE IF NOT EXISTS a (); ALTER TABLE a DROP COLUMN n",
+        "V2_b.down.sql": "DO $$ BEGIN END $$; ALTER TABLE a ADD COLUMN n int",
+    })  # fmt: skip
+
+    def run_command(*arguments: str) -> Any:
+        with_path = ("--path", str(tmp_path)) if arguments[0] == "migrate" else ()
+        ended = dashdb_here(
+            database.environ, *arguments, *with_path, *(() if arguments[0] == "health" else ("--json",))
+        )
+        assert ended.stdout, ended.stderr
+        return json.loads(ended.stdout)
+
+    return run_command
+
+
+Run = Callable[..., Any]
+
+
+def test_running_commands(run: Run) -> None:
+    compare("dashdb migrate version", run("migrate", "version"))
+    up = run("migrate", "up")
+    compare("dashdb migrate up", up, run("migrate", "goto", "1", "--yes"))
+    assert up["notices"]
+
+
+def test_status(run: Run, tmp_path: Path) -> None:
+    run("migrate", "up", "1")
+    before = run("migrate", "status")
+    (tmp_path / "V1_a.up.sql").write_text("SELECT 'edited'")
+    compare("dashdb migrate status", before, run("migrate", "status"))
+
+
+def test_plan_and_lint(run: Run) -> None:
+    up = run("migrate", "plan", "--sql")
+    run("migrate", "up", "1")
+    compare("dashdb migrate plan", up, run("migrate", "plan", "0", "--sql"), run("migrate", "plan", "0"))
+    compare("dashdb migrate lint", run("migrate", "lint"))
+
+
+def test_recorded_versions(run: Run) -> None:
+    compare("dashdb migrate version", run("migrate", "baseline", "1"), run("migrate", "force", "2", "--yes"))
+
+
+def test_drift(run: Run, postgres: PostgresServer, database: Database) -> None:
+    run("migrate", "up")
+    postgres.psql(database, sql="CREATE TABLE by_hand (); DROP TABLE a")
+    compare("dashdb migrate drift", run("migrate", "drift"))
+
+
+def test_verify(run: Run, postgres: PostgresServer, database: Database, tmp_path: Path) -> None:
+    postgres.psql(postgres.superuser, sql=f'ALTER ROLE "{database.user}" CREATEDB')
+    random = "DO $$ BEGIN EXECUTE format('CREATE TABLE %I ()', 'u' || (random() * 1e9)::int); END $$"
+    undo = "DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || tablename FROM pg_tables WHERE tablename LIKE 'u%'); END $$"
+    write_migrations(tmp_path, {"V1_a.up.sql": random, "V1_a.down.sql": undo, "V2_b.up.sql": "CREATE TABLE b ()"})
+    (tmp_path / "V2_b.down.sql").write_text("SELECT 1")
+    compare("dashdb migrate verify", run("migrate", "verify"))
+
+
+def test_create(run: Run) -> None:
+    compare("dashdb migrate create", run("migrate", "create", "add_labels"))
+
+
+def test_templates(database: Database) -> None:
+    def run_packaged(*arguments: str) -> Any:
+        return json.loads(dashdb_here(database.environ, *arguments, "--json").stdout)
+
+    run_packaged("migrate", "up")
+    compare("dashdb templates diff", run_packaged("templates", "diff"))
+    compare("dashdb templates seed", run_packaged("templates", "seed"))
+    compare("dashdb templates list", run_packaged("templates", "list"))
+
+
+def test_health(run: Run) -> None:
+    compare("dashdb health", run("health"), never=frozenset(ONLY_ELSEWHERE))
+
+
+def test_errors(run: Run, tmp_path: Path) -> None:
+    notice, refusal = "RAISE NOTICE 'so far' USING HINT = 'wait'", "RAISE 'no' USING DETAIL = 'x', HINT = 'y'"
+    (tmp_path / "V2_b.up.sql").write_text(f"DO $$ BEGIN {notice}; {refusal}; END $$")
+    refused = run("migrate", "up", "--log-level", "debug")
+    compare("Errors", refused, run("migrate", "goto", "77"), error_object(MigrationFileError("V1.up.sql:2:3: no")))
+    assert refused["postgresql"]["detail"] == "x"
+
+
+def test_every_section_is_compared() -> None:
+    compared = set(re.findall(r'compare\("([^"]+)"', Path(__file__).read_text()))
+    assert compared == set(sections())

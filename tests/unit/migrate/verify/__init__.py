@@ -1,0 +1,1 @@
+"""Tests of how the check of down migrations is divided."""
