@@ -170,7 +170,12 @@ class HealthSpec(_Model):
 class MaintenanceSpec(_Model):
     """Expired share tokens, usage counts of templates, old audit rows."""
 
-    interval_seconds: int = Field(3600, ge=60, le=604800, description="Time between two rounds.")
+    interval_seconds: int = Field(
+        3600,
+        ge=60,
+        le=604800,
+        description="Time between two rounds, and between two comparisons of the schema with its last migration.",
+    )
     audit_retention_days: int | None = Field(
         None,
         ge=1,
