@@ -82,7 +82,7 @@ def create(name: str, path: Path, *, as_json: bool) -> None:
 
 
 def _all_of(folder: Path) -> list[Script]:
-    return [script for migration in read_folder(folder) for script in (migration.up, migration.down)]
+    return [script for migration in read_folder(folder) for script in migration.scripts]
 
 
 def _print_findings(findings: tuple[Finding, ...], errors: int, files: int) -> None:

@@ -9,7 +9,17 @@ import click
 from controller.cli.terminal import echo, echo_line
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.data_loss import PossibleLoss
-from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, Step, current_version
+from controller.migrate.plan.model import (
+    EMPTY,
+    Direction,
+    History,
+    HistoryRow,
+    Origin,
+    Plan,
+    Step,
+    current_version,
+    shown_version,
+)
 
 if TYPE_CHECKING:  # imported only by the command that needs them
     from controller.migrate.catalog.row_counts import CountedLoss
@@ -20,8 +30,8 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
     """Print the result of a run."""
     if as_json:
         result = {
-            "from": plan.current,
-            "to": plan.target,
+            "from": shown_version(plan.current),
+            "to": shown_version(plan.target),
             "adopted_golang_migrate": plan.adopts,
             "steps": [_step(step) for step in plan.steps],
             "seconds": round(seconds, 3),
@@ -29,12 +39,12 @@ def print_run(plan: Plan, seconds: float, *, as_json: bool) -> None:
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        echo(f"Adopted the history of golang-migrate at version {plan.current}.")
+        echo(f"Adopted the history of golang-migrate at version {shown_version(plan.current)}.")
     if not plan.steps:
-        echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {shown_version(plan.target)}.")
     else:
         files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
-        echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
+        echo(f"The schema is at version {shown_version(plan.target)}; {files} in {seconds:.2f} s.")
 
 
 def print_plan(
@@ -43,8 +53,8 @@ def print_plan(
     """Print the steps of a plan, the data that it loses, squawk's findings, and the hash that approves it."""
     if as_json:
         result = {
-            "from": plan.current,
-            "to": plan.target,
+            "from": shown_version(plan.current),
+            "to": shown_version(plan.target),
             "adopts_golang_migrate": plan.adopts,
             "steps": [
                 {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
@@ -56,7 +66,7 @@ def print_plan(
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        echo(f"adopts the history of golang-migrate, at version {plan.current}")
+        echo(f"adopts the history of golang-migrate, at version {shown_version(plan.current)}")
     for step in plan.steps:
         verb = "apply " if step.direction is Direction.UP else "revert"
         how = "" if step.script.transactional else ", statement by statement"
@@ -67,9 +77,9 @@ def print_plan(
     for finding in findings:
         echo_line(f"lint   {finding}")
     if plan.empty:
-        echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {shown_version(plan.target)}.")
     else:
-        echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+        echo(f"From {plan.span}. Nothing was changed. {plan.sha256}")
 
 
 def describe_loss(loss: "CountedLoss", verb: str) -> str:
@@ -82,16 +92,16 @@ def print_version(history: History, *, as_json: bool) -> None:
     dirty = any(row.error is not None for row in history)
     current = max((r.version for r in history if r.error is not None), default=current_version(history))
     if as_json:
-        click.echo(json.dumps({"version": current or None, "dirty": dirty}))
+        click.echo(json.dumps({"version": None if current == EMPTY else current, "dirty": dirty}))
     else:
-        echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
+        echo(f"{current} (dirty)" if dirty else "none" if current == EMPTY else str(current))
 
 
 def print_status(migrations: Migrations, history: History, *, as_json: bool) -> None:
     """Print a row for each version in the files or the history."""
     rows = _status_rows(migrations, history)
     if as_json:
-        click.echo(json.dumps({"current": current_version(history), "migrations": rows}))
+        click.echo(json.dumps({"current": shown_version(current_version(history)), "migrations": rows}))
     else:
         _print_table(rows)
 

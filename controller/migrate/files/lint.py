@@ -31,8 +31,9 @@ TIMEOUT = 30.0
 OLDEST_POSTGRESQL = "14.0"
 # The engine sets lock_timeout itself, and no limit for statements: a migration may take as long as it takes.
 _LEFT_OUT = ("require-lock-timeout", "require-statement-timeout", "require-timeout-settings")
-# Nothing remains of a file that failed in its transaction, so IF NOT EXISTS would only hide mistakes.
-_LEFT_OUT_IN_TRANSACTIONS = ("prefer-robust-stmts",)
+# Nothing remains of a file that failed in its transaction, so IF NOT EXISTS would only hide mistakes. A BEGIN and
+# COMMIT of the file are left out, and what cannot be is refused when the file is read.
+_LEFT_OUT_IN_TRANSACTIONS = ("prefer-robust-stmts", "transaction-nesting")
 _SYNTAX = "syntax-error"
 
 _IGNORE = re.compile(r"(?:--|/\*)[ \t]*squawk-ignore(?:-file)?\b(?P<rest>[^\n]*)")

@@ -17,7 +17,7 @@ from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empt
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, retry_while_locked
 from controller.migrate.history.read import locate_history, read_history_at
 from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT, RunSettings, limits
-from controller.migrate.plan.model import History, Origin, newest_version
+from controller.migrate.plan.model import EMPTY, History, Origin, newest_version, shown_version
 
 Waiting = Callable[[str, str], None]
 """Function that is called with what waits, and for whom."""
@@ -60,16 +60,19 @@ class HistoryEditor:
     async def force(self, migrations: Migrations, version: int) -> None:
         """Record that the database is at `version` and that nothing is dirty; 0 clears the whole history.
 
+        If a file has the number 0, it is that version, and the history cannot be cleared.
+
         Raises:
             ConfigurationError: no file has that version.
         """
         _check_known(migrations, version, smallest=0)
+        version = version if version in {m.version for m in migrations} else EMPTY
         location = await locate_history(self.connection, self.settings.schema)
         history = await read_history_at(self.connection, location) if location.has_history else ()
-        if version == 0 and not location.has_history and not location.has_golang_migrate:
+        if version == EMPTY and not location.has_history and not location.has_golang_migrate:
             return
-        good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
-        present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
+        recorded = {row.version: row.sha256 for row in history if row.applied and row.error is None}
+        present = [m for m in migrations if m.version <= version and not m.up.has_digest(recorded.get(m.version, ""))]
         text = self._present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
         await self._write(location, text, lock_only(location), left=version)
 
@@ -85,9 +88,9 @@ class HistoryEditor:
         """Execute SQL that changes the history, and record the catalog, under the lock.
 
         Args:
-            left: version of the database afterwards; 0 for none, which may drop the table.
+            left: version of the database afterwards; if `EMPTY`, the table may be dropped.
         """
-        drops_table = not left and not location.keeps_history
+        drops_table = left == EMPTY and not location.keeps_history
         closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
         whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
 
@@ -154,8 +157,8 @@ async def lock_out_golang_migrate(
 
 
 def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:
-    if (version != 0 and version not in {m.version for m in migrations}) or version < smallest:
+    if version not in {m.version for m in migrations} and (version != 0 or smallest):
         raise ConfigurationError(
             f"Version {version} does not exist. The files go from {smallest or '0, the empty database,'} to "
-            f"{newest_version(migrations)}."
+            f"{shown_version(newest_version(migrations))}."
         )

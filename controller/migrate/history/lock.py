@@ -12,7 +12,7 @@ from controller.database.connection import Connection
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
 from controller.migrate.history.location import HistoryLocation
-from controller.migrate.plan.model import Direction, Step
+from controller.migrate.plan.model import EMPTY, Direction, Step
 
 LOCKED, MOVED = "ZD001", "ZD002"
 """SQLSTATEs that a guard raises: another runner has the lock; the database is not at the expected version. Classes from
@@ -101,7 +101,7 @@ def _moved(location: HistoryLocation, step: Step, expected: int) -> str:
     if not location.has_history:
         return f"to_regclass({literal(table)}) IS NOT NULL"
     highest = f"SELECT version FROM {table} WHERE (direction = 'up') = (error IS NULL) ORDER BY version DESC LIMIT 1"
-    conditions = [f"coalesce(({highest}), 0) <> {expected}"]
+    conditions = [f"coalesce(({highest}), {EMPTY}) <> {expected}"]
     dirty = f"SELECT FROM {table} WHERE error IS NOT NULL"
     if step.resume_at is not None:
         dirty += f" AND (version, statements_done) <> ({step.migration.version}, {step.resume_at})"

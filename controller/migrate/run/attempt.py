@@ -29,7 +29,7 @@ class MigrationAttempt:
 
     Attributes:
         expected: version at which the database has to be.
-        leads_to: version of the database afterwards; 0 if nothing is left.
+        leads_to: version of the database afterwards; `EMPTY` if nothing is left.
         last: True for the last file of its plan, which records the catalog.
         retries: number of tries before this one.
         previous: version of the file before it in the same message; None if there is none.

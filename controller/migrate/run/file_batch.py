@@ -65,7 +65,7 @@ class FileBatch:
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
-        return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, before_commit=note)}\n"
+        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note)}\n"
 
 
 def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:
@@ -152,4 +152,4 @@ def _is_short(run: MigrationAttempt) -> bool:
 
 
 def _length(run: MigrationAttempt) -> int:
-    return len(run.step.migration.up.text) + len(run.step.migration.down.text)
+    return sum(len(script.text) for script in run.step.migration.scripts)

@@ -13,6 +13,7 @@ from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error, recovery_of
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
@@ -66,7 +67,7 @@ def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
 def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
     """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
     text = RESET + OWN_NAMES + run.limits()  # a RESET also removes our settings
-    if run.leads_to == 0 and not run.location.keeps_history:
+    if run.leads_to == EMPTY and not run.location.keeps_history:
         return text + write.drop_table(run.location)
     text += write.write_step(
         run.location,

@@ -18,7 +18,7 @@ from controller.migrate.history.lock_retry import LockedByTable, retry_while_loc
 from controller.migrate.history.read import history_location, locate_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.make_plan import awaits_adoption, make_plan
-from controller.migrate.plan.model import Direction, History, Plan, Step
+from controller.migrate.plan.model import EMPTY, Direction, History, Plan, Step, shown_version
 from controller.migrate.run.attempt import MigrationAttempt, Progress
 from controller.migrate.run.blockers import BlockerMonitor
 from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
@@ -148,7 +148,7 @@ class Runner:
             yield MigrationAttempt(
                 self.connection, self.settings, self.progress, location, step, expected, leads_to, last
             )
-            expected, location = leads_to, replace(location, has_history=leads_to > 0 or location.keeps_history)
+            expected, location = leads_to, replace(location, has_history=leads_to > EMPTY or location.keeps_history)
 
     async def _run_file_batch(self, file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
         """Run a batch of files; return those that are left to run one by one."""
@@ -181,7 +181,8 @@ class Runner:
 
 def _overtaken(version: int) -> MigrationLocked:
     return MigrationLocked(
-        f"Another runner brought the database to version {version} in the meantime. Check it, and run again.",
+        f"Another runner brought the database to version {shown_version(version)} in the meantime. Check it, and run "
+        "again.",
         reason="MigrationOvertaken",
     )
 
@@ -189,7 +190,8 @@ def _overtaken(version: int) -> MigrationLocked:
 def _read_all(plan: Plan) -> None:
     """Split every file before any is run, so that an invalid one stops the whole plan."""
     for step in plan.steps:
-        _ = step.migration.up.statements, step.migration.down.statements
+        for script in step.migration.scripts:
+            _ = script.statements
 
 
 def _refuse_foreign_relations(plan: Plan, location: HistoryLocation) -> None:

@@ -19,7 +19,6 @@ _ALONE = {
     "discard": ("all",),
 }
 """Statements that their first two words identify."""
-_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
 _MAY_RUN_ALONE = ("vacuum", "alter", "cluster", "reindex", *_ALONE)
 
 
@@ -44,15 +43,6 @@ def runs_alone(statement: Statement) -> bool:
     if first.is_word("cluster"):
         return _clusters_all(reader)
     return (first.is_word("reindex") and _reindexes_all(reader)) or waits_for_others(statement)
-
-
-def transaction_control(statement: Statement) -> str | None:
-    """Return the keyword of a statement that begins or ends a transaction, in upper case; None for any other one."""
-    reader = statement.reader()
-    first = reader.take()
-    if first is None or not first.is_word(*_TRANSACTION_CONTROL):
-        return None
-    return None if first.is_word("prepare") and not reader.take_words("transaction") else first.value.upper()
 
 
 def waits_for_others(statement: Statement) -> bool:

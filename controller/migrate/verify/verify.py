@@ -13,6 +13,7 @@ from controller.migrate.catalog.snapshot import read_live
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
+from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import Progress
 from controller.migrate.run.runner import Runner
 from controller.migrate.verify.scratch_database import scratch_database
@@ -33,7 +34,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """True if the down migration undoes the up migration."""
+        """True if the down migration undoes the up migration, or if there is none."""
         return not self.not_undone and not self.not_redone
 
 
@@ -67,11 +68,15 @@ async def _check_until_failed(runner: Runner, migrations: Migrations, start: int
         await runner.run(migrations, version)
         return await read_live(runner.connection, location.schema)
 
-    version = migrations[start - 1].version if start else 0
+    version = migrations[start - 1].version if start else EMPTY
     before = await catalog_at(version)
     checks: list[Check] = []
     for migration in migrations[start:]:
         first = await catalog_at(migration.version)
+        if migration.down is None:
+            checks.append(Check(migration))
+            version, before = migration.version, first
+            continue
         not_undone = differences(before, await catalog_at(version))
         if not_undone:
             return [*checks, Check(migration, not_undone)]  # the up migration may fail now

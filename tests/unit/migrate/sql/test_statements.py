@@ -7,7 +7,6 @@ from controller.migrate.sql.statements import (
     concurrent_index,
     may_commit,
     runs_alone,
-    transaction_control,
     waits_for_others,
 )
 from tests.unit.migrate.sql.one_statement import statement
@@ -135,18 +134,3 @@ def test_a_concurrent_index_without_a_name_is_refused() -> None:
     for text in ("CREATE INDEX CONCURRENTLY ON t (n)", "CREATE INDEX CONCURRENTLY /* on */ ON ONLY t (n)"):
         with pytest.raises(MigrationFileError, match=r"^f:1:1: an index that is made CONCURRENTLY needs a name"):
             concurrent_index(statement(text), file="f")
-
-
-@pytest.mark.parametrize(
-    ("text", "control"),
-    [
-        ("begin", "BEGIN"),
-        ("/* a /* b */ */ Commit", "COMMIT"),
-        ("PREPARE -- x\r TRANSACTION 'a'", "PREPARE"),
-        ("PREPARE p AS SELECT 1", None),
-        ('"commit"', None),
-        ("SELECT 1", None),
-    ],
-)
-def test_a_statement_that_begins_or_ends_a_transaction_is_known(text: str, control: str | None) -> None:
-    assert transaction_control(statement(text)) == control
