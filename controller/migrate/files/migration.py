@@ -9,7 +9,7 @@ from itertools import islice
 from controller.errors import MigrationFileError
 from controller.migrate.sql.lexer import Statements, split
 from controller.migrate.sql.own_transactions import without_own_transactions
-from controller.migrate.sql.statements import concurrent_index, runs_alone
+from controller.migrate.sql.statements import changes_strings, concurrent_index, runs_alone
 
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 _CHUNK = 1_000_000
@@ -89,8 +89,8 @@ class Script:
         """Statements of the file, in order, without its own BEGIN and COMMIT.
 
         Raises:
-            MigrationFileError: the text cannot be split; ends the transaction of the engine; builds an index
-                CONCURRENTLY without a name; or has a transaction of its own and cannot run in one.
+            MigrationFileError: the text cannot be split; ends the transaction of the engine; has a transaction of its
+                own and cannot run in one; builds an index CONCURRENTLY without a name; or changes how strings are read.
         """
         return self._parsed[1]
 
@@ -107,6 +107,11 @@ class Script:
             statements = split(body, file=self.name)
         for statement in statements:
             concurrent_index(statement, file=self.name)
+            if changes_strings(statement):
+                raise MigrationFileError(
+                    f"{self.name}:{statement.line_and_column}: strings are read with standard_conforming_strings on, "
+                    "PostgreSQL's default. Remove this, and write E'...' where a backslash has a meaning."
+                )
         return body, statements
 
     @property

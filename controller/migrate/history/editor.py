@@ -1,6 +1,6 @@
 """Changes of the history without running a file: adoption from golang-migrate, baseline, force."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,6 +11,7 @@ from controller.database.transaction import roll_back
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history import write
+from controller.migrate.history.encoding import replaced_characters
 from controller.migrate.history.golang_migrate import lock_ids
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
@@ -53,9 +54,7 @@ class HistoryEditor:
                 reason="HistoryExists",
             )
         present = [m for m in migrations if m.version <= version]
-        await self._write(
-            location, self._present(location, present, Origin.BASELINE), empty_guard(location), left=version
-        )
+        await self._write(location, present, Origin.BASELINE, empty_guard(location), left=version)
 
     async def force(self, migrations: Migrations, version: int) -> None:
         """Record that the database is at `version` and that nothing is dirty; 0 clears the whole history.
@@ -73,30 +72,42 @@ class HistoryEditor:
             return
         recorded = {row.version: row.sha256 for row in history if row.applied and row.error is None}
         present = [m for m in migrations if m.version <= version and not m.up.has_digest(recorded.get(m.version, ""))]
-        text = self._present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
-        await self._write(location, text, lock_only(location), left=version)
+        absent = write.write_absent_above(location, version)
+        await self._write(location, present, Origin.FORCE, lock_only(location), left=version, absent=absent)
 
     async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
         """Record what golang-migrate applied; the caller must hold its locks, see `lock_out_golang_migrate`."""
         version = history[0].version
         present = [m for m in migrations if m.version <= version]
-        await self._write(
-            location, self._present(location, present, Origin.GOLANG_MIGRATE), empty_guard(location), left=version
-        )
+        await self._write(location, present, Origin.GOLANG_MIGRATE, empty_guard(location), left=version)
 
-    async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
-        """Execute SQL that changes the history, and record the catalog, under the lock.
+    async def _write(
+        self,
+        location: HistoryLocation,
+        present: list[Migration],
+        origin: Origin,
+        guard: str,
+        *,
+        left: int,
+        absent: str = "",
+    ) -> None:
+        """Record versions as present, and the catalog, under the lock.
 
         Args:
+            absent: SQL that records others as not applied.
             left: version of the database afterwards; if `EMPTY`, the table may be dropped.
         """
         drops_table = left == EMPTY and not location.keeps_history
         closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
-        whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
+        host = self.settings.host
+        text = "".join(write.write_present(location, migration, origin, host=host) for migration in present)
+        before = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
+        replaced = await replaced_characters(self.connection, present)
+        whole = (before + text + absent + closing + "COMMIT;").translate(replaced)
 
         async def attempt(_: int) -> None:
             try:
-                await self.connection.execute(whole + text + closing + "COMMIT;")
+                await self.connection.execute(whole)
             except asyncpg.PostgresError as error:
                 await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
                 if error.sqlstate == LOCKED:
@@ -116,10 +127,6 @@ class HistoryEditor:
         await retry_while_locked(
             attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written."
         )
-
-    def _present(self, location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:
-        host = self.settings.host
-        return "".join(write.write_present(location, migration, origin, host=host) for migration in present)
 
 
 @asynccontextmanager

@@ -71,6 +71,11 @@ def session_guard(location: HistoryLocation, step: Step, expected: int) -> str:
     return _guard(location, _moved(location, step, expected), take="pg_try_advisory_lock")
 
 
+def keep_session_lock(location: HistoryLocation) -> str:
+    """Return SQL that takes the lock for the session again, in case a file has released it."""
+    return _guard(location, "false", take="pg_try_advisory_lock")
+
+
 def lock_only(location: HistoryLocation) -> str:
     """Return SQL that takes the lock for the transaction, whatever the version of the database."""
     return _guard(location, "false", take="pg_try_advisory_xact_lock")

@@ -21,12 +21,24 @@ NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # A role may have another default, but the commit of another runner has to be visible once its lock is released.
 BEGIN_FOR_FILE = "BEGIN ISOLATION LEVEL READ COMMITTED;\n"
 BEGIN = BEGIN_FOR_FILE + OWN_NAMES
-# A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
-# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role.
-RESET = (
-    "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; "
-    "SELECT pg_catalog.pg_advisory_unlock_all();\n"
+_RESET_KEEPING_LOCKS = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SET standard_conforming_strings = on; "
+    "UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; "
 )
+# A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
+# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role. Behind
+# a pooler, RESET ALL restores the role's default for strings, see `connection.STRINGS`. A cursor may read a temporary
+# table. Of prepared statements only those of PREPARE are the file's; the others belong to the driver or to a pooler.
+RESET = f"""{_RESET_KEEPING_LOCKS}SELECT pg_catalog.pg_advisory_unlock_all();
+DO $dashdb$ DECLARE prepared text; BEGIN
+    FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+        EXECUTE pg_catalog.format('DEALLOCATE %I', prepared);
+    END LOOP;
+END $dashdb$;
+"""
+DISCARD_ALL = f"{_RESET_KEEPING_LOCKS}DEALLOCATE ALL; DISCARD PLANS;\n"
+"""DISCARD ALL without pg_advisory_unlock_all(), which would release the lock of the run:
+https://www.postgresql.org/docs/current/sql-discard.html."""
 
 _TRANSACTION_TIMEOUT_SINCE = 17
 

@@ -91,6 +91,11 @@ class Step:
     def label(self) -> str:
         return self.script.name
 
+    @property
+    def transactional(self) -> bool:
+        """True if the file runs in one transaction, as it does unless it cannot or has begun without one."""
+        return self.resume_at is None and self.script.transactional
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:

@@ -102,7 +102,7 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
         loop.call_soon(getattr, following, "message")
     done, retries = len(file_batch.runs), 0
     try:
-        await connection.execute(message, timeout=NO_LIMIT)
+        await file_batch.runs[0].execute(message, timeout=NO_LIMIT)
     except asyncpg.PostgresError as error:
         if ends_connection(error):
             raise
@@ -146,7 +146,7 @@ def _is_short(run: MigrationAttempt) -> bool:
     """
     step = run.step
     late = step.direction is Direction.UP and step.migration.version < run.expected
-    if late or not step.script.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:
+    if late or not step.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:
         return False
     return all(batch.quick for batch in statement_batches(step.script))
 

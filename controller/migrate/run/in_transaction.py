@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import asyncpg
 
+from controller.database.connection import forget_statements
 from controller.database.failures import ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
 from controller.errors import MigrationFailed, Recovery
@@ -17,6 +18,7 @@ from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.sql_error import NOTHING_APPLIED, format_deferred_error, format_sql_error, recovery_of
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
+from controller.migrate.sql.statements import may_be_of_partitions
 
 # Only the last commit of a run waits for the disk, which writes all commits before it. A server that crashes in between
 # may lose the last files, each with its history row, and the next run applies them again.
@@ -24,8 +26,16 @@ from controller.migrate.run.statement_batch import StatementBatch, statement_bat
 _ASYNCHRONOUS_COMMIT = "SET LOCAL synchronous_commit = off;\n"
 
 
+ACTIVE_TRANSACTION = "25001"
+"""SQLSTATE of a statement that cannot run inside a transaction."""
+
+
 class _Unlocated(Exception):
     """One of several statements failed or got no lock, and PostgreSQL does not say which."""
+
+
+class TransactionRefused(Exception):
+    """PostgreSQL refuses a statement of the file inside a transaction, which its text does not tell."""
 
 
 class _Moved(Exception):
@@ -37,6 +47,7 @@ async def run_in_transaction(run: MigrationAttempt) -> bool:
 
     Raises:
         MigrationFailed: PostgreSQL refused a statement; nothing of the file remains.
+        TransactionRefused: nothing of the file remains, and it has to run without a transaction.
         LockedByRunner, LockedByTable: a lock is held, and the file can be tried again.
     """
     try:
@@ -99,6 +110,7 @@ class _Transaction:
             await self._send(opening(run), ending(run))
         finally:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
+            forget_statements(self.connection)
         run.progress.finished(run.step, time.monotonic() - started)
         return True
 
@@ -129,7 +141,7 @@ class _Transaction:
         """Check deferred constraints before COMMIT, while an error can still be assigned to the file, and commit."""
         step = self.file.step
         try:
-            await self.connection.execute(ending, timeout=NO_LIMIT)
+            await self.file.execute(ending, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
             if isinstance(error, NO_LOCK) or ends_connection(error):
                 await self._raise_for(error, 0, None, combined=True)
@@ -144,7 +156,7 @@ class _Transaction:
     async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:
         text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
         try:
-            await self.connection.execute(text, timeout=NO_LIMIT)
+            await self.file.execute(text, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
             await self._raise_for(error, len(before), batch, combined=bool(before or after))
 
@@ -177,6 +189,8 @@ class _Transaction:
         statement = batch.statement_at(position) if position is not None or not combined else None
         if statement is None:
             raise _Unlocated from None
+        if error.sqlstate == ACTIVE_TRANSACTION and may_be_of_partitions(statement):
+            raise TransactionRefused from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
         text = format_sql_error(self.file.step, statement, at, error) + NOTHING_APPLIED
         raise MigrationFailed(text, recovery=recovery_of(error)) from None
