@@ -39,11 +39,11 @@ def ascii_only(each_postgres: PostgresServer, tmp_path: Path) -> Iterator[Folder
         yield folder
 
 
-@pytest.fixture(params=["narrow", "ascii_only"])
-def other(request: pytest.FixtureRequest) -> Folder:
+@pytest.fixture(params=["LATIN1", "WIN1252", "SQL_ASCII"])
+def other(request: pytest.FixtureRequest, each_postgres: PostgresServer, tmp_path: Path) -> Iterator[Folder]:
     """Each of these databases."""
-    folder: Folder = request.getfixturevalue(request.param)
-    return folder
+    with encoded(each_postgres, tmp_path, request.param) as folder:
+        yield folder
 
 
 def test_a_character_in_a_comment_stops_nothing(other: Folder) -> None:

@@ -38,6 +38,16 @@ def test_it_just_runs(folder: Folder, text: str) -> None:
     assert folder.dashdb("version").stdout == "2\n"
 
 
+def test_another_database_is_moved(folder: Folder) -> None:
+    other = folder.server.create_database(owner=folder.database.user)
+    folder.ask(f"GRANT CREATE ON TABLESPACE pg_default TO {quoted(folder.database.user)}")
+    text = f"ALTER /* a */ DATABASE {quoted(other.name)} SET TABLESPACE pg_default -- b"
+    folder.write({"1_a.up.sql": text})
+    done = folder.dashdb("up")
+    folder.server.drop_database(other)
+    assert done.exit_code == 0, done.stderr
+
+
 def test_all_of_a_file_that_names_a_partitioned_table_runs_and_nothing_twice(folder: Folder) -> None:
     """Its text does not tell that it needs no transaction: it is begun in one, and again without."""
     folder.write(

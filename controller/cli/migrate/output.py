@@ -56,9 +56,7 @@ def print_plan(
             "from": shown_version(plan.current),
             "to": shown_version(plan.target),
             "adopts_golang_migrate": plan.adopts,
-            "steps": [
-                {**_step(s), "transaction": s.script.transactional, "resume_at": s.resume_at} for s in plan.steps
-            ],
+            "steps": [{**_step(s), "transaction": s.transactional, "resume_at": s.resume_at} for s in plan.steps],
             "losses": [_loss(loss) for loss in losses],
             "findings": [asdict(finding) for finding in findings],
             "hash": plan.sha256,
@@ -69,7 +67,7 @@ def print_plan(
         echo(f"adopts the history of golang-migrate, at version {shown_version(plan.current)}")
     for step in plan.steps:
         verb = "apply " if step.direction is Direction.UP else "revert"
-        how = "" if step.script.transactional else ", statement by statement"
+        how = "" if step.transactional else ", statement by statement"
         rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
         echo_line(f"{verb} {step.label}{how}{rest}")
     for loss in losses:

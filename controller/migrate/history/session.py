@@ -26,11 +26,12 @@ _RESET_KEEPING_LOCKS = (
     "UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; "
 )
 # A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
-# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role. Behind
-# a pooler, RESET ALL restores the role's default for strings, see `connection.STRINGS`. A cursor may read a temporary
-# table. Of prepared statements only those of PREPARE are the file's; the others belong to the driver or to a pooler.
-RESET = f"""{_RESET_KEEPING_LOCKS}SELECT pg_catalog.pg_advisory_unlock_all();
-DO $dashdb$ DECLARE prepared text; BEGIN
+# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role. RESET ALL behind a pooler
+# restores the role's way to read strings, see `connection.STRINGS`. Cursors come first: one may read a temporary table.
+QUICK_RESET = f"{_RESET_KEEPING_LOCKS}SELECT pg_catalog.pg_advisory_unlock_all();\n"
+"""SQL that resets the session after statements that only write the catalog, and so prepare none."""
+# Only those of PREPARE: others belong to the driver or to a pooler.
+RESET = f"""{QUICK_RESET}DO $dashdb$ DECLARE prepared text; BEGIN
     FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
         EXECUTE pg_catalog.format('DEALLOCATE %I', prepared);
     END LOOP;

@@ -18,7 +18,7 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.database.failures import ends_connection
 from controller.database.transaction import roll_back
-from controller.migrate.history.session import NO_LIMIT, NO_LOCK, ROLLBACK_TIMEOUT
+from controller.migrate.history.session import NO_LIMIT, NO_LOCK, QUICK_RESET, ROLLBACK_TIMEOUT
 from controller.migrate.plan.model import Direction
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import ending, opening
@@ -65,7 +65,7 @@ class FileBatch:
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
-        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note)}\n"
+        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note, reset=QUICK_RESET)}\n"
 
 
 def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:

@@ -70,14 +70,14 @@ def opening(run: MigrationAttempt) -> str:
     return BEGIN + run.limits() + guarded + write.create_table(run.location) + path
 
 
-def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
+def ending(run: MigrationAttempt, *, before_commit: str = "", reset: str = RESET) -> str:
     """Return SQL that checks deferred constraints, writes the history, executes `before_commit`, and commits."""
-    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{before_commit}COMMIT;"
+    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run, reset=reset)}{before_commit}COMMIT;"
 
 
-def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
+def closing(run: MigrationAttempt, *, duration_ms: int | None = None, reset: str = RESET) -> str:
     """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
-    text = RESET + OWN_NAMES + run.limits()  # a RESET also removes our settings
+    text = reset + OWN_NAMES + run.limits()  # a RESET also removes our settings
     if run.leads_to == EMPTY and not run.location.keeps_history:
         return text + write.drop_table(run.location)
     text += write.write_step(

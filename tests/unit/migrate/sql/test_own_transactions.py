@@ -8,7 +8,7 @@ from controller.migrate.sql.own_transactions import without_own_transactions
 
 
 def left(text: str) -> str:
-    """What is left of TEXT, without the blanks at the places of what was left out."""
+    """Statements that stay in TEXT, without the blanks in the places of others."""
     found = without_own_transactions(text, split(text, file="f"), file="f")
     assert len(found) == len(text)
     return "".join(f"{each.text};" for each in split(found, file="f"))
