@@ -7,13 +7,15 @@ from functools import cached_property
 from itertools import islice
 
 from controller.errors import MigrationFileError
-from controller.migrate.sql.lexer import Statements, split
+from controller.migrate.sql.lexer import Statement, Statements, split
 from controller.migrate.sql.own_transactions import without_own_transactions
 from controller.migrate.sql.statements import changes_strings, concurrent_index, runs_alone
 
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 _CHUNK = 1_000_000
 """Characters of a script that are hashed at once."""
+_CHECKED = frozenset("cCsS")
+"""First letters of the statements that are checked, CREATE and SET; see `own_transactions` for why letters."""
 _BEGINNINGS = ("begin", "start")
 """Words of which a file with a transaction of its own has one; looking for them costs less than splitting the text."""
 
@@ -106,13 +108,17 @@ class Script:
                 )
             statements = split(body, file=self.name)
         for statement in statements:
-            concurrent_index(statement, file=self.name)
-            if changes_strings(statement):
-                raise MigrationFileError(
-                    f"{self.name}:{statement.line_and_column}: strings are read with standard_conforming_strings on, "
-                    "PostgreSQL's default. Remove this, and write E'...' where a backslash has a meaning."
-                )
+            if body[statement.offset] in _CHECKED:
+                self._check(statement)
         return body, statements
+
+    def _check(self, statement: Statement) -> None:
+        concurrent_index(statement, file=self.name)
+        if changes_strings(statement):
+            raise MigrationFileError(
+                f"{self.name}:{statement.line_and_column}: strings are read with standard_conforming_strings on, "
+                "PostgreSQL's default. Remove this, and write E'...' where a backslash has a meaning."
+            )
 
     @property
     def _may_have_transactions(self) -> bool:

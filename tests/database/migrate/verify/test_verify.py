@@ -7,7 +7,7 @@ import pytest
 from controller.database.connection import connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed
-from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.folder import packaged_folder, parse, read_folder
 from controller.migrate.verify.verify import Check, verify
 from tests.database.engine import tables
 from tests.database.silence import Notes, Silence
@@ -100,3 +100,13 @@ async def test_a_file_that_is_refused_is_told_and_nothing_is_left(
         await check(creator, {"V2_u.up.sql": "SELECT 1", "V2_u.down.sql": "DROP TABLE u"})
     owned = f"SELECT count(*) FROM pg_database WHERE pg_get_userbyid(datdba) = '{creator.user}'"
     assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"
+
+
+async def test_a_version_without_a_down_migration_goes_up_alone(creator: Target) -> None:
+    second = {"2_u.up.sql": b"CREATE TABLE u ()", "3_v.up.sql": b"CREATE TABLE v ()", "3_v.down.sql": b"DROP TABLE v"}
+    notes = Notes()
+    checks = await verify(creator, parse({"0_t.up.sql": b"CREATE TABLE t ()", **second}), notes)
+    assert [(c.migration.version, c.migration.down is None, c.passed) for c in checks] == [
+        (0, True, True), (2, True, True), (3, False, True),
+    ]  # fmt: skip
+    assert notes.done == ["0_t.up.sql", "2_u.up.sql", "3_v.up.sql", "3_v.down.sql", "3_v.up.sql"]
