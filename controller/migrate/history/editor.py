@@ -99,15 +99,17 @@ class HistoryEditor:
         """
         drops_table = left == EMPTY and not location.keeps_history
         closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
-        host = self.settings.host
-        text = "".join(write.write_present(location, migration, origin, host=host) for migration in present)
+        text = "".join(write.write_present(location, each, origin, host=self.settings.host) for each in present)
         before = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
         replaced = await replaced_characters(self.connection, present)
-        whole = (before + text + absent + closing + "COMMIT;").translate(replaced)
+        await self._execute(location, f"{before}{text}{absent}{closing}COMMIT;".translate(replaced))
+
+    async def _execute(self, location: HistoryLocation, text: str) -> None:
+        """Execute a whole transaction, again while a lock is held."""
 
         async def attempt(_: int) -> None:
             try:
-                await self.connection.execute(whole)
+                await self.connection.execute(text)
             except asyncpg.PostgresError as error:
                 await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
                 if error.sqlstate == LOCKED:

@@ -11,7 +11,7 @@ from controller.database.schema import foreign_relation, predefined_roles_own, t
 from controller.database.schema_queries import MOST_RELATIONS
 from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
-from controller.migrate.files.migration import Migrations, Script
+from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
 from controller.migrate.history.encoding import Replaced, refuse_missing_characters, replaced_characters
 from controller.migrate.history.location import HistoryLocation
@@ -82,9 +82,7 @@ class Runner:
             plan = self._plan(location, migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)
-            scripts = _read_all(plan)
-            replaced = await replaced_characters(self.connection, [step.migration for step in plan.steps])
-            await refuse_missing_characters(self.connection, scripts, replaced)
+            replaced = await self._read_files(plan)
             _refuse_foreign_relations(plan, location)
             if plan.adopts:
                 await self.fence()
@@ -92,6 +90,15 @@ class Runner:
                 await editor.adopt(migrations, location, history)
                 location, _ = await self._read()
             return await self._run_plan(location, plan, migrations, target, replaced)
+
+    async def _read_files(self, plan: Plan) -> Replaced:
+        """Split every file before any is run, so that an invalid one stops the whole plan."""
+        scripts = [script for step in plan.steps for script in step.migration.scripts]
+        for script in scripts:
+            _ = script.statements
+        replaced = await replaced_characters(self.connection, [step.migration for step in plan.steps])
+        await refuse_missing_characters(self.connection, scripts, replaced)
+        return replaced
 
     async def _run_plan(
         self, location: HistoryLocation, first: Plan, migrations: Migrations, target: int | None, replaced: Replaced
@@ -209,14 +216,6 @@ def _overtaken(version: int) -> MigrationLocked:
         "again.",
         reason="MigrationOvertaken",
     )
-
-
-def _read_all(plan: Plan) -> list[Script]:
-    """Split every file before any is run, so that an invalid one stops the whole plan; return them."""
-    scripts = [script for step in plan.steps for script in step.migration.scripts]
-    for script in scripts:
-        _ = script.statements
-    return scripts
 
 
 def _refuse_foreign_relations(plan: Plan, location: HistoryLocation) -> None:
