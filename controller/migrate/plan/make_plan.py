@@ -3,7 +3,14 @@
 from dataclasses import replace
 from datetime import datetime
 
-from controller.errors import ConfigurationError, HistoryMismatch, MigrationFileError, Recovery, SchemaAhead, SchemaDirty
+from controller.errors import (
+    ConfigurationError,
+    HistoryMismatch,
+    MigrationFileError,
+    Recovery,
+    SchemaAhead,
+    SchemaDirty,
+)
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.model import (
     EMPTY,
