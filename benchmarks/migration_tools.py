@@ -121,12 +121,13 @@ def _psql(script: str) -> Callable[[Path, Database], Command]:
 
 FLOOR = Tool("floor: psql -1", write_scripts, _psql("up.sql"), _psql("down.sql"), tracks=False)
 DASHDB = Tool("dashdb", write_pairs, _dashdb("up"), _dashdb("down", "--all", "--yes"))
+GOLANG_MIGRATE = Tool("golang-migrate", write_pairs, _golang_migrate("up"), _golang_migrate("down", "-all"))
 GOOSE = Tool("goose", write_goose, _goose("up"), _goose("down-all"))
 TOOLS = (
     FLOOR,
     DASHDB,
     GOOSE,
-    Tool("golang-migrate", write_pairs, _golang_migrate("up"), _golang_migrate("down", "-all")),
+    GOLANG_MIGRATE,
     Tool("alembic", write_alembic, _alembic("upgrade", "head"), _alembic("downgrade", "base")),
     Tool("yoyo", write_yoyo, _yoyo("apply"), _yoyo("rollback", "--all")),
 )

@@ -25,6 +25,9 @@ OpenConnection: TypeAlias = Callable[[], AbstractAsyncContextManager[Connection]
 
 hardened_protocol.install()
 
+STRINGS = {"standard_conforming_strings": "on"}
+"""Setting by which PostgreSQL reads strings as the SQL of files is read here; a role may have another default."""
+
 CLOSE_TIMEOUT = 2.0
 """Seconds for an orderly close; after that the socket is closed, since the server may be frozen."""
 
@@ -113,8 +116,8 @@ async def _dial(target: Target, seconds: float) -> Connection:
             command_timeout=target.query_timeout,
             # PgBouncer before 1.21 mixes up prepared statements of its clients.
             statement_cache_size=0 if behind_pooler else 100,
-            # The only setting that PgBouncer accepts from a client at the start.
-            server_settings={"application_name": target.application_name},
+            # Two of the few settings that PgBouncer accepts from a client at the start.
+            server_settings={"application_name": target.application_name, **STRINGS},
         )
     except BaseException:
         for protocol in dial.protocols:  # asyncpg leaves a socket open if it fails after the login
@@ -171,6 +174,11 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
         raise in_our_words(error, target, limit=target.query_timeout) from None
     finally:
         await close(connection)
+
+
+def forget_statements(connection: Connection) -> None:
+    """Let the driver prepare its statements again, since the user's SQL may have dropped them: DEALLOCATE ALL."""
+    connection._drop_local_statement_cache()  # the public way also asks for the types again
 
 
 def peer_address(connection: Connection) -> str:

@@ -48,6 +48,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "LoginRefused": "The server refused the login.",
     "LoginTooCostly": "The server asks for too many rounds of hashing.",
     "MigrationFailed": "PostgreSQL refused a statement of a migration.",
+    "Irreversible": "A version that is to be reverted has no down migration.",
     "MigrationFileInvalid": "A migration file cannot be used.",
     "MigrationLocked": "Another runner held the lock until the deadline.",
     "MigrationOvertaken": "Another runner was faster.",

@@ -3,7 +3,7 @@
 from datetime import datetime
 
 from controller.errors import MigrationLocked, Recovery
-from controller.migrate.plan.model import Plan
+from controller.migrate.plan.model import Plan, shown_version
 from controller.reconcile.decide import MOST_LISTED
 from controller.reconcile.findings import READY, Finding, Findings
 from controller.reconcile.observed import Observed, ObservedSchema
@@ -159,8 +159,8 @@ def _schema(observed: Observed, used_approval: str | None, previous: DashboardDa
             losses=losses or None,
         )
     return SchemaStatus(
-        current=plan.current,
-        target=plan.target,
+        current=shown_version(plan.current),
+        target=shown_version(plan.target),
         pending=summary.pending,
         dirty=summary.dirty,
         plan=shown,

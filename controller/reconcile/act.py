@@ -12,7 +12,7 @@ from controller.desired import Desired
 from controller.errors import InternalError
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
-from controller.migrate.plan.model import Plan, Step
+from controller.migrate.plan.model import Plan, Step, shown_version
 from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.sql.lexer import Statement
 from controller.reconcile.decide import Action, Maintain, Migrate, Seed
@@ -95,8 +95,8 @@ def _describe(plan: Plan) -> str:
     verb = "Reverted" if plan.reverts else "Applied"
     done = [f"{verb} {', '.join(step.label for step in plan.steps)}"] if plan.steps else []
     if plan.adopts:
-        done.insert(0, f"Adopted the history of golang-migrate at version {plan.current}")
-    return f"{'; '.join(done)}; the schema is at version {plan.target}." if done else ""
+        done.insert(0, f"Adopted the history of golang-migrate at version {shown_version(plan.current)}")
+    return f"{'; '.join(done)}; the schema is at version {shown_version(plan.target)}." if done else ""
 
 
 async def _seed(schema: LocatedSchema, pool: Pool) -> Event | None:

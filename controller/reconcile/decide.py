@@ -9,7 +9,7 @@ from controller.database.schema_queries import HISTORY_TABLES
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
-from controller.migrate.plan.model import Plan
+from controller.migrate.plan.model import Plan, shown_version
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateAction, TemplateDecision
@@ -196,8 +196,9 @@ def _policy_answer(desired: Desired, plan: Plan, memory: Memory) -> Blocked | No
             return None
         return _stalled(
             "DowngradeRefused",
-            f"The database is at version {plan.current}, targetVersion is {plan.target}. Going back loses data "
-            "and needs policy: Manual with an approved plan; or raise targetVersion.",
+            f"The database is at version {shown_version(plan.current)}, targetVersion is "
+            f"{shown_version(plan.target)}. Going back loses data and needs policy: Manual with an approved plan; or "
+            "raise targetVersion.",
         )
     approved = desired.schema.approved_plan
     if approved == plan.sha256:
@@ -226,9 +227,9 @@ def _stalled(reason: str, message: str) -> Blocked:
 def pending(plan: Plan) -> str:
     """Return what is pending, in words."""
     if not plan.steps:
-        return f"What golang-migrate applied, up to version {plan.current}, is to be recorded"
+        return f"What golang-migrate applied, up to version {shown_version(plan.current)}, is to be recorded"
     count = len(plan.steps)
-    return f"{count} migration{'' if count == 1 else 's'} from version {plan.current} to {plan.target}"
+    return f"{count} migration{'' if count == 1 else 's'} from {plan.span}"
 
 
 MOST_LISTED = 10

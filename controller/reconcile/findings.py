@@ -116,7 +116,7 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
         return Finding(False, schema.plan.reason, schema.plan.message)
     if not schema.plan.empty and desired.schema.policy is SchemaPolicy.REPORT:
         return Finding(False, "MigrationPending", f"{pending(schema.plan)}.")
-    version = schema.plan.current
+    version = schema.summary.version
     if schema.ahead:
         text = f"Version {version} was applied by a newer release than this one; it is left alone."
         return Finding.good("SchemaAhead", text)

@@ -8,7 +8,7 @@ from controller.database.server_facts import ServerFacts
 from controller.errors import DashdbError
 from controller.health.verdict import Sample, Verdict
 from controller.migrate.catalog.inventory import Inventory
-from controller.migrate.plan.model import History, Plan, current_version
+from controller.migrate.plan.model import History, Plan, current_version, shown_version
 from controller.templates.merge import TemplateDecision
 
 
@@ -43,9 +43,14 @@ class ObservedSchema:
     ahead: bool = False
 
     @property
+    def version(self) -> int:
+        """Highest applied version, or `EMPTY`."""
+        return self.plan.current if isinstance(self.plan, Plan) else current_version(self.history)
+
+    @property
     def summary(self) -> SchemaSummary:
         return SchemaSummary(
-            version=self.plan.current if isinstance(self.plan, Plan) else current_version(self.history),
+            version=shown_version(self.version),
             pending=len(self.plan.steps) if isinstance(self.plan, Plan) else None,
             dirty=any(row.error is not None for row in self.history),
         )

@@ -213,7 +213,7 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
 def _has_begun(action: Migrate, observed: Observed) -> bool:
     """Return whether a migration that failed has changed the database before that, so that its approval is used."""
     schema = observed.schema
-    return isinstance(schema, ObservedSchema) and schema.summary.version != action.plan.current
+    return isinstance(schema, ObservedSchema) and schema.version != action.plan.current
 
 
 def _chance() -> float:

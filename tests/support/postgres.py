@@ -184,14 +184,15 @@ class PostgresServer:
     def thaw(self) -> None:
         self._running().thaw()
 
-    def create_database(self, name: str | None = None, *, owner: str | None = None) -> Database:
+    def create_database(self, name: str | None = None, *, owner: str | None = None, options: str = "") -> Database:
         """A database whose owner is a role of its own, with no other right; names are random unless given.
 
-        An OWNER that an earlier call made is used again, so that several databases can share one.
+        An OWNER that an earlier call made is used again, so that several databases can share one. OPTIONS are those of
+        CREATE DATABASE.
         """
         name = name or f"db_{secrets.token_hex(5)}"
         owner = owner or f"owner_{secrets.token_hex(5)}"
-        statements = [f"CREATE DATABASE {quoted(name)} OWNER {quoted(owner)};"]
+        statements = [f"CREATE DATABASE {quoted(name)} OWNER {quoted(owner)} {options};"]
         if owner not in self._passwords:
             self._passwords[owner] = secrets.token_urlsafe(18)
             statements.insert(0, f"CREATE ROLE {quoted(owner)} LOGIN PASSWORD '{self._passwords[owner]}';")

@@ -78,9 +78,11 @@ def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:
         return
     for check in checks:
         for each in check.not_undone:
-            echo_line(f"{check.migration.down.name}: does not undo the up migration: {each}")
+            echo_line(f"{check.migration.down_name}: does not undo the up migration: {each}")
         for each in check.not_redone:
             echo_line(f"{check.migration.up.name}: has another result the second time: {each}")
+        if check.migration.down is None:
+            echo_line(f"{check.migration.up.name}: has no down migration, so only its up migration was run.")
     failed = sum(not check.passed for check in checks)
     result = f"{failed} failed" if failed else "every down migration undoes its up migration"
     echo(f"{_count(len(checks), 'version')} ran up, down and up: {result}.")
@@ -90,6 +92,7 @@ def _check(check: Check) -> dict[str, object]:
     return {
         "version": check.migration.version,
         "ok": check.passed,
+        "irreversible": check.migration.down is None,
         "not_undone": [asdict(each) for each in check.not_undone],
         "not_redone": [asdict(each) for each in check.not_redone],
     }

@@ -18,9 +18,8 @@ from controller.cli.terminal import echo, echo_line
 from controller.errors import ConfigurationError, DashdbError
 from controller.migrate.files.create import create as create_pair
 from controller.migrate.files.folder import is_packaged, read_folder, read_script
-from controller.migrate.files.lint import Finding, Level
+from controller.migrate.files.lint import Finding, Level, without_down
 from controller.migrate.files.lint import lint as find
-from controller.migrate.files.migration import Script
 from controller.runtime.log_format import LogFormat
 
 FINDINGS_EXIT_CODE = 1
@@ -48,7 +47,7 @@ def _file_options(function: Callable[..., None]) -> Callable[..., None]:
 @click.option("--details", is_flag=True, help="List every finding, instead of one line for each rule.")
 @_file_options
 def lint(files: tuple[Path, ...], path: Path, *, strict: bool, details: bool, as_json: bool) -> None:
-    """Find risky or wrong statements in FILEs, or in the whole folder, by squawk's rules and three of ours.
+    """Find risky or wrong statements in FILEs, or in the whole folder, by squawk's rules and ours.
 
     Prints one line for each rule with the number of its findings and the first place; with --details, every place.
 
@@ -59,8 +58,9 @@ def lint(files: tuple[Path, ...], path: Path, *, strict: bool, details: bool, as
     Example:
       dashdb migrate lint migrations/V002_add_labels.up.sql --strict
     """
-    scripts = [read_script(file) for file in files] or _all_of(path)
-    findings = find(scripts)
+    migrations = () if files else read_folder(path)
+    scripts = [read_script(file) for file in files] or [script for each in migrations for script in each.scripts]
+    findings = tuple(sorted((*find(scripts), *without_down(migrations))))
     errors = sum(finding.level is Level.ERROR for finding in findings)
     if as_json:
         rules = [{"rule": rule, "level": found[0].level, "count": len(found)} for rule, found in rules_of(findings)]
@@ -88,10 +88,6 @@ def create(name: str, path: Path, *, as_json: bool) -> None:
         raise ConfigurationError("Nothing can be added to the migrations that come with the program. Use --path.")
     up, down = create_pair(path, name)
     click.echo(json.dumps({"up": str(up), "down": str(down)}) if as_json else f"{up}\n{down}")
-
-
-def _all_of(folder: Path) -> list[Script]:
-    return [script for migration in read_folder(folder) for script in (migration.up, migration.down)]
 
 
 def _print_counts(findings: tuple[Finding, ...], errors: int, files: int) -> None:

@@ -44,7 +44,7 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
 
 
 @click.command()
-@click.argument("to", metavar="V", type=click.IntRange(min=1))
+@click.argument("to", metavar="V", type=click.IntRange(min=0))
 @migration_options
 def baseline(invocation: Invocation, to: int) -> None:
     """Record all versions up to V as applied, in a database that was made by other means.

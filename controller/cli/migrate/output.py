@@ -12,7 +12,16 @@ from controller.cli.migrate.findings import summary_of
 from controller.cli.migrate.status import State, Status
 from controller.cli.terminal import echo, echo_line
 from controller.migrate.plan.data_loss import PossibleLoss
-from controller.migrate.plan.model import Direction, History, Origin, Plan, Step, current_version
+from controller.migrate.plan.model import (
+    EMPTY,
+    Direction,
+    History,
+    Origin,
+    Plan,
+    Step,
+    current_version,
+    shown_version,
+)
 from controller.text import one_line, printable
 
 if TYPE_CHECKING:  # imported only by the command that needs them
@@ -25,8 +34,8 @@ def print_run(plan: Plan, seconds: float, notices: "RunNotices", *, as_json: boo
     """Print the result of a run."""
     if as_json:
         result = {
-            "from": plan.current,
-            "to": plan.target,
+            "from": shown_version(plan.current),
+            "to": shown_version(plan.target),
             "adopted_golang_migrate": plan.adopts,
             "steps": [_step(step) for step in plan.steps],
             "seconds": round(seconds, 3),
@@ -36,12 +45,12 @@ def print_run(plan: Plan, seconds: float, notices: "RunNotices", *, as_json: boo
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        echo(f"Adopted the history of golang-migrate at version {plan.current}.")
+        echo(f"Adopted the history of golang-migrate at version {shown_version(plan.current)}.")
     if not plan.steps:
-        echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {shown_version(plan.target)}.")
     else:
         files = "1 file" if len(plan.steps) == 1 else f"{len(plan.steps)} files"
-        echo(f"The schema is at version {plan.target}; {files} in {seconds:.2f} s.")
+        echo(f"The schema is at version {shown_version(plan.target)}; {files} in {seconds:.2f} s.")
 
 
 def print_plan(
@@ -54,13 +63,13 @@ def print_plan(
     """
     if as_json:
         result = {
-            "from": plan.current,
-            "to": plan.target,
+            "from": shown_version(plan.current),
+            "to": shown_version(plan.target),
             "adopts_golang_migrate": plan.adopts,
             "steps": [
                 {
                     **_step(s),
-                    "transaction": s.script.transactional,
+                    "transaction": s.transactional,
                     "resume_at": s.resume_at,
                     **({"sql": _sql(s)} if with_sql else {}),
                 }
@@ -73,10 +82,10 @@ def print_plan(
         click.echo(json.dumps(result))
         return
     if plan.adopts:
-        echo(f"adopts the history of golang-migrate, at version {plan.current}")
+        echo(f"adopts the history of golang-migrate, at version {shown_version(plan.current)}")
     for step in plan.steps:
         verb = "apply " if step.direction is Direction.UP else "revert"
-        how = "" if step.script.transactional else ", statement by statement"
+        how = "" if step.transactional else ", statement by statement"
         rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
         echo_line(f"{verb} {step.label}{how}{rest}")
     for loss in losses:
@@ -84,20 +93,16 @@ def print_plan(
     for line in summary_of(findings):
         echo_line(f"lint   {line}")
     if plan.empty:
-        echo(f"Nothing to do; the schema is at version {plan.target}.")
+        echo(f"Nothing to do; the schema is at version {shown_version(plan.target)}.")
     else:
-        echo(f"From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}")
+        echo(f"From {plan.span}. Nothing was changed. {plan.sha256}")
 
 
 def print_sql(plan: Plan) -> None:
     """Print the statements of a plan as SQL, with a comment before each file that says how it runs."""
-    parts = [f"-- From version {plan.current} to {plan.target}. Nothing was changed. {plan.sha256}\n"]
+    parts = [f"-- From {plan.span}. Nothing was changed. {plan.sha256}\n"]
     for step in plan.steps:
-        how = (
-            "in one transaction with its row in schema_version"
-            if step.script.transactional
-            else "without a transaction"
-        )
+        how = "in one transaction with its row in schema_version" if step.transactional else "without a transaction"
         parts.append(f"\n-- {one_line(step.label)} ({step.direction}), {how}\n{_sql(step)}\n")
     text = "".join(parts)
     # A terminal must not obey what a file holds; elsewhere, each byte of the SQL counts.
@@ -124,9 +129,9 @@ def print_version(history: History, *, as_json: bool) -> None:
     dirty = any(row.error is not None for row in history)
     current = max((r.version for r in history if r.error is not None), default=current_version(history))
     if as_json:
-        click.echo(json.dumps({"version": current or None, "dirty": dirty}))
+        click.echo(json.dumps({"version": None if current == EMPTY else current, "dirty": dirty}))
     else:
-        echo(f"{current} (dirty)" if dirty else str(current) if current else "none")
+        echo(f"{current} (dirty)" if dirty else "none" if current == EMPTY else str(current))
 
 
 def print_status(status: Status, *, as_json: bool) -> None:

@@ -20,8 +20,8 @@ from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import locate_history, read_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.data_loss import expected_losses
-from controller.migrate.plan.make_plan import make_plan
-from controller.migrate.plan.model import Plan
+from controller.migrate.plan.make_plan import make_plan, version_below
+from controller.migrate.plan.model import EMPTY, Plan
 from controller.migrate.run.runner import Runner
 
 
@@ -94,12 +94,10 @@ def down(invocation: Invocation, settings: RunSettings, count: int | None, *, ev
     if (count is None) == (not everything):
         raise click.UsageError("Say how many to revert: dashdb migrate down 1, or dashdb migrate down --all.")
 
-    def choose(whole: Plan) -> int:
-        remaining = () if everything else whole.steps[count:]
-        return remaining[0].migration.version if remaining else whole.target
-
     async def target(connection: Connection, migrations: Migrations) -> int:
-        return choose(make_plan(migrations, await read_history(connection, settings.schema), 0))
+        if count is None:
+            return EMPTY
+        return version_below(migrations, await read_history(connection, settings.schema), count)
 
     _migrate_after_asking(invocation, settings, target, yes=yes)
 
@@ -170,5 +168,5 @@ def _confirmed(plan: Plan, losses: tuple[CountedLoss, ...]) -> bool:
         raise ConfigurationError("Reverting loses data, and there is no terminal to ask on. Add --yes.")
     for loss in losses:
         echo_line(f"  {describe_loss(loss, 'would be lost:')}", err=True)
-    question = f"Revert from version {plan.current} to {plan.target}, and lose the data of the reverted versions?"
+    question = f"Revert from {plan.span}, and lose the data of the reverted versions?"
     return click.confirm(question, err=True)

@@ -7,7 +7,14 @@ from enum import StrEnum
 from controller.errors import DashdbError, HistoryMismatch, SchemaDirty
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
-from controller.migrate.plan.model import Direction, History, HistoryRow, current_version, newest_version
+from controller.migrate.plan.model import (
+    Direction,
+    History,
+    HistoryRow,
+    current_version,
+    newest_version,
+    shown_version,
+)
 
 
 class State(StrEnum):
@@ -75,12 +82,13 @@ def read_status(migrations: Migrations, history: History) -> Status:
     done = {row.version: row for row in expand_adopted_row(migrations, history)}
     newest = newest_version(migrations)
     rows = tuple(_row(version, known.get(version), done.get(version), newest) for version in sorted({*known, *done}))
-    return Status(current_version(tuple(done.values())), rows, problem, pending)
+    return Status(shown_version(current_version(tuple(done.values()))), rows, problem, pending)
 
 
 def _row(version: int, migration: Migration | None, row: HistoryRow | None, newest: int) -> StatusRow:
     """Return the state of one version; at least one of `migration` and `row` is not None."""
-    edited = migration is not None and row is not None and row.sha256 not in ("", migration.up.sha256)
+    recorded = row.sha256 if row is not None else ""
+    edited = migration is not None and bool(recorded) and not migration.up.has_digest(recorded)
     if migration is not None and (row is None or (edited and _reverted(row))):
         return StatusRow(version, migration.description, State.PENDING, migration.up.name)
     assert row is not None  # noqa: S101 - a version exists because a file or a row has it

@@ -16,7 +16,7 @@ from controller.migrate.catalog.inventory import inventory_query
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
 from controller.migrate.history.location import table_in
 from controller.migrate.history.read import read_history
-from controller.migrate.plan.model import current_version
+from controller.migrate.plan.model import current_version, shown_version
 
 CATALOG_BYTES = 8 * 1024 * 1024
 """Limit of a catalog in bytes, about that of 5,000 tables."""
@@ -63,7 +63,7 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
     Raises:
         DatabaseUnavailable: the schema does not exist.
     """
-    version = current_version(await read_history(connection, schema))
+    version = shown_version(current_version(await read_history(connection, schema)))
     return parse_catalog(version, await read_text(connection, schema))
 
 

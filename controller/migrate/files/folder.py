@@ -1,6 +1,7 @@
 """Folders of migration files: names, encoding, pairs and gaps.
 
-`V001_name.up.sql` and `V001_name.down.sql`; golang-migrate's `1_name.up.sql` is read as well.
+`V001_name.up.sql` and `V001_name.down.sql`; or golang-migrate's `1_name.up.sql`, which are read as it reads them: the
+number alone makes a pair, numbers may be left out, and 0 is one of them.
 """
 
 import os
@@ -14,7 +15,7 @@ from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.reading import FilesChanged, file_names, read_file, read_files
 from controller.migrate.sql.lexer import line_and_column
 
-_NAME = re.compile(r"[vV]?(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
+_NAME = re.compile(r"(?P<prefix>[vV]?)(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 LARGEST_SEQUENCE = 9_999_999
 """Largest sequential version; greater ones are dates (20260131...), which may have gaps."""
 _LARGEST_VERSION = 2**63 - 1
@@ -35,7 +36,7 @@ def is_packaged(folder: Path) -> bool:
 
 
 def read_folder(folder: Path) -> Migrations:
-    """Return all migrations in `folder`; ignore hidden files and those that do not end in `.sql`.
+    """Return all migrations in `folder`; ignore files for which `is_migration_name` is False.
 
     Raises:
         ConfigurationError: the folder does not exist, holds no migration, or what cannot be read within the limits.
@@ -84,7 +85,7 @@ def parse(contents: Mapping[str, bytes]) -> Migrations:
 
     Raises:
         MigrationFileError: a name cannot be read, a file is not UTF-8, a version has two files of one direction or
-            lacks one, or there is a gap between versions.
+            no up file, or there is a gap before a version with a V.
     """
     return _parse(contents.items())
 
@@ -92,29 +93,38 @@ def parse(contents: Mapping[str, bytes]) -> Migrations:
 def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
     """Parse files one at a time, so that their bytes are not all in memory at once."""
     scripts: dict[tuple[int, str], Script] = {}
-    descriptions: dict[int, str] = {}
     for name, data in contents:
-        version, description, direction = _parse_name(name)
+        version, direction = _parse_name(name)
         if (version, direction) in scripts:
             raise MigrationFileError(
                 f"{name}: version {version} has two {direction} files, this one and "
                 f"{scripts[version, direction].name}. Give one of them the next free number."
             )
         scripts[version, direction] = Script(name, _decode(name, data))
-        descriptions.setdefault(version, description)
-    migrations = tuple(_pair(version, descriptions[version], scripts) for version in sorted(descriptions))
+    versions = sorted({version for version, _ in scripts})
+    migrations = tuple(_pair(scripts.get((each, "up")), scripts.get((each, "down")), each) for each in versions)
     _refuse_gaps(migrations)
     return migrations
 
 
-def _parse_name(name: str) -> tuple[int, str, str]:
+def _parse_name(name: str) -> tuple[int, str]:
+    """Return version and direction of a file."""
     match = _NAME.fullmatch(name)
-    if match is None or not 0 < int(match["version"]) <= _LARGEST_VERSION:
+    if match is None or (match["prefix"] and not int(match["version"])):
         raise MigrationFileError(
-            f"{name}: cannot read this name. Call it V<number>_<what_it_does>.up.sql or .down.sql, "
+            f"{_quoted(name)}: cannot read this name. Call it V<number>_<what_it_does>.up.sql or .down.sql, "
             "for example V002_add_labels.up.sql; the number starts at 1."
         )
-    return int(match["version"]), match["description"].replace("_", " "), match["direction"]
+    if (version := int(match["version"])) > _LARGEST_VERSION:
+        raise MigrationFileError(
+            f"{_quoted(name)}: its number is too large. The largest is {_LARGEST_VERSION}, since a version has 63 bits."
+        )
+    return version, match["direction"]
+
+
+def _quoted(name: str) -> str:
+    """Return the name in quotes if it has a blank at its begin or end, or a character that cannot be seen."""
+    return name if name == name.strip() and name.isprintable() else repr(name)
 
 
 def _decode(name: str, data: bytes) -> str:
@@ -130,26 +140,20 @@ def _decode(name: str, data: bytes) -> str:
     return text
 
 
-def _pair(version: int, description: str, scripts: Mapping[tuple[int, str], Script]) -> Migration:
-    up, down = scripts.get((version, "up")), scripts.get((version, "down"))
-    if up is None or down is None:
-        existing = up or down
-        assert existing is not None  # noqa: S101 - a version exists because a file named it
-        missing = "down" if down is None else "up"
-        wanted = re.sub(r"\.(up|down)\.sql$", f".{missing}.sql", existing.name)
-        raise MigrationFileError(
-            f"{existing.name}: its {missing} migration is missing. Write {wanted} in the same folder."
-        )
-    if _parse_name(up.name)[1] != _parse_name(down.name)[1]:
-        raise MigrationFileError(
-            f"{down.name}: not the down migration of {up.name}; their names differ. Rename one of them."
-        )
-    return Migration(version, description, up, down)
+def _pair(up: Script | None, down: Script | None, version: int) -> Migration:
+    if up is None:
+        assert down is not None  # noqa: S101 - a version exists because a file named it
+        wanted = re.sub(r"\.down(\.sql)$", r".up\1", down.name)
+        raise MigrationFileError(f"{down.name}: its up migration is missing. Write {wanted} in the same folder.")
+    match = _NAME.fullmatch(up.name)
+    return Migration(version, match["description"].replace("_", " ") if match else "", up, down)
 
 
 def _refuse_gaps(migrations: Migrations) -> None:
+    """Raise MigrationFileError for a number that is left out before a file with a V."""
     for before, after in pairwise(migrations):
-        if after.version <= LARGEST_SEQUENCE and after.version != before.version + 1:
+        counted = after.version <= LARGEST_SEQUENCE and after.up.name[0] in "vV"
+        if counted and after.version != before.version + 1:
             raise MigrationFileError(
                 f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
                 "Add it, or renumber."

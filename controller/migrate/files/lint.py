@@ -1,4 +1,4 @@
-"""Linter for migration files: squawk's rules, and three of ours.
+"""Linter for migration files: squawk's rules, and ours.
 
 squawk (https://squawkhq.com/docs/rules) reads a file from its standard input and knows nothing of the engine. Rules
 that do not apply to the engine are excluded here, with the reason. A file allows what it does on purpose with a comment
@@ -21,7 +21,7 @@ from itertools import chain
 from pathlib import Path
 
 from controller.errors import ConfigurationError, InternalError, MigrationFileError
-from controller.migrate.files.migration import Script
+from controller.migrate.files.migration import Migrations, Script
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import may_commit, runs_alone
 
@@ -31,8 +31,9 @@ TIMEOUT = 30.0
 OLDEST_POSTGRESQL = "14.0"
 # The engine sets lock_timeout itself, and no limit for statements: a migration may take as long as it takes.
 _LEFT_OUT = ("require-lock-timeout", "require-statement-timeout", "require-timeout-settings")
-# Nothing remains of a file that failed in its transaction, so IF NOT EXISTS would only hide mistakes.
-_LEFT_OUT_IN_TRANSACTIONS = ("prefer-robust-stmts",)
+# Nothing remains of a file that failed in its transaction, so IF NOT EXISTS would only hide mistakes. A BEGIN and
+# COMMIT of the file are left out, and what cannot be is refused when the file is read.
+_LEFT_OUT_IN_TRANSACTIONS = ("prefer-robust-stmts", "transaction-nesting")
 _SYNTAX = "syntax-error"
 
 _IGNORE = re.compile(r"(?:--|/\*)[ \t]*squawk-ignore(?:-file)?\b(?P<rest>[^\n]*)")
@@ -94,6 +95,12 @@ _EMPTY = _Rule(
     "This down migration does nothing, and would be recorded as done.",
     "Undo what the up file does.",
 )
+_ONE_WAY = _Rule(
+    "no-down",
+    Level.WARNING,
+    "This version has no down migration, so it cannot be reverted.",
+    "Write one, or leave it so on purpose.",
+)
 _MIXED = _Rule(
     "mixed-concurrently",
     Level.WARNING,
@@ -131,6 +138,11 @@ def lint(scripts: Iterable[Script], *, without_squawk: bool = False) -> tuple[Fi
 
     with ThreadPoolExecutor(os.cpu_count()) as threads:
         return tuple(sorted(chain.from_iterable(threads.map(lint_script, scripts))))
+
+
+def without_down(migrations: Migrations) -> tuple[Finding, ...]:
+    """Return a finding for each version that has no down migration."""
+    return tuple(_ONE_WAY.found(migration.up, 0) for migration in migrations if migration.down is None)
 
 
 def squawk_program() -> Path:

@@ -5,6 +5,7 @@ nobody writes to, a device without an end, a dump of gigabytes.
 """
 
 import os
+import re
 import stat
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,6 +21,8 @@ ConfigMap holds 1 MiB; larger data is loaded with COPY."""
 MOST_BYTES: Final = 512 * 1024 * 1024
 """Most bytes of all files together, which are all in memory."""
 _PIECE = 1024 * 1024
+_LIKE_MIGRATION = re.compile(r"[\svV]*[0-9]+_.*\.(?:up|down)\b", re.DOTALL | re.IGNORECASE)
+_LEFTOVERS = ("~", ".orig", ".rej", ".bak", ".swp", ".tmp")
 
 
 class FilesChanged(Exception):
@@ -112,11 +115,14 @@ def _entries(folder: Path) -> Iterator["os.DirEntry[str]"]:
 
 
 def is_migration_name(name: str) -> bool:
-    """Return whether a file of this name has to be a migration.
+    """Return whether a file of this name has to be a migration, with a right name or a wrong one.
 
-    `.SQL` is one as well, so that a mistake in a name is reported and not ignored.
+    `.SQL` is one as well, and `1_a.up.psql`, or a name with a blank at its end, so that a mistake is reported and not
+    ignored. Hidden files are none, and those that editors and version control leave beside a file.
     """
-    return name.lower().endswith(".sql") and not name.startswith(".")
+    if name.startswith(".") or name.endswith(_LEFTOVERS):
+        return False
+    return name.lower().strip().endswith(".sql") or _LIKE_MIGRATION.match(name) is not None
 
 
 def _read(path: Path, descriptor: int, expected: int) -> bytes:

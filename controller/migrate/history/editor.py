@@ -1,6 +1,6 @@
 """Changes of the history without running a file: adoption from golang-migrate, baseline, force."""
 
-from collections.abc import AsyncIterator, Callable, Iterable
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,13 +11,14 @@ from controller.database.transaction import roll_back
 from controller.errors import ConfigurationError, HistoryMismatch, MigrationLocked
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.history import write
+from controller.migrate.history.encoding import replaced_characters
 from controller.migrate.history.golang_migrate import lock_ids
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, empty_guard, lock_only
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable, retry_while_locked
 from controller.migrate.history.read import locate_history, read_history_at
 from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT, RunSettings, limits
-from controller.migrate.plan.model import History, Origin, newest_version
+from controller.migrate.plan.model import EMPTY, History, Origin, newest_version, shown_version
 
 Waiting = Callable[[str, str], None]
 """Function that is called with what waits, and for whom."""
@@ -53,47 +54,62 @@ class HistoryEditor:
                 reason="HistoryExists",
             )
         present = [m for m in migrations if m.version <= version]
-        await self._write(
-            location, self._present(location, present, Origin.BASELINE), empty_guard(location), left=version
-        )
+        await self._write(location, present, Origin.BASELINE, empty_guard(location), left=version)
 
     async def force(self, migrations: Migrations, version: int) -> None:
         """Record that the database is at `version` and that nothing is dirty; 0 clears the whole history.
+
+        If a file has the number 0, it is that version, and the history cannot be cleared.
 
         Raises:
             ConfigurationError: no file has that version.
         """
         _check_known(migrations, version, smallest=0)
+        version = version if version in {m.version for m in migrations} else EMPTY
         location = await locate_history(self.connection, self.settings.schema)
         history = await read_history_at(self.connection, location) if location.has_history else ()
-        if version == 0 and not location.has_history and not location.has_golang_migrate:
+        if version == EMPTY and not location.has_history and not location.has_golang_migrate:
             return
-        good = {row.version: row.sha256 for row in history if row.applied and row.error is None}
-        present = [m for m in migrations if m.version <= version and good.get(m.version) != m.up.sha256]
-        text = self._present(location, present, Origin.FORCE) + write.write_absent_above(location, version)
-        await self._write(location, text, lock_only(location), left=version)
+        recorded = {row.version: row.sha256 for row in history if row.applied and row.error is None}
+        present = [m for m in migrations if m.version <= version and not m.up.has_digest(recorded.get(m.version, ""))]
+        absent = write.write_absent_above(location, version)
+        await self._write(location, present, Origin.FORCE, lock_only(location), left=version, absent=absent)
 
     async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
         """Record what golang-migrate applied; the caller must hold its locks, see `lock_out_golang_migrate`."""
         version = history[0].version
         present = [m for m in migrations if m.version <= version]
-        await self._write(
-            location, self._present(location, present, Origin.GOLANG_MIGRATE), empty_guard(location), left=version
-        )
+        await self._write(location, present, Origin.GOLANG_MIGRATE, empty_guard(location), left=version)
 
-    async def _write(self, location: HistoryLocation, text: str, guard: str, *, left: int) -> None:
-        """Execute SQL that changes the history, and record the catalog, under the lock.
+    async def _write(
+        self,
+        location: HistoryLocation,
+        present: list[Migration],
+        origin: Origin,
+        guard: str,
+        *,
+        left: int,
+        absent: str = "",
+    ) -> None:
+        """Record versions as present, and the catalog, under the lock.
 
         Args:
-            left: version of the database afterwards; 0 for none, which may drop the table.
+            absent: SQL that records others as not applied.
+            left: version of the database afterwards; if `EMPTY`, the table may be dropped.
         """
-        drops_table = not left and not location.keeps_history
+        drops_table = left == EMPTY and not location.keeps_history
         closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
-        whole = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
+        text = "".join(write.write_present(location, each, origin, host=self.settings.host) for each in present)
+        before = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
+        replaced = await replaced_characters(self.connection, present)
+        await self._execute(location, f"{before}{text}{absent}{closing}COMMIT;".translate(replaced))
+
+    async def _execute(self, location: HistoryLocation, text: str) -> None:
+        """Execute a whole transaction, again while a lock is held."""
 
         async def attempt(_: int) -> None:
             try:
-                await self.connection.execute(whole + text + closing + "COMMIT;")
+                await self.connection.execute(text)
             except asyncpg.PostgresError as error:
                 await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
                 if error.sqlstate == LOCKED:
@@ -113,10 +129,6 @@ class HistoryEditor:
         await retry_while_locked(
             attempt, self.settings, waiting, given_up="Gave up waiting for {who}. Nothing was written."
         )
-
-    def _present(self, location: HistoryLocation, present: Iterable[Migration], origin: Origin) -> str:
-        host = self.settings.host
-        return "".join(write.write_present(location, migration, origin, host=host) for migration in present)
 
 
 @asynccontextmanager
@@ -154,8 +166,8 @@ async def lock_out_golang_migrate(
 
 
 def _check_known(migrations: Migrations, version: int, *, smallest: int) -> None:
-    if (version != 0 and version not in {m.version for m in migrations}) or version < smallest:
+    if version not in {m.version for m in migrations} and (version != 0 or smallest):
         raise ConfigurationError(
             f"Version {version} does not exist. The files go from {smallest or '0, the empty database,'} to "
-            f"{newest_version(migrations)}."
+            f"{shown_version(newest_version(migrations))}."
         )

@@ -41,7 +41,7 @@ async def history_of(connection: Connection, schema: str) -> History:
             "golang-migrate's. Rename it, or record the version of the database: dashdb migrate baseline VERSION.",
             reason="HistoryTableForeign",
         )
-    if not rows or (rows[0]["version"] < 1 and not rows[0]["dirty"]):
+    if not rows or (rows[0]["version"] < 0 and not rows[0]["dirty"]):
         return ()
     return (_row_of(rows[0]),)
 

@@ -14,7 +14,7 @@ from controller.database.connection import Connection
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
 from controller.migrate.history.location import HistoryLocation
-from controller.migrate.plan.model import Direction, Step
+from controller.migrate.plan.model import EMPTY, Direction, Step
 from controller.text import NAME_LENGTH, one_line
 
 LOCKED, MOVED = "ZD001", "ZD002"
@@ -79,6 +79,11 @@ def session_guard(location: HistoryLocation, step: Step, expected: int) -> str:
     return _guard(location, _moved(location, step, expected), take="pg_try_advisory_lock")
 
 
+def keep_session_lock(location: HistoryLocation) -> str:
+    """Return SQL that takes the lock for the session again, in case a file has released it."""
+    return _guard(location, "false", take="pg_try_advisory_lock")
+
+
 def lock_only(location: HistoryLocation) -> str:
     """Return SQL that takes the lock for the transaction, whatever the version of the database."""
     return _guard(location, "false", take="pg_try_advisory_xact_lock")
@@ -125,7 +130,7 @@ def _moved(location: HistoryLocation, step: Step, expected: int) -> str:
     if not location.has_history:
         return f"to_regclass({literal(table)}) IS NOT NULL"
     highest = f"SELECT version FROM {table} WHERE (direction = 'up') = (error IS NULL) ORDER BY version DESC LIMIT 1"
-    conditions = [f"coalesce(({highest}), 0) <> {expected}"]
+    conditions = [f"coalesce(({highest}), {EMPTY}) <> {expected}"]
     dirty = f"SELECT FROM {table} WHERE error IS NOT NULL"
     if step.resume_at is not None:
         dirty += f" AND (version, statements_done) <> ({step.migration.version}, {step.resume_at})"

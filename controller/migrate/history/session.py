@@ -21,12 +21,25 @@ NO_LOCK = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 # A role may have another default, but the commit of another runner has to be visible once its lock is released.
 BEGIN_FOR_FILE = "BEGIN ISOLATION LEVEL READ COMMITTED;\n"
 BEGIN = BEGIN_FOR_FILE + OWN_NAMES
-# A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
-# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role.
-RESET = (
-    "SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; DISCARD TEMP; "
-    "SELECT pg_catalog.pg_advisory_unlock_all();\n"
+_RESET_KEEPING_LOCKS = (
+    "CLOSE ALL; SET SESSION AUTHORIZATION DEFAULT; RESET ROLE; RESET ALL; SET standard_conforming_strings = on; "
+    "UNLISTEN *; DISCARD TEMP; DISCARD SEQUENCES; "
 )
+# A file may have used SET ROLE or SET search_path, made a temporary table or taken a lock, which must not affect the
+# next file or the history row. RESET ROLE restores the role of ALTER ROLE ... SET role. RESET ALL behind a pooler
+# restores the role's way to read strings, see `connection.STRINGS`. Cursors come first: one may read a temporary table.
+QUICK_RESET = f"{_RESET_KEEPING_LOCKS}SELECT pg_catalog.pg_advisory_unlock_all();\n"
+"""SQL that resets the session after statements that only write the catalog, and so prepare none."""
+# Only those of PREPARE: others belong to the driver or to a pooler.
+RESET = f"""{QUICK_RESET}DO $dashdb$ DECLARE prepared text; BEGIN
+    FOR prepared IN SELECT name FROM pg_catalog.pg_prepared_statements WHERE from_sql LOOP
+        EXECUTE pg_catalog.format('DEALLOCATE %I', prepared);
+    END LOOP;
+END $dashdb$;
+"""
+DISCARD_ALL = f"{_RESET_KEEPING_LOCKS}DEALLOCATE ALL; DISCARD PLANS;\n"
+"""DISCARD ALL without pg_advisory_unlock_all(), which would release the lock of the run:
+https://www.postgresql.org/docs/current/sql-discard.html."""
 
 _TRANSACTION_TIMEOUT_SINCE = 17
 

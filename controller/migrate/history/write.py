@@ -9,7 +9,7 @@ from controller.migrate.plan.model import Direction, Origin, Step
 # Short columns first: `SELECT * FROM schema_version` is what people type.
 _CREATE = """
 CREATE TABLE {table} (
-    version         bigint      CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version > 0),
+    version         bigint      CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version >= 0),
     description     text        NOT NULL,
     direction       text        NOT NULL CHECK (direction IN ('up', 'down')),
     applied_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
@@ -23,7 +23,7 @@ CREATE TABLE {table} (
     error           text,
     sha256          text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{{64}}$'),
     done_sha256     text,
-    down_sql        text        NOT NULL,
+    down_sql        text,
     CHECK ((error IS NULL) = (statements_done IS NULL) AND (error IS NULL) = (done_sha256 IS NULL))
 );
 COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
@@ -36,7 +36,7 @@ COMMENT ON COLUMN {table}.statements_done IS 'While dirty: number of statements 
 COMMENT ON COLUMN {table}.error IS 'Null, or while dirty: where and why the file stopped half-way';
 COMMENT ON COLUMN {table}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
 COMMENT ON COLUMN {table}.done_sha256 IS 'While dirty: digest of the statements that are done';
-COMMENT ON COLUMN {table}.down_sql IS 'The down migration as it was when the version was applied';
+COMMENT ON COLUMN {table}.down_sql IS 'The down migration as it was when the version was applied; null, there is none';
 """
 _WRITE = """
 INSERT INTO {table} (version, description, direction, host, engine_version, origin, duration_ms, retries,
@@ -149,5 +149,5 @@ def _values(
     return (
         f"({migration.version}, {literal(migration.description)}, {literal(direction)}, {literal(host)}, "
         f"{literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
-        f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text)})"
+        f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text if migration.down else None)})"
     )

@@ -3,9 +3,17 @@
 from dataclasses import replace
 from datetime import datetime
 
-from controller.errors import ConfigurationError, HistoryMismatch, Recovery, SchemaAhead, SchemaDirty
+from controller.errors import (
+    ConfigurationError,
+    HistoryMismatch,
+    MigrationFileError,
+    Recovery,
+    SchemaAhead,
+    SchemaDirty,
+)
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.plan.model import (
+    EMPTY,
     Direction,
     History,
     HistoryRow,
@@ -14,6 +22,7 @@ from controller.migrate.plan.model import (
     Step,
     applied_versions,
     newest_version,
+    shown_version,
 )
 
 
@@ -28,8 +37,8 @@ def make_plan(
     """Return the plan from the version in the history to `target`.
 
     Args:
-        target: a version of the files, 0 for the empty database, or None for the newest. With None, a database ahead
-            of the files is left as it is.
+        target: a version of the files; 0, if no file has that number, or `EMPTY` for the empty database; None for the
+            newest. With None, a database ahead of the files is left as it is.
         out_of_order: apply files that sort before an applied one as well, instead of refusing them.
         database: identity of the database, and the schema in it, which an approval of the plan covers.
 
@@ -38,28 +47,44 @@ def make_plan(
         HistoryMismatch: an applied file was edited or is missing, or a new file sorts before an applied one.
         SchemaDirty: a file stopped half-way, and the plan does not begin with the rest of it.
         SchemaAhead: the plan would revert versions that the files do not know.
+        MigrationFileError: the plan would revert a version that has no down migration.
     """
     adopts, history = _adopted(migrations, history)
     applied = applied_versions(history)
     _check_history(migrations, history, applied, out_of_order=out_of_order)
-    current, newest = max(applied, default=0), newest_version(migrations)
-    if target is None:
-        target = max(current, newest)
-    elif target not in (0, current) and target not in {m.version for m in migrations}:
-        raise ConfigurationError(
-            f"Version {target} does not exist. The files go from 0, the empty database, to {newest}.",
-            reason="VersionUnknown",
-            recovery=Recovery.STALLED,
-        )
-    if current > newest and target < current:
+    current, newest = max(applied, default=EMPTY), newest_version(migrations)
+    if target is not None and target < current and current > newest:
         raise SchemaAhead(
             f"The database is at version {current}, and the files end at {newest}. To revert, use the release that "
             f"has version {current}."
         )
+    target = _target(migrations, target, current)
     steps = _resumed(_steps(migrations, applied, current, target), history)
     changed = {} if adopts else _changed_at(history)
     steps = tuple(replace(step, changed_at=changed.get(step.migration.version)) for step in steps)
     return Plan(current, target, steps, adopts, database)
+
+
+def version_below(migrations: Migrations, history: History, count: int) -> int:
+    """Return the version at which the database is once the last `count` applied versions are reverted."""
+    applied = sorted(applied_versions(expand_adopted_row(migrations, history)))
+    return applied[-count - 1] if count < len(applied) else EMPTY
+
+
+def _target(migrations: Migrations, target: int | None, current: int) -> int:
+    """Return the version that a caller of `make_plan` means by `target`."""
+    if target is None:
+        return max(current, newest_version(migrations))
+    if target in (EMPTY, current) or target in {m.version for m in migrations}:
+        return target
+    if target == 0:
+        return EMPTY
+    raise ConfigurationError(
+        f"Version {target} does not exist. The files go from 0, the empty database, to "
+        f"{shown_version(newest_version(migrations))}.",
+        reason="VersionUnknown",
+        recovery=Recovery.STALLED,
+    )
 
 
 def _changed_at(history: History) -> dict[int, datetime]:
@@ -71,7 +96,7 @@ def _changed_at(history: History) -> dict[int, datetime]:
 def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:
     """Raise HistoryMismatch if the applied versions do not agree with the files."""
     files = {migration.version: migration for migration in migrations}
-    current, newest = max(applied, default=0), newest_version(migrations)
+    current, newest = max(applied, default=EMPTY), newest_version(migrations)
     for row in history:
         if row.version in applied and row.version <= newest:
             _check_applied(row, files.get(row.version))
@@ -122,7 +147,7 @@ def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
     if first is None or (first.migration.version, first.direction) != (dirty.version, dirty.direction):
         raise SchemaDirty(describe_dirty(dirty.version, dirty.direction, dirty.error or ""))
     done = dirty.statements_done or 0
-    if first.script.transactional or first.script.digest_of_first(done) != dirty.done_sha256:
+    if first.script.digest_of_first(done) != dirty.done_sha256:
         raise SchemaDirty(
             f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only "
             f"what comes after them can be changed. {describe_dirty(dirty.version, dirty.direction, dirty.error or '')}"
@@ -145,7 +170,7 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
             f'Version {row.version} ("{row.description}") was applied, but its file is missing. Restore it.',
             reason="FileMissing",
         )
-    if migration.up.sha256 != row.sha256:
+    if not migration.up.has_digest(row.sha256):
         raise HistoryMismatch(
             f"{migration.up.name} was edited after it had been applied on {row.applied_at:%Y-%m-%d}. "
             "Restore the file, and write the change as a new migration.",
@@ -156,4 +181,12 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
 def _steps(migrations: Migrations, applied: set[int], current: int, target: int) -> tuple[Step, ...]:
     if target >= current:
         return tuple(Step(m, Direction.UP) for m in migrations if m.version <= target and m.version not in applied)
-    return tuple(Step(m, Direction.DOWN) for m in reversed(migrations) if m.version > target and m.version in applied)
+    reverted = [m for m in reversed(migrations) if m.version > target and m.version in applied]
+    for migration in reverted:
+        if migration.down is None:
+            raise MigrationFileError(
+                f"{migration.up.name} cannot be reverted: it has no down migration. Write {migration.down_name}, or "
+                f"stay at version {migration.version}.",
+                reason="Irreversible",
+            )
+    return tuple(Step(m, Direction.DOWN) for m in reverted)

@@ -9,6 +9,9 @@ from typing import NamedTuple
 
 from controller.migrate.files.migration import Migration, Migrations, Script
 
+EMPTY = -1
+"""Version of a database to which no migration is applied; people read and write 0, unless a file has that number."""
+
 
 class Direction(StrEnum):
     UP = "up"
@@ -80,18 +83,26 @@ class Step:
 
     @property
     def script(self) -> Script:
-        return self.migration.up if self.direction is Direction.UP else self.migration.down
+        script = self.migration.up if self.direction is Direction.UP else self.migration.down
+        assert script is not None  # noqa: S101 - no plan reverts a version without a down migration
+        return script
 
     @property
     def label(self) -> str:
         return self.script.name
 
+    @property
+    def transactional(self) -> bool:
+        """True if the file runs in one transaction, as it does unless it cannot or has begun without one."""
+        return self.resume_at is None and self.script.transactional
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """Steps from version `current` to `target`, in the order in which they would run; 0 is the empty database.
+    """Steps from version `current` to `target`, in the order in which they would run.
 
     Attributes:
+        current, target: versions, or `EMPTY`; `shown_version` is the number for people.
         adopts: True if what golang-migrate applied is to be recorded first.
         database: identity of the database, and the schema in it.
     """
@@ -123,6 +134,11 @@ class Plan:
         return "sha256:" + hashlib.sha256(json.dumps(content).encode()).hexdigest()
 
     @property
+    def span(self) -> str:
+        """First and last version, for people: `version 1 to 3`."""
+        return f"version {shown_version(self.current)} to {shown_version(self.target)}"
+
+    @property
     def reverts(self) -> bool:
         return any(step.direction is Direction.DOWN for step in self.steps)
 
@@ -132,9 +148,14 @@ class Plan:
         return not self.steps and not self.adopts
 
 
+def shown_version(version: int) -> int:
+    """Return the number of a version for people: 0 for an empty database."""
+    return max(version, 0)
+
+
 def current_version(history: History) -> int:
-    """Return the highest applied version; 0 for an empty database."""
-    return max(applied_versions(history), default=0)
+    """Return the highest applied version; `EMPTY` if there is none."""
+    return max(applied_versions(history), default=EMPTY)
 
 
 def applied_versions(history: History) -> set[int]:
@@ -142,5 +163,5 @@ def applied_versions(history: History) -> set[int]:
 
 
 def newest_version(migrations: Migrations) -> int:
-    """Return the highest version of the files; 0 without files."""
-    return migrations[-1].version if migrations else 0
+    """Return the highest version of the files; `EMPTY` without files."""
+    return migrations[-1].version if migrations else EMPTY

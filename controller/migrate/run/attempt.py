@@ -1,10 +1,11 @@
 """Inputs for running one file, in a transaction or statement by statement, and the protocol for progress."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from controller.database.connection import Connection
+from controller.migrate.history.encoding import Replaced
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.session import RunSettings, limits
 from controller.migrate.plan.model import Step
@@ -32,10 +33,11 @@ class MigrationAttempt:
 
     Attributes:
         expected: version at which the database has to be.
-        leads_to: version of the database afterwards; 0 if nothing is left.
+        leads_to: version of the database afterwards; `EMPTY` if nothing is left.
         last: True for the last file of its plan, which records the catalog.
         retries: number of tries before this one.
         previous: version of the file before it in the same message; None if there is none.
+        replaced: characters to send for others, which the database does not have.
     """
 
     connection: Connection
@@ -48,6 +50,11 @@ class MigrationAttempt:
     last: bool
     retries: int = 0
     previous: int | None = None
+    replaced: Replaced = field(default_factory=dict)
+
+    async def execute(self, text: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's own
+        """Execute SQL of the file, or about it."""
+        await self.connection.execute(text.translate(self.replaced) if self.replaced else text, timeout=timeout)
 
     def limits(self, *, lock_timeout_ms: int | None = None, scope: str = "LOCAL") -> str:
         return limits(self.connection, self.settings, lock_timeout_ms=lock_timeout_ms, scope=scope)

@@ -18,7 +18,7 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.database.failures import ends_connection
 from controller.database.transaction import roll_back
-from controller.migrate.history.session import NO_LIMIT, NO_LOCK, ROLLBACK_TIMEOUT
+from controller.migrate.history.session import NO_LIMIT, NO_LOCK, QUICK_RESET, ROLLBACK_TIMEOUT
 from controller.migrate.plan.model import Direction
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import ending, opening
@@ -65,7 +65,7 @@ class FileBatch:
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
-        return f"{opening(run)}{run.step.script.text}\n;\n{ending(run, before_commit=note)}\n"
+        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note, reset=QUICK_RESET)}\n"
 
 
 def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:
@@ -103,7 +103,7 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
     done, retries = len(file_batch.runs), 0
     file_batch.runs[0].progress.sent_together([run.step for run in file_batch.runs])
     try:
-        await connection.execute(message, timeout=NO_LIMIT)
+        await file_batch.runs[0].execute(message, timeout=NO_LIMIT)
     except asyncpg.PostgresError as error:
         if ends_connection(error):
             raise
@@ -147,10 +147,10 @@ def _is_short(run: MigrationAttempt) -> bool:
     """
     step = run.step
     late = step.direction is Direction.UP and step.migration.version < run.expected
-    if late or not step.script.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:
+    if late or not step.transactional or len(step.script.statements) > LARGEST_STATEMENT_BATCH:
         return False
     return all(batch.quick for batch in statement_batches(step.script))
 
 
 def _length(run: MigrationAttempt) -> int:
-    return len(run.step.migration.up.text) + len(run.step.migration.down.text)
+    return sum(len(script.text) for script in run.step.migration.scripts)

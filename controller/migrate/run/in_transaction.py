@@ -5,6 +5,7 @@ from typing import NoReturn
 
 import asyncpg
 
+from controller.database.connection import forget_statements
 from controller.database.failures import ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
 from controller.errors import MigrationFailed, Recovery
@@ -13,9 +14,11 @@ from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.sql_error import NOTHING_APPLIED, deferred_error, nothing_applied, sql_error
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
+from controller.migrate.sql.statements import may_be_of_partitions
 
 # Only the last commit of a run waits for the disk, which writes all commits before it. A server that crashes in between
 # may lose the last files, each with its history row, and the next run applies them again.
@@ -23,8 +26,16 @@ from controller.migrate.run.statement_batch import StatementBatch, statement_bat
 _ASYNCHRONOUS_COMMIT = "SET LOCAL synchronous_commit = off;\n"
 
 
+ACTIVE_TRANSACTION = "25001"
+"""SQLSTATE of a statement that cannot run inside a transaction."""
+
+
 class _Unlocated(Exception):
     """One of several statements failed or got no lock, and PostgreSQL does not say which."""
+
+
+class TransactionRefused(Exception):
+    """PostgreSQL refuses a statement of the file inside a transaction, which its text does not tell."""
 
 
 class _Moved(Exception):
@@ -36,6 +47,7 @@ async def run_in_transaction(run: MigrationAttempt) -> bool:
 
     Raises:
         MigrationFailed: PostgreSQL refused a statement; nothing of the file remains.
+        TransactionRefused: nothing of the file remains, and it has to run without a transaction.
         LockedByRunner, LockedByTable: a lock is held, and the file can be tried again.
     """
     try:
@@ -58,15 +70,15 @@ def opening(run: MigrationAttempt) -> str:
     return BEGIN + run.limits() + guarded + write.create_table(run.location) + path
 
 
-def ending(run: MigrationAttempt, *, before_commit: str = "") -> str:
+def ending(run: MigrationAttempt, *, before_commit: str = "", reset: str = RESET) -> str:
     """Return SQL that checks deferred constraints, writes the history, executes `before_commit`, and commits."""
-    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run)}{before_commit}COMMIT;"
+    return f"SET CONSTRAINTS ALL IMMEDIATE;\n{closing(run, reset=reset)}{before_commit}COMMIT;"
 
 
-def closing(run: MigrationAttempt, *, duration_ms: int | None = None) -> str:
+def closing(run: MigrationAttempt, *, duration_ms: int | None = None, reset: str = RESET) -> str:
     """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
-    text = RESET + OWN_NAMES + run.limits()  # a RESET also removes our settings
-    if run.leads_to == 0 and not run.location.keeps_history:
+    text = reset + OWN_NAMES + run.limits()  # a RESET also removes our settings
+    if run.leads_to == EMPTY and not run.location.keeps_history:
         return text + write.drop_table(run.location)
     text += write.write_step(
         run.location,
@@ -99,6 +111,7 @@ class _Transaction:
             await self._send(opening(run), ending(run))
         finally:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
+            forget_statements(self.connection)
         run.progress.finished(run.step, time.monotonic() - started)
         return True
 
@@ -129,7 +142,7 @@ class _Transaction:
         """Check deferred constraints before COMMIT, while an error can still be assigned to the file, and commit."""
         step = self.file.step
         try:
-            await self.connection.execute(ending, timeout=NO_LIMIT)
+            await self.file.execute(ending, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
             if isinstance(error, NO_LOCK) or ends_connection(error):
                 await self._raise_for(error, 0, None, combined=True)
@@ -143,7 +156,7 @@ class _Transaction:
     async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:
         text = before if batch is None else before + batch.text + ("\n;\n" + after if after else "")
         try:
-            await self.connection.execute(text, timeout=NO_LIMIT)
+            await self.file.execute(text, timeout=NO_LIMIT)
         except asyncpg.PostgresError as error:
             await self._raise_for(error, len(before), batch, combined=bool(before or after))
 
@@ -176,5 +189,7 @@ class _Transaction:
         statement = batch.statement_at(position) if position is not None or not combined else None
         if statement is None:
             raise _Unlocated from None
+        if error.sqlstate == ACTIVE_TRANSACTION and may_be_of_partitions(statement):
+            raise TransactionRefused from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
         raise nothing_applied(sql_error(self.file.step, statement, at, error)) from None

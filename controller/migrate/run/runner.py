@@ -1,6 +1,6 @@
 """Runner that brings a database to a version, file by file, and waits for locks."""
 
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from functools import partial
@@ -13,16 +13,17 @@ from controller.errors import MigrationLocked
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor, lock_out_golang_migrate
+from controller.migrate.history.encoding import Replaced, refuse_missing_characters, replaced_characters
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock_retry import LockedByTable, retry_while_locked
 from controller.migrate.history.read import history_location, locate_history, read_history_at
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.make_plan import awaits_adoption, make_plan
-from controller.migrate.plan.model import Direction, History, Plan, Step
+from controller.migrate.plan.model import EMPTY, Direction, History, Plan, Step, shown_version
 from controller.migrate.run.attempt import MigrationAttempt, Progress
 from controller.migrate.run.blockers import BlockerMonitor
 from controller.migrate.run.file_batch import FileBatch, file_batches, run_file_batch
-from controller.migrate.run.in_transaction import run_in_transaction
+from controller.migrate.run.in_transaction import TransactionRefused, run_in_transaction
 from controller.migrate.run.without_transaction import refuse_pooler, run_without_transaction
 from controller.migrate.sql.names import mentioned
 from controller.runtime.fence import Fence, unfenced
@@ -81,22 +82,31 @@ class Runner:
             plan = self._plan(location, migrations, history, target)
             if agreed is not None and plan.sha256 != agreed:
                 raise _overtaken(plan.current)
-            _read_all(plan)
+            replaced = await self._read_files(plan)
             _refuse_foreign_relations(plan, location)
             if plan.adopts:
                 await self.fence()
                 editor = HistoryEditor(self.connection, self.settings, self.progress.waiting, record_statements)
                 await editor.adopt(migrations, location, history)
                 location, _ = await self._read()
-            return await self._run_plan(location, plan, migrations, target)
+            return await self._run_plan(location, plan, migrations, target, replaced)
+
+    async def _read_files(self, plan: Plan) -> Replaced:
+        """Split every file before any is run, so that an invalid one stops the whole plan."""
+        scripts = [script for step in plan.steps for script in step.migration.scripts]
+        for script in scripts:
+            _ = script.statements
+        replaced = await replaced_characters(self.connection, [step.migration for step in plan.steps])
+        await refuse_missing_characters(self.connection, scripts, replaced)
+        return replaced
 
     async def _run_plan(
-        self, location: HistoryLocation, first: Plan, migrations: Migrations, target: int | None
+        self, location: HistoryLocation, first: Plan, migrations: Migrations, target: int | None, replaced: Replaced
     ) -> Plan:
         done: list[Step] = []
         plan = first
         while plan.steps:
-            done += await self.run_steps(location, plan)
+            done += await self.run_steps(location, plan, replaced)
             location, history = await self._read_after(location)
             plan = self._plan(location, migrations, history, target)
             if not _is_rest_of(first, plan):
@@ -124,13 +134,13 @@ class Runner:
             migrations, history, target, out_of_order=self.settings.out_of_order, database=location.identity
         )
 
-    async def run_steps(self, location: HistoryLocation, plan: Plan) -> list[Step]:
+    async def run_steps(self, location: HistoryLocation, plan: Plan, replaced: Replaced) -> list[Step]:
         """Run the steps of a plan; return those done, which are fewer if another runner changed the version."""
-        alone = next((step for step in plan.steps if not step.script.transactional), None)
+        alone = next((step for step in plan.steps if not step.transactional), None)
         if alone is not None:  # refused before any file is applied
             await refuse_pooler(self.connection, alone)
         done: list[Step] = []
-        ahead = [*file_batches(self._attempts(location, plan))]
+        ahead = [*file_batches(self._attempts(location, plan, replaced))]
         for file_batch, following in zip(ahead, [*ahead[1:], None], strict=True):
             rest = file_batch.runs if file_batch.single else await self._run_file_batch(file_batch, following)
             done += [run.step for run in file_batch.runs[: len(file_batch.runs) - len(rest)]]
@@ -140,15 +150,23 @@ class Runner:
                 done.append(run.step)
         return done
 
-    def _attempts(self, location: HistoryLocation, plan: Plan) -> Iterator[MigrationAttempt]:
+    def _attempts(self, location: HistoryLocation, plan: Plan, replaced: Replaced) -> Iterator[MigrationAttempt]:
         """Yield an attempt for each step, which assumes that the steps before it succeed."""
         expected = plan.current
         for step, following in zip(plan.steps, [*plan.steps[1:], None], strict=True):
             leads_to, last = _version_after(step, following, plan, expected), following is None
             yield MigrationAttempt(
-                self.connection, self.settings, self.progress, location, step, expected, leads_to, last
+                self.connection,
+                self.settings,
+                self.progress,
+                location,
+                step,
+                expected,
+                leads_to,
+                last,
+                replaced=replaced,
             )
-            expected, location = leads_to, replace(location, has_history=leads_to > 0 or location.keeps_history)
+            expected, location = leads_to, replace(location, has_history=leads_to > EMPTY or location.keeps_history)
 
     async def _run_file_batch(self, file_batch: FileBatch, following: FileBatch | None) -> tuple[MigrationAttempt, ...]:
         """Run a batch of files; return those that are left to run one by one."""
@@ -163,33 +181,41 @@ class Runner:
 
     async def _run_step(self, run: MigrationAttempt) -> bool:
         """Run one file, again while a lock is held; return False if the database is not at the expected version."""
+        if run.step.transactional:
+            try:
+                return await self._retry(run, run_in_transaction, otherwise="Nothing of it was applied.")
+            except TransactionRefused:
+                await refuse_pooler(self.connection, run.step)
+        return await self._retry(run, run_without_transaction, otherwise="What it has done stays.")
+
+    async def _retry(
+        self, run: MigrationAttempt, apply: Callable[[MigrationAttempt], Awaitable[bool]], *, otherwise: str
+    ) -> bool:
+        """Call `apply`, again while a lock is held.
+
+        Args:
+            otherwise: text that says what is in the database if the lock is not free in time.
+        """
 
         async def attempt(retries: int) -> bool:
             await self.fence()
             async with self._monitor(run.location, run.step.label) as monitor:
                 try:
-                    apply = run_in_transaction if run.step.script.transactional else run_without_transaction
                     return await apply(replace(run, retries=run.retries + retries))
                 except LockedByTable as lock:
                     raise LockedByTable(monitor.blocked_by or str(lock)) from None
 
-        stays = "Nothing of it was applied." if run.step.script.transactional else "What it has done stays."
-        given_up = f"{run.step.label}: gave up waiting for {{who}}. {stays}"
+        given_up = f"{run.step.label}: gave up waiting for {{who}}. {otherwise}"
         waiting = partial(self.progress.waiting, run.step.label)
         return await retry_while_locked(attempt, self.settings, waiting, given_up=given_up)
 
 
 def _overtaken(version: int) -> MigrationLocked:
     return MigrationLocked(
-        f"Another runner brought the database to version {version} in the meantime. Check it, and run again.",
+        f"Another runner brought the database to version {shown_version(version)} in the meantime. Check it, and run "
+        "again.",
         reason="MigrationOvertaken",
     )
-
-
-def _read_all(plan: Plan) -> None:
-    """Split every file before any is run, so that an invalid one stops the whole plan."""
-    for step in plan.steps:
-        _ = step.migration.up.statements, step.migration.down.statements
 
 
 def _refuse_foreign_relations(plan: Plan, location: HistoryLocation) -> None:

@@ -18,6 +18,8 @@ SNIPPET = 120
 
 _HINTS = {
     "25001": " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line of the file)",
+    "2D000": " (it commits, which it cannot inside a transaction: write -- dashdb:no-transaction into the first line)",
+    "55P04": " (a new value of an enum can be used once it is committed: add it in a file of its own before this one)",
 }
 
 

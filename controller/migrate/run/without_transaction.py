@@ -3,7 +3,8 @@
 The journal is the file's row in schema_version. A statement that may run in a transaction shares one with its journal
 entry, and runs exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry: if the
 process dies between the two, it runs a second time. These statements allow that, and a CALL or DO in such a file has
-to; for a concurrent index, the existing index is checked first.
+to; for a concurrent index, the existing index is checked first. In a file with `-- dashdb:no-transaction`, every
+statement runs by itself like those.
 """
 
 import asyncio
@@ -13,14 +14,22 @@ from typing import TypedDict
 
 import asyncpg
 
-from controller.database.connection import Connection, behind_pooler
+from controller.database.connection import Connection, behind_pooler, forget_statements
 from controller.database.failures import DRIVER_ERRORS, ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
 from controller.errors import ConfigurationError, DashdbError, MigrationFailed, SchemaDirty
 from controller.migrate.history import write
-from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, lock_only, session_guard
+from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, keep_session_lock, lock_only, session_guard
 from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, LockedByTable
-from controller.migrate.history.session import BEGIN, BEGIN_FOR_FILE, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
+from controller.migrate.history.session import (
+    BEGIN,
+    BEGIN_FOR_FILE,
+    DISCARD_ALL,
+    NO_LIMIT,
+    NO_LOCK,
+    RESET,
+    ROLLBACK_TIMEOUT,
+)
 from controller.migrate.plan.make_plan import describe_dirty
 from controller.migrate.plan.model import Step
 from controller.migrate.run import concurrent_index as index
@@ -28,11 +37,21 @@ from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import closing
 from controller.migrate.run.sql_error import nothing_applied, sql_error
 from controller.migrate.sql.lexer import Statement
-from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, waits_for_others
+from controller.migrate.sql.statements import (
+    concurrent_index,
+    discards_all,
+    may_be_of_partitions,
+    may_commit,
+    may_stay_in_part,
+    runs_alone,
+    waits_for_others,
+)
 
 PATIENT_LOCK_TIMEOUT_MS = 3_600_000
 """Milliseconds that a concurrent statement may wait for older transactions to end. It is long, since it blocks nobody
 while it waits, and its work is lost if it gives up."""
+_BEFORE_IT_BEGINS = ("0A", "42")
+"""Classes of SQLSTATE: feature not supported; syntax error or access rule violation."""
 _INTERRUPTED = ": interrupted"
 # A file may have used SET ROLE for its statements; the journal is written with our own role and names.
 _AS_OURSELVES = f"SET LOCAL SESSION AUTHORIZATION DEFAULT;\nSET LOCAL role TO DEFAULT;\n{OWN_NAMES}"
@@ -47,7 +66,7 @@ async def run_without_transaction(run: MigrationAttempt) -> bool:
         LockedByRunner, LockedByTable: a lock is held, and the file can be tried again; what is done stays done.
     """
     try:
-        await run.connection.execute(run.limits(scope="SESSION"))
+        await run.execute(run.limits(scope="SESSION"))
         if not await _begin(run):
             return False
         await _Journal(run).run()
@@ -89,6 +108,7 @@ async def _leave(run: MigrationAttempt) -> None:
     await roll_back(run.connection, seconds=ROLLBACK_TIMEOUT)
     if run.connection.is_closed():
         return
+    forget_statements(run.connection)
     try:
         await run.connection.execute(RESET, timeout=ROLLBACK_TIMEOUT)
     except DRIVER_ERRORS:
@@ -145,7 +165,8 @@ class _Journal:
     async def _write(self, text: str) -> None:
         """Execute SQL that changes the history in a transaction of its own."""
         try:
-            await self.connection.execute(f"{BEGIN}{_AS_OURSELVES}{text}COMMIT;")
+            lock = keep_session_lock(self.file.location)
+            await self.file.execute(f"{BEGIN}{_AS_OURSELVES}{lock}{text}COMMIT;")
         except NO_LOCK:
             await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
             raise LockedByTable(HISTORY_LOCK) from None
@@ -158,7 +179,7 @@ class _Journal:
 
     async def _advance(self, statement: Statement) -> None:
         """Run one statement and write its journal entry."""
-        alone = runs_alone(statement) or may_commit(statement)
+        alone = self._runs_by_itself(statement)
         before, self.done = self.done, self.done + 1
         self.digest.update(statement.normalised)
         entry = write.advance_journal(self.file.location, self.file.step, **self._entry())
@@ -168,19 +189,27 @@ class _Journal:
                 await self._run_alone(statement, may_be_done=self.interrupted and before == self.file.step.resume_at)
                 await self._write(self.file.limits(lock_timeout_ms=PATIENT_LOCK_TIMEOUT_MS) + entry)
             else:
-                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{entry}COMMIT;"
-                await self.connection.execute(text, timeout=NO_LIMIT)
+                lock = keep_session_lock(self.file.location)
+                text = f"{opening}{statement.text}\n;\n{_AS_OURSELVES}{lock}{entry}COMMIT;"
+                await self.file.execute(text, timeout=NO_LIMIT)
         except asyncio.CancelledError:
             self.done = before
             raise
         except NO_LOCK:
-            await self._stop(before, alone=alone)
+            await self._stop(before, half=may_stay_in_part(statement))
             raise LockedByTable(f"a lock that another session holds (line {statement.line})") from None
         except (asyncpg.PostgresError, MigrationFailed) as error:
             if ends_connection(error):
                 raise
             why = error if isinstance(error, MigrationFailed) else self._explain(statement, error, len(opening))
-            raise await self._refusal(why, before, alone=alone) from None
+            half = _may_have_begun(statement, error)
+            raise await self._refusal(why, before, half=half) from None
+        finally:
+            forget_statements(self.connection)
+
+    def _runs_by_itself(self, statement: Statement) -> bool:
+        kinds = (runs_alone, may_commit, may_be_of_partitions)
+        return self.script.asks_for_none or any(kind(statement) for kind in kinds)
 
     async def _run_alone(self, statement: Statement, *, may_be_done: bool) -> None:
         """Run a statement outside a transaction.
@@ -191,11 +220,14 @@ class _Journal:
         lock_timeout_ms = PATIENT_LOCK_TIMEOUT_MS if waits_for_others(statement) else None
         await self.connection.execute(self.file.limits(lock_timeout_ms=lock_timeout_ms, scope="SESSION"))
         wanted = concurrent_index(statement, file=self.script.name)
-        if wanted is None:
-            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+        if discards_all(statement):
+            path = f"SET SESSION search_path = {self.file.location.search_path};"
+            await self.connection.execute(DISCARD_ALL + path, timeout=NO_LIMIT)
+        elif wanted is None:
+            await self.file.execute(statement.text, timeout=NO_LIMIT)
         elif not (may_be_done and await index.is_valid(self.connection, wanted)):
             await index.drop_invalid(self.connection, wanted)
-            await self.connection.execute(statement.text, timeout=NO_LIMIT)
+            await self.file.execute(statement.text, timeout=NO_LIMIT)
             await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
 
     def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> MigrationFailed:
@@ -204,20 +236,24 @@ class _Journal:
         inside = 0 < position <= len(statement.text) + 1  # the position after the last character is the end of input
         return sql_error(self.file.step, statement, statement.offset + (position - 1 if inside else 0), error)
 
-    async def _refusal(self, why: MigrationFailed, done: int, *, alone: bool) -> DashdbError:
-        """Write why the file stopped into the journal, and return the error to raise."""
-        await self._stop(done, alone=alone, why=why.message)
-        if done == 0 and not alone:
+    async def _refusal(self, why: MigrationFailed, done: int, *, half: bool) -> DashdbError:
+        """Write why the file stopped into the journal, and return the error to raise; see `_stop`."""
+        await self._stop(done, half=half, why=why.message)
+        if done == 0 and not half:
             return nothing_applied(why)
         step = self.file.step
         message = describe_dirty(step.migration.version, step.direction, self._where(done, why.message))
         return SchemaDirty(message, at=why.at, report=why.report)
 
-    async def _stop(self, done: int, *, alone: bool, why: str | None = None) -> None:
-        """Write the position into the journal, or remove the journal if nothing of the file is in the database."""
+    async def _stop(self, done: int, *, half: bool, why: str | None = None) -> None:
+        """Write the position into the journal, or remove the journal if nothing of the file is in the database.
+
+        Args:
+            half: True if a part of the statement after those that are done may be in the database.
+        """
         await roll_back(self.connection, seconds=ROLLBACK_TIMEOUT)
         location, step = self.file.location, self.file.step
-        if done or alone:
+        if done or half:
             digest = self.script.digest_of_first(done)
             where = self._where(done, why)
             entry = write.advance_journal(location, step, done=done, done_sha256=digest, error=where)
@@ -234,3 +270,13 @@ class _Journal:
             return f"the end of {self.script.name}{_INTERRUPTED}"
         location = f"{self.script.name}:{statements[done].line}"
         return f"statement {done + 1} of {len(statements)}: {why or location + _INTERRUPTED}"
+
+
+def _may_have_begun(statement: Statement, error: asyncpg.PostgresError | MigrationFailed) -> bool:
+    """Return whether a part of a refused statement may be in the database.
+
+    What PostgreSQL refuses for its syntax, names or rights has not begun, unless a function says so (with a context).
+    """
+    if isinstance(error, MigrationFailed) or not may_stay_in_part(statement):
+        return False
+    return bool(error.context) or not (error.sqlstate or "").startswith(_BEFORE_IT_BEGINS)

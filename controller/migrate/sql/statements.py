@@ -12,14 +12,13 @@ from controller.migrate.sql.names import QualifiedName
 from controller.migrate.sql.token_reader import TokenReader
 from controller.migrate.sql.token_stream import Token
 
-_FALSE = ("false", "off", "0")
+_FALSE = ("false", "off", "no", "0")
 _ALONE = {
     "create": ("database", "tablespace", "subscription"),
     "drop": ("database", "tablespace", "subscription"),
     "discard": ("all",),
 }
 """Statements that their first two words identify."""
-_TRANSACTION_CONTROL = ("begin", "start", "commit", "end", "rollback", "abort", "prepare")
 _MAY_RUN_ALONE = ("vacuum", "alter", "cluster", "reindex", *_ALONE)
 
 
@@ -46,26 +45,49 @@ def runs_alone(statement: Statement) -> bool:
     return (first.is_word("reindex") and _reindexes_all(reader)) or waits_for_others(statement)
 
 
-def transaction_control(statement: Statement) -> str | None:
-    """Return the keyword of a statement that begins or ends a transaction, in upper case; None for any other one."""
-    reader = statement.reader()
-    first = reader.take()
-    if first is None or not first.is_word(*_TRANSACTION_CONTROL):
-        return None
-    return None if first.is_word("prepare") and not reader.take_words("transaction") else first.value.upper()
+def may_be_of_partitions(statement: Statement) -> bool:
+    """Return whether PostgreSQL refuses the statement inside a transaction if its table is partitioned."""
+    return statement.reader().take_any_word("cluster", "reindex")
 
 
 def waits_for_others(statement: Statement) -> bool:
-    """Return whether the statement waits for older transactions but blocks none: CONCURRENTLY on indexes."""
+    """Return whether the statement waits for older transactions but blocks none: CONCURRENTLY."""
     reader = statement.reader()
     if reader.take_words("reindex"):
         return _reindexes_concurrently(reader)
+    if reader.take_words("alter", "table"):
+        return _detaches_concurrently(reader)
     return (_takes_create_index(reader) or reader.take_words("drop", "index")) and reader.take_words("concurrently")
 
 
 def may_commit(statement: Statement) -> bool:
     """Return whether the statement may hold a COMMIT, so that it runs alone in a file without a transaction."""
     return statement.reader().take_any_word("call", "do")
+
+
+def may_stay_in_part(statement: Statement) -> bool:
+    """Return whether something of the statement may stay if it fails outside a transaction, since it commits midway."""
+    several = statement.reader().take_any_word("analyze", "cluster", "reindex", "vacuum")
+    return several or may_commit(statement) or waits_for_others(statement)
+
+
+def discards_all(statement: Statement) -> bool:
+    """Return whether the statement is DISCARD ALL, which also releases the locks of the session."""
+    return statement.reader().take_words("discard", "all")
+
+
+def changes_strings(statement: Statement) -> bool:
+    """Return whether the statement sets standard_conforming_strings to off, so that backslashes have a meaning."""
+    reader = statement.reader()
+    if not reader.take_words("set"):
+        return False
+    reader.take_any_word("session", "local")
+    if not reader.take_words("standard_conforming_strings"):
+        return False
+    if not (reader.take_operator("=") or reader.take_words("to")):
+        return False
+    value = reader.take()
+    return value is not None and _is_false(reader, value)
 
 
 def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | None:

@@ -15,10 +15,11 @@ from controller.database.target import Target
 from controller.migrate.catalog.differences import Difference, differences
 from controller.migrate.catalog.snapshot import parse_catalog, read_text
 from controller.migrate.files.migration import Migration, Migrations
+from controller.migrate.history.encoding import Replaced, replaced_characters
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
-from controller.migrate.plan.model import Direction, Plan, Step
+from controller.migrate.plan.model import EMPTY, Direction, Plan, Step
 from controller.migrate.run.attempt import Progress
 from controller.migrate.run.runner import Runner
 from controller.migrate.verify.scratch_database import scratch_database
@@ -47,7 +48,7 @@ class Check:
 
     @property
     def passed(self) -> bool:
-        """True if the down migration undoes the up migration."""
+        """True if the down migration undoes the up migration, or if there is none."""
         return not self.not_undone and not self.not_redone
 
 
@@ -67,7 +68,7 @@ async def verify(
         ConfigurationError, DatabaseUnavailable: see `scratch_database`.
     """
     for migration in migrations:  # an invalid file stops all, before any is run
-        _ = migration.up.statements, migration.down.statements
+        _ = [script.statements for script in migration.scripts]
     together = 1 if any(map(_leaves_the_database, migrations)) else MOST_TOGETHER
     found = await asyncio.gather(
         *(_check_part(target, migrations, part, progress, schema) for part in parts_of(len(migrations), together)),
@@ -92,7 +93,7 @@ def parts_of(count: int, most: int) -> list[range]:
 
 def _leaves_the_database(migration: Migration) -> bool:
     """Return whether a file may change what all databases of a server share, which only one may do at a time."""
-    return any(_OF_THE_SERVER.search(script.text) for script in (migration.up, migration.down))
+    return any(_OF_THE_SERVER.search(script.text) for script in migration.scripts)
 
 
 async def _check_part(
@@ -109,13 +110,18 @@ async def _check_part(
 
 async def _check_until_failed(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
     """Check the versions from number `start` on, up to the first that fails."""
-    version = migrations[start - 1].version if start else 0
+    version = migrations[start - 1].version if start else EMPTY
     await runner.run(migrations, version)
-    scratch = _Scratch(runner, migrations, await locate_history(runner.connection, runner.settings.schema))
+    location = await locate_history(runner.connection, runner.settings.schema)
+    scratch = _Scratch(runner, migrations, location, await replaced_characters(runner.connection, migrations))
     before = await scratch.catalog()
     checks: list[Check] = []
     for migration in migrations[start:]:
         first = await scratch.catalog_after(Step(migration, Direction.UP), version, migration.version)
+        if migration.down is None:
+            checks.append(Check(migration))
+            version, before = migration.version, first
+            continue
         undone = await scratch.catalog_after(Step(migration, Direction.DOWN), migration.version, version)
         if undone != before:
             return [*checks, Check(migration, _differences(before, undone))]  # the up migration may fail now
@@ -139,13 +145,14 @@ class _Scratch:
     runner: Runner
     migrations: Migrations
     location: HistoryLocation
+    replaced: Replaced
 
     async def catalog(self) -> str:
         return await read_text(self.runner.connection, self.location.schema)
 
     async def catalog_after(self, step: Step, before: int, after: int) -> str:
         """Run one file, which leads from version `before` to `after`, and return the catalog then."""
-        location = replace(self.location, has_history=before > 0 or self.location.keeps_history)
-        if not await self.runner.run_steps(location, Plan(before, after, (step,))):
+        location = replace(self.location, has_history=before > EMPTY or self.location.keeps_history)
+        if not await self.runner.run_steps(location, Plan(before, after, (step,)), self.replaced):
             await self.runner.run(self.migrations, after)  # a file of before has changed the history itself
         return await self.catalog()

@@ -7,7 +7,7 @@ import pytest
 from controller.database.connection import connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed
-from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.folder import packaged_folder, parse, read_folder
 from controller.migrate.verify.verify import Check, verify
 from tests.database.engine import tables
 from tests.database.silence import Notes, Silence
@@ -139,3 +139,13 @@ async def test_files_that_make_roles_are_checked_one_after_the_other(each_postgr
         each_postgres.psql(each_postgres.superuser, sql=f"DROP ROLE IF EXISTS {name}")
         each_postgres.drop_database(database)
     assert all(c.passed for c in checks)
+
+
+async def test_a_version_without_a_down_migration_goes_up_alone(creator: Target) -> None:
+    second = {"2_u.up.sql": b"CREATE TABLE u ()", "3_v.up.sql": b"CREATE TABLE v ()", "3_v.down.sql": b"DROP TABLE v"}
+    notes = Notes()
+    checks = await verify(creator, parse({"0_t.up.sql": b"CREATE TABLE t ()", **second}), notes)
+    assert [(c.migration.version, c.migration.down is None, c.passed) for c in checks] == [
+        (0, True, True), (2, True, True), (3, False, True),
+    ]  # fmt: skip
+    assert notes.done == ["0_t.up.sql", "2_u.up.sql", "3_v.up.sql", "3_v.down.sql", "3_v.up.sql"]

@@ -6,7 +6,7 @@ import pytest
 
 from controller.errors import InternalError
 from controller.migrate.files import lint as linter
-from controller.migrate.files.folder import packaged_folder, read_folder
+from controller.migrate.files.folder import packaged_folder, parse, read_folder
 from controller.migrate.files.lint import Level, LinterMissing, lint
 from controller.migrate.files.migration import Script
 
@@ -19,9 +19,7 @@ def rules(text: str, name: str = UP) -> list[str]:
 
 
 def test_the_packaged_migrations_are_clean() -> None:
-    assert (
-        lint(script for migration in read_folder(packaged_folder()) for script in (migration.up, migration.down)) == ()
-    )
+    assert lint(script for migration in read_folder(packaged_folder()) for script in migration.scripts) == ()
 
 
 def test_a_finding_says_where_how_bad_and_what_to_do() -> None:
@@ -130,3 +128,12 @@ def test_a_squawk_that_does_not_answer_is_given_up(
     monkeypatch.setattr(linter, "TIMEOUT", 0.2)
     with pytest.raises(InternalError, match=r"V001_a\.up\.sql: squawk gave no answer"):
         lint([Script(UP, "SELECT 1;")])
+
+
+def test_a_version_without_a_down_migration_is_a_warning_of_the_folder() -> None:
+    (found,) = linter.without_down(parse({"1_a.up.sql": b"", "2_b.up.sql": b"", "2_b.down.sql": b""}))
+    assert str(found).startswith("1_a.up.sql:1:1: warning: This version has no down migration")
+
+
+def test_a_transaction_of_the_file_is_no_finding() -> None:
+    assert rules("BEGIN;\nCREATE TABLE a (n bigint);\nCOMMIT;\n") == []

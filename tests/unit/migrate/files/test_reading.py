@@ -136,7 +136,7 @@ def test_a_folder_that_is_replaced_meanwhile_is_read_as_a_whole(
 
     at_each_reading(iter([swap]))
     (migration,) = read_folder(tmp_path)
-    assert (migration.up.text, migration.down.text) == ("SELECT 'new';", "SELECT 'new';")
+    assert [script.text for script in migration.scripts] == ["SELECT 'new';", "SELECT 'new';"]
 
 
 def test_a_file_that_never_stops_growing_is_given_up(

@@ -54,12 +54,12 @@ def test_a_file_that_is_edited_in_place_is_noticed_when_its_look_is_due(tmp_path
 
 def test_a_mended_file_needs_no_new_source(tmp_path: Path) -> None:
     write(tmp_path, 1)
-    (tmp_path / "V002_b.up.sql").write_text("SELECT 1;")
+    (tmp_path / "V002_b.down.sql").write_text("SELECT 1;")
     source = MigrationSource(tmp_path)
     for _ in range(2):
-        with pytest.raises(MigrationFileError, match="its down migration is missing"):
+        with pytest.raises(MigrationFileError, match="its up migration is missing"):
             source.read()
-    (tmp_path / "V002_b.down.sql").write_text("SELECT 1;")
+    (tmp_path / "V002_b.up.sql").write_text("SELECT 1;")
     assert len(source.read()) == 2
 
 

@@ -6,10 +6,20 @@ from typing import Any
 
 import pytest
 
-from controller.errors import ConfigurationError, HistoryMismatch, SchemaAhead, SchemaDirty
+from controller.errors import ConfigurationError, HistoryMismatch, MigrationFileError, SchemaAhead, SchemaDirty
+from controller.migrate.files.folder import parse
 from controller.migrate.files.migration import Migrations
-from controller.migrate.plan.make_plan import make_plan
-from controller.migrate.plan.model import Direction, History, HistoryRow, Origin, Plan, current_version, newest_version
+from controller.migrate.plan.make_plan import make_plan, version_below
+from controller.migrate.plan.model import (
+    EMPTY,
+    Direction,
+    History,
+    HistoryRow,
+    Origin,
+    Plan,
+    current_version,
+    newest_version,
+)
 from tests.unit.migrate.folders import migrations
 
 FILES = migrations("V1_a", "V2_b", "V3_c", "V4_d")
@@ -69,11 +79,11 @@ def test_a_step_names_the_file_that_it_runs() -> None:
 
 
 def test_without_files_there_is_nothing_to_do() -> None:
-    assert make_plan((), ()) == Plan(0, 0, ())
-    assert newest_version(()) == 0
+    assert make_plan((), ()) == Plan(EMPTY, EMPTY, ())
+    assert newest_version(()) == EMPTY
 
 
-@pytest.mark.parametrize("target", [5, 99, -1])
+@pytest.mark.parametrize("target", [5, 99, -2])
 def test_a_target_that_no_file_knows_is_refused_with_what_there_is(target: int) -> None:
     with pytest.raises(ConfigurationError, match=rf"Version {target} does not exist\. The files go from 0.* to 4"):
         make_plan(FILES, (), target)
@@ -92,12 +102,50 @@ def test_a_database_ahead_of_the_files_cannot_be_reverted_by_them(target: int) -
     assert caught.value.exit_code == 6
 
 
+def applied_of(of: Migrations, version: int) -> History:
+    """A history in which the files OF are applied up to VERSION."""
+    return tuple(row(m.version, sha256=m.up.sha256) for m in of if m.version <= version)
+
+
+def names(plan: Plan) -> list[str]:
+    return [step.label for step in plan.steps]
+
+
+ONE_WAY = parse({"1_a.up.sql": b"", "1_a.down.sql": b"", "2_b.up.sql": b"", "3_c.up.sql": b"", "3_c.down.sql": b""})
+
+
+def test_a_version_without_a_down_migration_is_not_reverted_and_named() -> None:
+    with pytest.raises(
+        MigrationFileError, match=r"^2_b\.up\.sql cannot be reverted: it has no down migration"
+    ) as caught:
+        make_plan(ONE_WAY, applied_of(ONE_WAY, 3), 1)
+    assert (caught.value.reason, caught.value.exit_code) == ("Irreversible", 2)
+    assert "2_b.down.sql" in caught.value.message
+    assert names(make_plan(ONE_WAY, applied_of(ONE_WAY, 3), 2)) == ["3_c.down.sql"]
+
+
+ZERO = migrations("000_init", "001_a")
+
+
+def test_a_file_with_the_number_0_is_applied_first_and_reverted_last() -> None:
+    assert names(make_plan(ZERO, ())) == ["000_init.up.sql", "001_a.up.sql"]
+    assert names(make_plan(ZERO, (), 0)) == ["000_init.up.sql"]
+    assert names(make_plan(ZERO, applied_of(ZERO, 1), 0)) == ["001_a.down.sql"]
+    assert names(make_plan(ZERO, applied_of(ZERO, 1), EMPTY)) == ["001_a.down.sql", "000_init.down.sql"]
+    assert make_plan(ZERO, applied_of(ZERO, 0), 0).empty
+
+
+@pytest.mark.parametrize(("count", "version"), [(1, 0), (2, EMPTY), (3, EMPTY)])
+def test_the_version_after_so_many_are_reverted(count: int, version: int) -> None:
+    assert version_below(ZERO, applied_of(ZERO, 1), count) == version
+
+
 HALF = migrations("V1_a", "V2_b", "V3_c", V2_b_up="VACUUM a; VACUUM b;", V2_b_down="VACUUM c; VACUUM d;")
 
 
 def half_done(direction: Direction, *, done: int = 1, of: Migrations = HALF) -> HistoryRow:
     """Version 2 of files OF after DONE statements."""
-    script = of[1].up if direction is Direction.UP else of[1].down
+    script = of[1].scripts[direction is Direction.DOWN]
     return row(
         2, direction, sha256=of[1].up.sha256, statements_done=done, done_sha256=script.digest_of_first(done),
         error="statement 2 of 2",

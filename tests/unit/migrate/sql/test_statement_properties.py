@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from controller.migrate.sql.catalog_statements import CatalogStatements
 from controller.migrate.sql.lexer import split
 from controller.migrate.sql.removed_data import removed_data
-from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone, transaction_control
+from controller.migrate.sql.statements import concurrent_index, may_commit, runs_alone
 from controller.migrate.sql.token_stream import Kind, token_at
 from tests.unit.migrate.sql.test_removed_data import DOUBTFUL, HARMLESS
 
@@ -35,7 +35,6 @@ def answers(text: str) -> list[object]:
             removed_data(each),
             runs_alone(each),
             may_commit(each),
-            transaction_control(each),
             concurrent_index(each, file="f"),
             catalog.only_writes_catalog(each),
         )

@@ -4,10 +4,13 @@ import pytest
 
 from controller.errors import MigrationFileError
 from controller.migrate.sql.statements import (
+    changes_strings,
     concurrent_index,
+    discards_all,
+    may_be_of_partitions,
     may_commit,
+    may_stay_in_part,
     runs_alone,
-    transaction_control,
     waits_for_others,
 )
 from tests.unit.migrate.sql.one_statement import statement
@@ -91,7 +94,61 @@ def test_these_run_in_a_transaction(text: str) -> None:
 def test_what_works_beside_everybody_may_wait_for_long() -> None:
     assert waits_for_others(statement("CREATE INDEX CONCURRENTLY i ON t (n)"))
     assert waits_for_others(statement("REINDEX (VERBOSE, TABLESPACE x) INDEX CONCURRENTLY i"))
+    assert waits_for_others(statement("ALTER TABLE /* a */ ONLY (t) DETACH PARTITION app.p CONCURRENTLY -- b"))
+    assert not waits_for_others(statement("ALTER TABLE t DETACH PARTITION p"))
     assert not waits_for_others(statement("VACUUM t"))
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("REINDEX TABLE t", True),
+        ("CLUSTER t USING i", True),
+        ("VACUUM t", False),
+        ("ALTER TABLE t CLUSTER ON i", False),
+    ],
+)
+def test_what_depends_on_partitions_is_known(text: str, *, expected: bool) -> None:
+    assert may_be_of_partitions(statement(text)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("VACUUM t", True),
+        ("REINDEX TABLE t", True),
+        ("CALL p()", True),
+        ("DROP INDEX CONCURRENTLY i", True),
+        ("ALTER TABLE t DETACH PARTITION p CONCURRENTLY", True),
+        ("ALTER SYSTEM SET work_mem = '5MB'", False),
+        ("CREATE DATABASE d", False),
+        ("INSERT INTO t VALUES (1)", False),
+    ],
+)
+def test_what_may_stay_in_part_is_known(text: str, *, expected: bool) -> None:
+    assert may_stay_in_part(statement(text)) is expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("SET standard_conforming_strings = off", True),
+        ("set /* a */ session standard_conforming_strings to 'OFF'", True),
+        ("SET LOCAL standard_conforming_strings TO 0", True),
+        ("SET standard_conforming_strings = on", False),
+        ("SET standard_conforming_strings TO DEFAULT", False),
+        ("SET escape_string_warning = off", False),
+        ("SET standard_conforming_strings", False),
+        ("RESET standard_conforming_strings", False),
+    ],
+)
+def test_what_changes_the_meaning_of_strings_is_known(text: str, *, expected: bool) -> None:
+    assert changes_strings(statement(text)) is expected
+
+
+def test_discard_all_is_known_from_the_others() -> None:
+    assert discards_all(statement("discard /* a */ ALL"))
+    assert not discards_all(statement("DISCARD TEMP"))
 
 
 @pytest.mark.parametrize(("text", "expected"), [("CALL p()", True), ("DO $$ BEGIN END $$", True), ("SELECT 1", False)])
@@ -135,18 +192,3 @@ def test_a_concurrent_index_without_a_name_is_refused() -> None:
     for text in ("CREATE INDEX CONCURRENTLY ON t (n)", "CREATE INDEX CONCURRENTLY /* on */ ON ONLY t (n)"):
         with pytest.raises(MigrationFileError, match=r"^f:1:1: an index that is made CONCURRENTLY needs a name"):
             concurrent_index(statement(text), file="f")
-
-
-@pytest.mark.parametrize(
-    ("text", "control"),
-    [
-        ("begin", "BEGIN"),
-        ("/* a /* b */ */ Commit", "COMMIT"),
-        ("PREPARE -- x\r TRANSACTION 'a'", "PREPARE"),
-        ("PREPARE p AS SELECT 1", None),
-        ('"commit"', None),
-        ("SELECT 1", None),
-    ],
-)
-def test_a_statement_that_begins_or_ends_a_transaction_is_known(text: str, control: str | None) -> None:
-    assert transaction_control(statement(text)) == control
