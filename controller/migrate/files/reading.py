@@ -43,35 +43,44 @@ def read_files(folder: Path) -> Iterator[tuple[str, bytes]]:
     """
     before = fingerprint(folder)
     for name, *_ in before:
-        yield name, read_file(folder / name, inside=folder)
-    if fingerprint(folder) != before:
+        yield name, _read_inside(folder, name)
+    if fingerprint(folder) != before:  # also of a file that was written to while it was read
         raise FilesChanged
 
 
-def read_file(path: Path, *, inside: Path | None = None) -> bytes:
-    """Return the bytes of one file, read once.
-
-    Args:
-        inside: folder that the file must lie in, links followed; None for a file that a person named, which may also
-            be a pipe.
+def read_file(path: Path) -> bytes:
+    """Return the bytes of one file that a person named, which may also be a pipe.
 
     Raises:
-        FilesChanged: it was written to meanwhile.
-        ConfigurationError: no regular file, outside of the folder, or too large.
+        ConfigurationError: too large.
         OSError: it cannot be read.
     """
-    if inside is not None:
-        _refuse_foreign(path, inside)  # before it is opened, which does something to many a device
-    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | (os.O_NONBLOCK if inside is not None else 0))
+    descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
     try:
-        opened = os.fstat(descriptor)
-        if inside is not None:
-            _refuse_kind(path, opened)
-        content = _read(path, descriptor, opened.st_size)
-        if inside is not None and (len(content) != opened.st_size or _state(os.fstat(descriptor)) != _state(opened)):
-            raise FilesChanged
+        return _read(path, descriptor, os.fstat(descriptor).st_size)
     finally:
         os.close(descriptor)
+
+
+def _read_inside(folder: Path, name: str) -> bytes:
+    """Return the bytes of a regular file that lies in FOLDER, links followed; thousands are read at each start.
+
+    Raises:
+        FilesChanged, ConfigurationError, OSError: see `read_files`.
+    """
+    at = f"{folder}/{name}"
+    if not stat.S_ISREG(os.lstat(at).st_mode):
+        _refuse_foreign(folder / name, folder)  # before it is opened, which does something to many a device
+    descriptor = os.open(at, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
+    try:
+        opened = os.fstat(descriptor)
+        if not stat.S_ISREG(opened.st_mode) or opened.st_size > LARGEST_FILE:
+            _refuse_kind(folder / name, opened)
+        content = _read(folder, descriptor, opened.st_size)
+    finally:
+        os.close(descriptor)
+    if len(content) != opened.st_size:
+        raise FilesChanged
     return content
 
 

@@ -8,7 +8,6 @@ other, as under standard_conforming_strings = on, PostgreSQL's default.
 The time it takes grows with the length of the text, whatever the text is.
 """
 
-import re
 from array import array
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -139,7 +138,7 @@ class _Splitter:
         self._refuse_copy_from_client(start, end)
         return start, end
 
-    def _skip(self, pattern: re.Pattern[str], position: int) -> int:
+    def _skip(self, pattern: tokens.Pattern, position: int) -> int:
         """Return the end of the text that `pattern` and nested comments cover."""
         while self.sql.startswith("/*", position := tokens.end_of(pattern, self.sql, position)):
             position = self._end_of_comment(position)

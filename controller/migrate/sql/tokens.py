@@ -8,6 +8,8 @@ All repetition is possessive, so no pattern reads a character twice by backtrack
 import re
 import string
 import sys
+from collections.abc import Callable, Iterator
+from typing import Any
 
 BLANKS = " \t\n\r\f\v"
 _BLANK = r"[ \t\n\r\f\v]"
@@ -59,11 +61,27 @@ _GROUP = rf"\( (?: {_INNER} | ; | \( (?: {_INNER} | ; )*+ \) )*+ \)"
 _PLAIN = rf"(?: {{atom}} | {_GROUP} )*+"
 
 
-def _compiled(pattern: str) -> re.Pattern[str]:
-    return re.compile(pattern, re.VERBOSE | re.DOTALL)
+class Pattern:
+    """Pattern that is compiled when it is first used: all together take as long as the rest of a program's start."""
+
+    match: Callable[..., re.Match[str] | None]
+    finditer: Callable[..., Iterator[re.Match[str]]]
+    search: Callable[..., re.Match[str] | None]
+    fullmatch: Callable[..., re.Match[str] | None]
+
+    def __init__(self, text: str) -> None:
+        self._text = text
+
+    def __getattr__(self, name: str) -> Any:
+        if name not in ("match", "finditer", "search", "fullmatch"):
+            raise AttributeError(name)
+        compiled = re.compile(self._text, re.VERBOSE | re.DOTALL)
+        self.match, self.finditer = compiled.match, compiled.finditer
+        self.search, self.fullmatch = compiled.search, compiled.fullmatch
+        return getattr(compiled, name)
 
 
-PLAIN = _compiled(_PLAIN.format(atom=_INNER))
+PLAIN = Pattern(_PLAIN.format(atom=_INNER))
 """Text that needs no decision: it ends before a semicolon, a dollar quote, a nested comment, a backslash, a parenthesis
 with more than two levels, and anything that is never closed."""
 _BLOCK_WORD = rf"(?i:begin|case|end)(?!{_INSIDE})"
@@ -72,20 +90,18 @@ _LABEL = rf"(?: \. {_BLANK}*+ | (?i:as) {_BLANK}++ ) (?![eE]') {_NAME}"
 _NUMBER = r"[0-9]++ (?: _[0-9]++ )*+ \.?+"
 """Number, the point of which is not the one before a label."""
 _OUTSIDE = _ATOM.format(other=_none_of(_NO_OTHER + string.digits + "."), reserved=rf"| {_BLOCK_WORD}")
-PLAIN_IN_BODY = _compiled(_PLAIN.format(atom=rf"{_LABEL} | {_NUMBER} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
+PLAIN_IN_BODY = Pattern(_PLAIN.format(atom=rf"{_LABEL} | {_NUMBER} | {_OUTSIDE} | \.") + rf"({_BLOCK_WORD})?+")
 """Text as of `PLAIN` that may also end with a word which changes the depth of a BEGIN ATOMIC body, its group."""
 _BLANK_OR_COMMENT = rf"{_BLANK}++ | {_LINE_COMMENT} | {_FLAT_COMMENT}"
-GAP = _compiled(rf"(?: {_BLANK_OR_COMMENT} )*+")
-BETWEEN = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
+GAP = Pattern(rf"(?: {_BLANK_OR_COMMENT} )*+")
+BETWEEN = Pattern(rf"(?: ; | {_BLANK_OR_COMMENT} )*+")
 """Blanks and comments between words, and between statements, up to a comment that is nested or never closed."""
-BEFORE_NAME = _compiled(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+")
-BEFORE_KEYWORD = _compiled(
-    rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+"
-)
+BEFORE_NAME = Pattern(rf"(?: {_NO_NAME}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} )*+")
+BEFORE_KEYWORD = Pattern(rf"(?: {_NO_KEYWORD}++ | -(?!-) | {_LINE_COMMENT} | /(?!\*) | {_FLAT_COMMENT} | {_GROUP} )*+")
 """Text in which no word begins: anywhere, or outside parentheses."""
-WHOLE = _compiled(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
+WHOLE = Pattern(rf"(?: ; | {_BLANK_OR_COMMENT} )*+ (?![cC]) ( (?=[^;]) {_PLAIN.format(atom=_INNER)} ) ;")
 """Statement that needs no decision, with the blanks before it; never CREATE or COPY, which may need one."""
-CREATED = _compiled(
+CREATED = Pattern(
     rf"(?i:create) {_BLANK}++ (?: (?i:or) {_BLANK}++ (?i:replace) {_BLANK}++ )?+ (?! (?i:or) (?!{_INSIDE}) ) ({_NAME})"
 )
 """Start of a CREATE without comments, as nearly all are; the kind of object is its group."""
@@ -95,20 +111,20 @@ _ANY_NUMBER = rf"0[xXoObB][0-9a-fA-F_]++ | (?: {_DIGITS} (?: \.[0-9_]*+ )?+ | \.
 _SIGN = _none_of(_LETTERS + string.digits + BLANKS + "'\"")
 _OPERATOR = rf":: | (?: [~!@\#^&|`?+*%<>=] | -(?!-) | /(?!\*) )++ | {_SIGN}"
 _DOLLAR_TAG = rf"\$(?:{_START}{_IN_TAG}*+)?\$"
-TOKEN = _compiled(
+TOKEN = Pattern(
     rf"(?: {_BLANK_OR_COMMENT} )*+ (?: ([uU]&{_QUOTED_NAME}) | ({_CONSTANT}) | ({_NAME}) | ({_QUOTED_NAME})"
     rf"| ({_ANY_NUMBER}) | (\$[0-9]++) | ({_DOLLAR_TAG}) | (/\*) | ({_OPERATOR}) )"
 )
 """Token after blanks and comments, as one of the groups: 1 name U&"...", 2 constant, 3 word, 4 quoted name, 5 number,
 6 parameter, 7 start of a dollar quote, 8 start of a nested comment, 9 operator or sign."""
-GROUPS = _compiled(rf"{_GROUP} (?: (?: {_BLANK_OR_COMMENT} )*+ , (?: {_BLANK_OR_COMMENT} )*+ {_GROUP} )*+")
-WITHIN_GROUP = _compiled(rf"(?: {_INNER} | ; )*+")
+GROUPS = Pattern(rf"{_GROUP} (?: (?: {_BLANK_OR_COMMENT} )*+ , (?: {_BLANK_OR_COMMENT} )*+ {_GROUP} )*+")
+WITHIN_GROUP = Pattern(rf"(?: {_INNER} | ; )*+")
 """Text in which no parenthesis opens or closes, and no dollar quote or nested comment begins."""
 COMMENT_EDGE = re.compile(r"/\*|\*/")
-DOLLAR_TAG = re.compile(_DOLLAR_TAG)
-NAME = re.compile(_NAME)
-OPENING, CLOSING = re.compile(r"\(++"), re.compile(r"\)++")
-ATOMIC = re.compile(rf"(?i:atomic)(?!{_INSIDE})")
+DOLLAR_TAG = Pattern(_DOLLAR_TAG)
+NAME = Pattern(_NAME)
+OPENING, CLOSING = Pattern(r"\(++"), Pattern(r"\)++")
+ATOMIC = Pattern(rf"(?i:atomic)(?!{_INSIDE})")
 
 
 def end_of_comment(sql: str, start: int) -> int | None:
@@ -121,7 +137,7 @@ def end_of_comment(sql: str, start: int) -> int | None:
     return None
 
 
-def end_of(pattern: re.Pattern[str], sql: str, start: int, end: int = sys.maxsize) -> int:
+def end_of(pattern: Pattern, sql: str, start: int, end: int = sys.maxsize) -> int:
     """Return the end of the match of `pattern` at `start`; `start` if it does not match."""
     match = pattern.match(sql, start, end)
     return match.end() if match else start

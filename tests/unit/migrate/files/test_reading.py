@@ -106,14 +106,14 @@ def at_each_reading(monkeypatch: pytest.MonkeyPatch) -> Callable[[Iterator[Calla
     """Let something happen right after each file was read."""
 
     def install(happenings: Iterator[Callable[[], None]]) -> None:
-        real = reading.read_file
+        real = reading._read_inside
 
-        def read(path: Path, *, inside: Path | None = None) -> bytes:
-            content = real(path, inside=inside)
+        def read(folder: Path, name: str) -> bytes:
+            content = real(folder, name)
             next(happenings, lambda: None)()
             return content
 
-        monkeypatch.setattr(reading, "read_file", read)
+        monkeypatch.setattr(reading, "_read_inside", read)
 
     return install
 
