@@ -9,7 +9,9 @@ from pydantic import ValidationError
 
 from controller.health.report import Key
 from controller.resource.spec import DashboardDatabaseSpec, unknown_fields
-from controller.resource.status import DashboardDatabaseStatus
+from controller.resource.status import ConditionType, DashboardDatabaseStatus
+
+_CONDITION_TYPES = frozenset(each.value for each in ConditionType)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,8 +108,16 @@ def _parse_spec(spec: Any) -> DashboardDatabaseSpec | str:
 
 def _parse_status(status: Any) -> DashboardDatabaseStatus:
     try:
-        parsed = DashboardDatabaseStatus.model_validate(status)
+        parsed = DashboardDatabaseStatus.model_validate(_with_known_conditions(status))
     except ValidationError:
         return DashboardDatabaseStatus()  # somebody wrote into it; the next write mends it
     observed = [each for each in parsed.conditions if each.observed_generation]  # else they are the CRD's default
     return parsed.model_copy(update={"conditions": observed})
+
+
+def _with_known_conditions(status: Any) -> Any:
+    """Return STATUS without the types of conditions that only a newer operator knows, so that the rest can be read."""
+    if not isinstance(status, dict) or not isinstance(conditions := status.get("conditions"), list):
+        return status
+    known = [each for each in conditions if not isinstance(each, dict) or each.get("type") in _CONDITION_TYPES]
+    return status if len(known) == len(conditions) else {**status, "conditions": known}
