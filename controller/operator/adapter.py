@@ -117,6 +117,7 @@ class ResourceAdapter:
     def _take_up(self, news: Resource, known: Resource) -> None:
         self.resource = news
         if news.generation != known.generation or news.deleting:
+            log.debug("resource changed", generation=news.generation, deleting=news.deleting)
             self.changed.set()
 
     def restored(self, news: Resource) -> None:

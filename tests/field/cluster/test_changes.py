@@ -21,19 +21,30 @@ from tests.support.resources import Namespace, connection_values, resource, secr
 from tests.support.serving import OperatorProcess
 
 SLOW_FILES = (2, 3, 4)
-"""Versions whose files take a second each."""
+"""Versions whose files wait until the test lets them end."""
+WAIT = (
+    "DO $$ BEGIN WHILE NOT EXISTS (SELECT FROM gate WHERE version >= {0}) LOOP PERFORM pg_sleep(0.05); END LOOP; END $$"
+)
 
 
 @pytest.fixture
-def operator(account: Path, team: Namespace, tmp_path: Path) -> Iterator[OperatorProcess]:
+def operator(
+    account: Path, team: Namespace, postgres: PostgresServer, database: Database, tmp_path: Path
+) -> Iterator[OperatorProcess]:
     """An operator with migrations that take a while."""
+    postgres.psql(database, sql="CREATE TABLE gate (version int)")
     folder = tmp_path / "migrations"
     shutil.copytree(packaged_folder(), folder)
     for version in SLOW_FILES:
-        (folder / f"V{version:03}_slow.up.sql").write_text(f"CREATE TABLE slow{version} ();\nSELECT pg_sleep(1.5);\n")
+        (folder / f"V{version:03}_slow.up.sql").write_text(f"CREATE TABLE slow{version} ();\n{WAIT.format(version)};\n")
         (folder / f"V{version:03}_slow.down.sql").write_text(f"DROP TABLE slow{version};\n")
     with OperatorProcess(account, tmp_path / "operator.log", namespace=team.name, migrations=folder) as running:
         yield running
+
+
+def let_end(postgres: PostgresServer, database: Database, last: int) -> None:
+    """Let the files up to version LAST end."""
+    postgres.psql(database, sql=f"INSERT INTO gate VALUES ({last})")
 
 
 def version(team: Namespace) -> int | None:
@@ -61,12 +72,10 @@ def test_a_change_while_files_run_stops_them_at_the_next_file(
     """Reported as kustomize-controller 387: what was suspended in the middle ran to its end."""
     apply()
 
-    def running() -> bool:
-        sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
-        return postgres.psql(database, args=("-At",), sql=sql).strip() == "1"
-
-    wait_until(running, what="the file of version 2 runs", seconds=30, interval=0.05)
+    wait_until(lambda: sleeps(postgres, database), what="the file of version 2 runs", seconds=30, interval=0.05)
     apply(**change)
+    wait_until(lambda: "resource changed" in operator.log, what="the operator knows of the change", seconds=10)
+    let_end(postgres, database, last=4)
     if reason is None:
         team.wait_for("perses", "Ready", "True")
     else:
@@ -77,9 +86,30 @@ def test_a_change_while_files_run_stops_them_at_the_next_file(
     assert "MigrationPending" not in [event["reason"] for event in team.events()]
 
 
-def test_what_is_left_runs_once_it_is_asked_for_again(
-    operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+def test_a_resource_that_is_deleted_while_files_run_leaves_nothing_by_half(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer, database: Database
 ) -> None:
+    apply()
+    wait_until(lambda: sleeps(postgres, database), what="the file of version 2 runs", seconds=30, interval=0.05)
+    team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
+    wait_until(lambda: not sleeps(postgres, database), what="no file runs any more", seconds=20)
+    listed = "SELECT count(*) FROM pg_tables WHERE tablename LIKE 'slow%'"
+    done = "SELECT count(*) FROM schema_version WHERE version > 1"
+    counts = [postgres.psql(database, args=("-At",), sql=sql) for sql in (listed, done)]
+    assert counts[0] == counts[1]
+    assert int(counts[0]) < len(SLOW_FILES)
+
+
+def sleeps(postgres: PostgresServer, database: Database) -> bool:
+    """Return whether a file of the slow ones runs."""
+    sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
+    return postgres.psql(database, args=("-At",), sql=sql).strip() == "1"
+
+
+def test_what_is_left_runs_once_it_is_asked_for_again(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None], postgres: PostgresServer, database: Database
+) -> None:
+    let_end(postgres, database, last=4)
     apply(schema={"targetVersion": 2})
     team.wait_for("perses", "Ready", "True")
     apply(suspend=True)

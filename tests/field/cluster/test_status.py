@@ -1,12 +1,15 @@
 """The status says what is, from the first moment and whatever the API server allows."""
 
+import json
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import closing
+from typing import Any
 
 import pytest
 
 from tests.field.cluster.limited import Limited
+from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.database import Database
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace, connection_values, resource, secret
@@ -79,3 +82,53 @@ def test_a_status_that_may_not_be_written_takes_the_operator_out_of_service_and_
     lines = limited_operator.get("/metrics")[1].splitlines()
     [refused] = [line for line in lines if line.startswith("dashdb_status_writes_refused_total ")]
     assert float(refused.split()[1]) >= 1
+
+
+def test_health_of_all_says_which_how_many_and_why(
+    operator: OperatorProcess, team: Namespace, apply: Callable[..., None]
+) -> None:
+    apply()
+    team.apply(resource("broken", secret_name="no-such-secret"))
+    team.wait_for("perses", "Ready", "True")
+    team.wait_for("broken", "Ready", "False", reason="SecretNotFound")
+    status, body = operator.get("/api/v1/health")
+    found = json.loads(body)
+    assert status == 503
+    assert found["checks"]["database"]["error"] == f"1 of 2 databases unhealthy: {team.name}/broken (SecretNotFound)."
+    assert (found["databases"]["healthy"], found["databases"]["unhealthy"]) == (1, 1)
+    [problem] = found["databases"]["problems"]
+    assert (problem["database"], problem["reason"]) == (f"{team.name}/broken", "SecretNotFound")
+
+
+def test_a_resource_that_is_invalid_for_this_release_stays_on_the_board_and_is_told_once(
+    control_plane: ControlPlane, operator: OperatorProcess, team: Namespace, database: Database
+) -> None:
+    """Reported as atlas 3664: a value that only a newer release knows made the whole resource vanish."""
+    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dashboarddatabases.dashdb.dev"
+    before = control_plane.read(crds)
+    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/schema/properties/policy/enum"
+    name = before["metadata"]["name"]
+    newer = json.dumps([{"op": "add", "path": f"{path}/-", "value": "Careful"}])
+    control_plane.kubectl("patch", "crd", name, "--type=json", "-p", newer)
+    try:
+        wanted = resource("perses", secret_name="perses-db", schema={"policy": "Careful"})
+        wait_until(lambda: accepted(team, wanted), what="the API server serves the changed CRD", seconds=20)
+        team.wait_for("perses", "Stalled", "True", reason="SpecInvalid")
+        assert "spec.schema.policy" in team.condition("perses", "Ready")["message"]
+        assert operator.get(f"/ready/{team.name}/perses")[0] == 503
+        assert "SpecInvalid" in operator.get("/")[1]
+        wait_until(lambda: bool(team.events()), what="an event", seconds=10)
+        assert [event["reason"] for event in team.events()] == ["SpecInvalid"]
+        team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
+    finally:
+        older = json.dumps([{"op": "remove", "path": f"{path}/2"}])
+        control_plane.kubectl("patch", "crd", name, "--type=json", "-p", older)
+
+
+def accepted(team: Namespace, manifest: dict[str, Any]) -> bool:
+    """Return whether the API server takes a manifest by now."""
+    try:
+        team.apply(manifest)
+    except KubectlError:
+        return False
+    return True

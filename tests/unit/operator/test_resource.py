@@ -27,6 +27,7 @@ def test_a_condition_of_a_newer_release_does_not_hide_the_rest_of_the_status() -
 
 
 def test_a_status_that_somebody_else_wrote_into_is_empty() -> None:
+    written: Any
     for written in ({"conditions": "all fine"}, {"conditions": [7]}, {"schema": 7}, [], "fine"):
         assert resource(status=written).status.conditions == []
 
