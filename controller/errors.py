@@ -8,7 +8,7 @@
     ├── SchemaAhead             the database is newer than the files, and the command had to act
     ├── SchemaDirty             a file without a transaction stopped half-way
     ├── MigrationLocked         another runner held the lock until the deadline
-    ├── Interrupted             work stopped before its next change
+    ├── ChangeNotPermitted      work stopped before its next change
     │   ├── NotLeading          another replica leads, or it is not known who does
     │   └── Superseded          something else is asked for by now
     ├── MigrationFailed         PostgreSQL refused a statement; nothing of its file remains
@@ -167,19 +167,19 @@ class MigrationLocked(DashdbError):
     exit_code = 4
 
 
-class Interrupted(DashdbError):
+class ChangeNotPermitted(DashdbError):
     """Work that was stopped before its next change, through no fault of the database; nothing is half done."""
 
-    reason = "Interrupted"
+    reason = "ChangeNotPermitted"
 
 
-class Superseded(Interrupted):
+class Superseded(ChangeNotPermitted):
     """Work whose resource was changed, so that something else may be asked for by now."""
 
     reason = "Superseded"
 
 
-class NotLeading(Interrupted):
+class NotLeading(ChangeNotPermitted):
     """A replica that may change nothing now: another one leads, or the API server does not say who does."""
 
     reason = "NotLeading"

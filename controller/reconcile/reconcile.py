@@ -11,7 +11,7 @@ import structlog
 from controller.database.pool.pool import Pool
 from controller.database.target import Target
 from controller.desired import Desired
-from controller.errors import DashdbError, InternalError, Interrupted
+from controller.errors import ChangeNotPermitted, DashdbError, InternalError
 from controller.migrate.files.migration import Migrations
 from controller.reconcile.act import act
 from controller.reconcile.claims import Claim, unclaimed
@@ -151,14 +151,16 @@ class _Reconciliation:
         error = await self._attempt(action, before, pool)
         if isinstance(action, Migrate) and before.located is not None:  # there may be others now
             before = replace(before, located=replace(before.located, tables=frozenset()))
-        if isinstance(error, Interrupted):  # nothing was tried: it is as due as before, without a pause
+        if isinstance(error, ChangeNotPermitted):  # nothing was tried: it is as due as before, without a pause
             self.memory = memory
         observed = await self._observe(pool, None if error is not None else before)
         if isinstance(action, Maintain):
             return observed, error is not None
         if error is None:
             self.memory = self.memory.succeeded(action.key)
-        elif observed.connection_error is None and not isinstance(error, Interrupted):  # else no failure of the action
+        elif observed.connection_error is None and not isinstance(
+            error, ChangeNotPermitted
+        ):  # else no failure of the action
             self.memory = self.memory.failed_again(action.key, error, observed.now, _chance())
         if isinstance(action, Migrate) and (error is None or _has_begun(action, observed)):
             used = action.plan.sha256 if action.approved else None
@@ -179,8 +181,8 @@ class _Reconciliation:
                 self._on_progress,
                 dependencies.fence,
             )
-        except Interrupted as error:
-            log.info("action interrupted", action=name, reason=error.reason, error=error.message)
+        except ChangeNotPermitted as error:
+            log.info("action stopped", action=name, reason=error.reason, error=error.message)
             return error
         except DashdbError as error:
             log.warning("action failed", action=name, reason=error.reason, error=error.message)

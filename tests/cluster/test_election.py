@@ -140,7 +140,7 @@ def test_without_the_api_server_the_leader_observes_and_does_not_act(
         postgres.psql(database, sql=f"BEGIN; SET LOCAL dashdb.maintenance = 'on'; {delete}; COMMIT;")
         path = f"/ready/{team.name}/perses"
         wait_until(lambda: "SeedingPending" in leader.get(path)[1], what="it observes", seconds=30)
-        wait_until(lambda: "action interrupted" in leader.log, what="it may not act", seconds=10)
+        wait_until(lambda: "action stopped" in leader.log, what="it may not act", seconds=10)
     finally:
         team.cluster.start_apiserver()
     wait_until(lambda: leads(leader) or leads(standby), what="one leads again", seconds=40)
