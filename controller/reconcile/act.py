@@ -24,7 +24,7 @@ from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
 
-_MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats")
+_MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats", "update_share_token_usage")
 MAINTENANCE_TRIES = 3
 """Tries of each function, if it deadlocks with a user's transaction."""
 
