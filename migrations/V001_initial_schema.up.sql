@@ -87,8 +87,7 @@ CREATE INDEX dashboard_recent_idx            ON dashboard (updated_at DESC);
 CREATE INDEX dashboard_by_editor_idx         ON dashboard (updated_by, updated_at DESC);
 -- All by name; search for a frequent text.
 CREATE INDEX dashboard_by_name_idx           ON dashboard (name);
--- Search for a rare text, from 3 letters on.
-CREATE INDEX dashboard_search_by_name_idx    ON dashboard USING gin (name gin_trgm_ops);
+-- For search there is one more, dashboard_search_by_name_idx, at the end of this file.
 -- Made from a template; for update_template_usage_stats() and the foreign key.
 CREATE INDEX dashboard_by_template_idx       ON dashboard (template_id) WHERE template_id IS NOT NULL;
 
@@ -436,3 +435,15 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none); returns their number; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;
+
+
+-- Search ---------------------------------------------------------------------------------------------------
+-- Search for a rare text, from 3 letters on. pg_trgm may be in any schema, such as extensions, on the search_path or not.
+
+DO $$ BEGIN
+    EXECUTE (
+        SELECT pg_catalog.format(
+                   'CREATE INDEX dashboard_search_by_name_idx ON dashboard USING gin (name %I.gin_trgm_ops)', n.nspname)
+          FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_trgm');
+END $$;
