@@ -354,6 +354,7 @@ CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
 
 -- Functions for the service and its maintenance ----------------------------------------------------------------
 -- BEGIN ATOMIC binds each name when the function is created, so the search_path of a caller does not matter.
+-- What removes rows does so in parts that take less than a second, so that nobody waits long for their locks.
 
 CREATE FUNCTION share_token_is_valid(token uuid, address inet) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -374,11 +375,14 @@ COMMENT ON FUNCTION share_token_is_valid(uuid, inet) IS 'Whether the token opens
 CREATE FUNCTION cleanup_expired_tokens() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
     WITH removed AS (
-        DELETE FROM share_token WHERE expires_at < now() - interval '30 days' RETURNING token_id
+        DELETE FROM share_token
+         WHERE token_id IN (SELECT t.token_id FROM share_token AS t WHERE t.expires_at < now() - interval '30 days'
+                             ORDER BY t.expires_at LIMIT 5000)
+        RETURNING token_id
     )
     SELECT pg_catalog.count(*) FROM removed;
 END;
-COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes tokens 30 days after they expired; returns their number';
+COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes up to 5000 tokens 30 days after they expired; returns their number: call it until that is 0';
 
 CREATE FUNCTION update_template_usage_stats() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
@@ -428,12 +432,14 @@ BEGIN ATOMIC
     SELECT pg_catalog.set_config('dashdb.maintenance', 'on', true);
     WITH removed AS (
         DELETE FROM audit_log
-         WHERE timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
+         WHERE id IN (SELECT a.id FROM audit_log AS a
+                       WHERE a.timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
+                       ORDER BY a.timestamp LIMIT 5000)
         RETURNING id
     )
     SELECT pg_catalog.count(*) FROM removed;
 END;
-COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none); returns their number; only for the owner';
+COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes up to 5000 audit rows older than so many days (at least 1; null removes none); returns their number: call it until that is 0; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;
 
 
