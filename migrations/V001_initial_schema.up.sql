@@ -85,8 +85,8 @@ CREATE INDEX dashboard_recent_in_state_idx   ON dashboard (state, updated_at DES
 CREATE INDEX dashboard_recent_idx            ON dashboard (updated_at DESC);
 -- What a user changed, latest first.
 CREATE INDEX dashboard_by_editor_idx         ON dashboard (updated_by, updated_at DESC);
--- All by name; search for a frequent text.
-CREATE INDEX dashboard_by_name_idx           ON dashboard (name);
+-- Search for a frequent text, in the order of names and without the rows: project and name are unique.
+CREATE INDEX dashboard_by_name_idx           ON dashboard (name, project);
 -- For search there is one more, dashboard_search_by_name_idx, at the end of this file.
 -- Made from a template; for update_template_usage_stats() and the foreign key.
 CREATE INDEX dashboard_by_template_idx       ON dashboard (template_id) WHERE template_id IS NOT NULL;

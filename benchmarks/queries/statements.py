@@ -112,13 +112,16 @@ PREFIXES = {"2 letters, frequent": "la", "2 letters, rare": RARE[:2], "1 letter"
 
 
 def _search(name: str, condition: str, *patterns: str) -> tuple[Statement, ...]:
-    where = f"{LIST} WHERE ({condition})"
+    """Return a search over all, and one in a project: the first names that match, and then their rows."""
+    found = f"SELECT project, name FROM dashboard WHERE ({condition})"
     project = f"project = ${len(patterns) + 1}"
     return (
-        Statement("search", name, f"{where} LIMIT 20", lambda _: patterns),
-        Statement("search", f"{name}, sorted", f"{where} ORDER BY name LIMIT 20", lambda _: patterns),
-        Statement("search", f"{name}, project, sorted", f"{where} AND {project} ORDER BY name LIMIT 20",
+        Statement("search", name, f"{LIST} WHERE (project, name) IN ({found} ORDER BY name LIMIT 20) ORDER BY name",
+                  lambda _: patterns),
+        Statement("search", f"{name}, project",
+                  f"{LIST} WHERE (project, name) IN ({found} AND {project} ORDER BY name LIMIT 20) ORDER BY name",
                   lambda d: (*patterns, d.project())),
+        Statement("search", f"{name}, not sorted", f"{LIST} WHERE ({condition}) LIMIT 20", lambda _: patterns),
     )  # fmt: skip
 
 
