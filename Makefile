@@ -58,6 +58,7 @@ bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.scale --bad-servers --resources 200
 	$(BIN)/python -m benchmarks.scale --simulated --resources 1000 --resources 5000
 	$(BIN)/python -m benchmarks.chaos --runs 5
+	$(BIN)/python -m benchmarks.queries --scale 0.1 --writes
 
 lock: $(STAMP) ## Newer versions into the lock files
 	$(BIN)/python -m pip install --quiet uv

@@ -29,7 +29,7 @@ CREATE TABLE dashboard_template (
     is_system     boolean      NOT NULL DEFAULT false,
     usage_count   integer      NOT NULL DEFAULT 0 CHECK (usage_count >= 0),
     seeded_sha256 varchar(71)  CHECK (seeded_sha256::text ~ '^sha256:[0-9a-f]{64}$')
-);
+) WITH (fillfactor = 80); -- room for HOT updates of usage_count
 
 COMMENT ON TABLE  dashboard_template IS 'Templates for dashboards: four system templates, kept up to date by dashdb, and those of users';
 COMMENT ON COLUMN dashboard_template.doc IS 'A Perses dashboard document (kind Dashboard)';
@@ -39,10 +39,9 @@ COMMENT ON COLUMN dashboard_template.is_system IS 'Shipped and upgraded by dashd
 COMMENT ON COLUMN dashboard_template.usage_count IS 'Number of dashboards made from it; written by update_template_usage_stats()';
 COMMENT ON COLUMN dashboard_template.seeded_sha256 IS 'Digest of the content as dashdb last wrote it; differs from the row once a user has edited it; null in users'' own templates';
 
-CREATE INDEX dashboard_template_by_category_idx    ON dashboard_template (category, name);
-CREATE INDEX dashboard_template_system_idx         ON dashboard_template (name) WHERE is_system;
-CREATE INDEX dashboard_template_most_used_idx      ON dashboard_template (usage_count DESC, name);
-CREATE INDEX dashboard_template_search_by_name_idx ON dashboard_template USING gin (name gin_trgm_ops);
+-- A few hundred rows: every other query reads the table faster than an index.
+-- Templates of a category.
+CREATE INDEX dashboard_template_by_category_idx ON dashboard_template (category, name);
 
 
 -- Dashboards -----------------------------------------------------------------------------------------------
@@ -67,20 +66,30 @@ CREATE TABLE dashboard (
 
 COMMENT ON TABLE  dashboard IS 'One row for each dashboard; its panels, queries and time ranges are in doc';
 COMMENT ON COLUMN dashboard.doc IS 'A Perses dashboard document (kind Dashboard)';
-COMMENT ON COLUMN dashboard.version IS 'Optimistic lock: write the version that you read; every update adds one, a stale version is refused';
+COMMENT ON COLUMN dashboard.version IS 'Optimistic lock: write the version that you read plus one, any other is refused; an update that does not name it ends one higher; 1 follows 2147483647';
 COMMENT ON COLUMN dashboard.state IS 'draft, active or archived; only moves forward';
 COMMENT ON COLUMN dashboard.template_id IS 'The template that it was made from, as long as that exists';
 COMMENT ON COLUMN dashboard.refresh_interval IS 'Seconds between two refreshes in the browser';
 
-CREATE INDEX dashboard_list_by_project_idx      ON dashboard (project, state, name);
-CREATE INDEX dashboard_recent_in_project_idx    ON dashboard (project, state, updated_at DESC);
-CREATE INDEX dashboard_recent_idx               ON dashboard (updated_at DESC) WHERE state::text = 'active';
-CREATE INDEX dashboard_search_by_name_idx       ON dashboard USING gin (name gin_trgm_ops);
-CREATE INDEX dashboard_by_template_idx          ON dashboard (template_id) WHERE template_id IS NOT NULL;
-CREATE INDEX dashboard_by_creator_idx           ON dashboard (created_by, created_at DESC);
-CREATE INDEX dashboard_by_editor_idx            ON dashboard (updated_by, updated_at DESC);
-CREATE INDEX dashboard_drafts_by_author_idx     ON dashboard (created_by, updated_at DESC) WHERE state::text = 'draft';
-CREATE INDEX dashboard_archived_in_project_idx  ON dashboard (project, updated_at DESC) WHERE state::text = 'archived';
+-- The unique index (project, name) serves the list of a project by name in all states, and a search sorted by name.
+-- With and without the state, since a list of all states would have to sort those of each; id for stable pages.
+-- A project in one state, by name.
+CREATE INDEX dashboard_list_by_state_idx     ON dashboard (project, state, name);
+-- A project in one state, latest first.
+CREATE INDEX dashboard_recent_by_state_idx   ON dashboard (project, state, updated_at DESC, id DESC);
+-- A project, latest first.
+CREATE INDEX dashboard_recent_in_project_idx ON dashboard (project, updated_at DESC, id DESC);
+-- All projects in one state, latest first.
+CREATE INDEX dashboard_recent_in_state_idx   ON dashboard (state, updated_at DESC);
+-- All projects, latest first.
+CREATE INDEX dashboard_recent_idx            ON dashboard (updated_at DESC);
+-- What a user changed, latest first.
+CREATE INDEX dashboard_by_editor_idx         ON dashboard (updated_by, updated_at DESC);
+-- Search for a frequent text, in the order of names and without the rows: project and name are unique.
+CREATE INDEX dashboard_by_name_idx           ON dashboard (name, project);
+-- For search there is one more, dashboard_search_by_name_idx, at the end of this file.
+-- Made from a template; for update_template_usage_stats() and the foreign key.
+CREATE INDEX dashboard_by_template_idx       ON dashboard (template_id) WHERE template_id IS NOT NULL;
 
 
 -- Preferences ----------------------------------------------------------------------------------------------
@@ -92,24 +101,30 @@ CREATE TABLE user_preferences (
     default_refresh_interval integer      NOT NULL DEFAULT 15 CHECK (default_refresh_interval BETWEEN 5 AND 300),
     timezone                 varchar(64)  NOT NULL DEFAULT 'UTC' CHECK (timezone::text <> ''),
     favorite_dashboards      jsonb        NOT NULL DEFAULT '[]'
-                             CHECK (CASE jsonb_typeof(favorite_dashboards) WHEN 'array'
-                                    THEN jsonb_array_length(favorite_dashboards) <= 50 ELSE false END),
+                             CONSTRAINT user_preferences_favorites_are_50_ids CHECK (
+                                 CASE jsonb_typeof(favorite_dashboards) WHEN 'array'
+                                 THEN jsonb_array_length(favorite_dashboards) <= 50
+                                      AND NOT favorite_dashboards @? 'strict $[*] ? (@.type() <> "string")'::jsonpath
+                                 ELSE false END),
     recent_dashboards        jsonb        NOT NULL DEFAULT '[]'
-                             CHECK (CASE jsonb_typeof(recent_dashboards) WHEN 'array'
-                                    THEN jsonb_array_length(recent_dashboards) <= 10 ELSE false END),
+                             CONSTRAINT user_preferences_recent_are_10_ids CHECK (
+                                 CASE jsonb_typeof(recent_dashboards) WHEN 'array'
+                                 THEN jsonb_array_length(recent_dashboards) <= 10
+                                      AND NOT recent_dashboards @? 'strict $[*] ? (@.type() <> "string")'::jsonpath
+                                 ELSE false END),
     theme                    varchar(16)  NOT NULL DEFAULT 'auto' CHECK (theme::text IN ('light', 'dark', 'auto')),
     created_at               timestamptz  NOT NULL DEFAULT now(),
     updated_at               timestamptz  NOT NULL DEFAULT now()
-);
+) WITH (fillfactor = 70); -- room for HOT updates of recent_dashboards, at each look at a dashboard
 
 COMMENT ON TABLE  user_preferences IS 'One row for each user';
 COMMENT ON COLUMN user_preferences.default_refresh_interval IS 'Seconds between two refreshes in the browser';
-COMMENT ON COLUMN user_preferences.timezone IS 'An IANA name such as Europe/Berlin';
+COMMENT ON COLUMN user_preferences.timezone IS 'A name in pg_timezone_names, such as Europe/Berlin';
 COMMENT ON COLUMN user_preferences.favorite_dashboards IS 'Dashboard ids as a JSON array, at most 50';
 COMMENT ON COLUMN user_preferences.recent_dashboards IS 'Dashboard ids as a JSON array, latest first, at most 10';
 
+-- Who has a favourite.
 CREATE INDEX user_preferences_by_favorite_idx ON user_preferences USING gin (favorite_dashboards jsonb_path_ops);
-CREATE INDEX user_preferences_by_recent_idx   ON user_preferences USING gin (recent_dashboards jsonb_path_ops);
 
 
 -- Share tokens ---------------------------------------------------------------------------------------------
@@ -135,25 +150,32 @@ CREATE TABLE share_token (
     CONSTRAINT share_token_lives_at_most_7_days CHECK (
         expires_at > created_at AND expires_at <= created_at + interval '168 hours'),
     CONSTRAINT share_token_revocation_agrees CHECK (
-        revoked = (revoked_at IS NOT NULL) AND (revoked OR revoked_by IS NULL))
-);
+        revoked = (revoked_at IS NOT NULL) AND (revoked OR revoked_by IS NULL)),
+    CONSTRAINT share_token_mapped_networks_are_written_as_ipv4 CHECK (
+        NOT '::ffff:0.0.0.0/96'::inet >>= ANY (ip_restrictions::inet[]))
+) WITH (fillfactor = 90); -- room for HOT updates of the counts and of revocations
 
 COMMENT ON TABLE  share_token IS 'Tokens of links that open one dashboard without a login';
 COMMENT ON COLUMN share_token.permissions IS 'What the bearer may do';
-COMMENT ON COLUMN share_token.ip_restrictions IS 'Networks that the bearer must come from; null: any';
+COMMENT ON COLUMN share_token.ip_restrictions IS 'Networks that the bearer must come from; null: any. Addresses such as ::ffff:10.1.2.3 count as IPv4';
+COMMENT ON COLUMN share_token.created_at IS 'Set by the database';
+COMMENT ON COLUMN share_token.revoked IS 'Stays true';
+COMMENT ON COLUMN share_token.usage_count IS 'Rows of audit_log with this token, access_method share_token and result success; written by update_share_token_usage()';
 COMMENT ON COLUMN share_token.expires_at IS 'Refused from this moment on; at most 7 days after created_at';
 
-CREATE INDEX share_token_check_idx        ON share_token (token_id) INCLUDE (expires_at) WHERE NOT revoked;
-CREATE INDEX share_token_active_idx       ON share_token (expires_at) WHERE NOT revoked;
-CREATE INDEX share_token_cleanup_idx      ON share_token (expires_at);
+-- The primary key serves share_token_is_valid().
+-- For cleanup_expired_tokens(), and tokens that are about to expire.
+CREATE INDEX share_token_by_expiry_idx    ON share_token (expires_at);
+-- Tokens of a dashboard; for the foreign key.
 CREATE INDEX share_token_by_dashboard_idx ON share_token (dashboard_id, created_at DESC);
+-- Tokens of a user.
 CREATE INDEX share_token_by_creator_idx   ON share_token (created_by, created_at DESC);
 
 
 -- Audit ----------------------------------------------------------------------------------------------------
 
 CREATE TABLE audit_log (
-    id            bigint       PRIMARY KEY GENERATED ALWAYS AS IDENTITY,
+    id            bigint       PRIMARY KEY,
     timestamp     timestamptz  NOT NULL DEFAULT now(),
     user_id       varchar(256) NOT NULL,
     action        varchar(64)  NOT NULL CHECK (action::text <> ''),
@@ -168,18 +190,28 @@ CREATE TABLE audit_log (
     metadata      jsonb        NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object')
 );
 
+CREATE SEQUENCE audit_log_id_seq OWNED BY audit_log.id;
+
 COMMENT ON TABLE  audit_log IS 'Who did what; append-only, rows leave only through purge_audit_log()';
+COMMENT ON COLUMN audit_log.id IS 'Set by the database, whatever the client wrote, as is timestamp';
 COMMENT ON COLUMN audit_log.action IS 'resource.verb, for example dashboard.update';
 COMMENT ON COLUMN audit_log.access_method IS 'rbac: a logged-in user; share_token: the bearer of token_id';
 COMMENT ON COLUMN audit_log.token_id IS 'The share token used; no foreign key, since this row outlives it';
 
-CREATE INDEX audit_log_by_user_idx           ON audit_log (user_id, timestamp DESC);
-CREATE INDEX audit_log_by_project_idx        ON audit_log (project_id, timestamp DESC);
-CREATE INDEX audit_log_by_project_action_idx ON audit_log (project_id, action varchar_pattern_ops, timestamp DESC);
-CREATE INDEX audit_log_by_resource_idx       ON audit_log (resource_type, resource_id, timestamp DESC);
-CREATE INDEX audit_log_by_token_idx          ON audit_log (token_id, timestamp DESC) WHERE token_id IS NOT NULL;
-CREATE INDEX audit_log_failures_idx          ON audit_log (timestamp DESC) WHERE result::text <> 'success';
-CREATE INDEX audit_log_retention_idx         ON audit_log USING brin (timestamp);
+-- Of a user, latest first.
+CREATE INDEX audit_log_by_user_idx             ON audit_log (user_id, timestamp DESC);
+-- Of a project, of all or some actions.
+CREATE INDEX audit_log_by_project_idx          ON audit_log (project_id, timestamp DESC, action varchar_pattern_ops);
+-- Of a dashboard, template or token.
+CREATE INDEX audit_log_by_resource_idx         ON audit_log (resource_type, resource_id, timestamp DESC);
+-- Of the bearer of a token; for update_share_token_usage().
+CREATE INDEX audit_log_by_token_idx            ON audit_log (token_id, timestamp DESC) WHERE token_id IS NOT NULL;
+-- What failed.
+CREATE INDEX audit_log_failures_idx            ON audit_log (timestamp DESC) WHERE result::text <> 'success';
+-- What failed in a project.
+CREATE INDEX audit_log_failures_in_project_idx ON audit_log (project_id, timestamp DESC) WHERE result::text <> 'success';
+-- The last of all; for purge_audit_log().
+CREATE INDEX audit_log_by_time_idx             ON audit_log (timestamp DESC);
 
 
 -- Rules that constraints cannot express ----------------------------------------------------------------------
@@ -193,25 +225,63 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION keep_updated_at() IS 'Trigger: sets updated_at to the time of the change, whatever the client wrote';
 
+CREATE FUNCTION guard_dashboard_version() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF NEW.version IS DISTINCT FROM OLD.version % 2147483647 + 1 THEN
+        RAISE EXCEPTION 'dashboard "%" is at version %, this update carries version %', OLD.id, OLD.version, NEW.version
+            USING ERRCODE = 'object_not_in_prerequisite_state',
+                  HINT = 'Write the version that you read plus one. If you did, someone else changed the dashboard: '
+                         'read it again and apply your change to that.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION guard_dashboard_version() IS 'Trigger of updates that name version: refuses all but the one that follows the row''s';
+
 CREATE FUNCTION guard_dashboard_update() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 DECLARE
     states CONSTANT text[] := '{draft,active,archived}';
 BEGIN
-    -- A client writes the version that it read, or version + 1, or none: all three mean "one higher".
-    IF NEW.version NOT IN (OLD.version, OLD.version + 1) THEN
-        RAISE EXCEPTION 'dashboard "%" is at version %, this update carries version %', OLD.id, OLD.version, NEW.version
-            USING ERRCODE = 'object_not_in_prerequisite_state',
-                  HINT = 'Someone else changed it. Read it again, apply your change to that, and write the version you read.';
-    END IF;
-    NEW.version := OLD.version + 1;
     IF array_position(states, NEW.state::text) < array_position(states, OLD.state::text) THEN
         RAISE EXCEPTION 'dashboard "%" cannot go from % back to %', OLD.id, OLD.state, NEW.state
             USING ERRCODE = 'object_not_in_prerequisite_state',
                   HINT = 'The state only moves forward: draft, active, archived. Copy the dashboard instead.';
     END IF;
+    NEW.version := OLD.version % 2147483647 + 1; -- named or not: a named one is this
     RETURN NEW;
 END $$;
-COMMENT ON FUNCTION guard_dashboard_update() IS 'Trigger: optimistic lock on version; the state only moves forward';
+COMMENT ON FUNCTION guard_dashboard_update() IS 'Trigger: each update ends one version higher; the state only moves forward';
+
+CREATE FUNCTION check_time_zone() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.timezone::text = OLD.timezone::text THEN
+        RETURN NEW; -- reading all names takes milliseconds
+    END IF;
+    IF NOT EXISTS (SELECT FROM pg_timezone_names WHERE name = NEW.timezone::text) THEN
+        RAISE EXCEPTION 'there is no time zone "%"', NEW.timezone
+            USING ERRCODE = 'invalid_parameter_value',
+                  HINT = 'Write a name as in SELECT name FROM pg_timezone_names, such as Europe/Berlin.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION check_time_zone() IS 'Trigger: a time zone is one of pg_timezone_names';
+
+CREATE FUNCTION guard_share_token() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    IF TG_OP = 'INSERT' THEN
+        NEW.created_at := now();
+        RETURN NEW;
+    END IF;
+    IF NEW.token_id <> OLD.token_id OR NEW.created_at <> OLD.created_at THEN
+        RAISE EXCEPTION 'token_id and created_at of share token "%" cannot be changed', OLD.token_id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Make a new token instead.';
+    ELSIF OLD.revoked AND NOT (NEW.revoked AND NEW.revoked_at = OLD.revoked_at
+                               AND NEW.revoked_by IS NOT DISTINCT FROM OLD.revoked_by) THEN
+        RAISE EXCEPTION 'share token "%" is revoked and stays so', OLD.token_id
+            USING ERRCODE = 'object_not_in_prerequisite_state', HINT = 'Make a new token instead.';
+    END IF;
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION guard_share_token() IS 'Trigger: sets created_at; a revoked token stays revoked';
 
 CREATE FUNCTION in_maintenance(guarded regclass) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
@@ -227,14 +297,14 @@ BEGIN
     IF TG_OP = 'TRUNCATE' THEN
         RAISE EXCEPTION 'dashboard_template holds system templates and cannot be truncated'
             USING ERRCODE = 'insufficient_privilege', HINT = 'DELETE ... WHERE NOT is_system removes all others.';
-    ELSIF OLD.is_system AND (TG_OP = 'DELETE' OR NOT NEW.is_system) THEN
-        RAISE EXCEPTION 'template "%" is a system template and cannot be deleted', OLD.id
+    ELSIF TG_OP = 'DELETE' OR NOT NEW.is_system OR NEW.id::text <> OLD.id::text THEN
+        RAISE EXCEPTION 'template "%" is a system template and cannot be deleted or get another id', OLD.id
             USING ERRCODE = 'insufficient_privilege',
                   HINT = 'Its owner can, after SET LOCAL dashdb.maintenance = ''on''; seeding brings it back.';
     END IF;
-    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+    RETURN NEW;
 END $$;
-COMMENT ON FUNCTION guard_system_template() IS 'Trigger: refuses to delete or truncate system templates outside of maintenance';
+COMMENT ON FUNCTION guard_system_template() IS 'Trigger: refuses to delete, rename by id or truncate system templates outside of maintenance';
 
 CREATE FUNCTION guard_audit_log() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
@@ -243,10 +313,25 @@ BEGIN
 END $$;
 COMMENT ON FUNCTION guard_audit_log() IS 'Trigger: refuses changes of audit rows';
 
+-- As the owner, since whoever may insert need not have a right to the sequence.
+CREATE FUNCTION stamp_audit_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
+BEGIN
+    NEW.id := nextval(format('%I.audit_log_id_seq', TG_TABLE_SCHEMA)::regclass);
+    NEW.timestamp := now();
+    RETURN NEW;
+END $$;
+COMMENT ON FUNCTION stamp_audit_row() IS 'Trigger: sets id and timestamp of a new row, whatever the client wrote';
+REVOKE ALL ON FUNCTION stamp_audit_row() FROM PUBLIC;
+
+-- Triggers run in the order of their names: a version that was named is checked before it is raised.
+CREATE TRIGGER dashboard_check_version BEFORE UPDATE OF version ON dashboard
+    FOR EACH ROW EXECUTE FUNCTION guard_dashboard_version();
 CREATE TRIGGER dashboard_guard_update BEFORE UPDATE ON dashboard
     FOR EACH ROW EXECUTE FUNCTION guard_dashboard_update();
 CREATE TRIGGER dashboard_keep_updated_at BEFORE UPDATE ON dashboard
     FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
+CREATE TRIGGER user_preferences_check_time_zone BEFORE INSERT OR UPDATE OF timezone ON user_preferences
+    FOR EACH ROW WHEN (NEW.timezone::text <> 'UTC') EXECUTE FUNCTION check_time_zone();
 CREATE TRIGGER user_preferences_keep_updated_at BEFORE UPDATE ON user_preferences
     FOR EACH ROW EXECUTE FUNCTION keep_updated_at();
 CREATE TRIGGER dashboard_template_guard_system BEFORE UPDATE OR DELETE ON dashboard_template
@@ -254,6 +339,12 @@ CREATE TRIGGER dashboard_template_guard_system BEFORE UPDATE OR DELETE ON dashbo
     EXECUTE FUNCTION guard_system_template();
 CREATE TRIGGER dashboard_template_guard_truncate BEFORE TRUNCATE ON dashboard_template
     FOR EACH STATEMENT EXECUTE FUNCTION guard_system_template();
+-- In maintenance the owner brings rows back as they were, from an archive or a dump.
+CREATE TRIGGER share_token_guard BEFORE INSERT OR UPDATE ON share_token
+    FOR EACH ROW WHEN (NOT in_maintenance('share_token'::regclass)) EXECUTE FUNCTION guard_share_token();
+CREATE TRIGGER audit_log_stamp BEFORE INSERT ON audit_log
+    FOR EACH ROW WHEN (NEW.id IS NULL OR NOT in_maintenance('audit_log'::regclass))
+    EXECUTE FUNCTION stamp_audit_row();
 CREATE TRIGGER audit_log_guard_change BEFORE UPDATE OR TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION guard_audit_log();
 CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
@@ -263,43 +354,77 @@ CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
 
 -- Functions for the service and its maintenance ----------------------------------------------------------------
 -- BEGIN ATOMIC binds each name when the function is created, so the search_path of a caller does not matter.
+-- What removes rows does so in parts that take less than a second, so that nobody waits long for their locks.
 
 CREATE FUNCTION share_token_is_valid(token uuid, address inet) RETURNS boolean LANGUAGE sql STABLE
 BEGIN ATOMIC
     SELECT EXISTS (
-        SELECT FROM share_token AS t
+        SELECT FROM share_token AS t JOIN dashboard AS d ON d.id::text = t.dashboard_id::text
          WHERE t.token_id = token
            AND NOT t.revoked
            AND t.expires_at > statement_timestamp()
-           AND (t.ip_restrictions IS NULL OR address <<= ANY (t.ip_restrictions::inet[]))
+           AND d.state::text <> 'archived'
+           AND (t.ip_restrictions IS NULL
+                OR CASE WHEN address <<= '::ffff:0.0.0.0/96'::inet  -- an IPv4 address as IPv6 writes it
+                        THEN '0.0.0.0'::inet + (address - '::ffff:0.0.0.0'::inet)
+                        ELSE address END <<= ANY (t.ip_restrictions::inet[]))
     );
 END;
-COMMENT ON FUNCTION share_token_is_valid(uuid, inet) IS 'Whether the token is valid for the address now; one index lookup';
+COMMENT ON FUNCTION share_token_is_valid(uuid, inet) IS 'Whether the token opens its dashboard for the address now; two lookups by primary key';
 
 CREATE FUNCTION cleanup_expired_tokens() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
     WITH removed AS (
-        DELETE FROM share_token WHERE expires_at < now() - interval '30 days' RETURNING token_id
+        DELETE FROM share_token
+         WHERE token_id IN (SELECT t.token_id FROM share_token AS t WHERE t.expires_at < now() - interval '30 days'
+                             ORDER BY t.expires_at LIMIT 5000)
+        RETURNING token_id
     )
     SELECT pg_catalog.count(*) FROM removed;
 END;
-COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes tokens 30 days after they expired; returns their number';
+COMMENT ON FUNCTION cleanup_expired_tokens() IS 'Removes up to 5000 tokens 30 days after they expired; returns their number: call it until that is 0';
 
 CREATE FUNCTION update_template_usage_stats() RETURNS bigint LANGUAGE sql
 BEGIN ATOMIC
     WITH used AS (
-        SELECT t.id, pg_catalog.count(d.id)::integer AS dashboards
-          FROM dashboard_template AS t LEFT JOIN dashboard AS d ON d.template_id::text = t.id::text
-         GROUP BY t.id
+        SELECT d.template_id, pg_catalog.count(*)::integer AS dashboards
+          FROM dashboard AS d WHERE d.template_id IS NOT NULL GROUP BY d.template_id
     ), changed AS (
-        UPDATE dashboard_template AS t SET usage_count = used.dashboards
-          FROM used
-         WHERE used.id::text = t.id::text AND t.usage_count <> used.dashboards
+        UPDATE dashboard_template AS t SET usage_count = coalesce(used.dashboards, 0)
+          FROM dashboard_template AS every LEFT JOIN used ON used.template_id::text = every.id::text
+         WHERE every.id::text = t.id::text AND t.usage_count <> coalesce(used.dashboards, 0)
         RETURNING t.id
     )
     SELECT pg_catalog.count(*) FROM changed;
 END;
 COMMENT ON FUNCTION update_template_usage_stats() IS 'Counts the dashboards of each template; returns the number of changed templates';
+
+-- The audit log has every use, and nobody queues for its rows as for the one of a token that many use at once.
+CREATE FUNCTION update_share_token_usage() RETURNS bigint LANGUAGE sql
+BEGIN ATOMIC
+    WITH used AS (
+        SELECT t.token_id, uses.number, latest.timestamp, latest.client_ip
+          FROM share_token AS t
+         CROSS JOIN LATERAL (
+               SELECT pg_catalog.count(*)::integer AS number FROM audit_log AS a
+                WHERE a.token_id = t.token_id AND a.access_method::text = 'share_token' AND a.result::text = 'success'
+             ) AS uses
+         CROSS JOIN LATERAL (
+               SELECT a.timestamp, a.client_ip FROM audit_log AS a
+                WHERE a.token_id = t.token_id AND a.access_method::text = 'share_token' AND a.result::text = 'success'
+                ORDER BY a.timestamp DESC LIMIT 1
+             ) AS latest
+         WHERE t.expires_at > now() - interval '1 day'
+    ), changed AS (
+        UPDATE share_token AS t
+           SET usage_count = used.number, last_used_at = used.timestamp, last_used_ip = used.client_ip
+          FROM used
+         WHERE used.token_id = t.token_id AND used.number > t.usage_count
+        RETURNING t.token_id
+    )
+    SELECT pg_catalog.count(*) FROM changed;
+END;
+COMMENT ON FUNCTION update_share_token_usage() IS 'Counts the uses of tokens that have not expired a day ago, from audit_log; returns the number of changed tokens';
 
 -- Maintenance stays on until the transaction ends: a SET clause would need a superuser for a setting of our own.
 CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql STRICT
@@ -307,10 +432,24 @@ BEGIN ATOMIC
     SELECT pg_catalog.set_config('dashdb.maintenance', 'on', true);
     WITH removed AS (
         DELETE FROM audit_log
-         WHERE timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
+         WHERE id IN (SELECT a.id FROM audit_log AS a
+                       WHERE a.timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
+                       ORDER BY a.timestamp LIMIT 5000)
         RETURNING id
     )
     SELECT pg_catalog.count(*) FROM removed;
 END;
-COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none); returns their number; only for the owner';
+COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes up to 5000 audit rows older than so many days (at least 1; null removes none); returns their number: call it until that is 0; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;
+
+
+-- Search ---------------------------------------------------------------------------------------------------
+-- Search for a rare text, from 3 letters on. pg_trgm may be in any schema, such as extensions, on the search_path or not.
+
+DO $$ BEGIN
+    EXECUTE (
+        SELECT pg_catalog.format(
+                   'CREATE INDEX dashboard_search_by_name_idx ON dashboard USING gin (name %I.gin_trgm_ops)', n.nspname)
+          FROM pg_catalog.pg_extension AS e JOIN pg_catalog.pg_namespace AS n ON n.oid = e.extnamespace
+         WHERE e.extname = 'pg_trgm');
+END $$;

@@ -1,5 +1,6 @@
 """Perform one action; a second run of the same finds nothing to do."""
 
+import time
 from collections.abc import Callable
 
 import structlog
@@ -9,7 +10,7 @@ from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
 from controller.database.transaction import transact
 from controller.desired import Desired
-from controller.errors import InternalError
+from controller.errors import DashdbError, InternalError, Interrupted
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan, Step, shown_version
@@ -24,9 +25,12 @@ from controller.templates.shipped import shipped_templates
 
 log = structlog.get_logger(__name__)
 
-_MAINTENANCE = ("cleanup_expired_tokens", "update_template_usage_stats")
+_COUNTS = ("update_template_usage_stats", "update_share_token_usage")
+"""Functions that count once, in each round of maintenance."""
 MAINTENANCE_TRIES = 3
 """Tries of each function, if it deadlocks with a user's transaction."""
+REMOVAL_SECONDS = 60.0
+"""Time in which a round removes rows, part by part; the next round goes on where it stopped."""
 
 
 async def act(  # noqa: PLR0917 - what an action works with
@@ -54,8 +58,7 @@ async def act(  # noqa: PLR0917 - what an action works with
             await fence()
             return await _seed(_located(schema), pool)
         case Maintain(retention):
-            await fence()
-            await _maintain(_located(schema), pool, retention)
+            await _maintain(_located(schema), pool, retention, fence)
             return None
 
 
@@ -106,20 +109,45 @@ async def _seed(schema: LocatedSchema, pool: Pool) -> Event | None:
     return Event("TemplatesWritten", f"Wrote {', '.join(written)}.") if written else None
 
 
-async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int | None) -> None:
-    async def call(function: str, *arguments: int) -> int:
-        async def once(connection: Connection) -> int:
-            parameters = ", ".join(f"${number}::integer" for number in range(1, len(arguments) + 1))
-            query = f"SELECT {schema.qualified(function)}({parameters})"
-            count: int = await connection.fetchval(query, *arguments)
-            return count
+async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int | None, fence: Fence) -> None:
+    """Run each function of maintenance, whatever came of the others.
 
-        return await transact(pool.connection, once, tries=MAINTENANCE_TRIES)
-
-    counts = {function: await call(function) for function in _MAINTENANCE}
+    Raises:
+        DashdbError: the first that failed; Interrupted, where nothing more may be done now, at once.
+    """
+    until = time.monotonic() + REMOVAL_SECONDS
+    removals: dict[str, tuple[int, ...]] = {"cleanup_expired_tokens": ()}
     if audit_retention_days is not None:
-        counts["purge_audit_log"] = await call("purge_audit_log", audit_retention_days)
-    log.info("maintenance done", database=pool.target.description, **counts)
+        removals["purge_audit_log"] = (audit_retention_days,)
+    counts: dict[str, int] = {}
+    failures: list[DashdbError] = []
+    for function, arguments in {**removals, **dict.fromkeys(_COUNTS, ())}.items():
+        counts[function] = 0
+        try:
+            while count := await _call(schema, pool, function, arguments, fence):
+                counts[function] += count
+                if function not in removals or time.monotonic() > until:
+                    break
+        except Interrupted:
+            raise
+        except DashdbError as error:
+            failures.append(error)
+    log.info("maintenance done", database=pool.target.description, failures=len(failures), **counts)
+    if failures:
+        raise failures[0]
+
+
+async def _call(schema: LocatedSchema, pool: Pool, function: str, arguments: tuple[int, ...], fence: Fence) -> int:
+    """Call a function of the schema in a transaction of its own, and return its count."""
+    parameters = ", ".join(f"${number}::integer" for number in range(1, len(arguments) + 1))
+    query = f"SELECT {schema.qualified(function)}({parameters})"
+
+    async def once(connection: Connection) -> int:
+        count: int = await connection.fetchval(query, *arguments)
+        return count
+
+    await fence()
+    return await transact(pool.connection, once, tries=MAINTENANCE_TRIES)
 
 
 class _ReportedProgress(LoggedProgress):

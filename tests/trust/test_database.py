@@ -156,6 +156,7 @@ async def test_the_packaged_migration_binds_nothing_that_was_planted_in_its_sche
     """Even in the moment between the check and the migration."""
     operators = {"=": "varchar, text", "<>": "varchar, varchar", "~": "varchar, varchar"}
     operators |= {"= ": "varchar, varchar", "~ ": "varchar, text", "<> ": "varchar, text", "=  ": "oid, regclass"}
+    operators |= {"@?": "jsonb, text", "<<=": "inet, cidr", ">>=": "inet, cidr", "%": "integer, bigint"}
     statements = [
         f"CREATE FUNCTION mine.p{number}({types}) RETURNS boolean LANGUAGE sql RETURN mine.takes_over();"
         f"CREATE OPERATOR public.{name.strip()} (LEFTARG = {types.split(', ')[0]}, RIGHTARG = {types.split(', ')[1]},"

@@ -1,13 +1,15 @@
 """Table audit_log is append-only, for its owner and for everybody else."""
 
 from collections.abc import AsyncIterator
+from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import asyncpg
 import pytest
 import pytest_asyncio
 
 from controller.database.connection import Connection, connected
-from tests.database.rows import insert
+from tests.database.rows import insert, insert_as_it_was
 from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -17,7 +19,7 @@ CHANGES = [
     "UPDATE audit_log SET user_id = 'nobody' WHERE false",
     "DELETE FROM audit_log",
     "TRUNCATE audit_log",
-    "INSERT INTO audit_log (id, user_id, action, resource_type, result) OVERRIDING SYSTEM VALUE"
+    "INSERT INTO audit_log (id, user_id, action, resource_type, result)"
     " VALUES (1, 'nobody', 'x', 'Dashboard', 'error') ON CONFLICT (id) DO UPDATE SET user_id = 'nobody'",
     "MERGE INTO audit_log AS a USING (SELECT 1 AS id) AS s ON a.id = s.id WHEN MATCHED THEN DELETE",
 ]
@@ -97,7 +99,7 @@ async def test_a_row_outlives_the_token_and_the_dashboard_that_it_names(migrated
 
 async def test_the_owner_purges_what_is_older_than_was_asked(migrated_connection: Connection) -> None:
     for age in ("=now() - interval '31 days'", "=now() - interval '29 days'", "=now()"):
-        await insert(migrated_connection, "audit_log", timestamp=age)
+        await insert_as_it_was(migrated_connection, "audit_log", timestamp=age)
     assert await migrated_connection.fetchval("SELECT purge_audit_log(30)") == 1
     assert await count(migrated_connection) == 2
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
@@ -107,13 +109,13 @@ async def test_the_owner_purges_what_is_older_than_was_asked(migrated_connection
 @pytest.mark.parametrize("days", [0, -1])
 async def test_a_retention_below_one_day_keeps_the_last_day(migrated_connection: Connection, days: int) -> None:
     await insert(migrated_connection, "audit_log")
-    await insert(migrated_connection, "audit_log", timestamp="=now() - interval '23 hours'")
+    await insert_as_it_was(migrated_connection, "audit_log", timestamp="=now() - interval '23 hours'")
     assert await migrated_connection.fetchval("SELECT purge_audit_log($1)", days) == 0
     assert await count(migrated_connection) == 2
 
 
 async def test_no_retention_keeps_every_row(migrated_connection: Connection) -> None:
-    await insert(migrated_connection, "audit_log", timestamp=OLD)
+    await insert_as_it_was(migrated_connection, "audit_log", timestamp=OLD)
     assert await migrated_connection.fetchval("SELECT purge_audit_log(NULL)") is None
     assert await count(migrated_connection) == 1
 
@@ -121,7 +123,7 @@ async def test_no_retention_keeps_every_row(migrated_connection: Connection) -> 
 async def test_nobody_else_may_purge(
     postgres: PostgresServer, database: Database, migrated_connection: Connection
 ) -> None:
-    await insert(migrated_connection, "audit_log", timestamp=OLD)
+    await insert_as_it_was(migrated_connection, "audit_log", timestamp=OLD)
     reader = role(postgres, grants="GRANT ALL ON audit_log TO {role}", database=database)
     async with connected(target_to(reader)) as connection:
         with pytest.raises(asyncpg.InsufficientPrivilegeError, match="permission denied for function"):
@@ -129,8 +131,40 @@ async def test_nobody_else_may_purge(
     assert await count(migrated_connection) == 1
 
 
-async def test_a_role_that_was_granted_the_function_still_may_not(application: Connection) -> None:
-    await insert(application, "audit_log", timestamp=OLD)
+async def test_a_role_that_was_granted_the_function_still_may_not(
+    application: Connection, migrated_connection: Connection
+) -> None:
+    await insert_as_it_was(migrated_connection, "audit_log", timestamp=OLD)
     with pytest.raises(asyncpg.InsufficientPrivilegeError, match="append-only"):
         await application.fetchval("SELECT purge_audit_log(30)")
     assert await count(application) == 1
+
+
+@pytest.mark.parametrize("maintenance", ["off", "on"])
+async def test_the_database_gives_a_row_its_id_and_time_whatever_an_application_writes(
+    application: Connection, maintenance: str
+) -> None:
+    async with application.transaction():
+        await application.execute(f"SET LOCAL dashdb.maintenance = '{maintenance}'")
+        forgeries: list[dict[str, Any]] = [{"id": 77}, {"timestamp": "=now() - interval '1 year'"}, {}]
+        for number, forged in enumerate(forgeries, start=1):
+            row = await insert(application, "audit_log", "id, timestamp = now() AS is_now", **forged)
+            assert tuple(row) == (number, True)
+
+
+async def test_the_owner_in_maintenance_brings_a_row_back_as_it_was(migrated_connection: Connection) -> None:
+    row = await insert_as_it_was(migrated_connection, "audit_log", id=77, timestamp=OLD)
+    assert row["id"] == 77
+    assert row["timestamp"] < datetime.now(UTC) - timedelta(days=39)
+
+
+async def test_no_other_role_can_use_the_function_that_numbers_rows_on_a_table_of_its_own(
+    postgres: PostgresServer, database: Database, migrated_connection: Connection
+) -> None:
+    other = role(postgres, grants="CREATE SCHEMA theirs AUTHORIZATION {role}", database=database)
+    async with connected(target_to(other)) as connection:
+        await connection.execute("CREATE TABLE theirs.t (id bigint, timestamp timestamptz)")
+        with pytest.raises(asyncpg.InsufficientPrivilegeError, match="stamp_audit_row"):
+            await connection.execute(
+                "CREATE TRIGGER t BEFORE INSERT ON theirs.t FOR EACH ROW EXECUTE FUNCTION public.stamp_audit_row()"
+            )

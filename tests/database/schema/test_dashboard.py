@@ -24,25 +24,44 @@ async def test_a_new_dashboard_has_the_promised_defaults(migrated_connection: Co
     assert row["created_at"] == row["updated_at"]
 
 
-@pytest.mark.parametrize("written", ["version", "version + 1"])
-async def test_an_update_ends_one_higher_whichever_convention_the_client_follows(
-    migrated_connection: Connection, written: str
+@pytest.mark.parametrize("named", ["", ", version = version + 1", ", version = $1"])
+async def test_an_update_ends_one_higher_whether_it_names_the_version_or_not(
+    migrated_connection: Connection, named: str
 ) -> None:
     await insert(migrated_connection, "dashboard")
     for expected in (2, 3):
-        await migrated_connection.execute(f"UPDATE dashboard SET name = 'x', version = {written} WHERE id = 'd'")
+        parameters = [expected] if "$1" in named else []
+        await migrated_connection.execute(f"UPDATE dashboard SET name = 'x'{named} WHERE id = 'd'", *parameters)
         assert (await the_dashboard(migrated_connection))["version"] == expected
 
 
-async def test_an_update_that_does_not_speak_of_the_version_ends_one_higher(migrated_connection: Connection) -> None:
+async def test_an_upsert_and_a_merge_are_held_to_the_version_too(migrated_connection: Connection) -> None:
     await insert(migrated_connection, "dashboard")
-    await migrated_connection.execute("UPDATE dashboard SET name = 'x'")
-    assert (await the_dashboard(migrated_connection))["version"] == 2
+    row = "INSERT INTO dashboard AS d (id, name, project, doc, created_by, updated_by, version)"
+    row += " VALUES ('d', 'D', 'p', '{}', 'bob', 'bob', $1) ON CONFLICT (id) DO UPDATE SET version = EXCLUDED.version"
+    merge = "MERGE INTO dashboard AS d USING (SELECT $1::integer AS version) AS s ON d.id = 'd'"
+    merge += " WHEN MATCHED THEN UPDATE SET version = s.version"
+    for statement, follows in ((row, 2), (merge, 3)):
+        for stale in (follows - 1, follows + 1):
+            with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match=STALE):
+                await migrated_connection.execute(statement, stale)
+        await migrated_connection.execute(statement, follows)
+        assert (await the_dashboard(migrated_connection))["version"] == follows
 
 
-@pytest.mark.parametrize("carried", [1, 2, 5, 0, -3])
+@pytest.mark.parametrize("named", ["", ", version = 1"])
+async def test_after_the_largest_version_comes_1(migrated_connection: Connection, named: str) -> None:
+    await insert(migrated_connection, "dashboard", version=2147483646)
+    await migrated_connection.execute("UPDATE dashboard SET name = 'x', version = 2147483647")
+    await migrated_connection.execute(f"UPDATE dashboard SET name = 'y'{named}")
+    assert (await the_dashboard(migrated_connection))["version"] == 1
+    with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match=STALE):
+        await migrated_connection.execute("UPDATE dashboard SET version = 2147483647")
+
+
+@pytest.mark.parametrize("carried", [1, 2, 3, 5, 0, -3, None])
 async def test_a_stale_or_invented_version_is_refused_and_changes_nothing(
-    migrated_connection: Connection, carried: int
+    migrated_connection: Connection, carried: int | None
 ) -> None:
     await insert(migrated_connection, "dashboard")
     await migrated_connection.execute("UPDATE dashboard SET name = 'two'")
@@ -50,7 +69,7 @@ async def test_a_stale_or_invented_version_is_refused_and_changes_nothing(
     before = await the_dashboard(migrated_connection)
     with pytest.raises(asyncpg.ObjectNotInPrerequisiteStateError, match=STALE) as caught:
         await migrated_connection.execute("UPDATE dashboard SET name = 'mine', version = $1", carried)
-    assert "Read it again" in str(caught.value.hint)
+    assert "read it again" in str(caught.value.hint)
     assert await the_dashboard(migrated_connection) == before
 
 
@@ -58,7 +77,7 @@ async def test_of_two_editors_who_read_the_same_version_one_is_refused(
     migrated_connection: Connection, second_connection: Connection
 ) -> None:
     await insert(migrated_connection, "dashboard")
-    edit = "UPDATE dashboard SET updated_by = $1, version = 1 WHERE id = 'd'"
+    edit = "UPDATE dashboard SET updated_by = $1, version = 2 WHERE id = 'd'"
     results = await asyncio.gather(
         migrated_connection.execute(edit, "ann"), second_connection.execute(edit, "bob"), return_exceptions=True
     )

@@ -15,7 +15,7 @@ from controller.migrate.run.runner import Runner
 from tests.database.catalog import snapshot
 from tests.database.engine import none_left
 from tests.database.silence import Silence
-from tests.database.targets import target_to
+from tests.database.targets import role, target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 
@@ -102,6 +102,44 @@ async def test_extensions_that_an_administrator_made_are_used_and_stay(
     await go_to(owner, 1)
     await go_to(owner, 0)
     assert await snapshot(owner) == before
+
+
+@pytest.mark.parametrize("schema", ["extensions", "a schema of its own", "public"])
+async def test_search_uses_its_index_wherever_the_administrator_put_the_extension(
+    each_postgres: PostgresServer, database: Database, owner: Connection, schema: str
+) -> None:
+    each_postgres.psql(
+        replace(each_postgres.superuser, name=database.name),
+        sql=f'CREATE SCHEMA IF NOT EXISTS "{schema}"; GRANT USAGE ON SCHEMA "{schema}" TO PUBLIC;'
+        f'CREATE EXTENSION pg_trgm SCHEMA "{schema}"',
+    )
+    before = await snapshot(owner)
+    await go_to(owner, 1)
+    await owner.execute("SET enable_seqscan = off")
+    plan = await owner.fetch("EXPLAIN SELECT id FROM dashboard WHERE name ILIKE '%abc%'")
+    assert any("dashboard_search_by_name_idx" in row[0] for row in plan)
+    await go_to(owner, 0)
+    assert await snapshot(owner) == before
+
+
+async def test_two_schemas_of_one_database_share_the_extension(database: Database, owner: Connection) -> None:
+    await owner.execute("CREATE SCHEMA first; CREATE SCHEMA second")
+    for schema in ("first", "second"):
+        await Runner(owner, RunSettings(schema=schema), Silence(), none_left).run(SHIPPED, 1)
+    await Runner(owner, RunSettings(schema="first"), Silence(), none_left).run(SHIPPED, 0)
+    await owner.execute("SET enable_seqscan = off")
+    plan = await owner.fetch("EXPLAIN SELECT id FROM second.dashboard WHERE name ILIKE '%abc%'")
+    assert any("dashboard_search_by_name_idx" in row[0] for row in plan)
+
+
+async def test_a_role_that_may_not_create_the_extension_is_told_which_one(
+    each_postgres: PostgresServer, database: Database
+) -> None:
+    other = role(each_postgres, grants="GRANT CREATE ON SCHEMA public TO {role}", database=database)
+    async with connected(target_to(other)) as connection:
+        with pytest.raises(MigrationFailed, match='permission denied to create extension "pg_trgm"'):
+            await go_to(connection, 1)
+        assert await snapshot(connection) == {}
 
 
 async def test_down_is_refused_as_a_whole_while_a_view_of_someone_else_needs_a_table(owner: Connection) -> None:

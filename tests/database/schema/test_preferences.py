@@ -1,6 +1,7 @@
 """The rules of table user_preferences."""
 
 import json
+import re
 from typing import Any
 
 import asyncpg
@@ -50,11 +51,15 @@ async def test_bounds_themselves_are_taken(migrated_connection: Connection, colu
         {"favorite_dashboards": "{}"},
         {"recent_dashboards": '"d"'},
         {"recent_dashboards": "null"},
+        {"favorite_dashboards": '["d", 7]'},
+        {"favorite_dashboards": "[null]"},
+        {"favorite_dashboards": '[["d"]]'},
+        {"favorite_dashboards": '[{"id": "d"}]'},
+        {"recent_dashboards": "[true]"},
         {"theme": "blue"},
         {"default_refresh_interval": 4},
         {"default_refresh_interval": 301},
         {"default_time_range": "last_year"},
-        {"timezone": ""},
         {"user_id": ""},
     ],
     ids=lambda column: str(column)[:40],
@@ -70,3 +75,20 @@ async def test_the_time_of_the_last_change_is_kept(migrated_connection: Connecti
     after = await migrated_connection.fetchrow("SELECT * FROM user_preferences")
     assert after["updated_at"] > before["updated_at"]
     assert after["created_at"] == before["created_at"]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "America/Argentina/Buenos_Aires", "Asia/Kolkata"])
+async def test_names_of_time_zones_are_taken(migrated_connection: Connection, zone: str) -> None:
+    await insert(migrated_connection, "user_preferences", timezone=zone)
+    await migrated_connection.execute("UPDATE user_preferences SET timezone = 'Asia/Tokyo'")
+    await migrated_connection.execute("UPDATE user_preferences SET timezone = $1", zone)
+
+
+@pytest.mark.parametrize("zone", ["", "Mars/Olympus", "europe/berlin", "Europe/Berlin ", "UTC+3", "foo-5", "+02:00"])
+async def test_what_is_no_name_of_a_time_zone_is_refused(migrated_connection: Connection, zone: str) -> None:
+    with pytest.raises(asyncpg.InvalidParameterValueError, match=f'no time zone "{re.escape(zone)}"') as caught:
+        await insert(migrated_connection, "user_preferences", timezone=zone)
+    assert "pg_timezone_names" in str(caught.value.hint)
+    await insert(migrated_connection, "user_preferences")
+    with pytest.raises(asyncpg.InvalidParameterValueError):
+        await migrated_connection.execute("UPDATE user_preferences SET timezone = $1", zone)

@@ -46,6 +46,9 @@ async def test_names_are_unique(migrated_connection: Connection) -> None:
         "DELETE FROM dashboard_template WHERE id = 't'",
         "DELETE FROM dashboard_template",
         "UPDATE dashboard_template SET is_system = false",
+        "UPDATE dashboard_template SET id = 'mine'",
+        "INSERT INTO dashboard_template (id, name, category, doc, created_by) VALUES ('t', 'N', 'custom', '{}', 'bob')"
+        " ON CONFLICT (id) DO UPDATE SET is_system = false",
         "TRUNCATE dashboard_template CASCADE",
         "TRUNCATE dashboard, dashboard_template, share_token",
     ],

@@ -57,6 +57,6 @@ def test_what_somebody_adds_is_no_damage(
 ) -> None:
     apply()
     team.wait_for("perses", "Ready", "True")
-    postgres.psql(database, sql="CREATE TABLE extra (id int); DROP INDEX IF EXISTS dashboard_by_creator_idx")
+    postgres.psql(database, sql="CREATE TABLE extra (id int); DROP INDEX dashboard_by_editor_idx")
     team.wait_for("perses", "SchemaCurrent", "True", reason="Drifted")
     assert team.condition("perses", "Ready")["status"] == "True"
