@@ -32,7 +32,7 @@ from tests.support.postgres_parts import client
 
 LONGEST = 200
 """Limit in characters of a message in the row."""
-OWN_TABLES = ("schema_version", "schema_migrations")
+OWN_TABLES = ("schema_version", "schema_version_detail", "schema_migrations")
 _RANDOM = re.compile(r"^\\(?:un)?restrict .*\n", re.MULTILINE)
 
 

@@ -28,9 +28,10 @@ from benchmarks.parts import DURABLE
 from controller.database.connection import Connection, answer_limit, connected
 from controller.database.target import SslMode, Target
 from controller.migrate.files.source import CHECK_SECONDS, MigrationSource
-from controller.migrate.history.read import HISTORY_BYTES, read_history
+from controller.migrate.history.location import HistoryLocation
+from controller.migrate.history.read import HISTORY_BYTES, history_query, read_history
 from controller.migrate.plan.make_plan import make_plan
-from controller.migrate.plan.model import HistoryRow, Plan
+from controller.migrate.plan.model import Plan
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer, clean_environ
 
@@ -124,7 +125,7 @@ async def measure_checks(bench: Bench, console: Console) -> dict[str, float]:
     database = bench.server.create_database()
     files = bench.files(DASHDB, MOST)
     bench.timed(DASHDB.up(files, database), database, tables=MOST)
-    rows = f"SELECT {', '.join(HistoryRow._fields)} FROM schema_version"
+    rows = history_query(HistoryLocation("public", has_history=True, has_golang_migrate=False))
     folder_only, every_file = MigrationSource(files, check_seconds=3600), MigrationSource(files, check_seconds=0)
     async with connected(target_to(database)) as connection:
         what: dict[str, Callable[[], Awaitable[object]]] = {

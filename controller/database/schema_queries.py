@@ -5,12 +5,12 @@ from functools import lru_cache
 from controller.database.quoting import identifier, literal
 
 TABLES = (
-    "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "share_token",
-    "user_preferences",
+    "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "schema_version_detail",
+    "share_token", "user_preferences",
 )  # fmt: skip
 """Names of the tables that we read and write, golang-migrate's among them."""
-HISTORY_TABLES = frozenset({"schema_version", "schema_migrations"})
-"""Those of them that say what was migrated: ours and golang-migrate's."""
+HISTORY_TABLES = frozenset({"schema_version", "schema_version_detail", "schema_migrations"})
+"""Those of them that have a history of migrations: ours and golang-migrate's."""
 _NAMES = f"ARRAY[{', '.join(map(literal, TABLES))}]"
 MOST_RELATIONS = 5000
 """Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""
@@ -223,6 +223,7 @@ SELECT json_build_object(
            CASE WHEN $3::boolean AND NOT EXISTS (SELECT FROM relation AS r WHERE r.relname = 'schema_version') THEN (
                SELECT p.nspname FROM path AS p JOIN pg_class AS c ON c.relnamespace = p.oid, me
                 WHERE p.position > 1 AND c.relname = 'schema_version' AND c.relkind = 'r' AND c.relowner = me.oid
-                  AND EXISTS (SELECT FROM pg_attribute AS a WHERE a.attrelid = c.oid AND a.attname = 'down_sql')
+                  AND EXISTS (SELECT FROM pg_class AS d
+                               WHERE d.relnamespace = c.relnamespace AND d.relname = 'schema_version_detail')
                 ORDER BY p.position LIMIT 1) END)
 """.replace("{most_relations}", str(MOST_RELATIONS)).replace("{most_found}", str(_MOST_FOUND))

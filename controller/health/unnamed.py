@@ -40,7 +40,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "ForeignObject": "An object of another role is in the way.",
     "HistoryMismatch": "The migration files disagree with the history.",
     "HistoryMissing": "There are tables, but no history of their migrations.",
-    "HistoryTableForeign": "The table of the history was made by another program.",
+    "HistoryTableForeign": "The history was made by another program, or a part of it is missing.",
     "HostnameMismatch": "The server's certificate is for another host name.",
     "HostNotFound": "The name of the host cannot be resolved.",
     "InternalError": "A fault of this program.",

@@ -33,7 +33,7 @@ from controller.migrate.plan.model import History, Plan, current_version, newest
 from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
-from controller.reconcile.state_question import has_both_tables, state_question
+from controller.reconcile.state_question import has_its_tables, state_question
 from controller.templates.merge import TemplateDecision, decide
 from controller.templates.seeding import TABLE, read_rows, table_in
 from controller.templates.shipped import shipped_templates
@@ -111,7 +111,7 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
         return await _attempt(connection, pool.target, read)
 
     # After an action the next reconcile asks for it: a database is ready sooner without one more question.
-    settles = before is None and has_both_tables(located) and not located.suspicious
+    settles = before is None and has_its_tables(located) and not located.suspicious
     state = await attempt(lambda: _read_state(connection, located, rows=settles)) if before is None else None
     rows, inventory = state if isinstance(state, tuple) else (None, None)
     compares = memory.wants_comparison(inventory, seen.now)

@@ -5,7 +5,7 @@ from functools import lru_cache
 
 from controller.database.located_schema import LocatedSchema
 from controller.database.quoting import literal
-from controller.migrate.history.location import table_in
+from controller.migrate.history.location import HISTORY, detail_in, table_in
 from controller.templates.seeding import TABLE
 from controller.templates.shipped import shipped_templates
 
@@ -13,13 +13,14 @@ from controller.templates.shipped import shipped_templates
 _STATE = """
 SELECT to_json(encode(sha256(convert_to(concat_ws('/',
            (SELECT string_agg(concat_ws(' ', h.xmin, h.ctid), ',' ORDER BY h.ctid) FROM {history} AS h),
+           (SELECT string_agg(concat_ws(' ', d.xmin, d.ctid), ',' ORDER BY d.ctid) FROM {detail} AS d),
            (SELECT string_agg(concat_ws(' ', t.xmin, t.ctid), ',' ORDER BY t.ctid) FROM {templates} AS t
              WHERE t.id = ANY ({ids}::text[]) OR t.name = ANY ({names}::text[]))), 'UTF8')), 'hex'))
 """
-_TABLES = frozenset(("schema_version", TABLE))
+_TABLES = HISTORY | {TABLE}
 
 
-def has_both_tables(schema: LocatedSchema) -> bool:
+def has_its_tables(schema: LocatedSchema) -> bool:
     """Return True where the tables that `state_question` names are there."""
     return schema.tables >= _TABLES
 
@@ -33,7 +34,7 @@ def state_question(schema: LocatedSchema) -> str:
 def _question(schema: str, templates: str) -> str:
     shipped = shipped_templates()
     ids, names = _array(each.id for each in shipped), _array(each.name for each in shipped)
-    return _STATE.format(history=table_in(schema), templates=templates, ids=ids, names=names)
+    return _STATE.format(history=table_in(schema), detail=detail_in(schema), templates=templates, ids=ids, names=names)
 
 
 def _array(values: Iterable[str]) -> str:

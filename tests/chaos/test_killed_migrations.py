@@ -110,7 +110,7 @@ class Migrated:
         await self.check()
         rows = await self.observer.fetch(f"SELECT version, part FROM {RAN} ORDER BY version, part")
         assert [tuple(row) for row in rows] == [(n, part) for n in range(1, FILES + 1) for part in ("begin", "end")]
-        done = "SELECT version FROM schema_version WHERE direction = 'up' AND error IS NULL ORDER BY 1"
+        done = "SELECT version FROM schema_version WHERE state = 'applied' ORDER BY 1"
         assert [row[0] for row in await self.observer.fetch(done)] == list(range(1, FILES + 1))
         indexes = "SELECT count(*), bool_and(indisvalid) FROM pg_index JOIN pg_class c ON c.oid = indexrelid"
         built = await self.observer.fetchrow(rf"{indexes} WHERE relname ~ '^i\d+$'")

@@ -42,8 +42,8 @@ def test_kills_leave_each_version_once_and_four_templates(
             interrupted += team.condition(name, "Ready").get("status") != "True"
             operator.start()
             team.wait_for(name, "Ready", "True", seconds=60)
-            history = postgres.psql(database, args=("-At",), sql="SELECT version, direction, error FROM schema_version")
-            assert history.split() == ["1|up|"], name
+            history = postgres.psql(database, args=("-At",), sql="SELECT version, state FROM schema_version")
+            assert history.split() == ["1|applied"], name
             seeded = postgres.psql(database, args=("-At",), sql="SELECT count(*) FROM dashboard_template")
             assert seeded.strip() == "4", name
             locks = "SELECT count(*) FROM pg_locks WHERE locktype = 'advisory'"

@@ -13,9 +13,9 @@ from tests.support.serving import OperatorProcess
 ROW = "INSERT INTO user_preferences (user_id) VALUES ('ann')"
 COUNT_ROWS = "SELECT count(*) FROM {schema}.user_preferences"
 NEWER = (
-    "INSERT INTO schema_version (version, description, direction, host, engine_version, origin, duration_ms, retries,"
-    " sha256, down_sql) SELECT 99, 'next', direction, host, engine_version, origin, duration_ms, 0, sha256, ''"
-    " FROM schema_version"
+    "INSERT INTO schema_version (version, description, state) VALUES (99, 'next', 'applied');"
+    "INSERT INTO schema_version_detail (version, host, engine_version, origin, duration_ms, retries, sha256)"
+    " SELECT 99, host, engine_version, origin, duration_ms, 0, sha256 FROM schema_version_detail"
 )
 SESSIONS = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE datname = '{name}' AND pid <> pg_backend_pid()"
 
@@ -44,7 +44,8 @@ CHANGES = {
         "Ready", "False", "SchemaMissing", "before",
     ),
     "an applied migration has another hash": Change(
-        "UPDATE schema_version SET sha256 = reverse(sha256)", "UPDATE schema_version SET sha256 = reverse(sha256)",
+        "UPDATE schema_version_detail SET sha256 = reverse(sha256)",
+        "UPDATE schema_version_detail SET sha256 = reverse(sha256)",
         "SchemaCurrent", "False", "ChecksumMismatch",
     ),
     "the history has lost its rows": Change(
@@ -53,11 +54,19 @@ CHANGES = {
         "SchemaCurrent", "False", "HistoryMissing",
     ),
     "the history is gone": Change(
-        "ALTER TABLE schema_version SET SCHEMA hidden", "ALTER TABLE hidden.schema_version SET SCHEMA public",
+        "ALTER TABLE schema_version SET SCHEMA hidden; ALTER TABLE schema_version_detail SET SCHEMA hidden",
+        "ALTER TABLE hidden.schema_version SET SCHEMA public; "
+        "ALTER TABLE hidden.schema_version_detail SET SCHEMA public",
         "SchemaCurrent", "False", "HistoryMissing",
     ),
+    "a part of the history is gone": Change(
+        "ALTER TABLE schema_version_detail SET SCHEMA hidden",
+        "ALTER TABLE hidden.schema_version_detail SET SCHEMA public",
+        "SchemaCurrent", "False", "HistoryTableForeign",
+    ),
     "the database is newer": Change(
-        NEWER, "DELETE FROM schema_version WHERE version = 99", "SchemaCurrent", "True", "SchemaAhead",
+        NEWER, "DELETE FROM schema_version WHERE version = 99; DELETE FROM schema_version_detail WHERE version = 99",
+        "SchemaCurrent", "True", "SchemaAhead",
     ),
     "it failed over to a server that only reads": Change(
         'ALTER DATABASE "{name}" SET default_transaction_read_only = on; ' + SESSIONS,

@@ -9,7 +9,10 @@ from tests.support.processes import wait_until
 from tests.support.resources import Namespace
 from tests.support.serving import OperatorProcess
 
-TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
+TABLES = [
+    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
+    "user_preferences",
+]  # fmt: skip
 
 
 def test_a_fresh_database_becomes_ready(

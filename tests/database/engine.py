@@ -11,6 +11,7 @@ from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.lock import lock_only
+from controller.migrate.history.read import read_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan
 from controller.migrate.run.runner import Runner
@@ -63,4 +64,4 @@ async def history(connection: Connection) -> list[tuple[int, str]]:
     """Version and direction of each row."""
     if "schema_version" not in await tables(connection):
         return []
-    return [tuple(row) for row in await connection.fetch("SELECT version, direction FROM schema_version ORDER BY 1")]
+    return [(row.version, row.direction) for row in await read_history(connection)]

@@ -44,6 +44,6 @@ class Folder:
         self.server.psql(self.server.superuser, sql=f"ALTER ROLE {quoted(self.database.user)} SET {setting}")
 
     def tables(self) -> set[str]:
-        own = "('schema_version', 'schema_migrations')"
+        own = "('schema_version', 'schema_version_detail', 'schema_migrations')"
         listed = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN {own}"
         return set(self.ask(listed).split())

@@ -88,7 +88,7 @@ def test_a_version_without_a_down_file_is_not_reverted_and_named(folder: Folder)
     """Concourse has up files alone; golang-migrate goes down past them and runs nothing."""
     folder.write({"1_a.up.sql": "CREATE TABLE a ()", "2_b.up.sql": "CREATE TABLE b ()", "2_b.down.sql": "DROP TABLE b"})
     assert folder.dashdb("up").exit_code == 0
-    assert folder.ask("SELECT down_sql IS NULL FROM schema_version ORDER BY version") == "t\nf"
+    assert folder.ask("SELECT down_sql IS NULL FROM schema_version_detail ORDER BY version") == "t\nf"
     refused = folder.dashdb("down", "2", "--yes")
     assert (refused.exit_code, "1_a.up.sql cannot be reverted" in refused.stderr) == (2, True)
     assert folder.tables() == {"a", "b"}

@@ -95,7 +95,7 @@ class Peers:
 
     def tables(self, database: Database) -> set[str]:
         """Those of the migrations, without the tools' own."""
-        own = "('schema_version', 'schema_migrations', 'goose_db_version')"
+        own = "('schema_version', 'schema_version_detail', 'schema_migrations', 'goose_db_version')"
         listed = f"SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename NOT IN {own}"
         return set(self.asked(database, listed).split())
 

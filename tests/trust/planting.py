@@ -40,8 +40,9 @@ BEFORE = {
     "a collation": 'CREATE COLLATION public.plain FROM pg_catalog."C"',
     "a text search dictionary": "CREATE TEXT SEARCH DICTIONARY public.words (TEMPLATE = pg_catalog.simple)",
     "a history": """
-        CREATE TABLE public.schema_version (version bigint, direction text, error text, down_sql text);
+        CREATE TABLE public.schema_version (version bigint, state text);
         CREATE TRIGGER fires AFTER INSERT ON public.schema_version EXECUTE FUNCTION mine.fires()""",
+    "a part of a history": "CREATE TABLE public.schema_version_detail (version bigint)",
     "a view for a history": "CREATE VIEW public.schema_version AS SELECT 1 AS version",
     "a template table": """
         CREATE TABLE public.dashboard_template (id text);

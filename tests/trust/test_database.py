@@ -76,7 +76,9 @@ async def test_a_schema_that_comes_first_later_on_is_an_error_and_not_an_empty_d
 
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
-@pytest.mark.parametrize("table", ["share_token", "audit_log", "dashboard_template", "schema_version"])
+@pytest.mark.parametrize(
+    "table", ["share_token", "audit_log", "dashboard_template", "schema_version", "schema_version_detail"]
+)
 async def test_a_trigger_of_a_role_with_all_grants_is_found_and_named(
     trigger: str, table: str, attacker: Target, postgres: PostgresServer, database: Database,
     migrated_connection: Connection,
@@ -113,7 +115,7 @@ async def test_a_trigger_of_ours_that_was_replaced_is_found(attacker: Target, mi
         await locate_schema(migrated_connection, None)
 
 
-@pytest.mark.parametrize("table", ["schema_version", "dashboard_template"])
+@pytest.mark.parametrize("table", ["schema_version", "schema_version_detail", "dashboard_template"])
 async def test_row_security_is_noticed_and_not_taken_for_an_empty_table(
     table: str, migrated_connection: Connection
 ) -> None:

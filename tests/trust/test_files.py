@@ -56,6 +56,10 @@ def test_what_is_executed_is_what_was_hashed_whatever_happens_to_the_files(
         (folder / "V2_b.up.sql").write_text("CREATE TABLE changed_meanwhile ();")
         assert running.process.wait(30) == 0
     listed = "SELECT tablename FROM pg_tables WHERE schemaname = 'public' AND tablename ~ '_' ORDER BY 1"
-    assert postgres.psql(database, sql=listed, args=("-At",)).split() == ["as_hashed", "schema_version"]
-    recorded = "SELECT sha256 FROM schema_version ORDER BY version"
+    assert postgres.psql(database, sql=listed, args=("-At",)).split() == [
+        "as_hashed",
+        "schema_version",
+        "schema_version_detail",
+    ]
+    recorded = "SELECT sha256 FROM schema_version_detail ORDER BY version"
     assert postgres.psql(database, sql=recorded, args=("-At",)).split() == hashed

@@ -7,7 +7,7 @@ Every object is a row: its name for people, and its definition. Left out, with t
 - the order of columns: a down migration cannot restore the position of a dropped column;
 - names of NOT NULL constraints: they are objects only since PostgreSQL 18;
 - the schema's own privileges and comment: it belongs to whoever made the database;
-- `schema_version`, which belongs to the engine.
+- `schema_version` and `schema_version_detail`, which belong to the engine.
 
 Other kinds (collations, operators, statistics, text search, default privileges) are rows with their name alone.
 """
@@ -57,7 +57,7 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
   JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(t.typrelid, h.oid)
  WHERE h.class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
-   AND c.relname <> 'schema_version'
+   AND c.relname NOT IN ('schema_version', 'schema_version_detail')
 """
 
 # Each part has these columns: class, oid and part, which find its comment; owner, acl and rights (the letter of

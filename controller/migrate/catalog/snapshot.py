@@ -14,7 +14,7 @@ from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.inventory import inventory_query
 from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
-from controller.migrate.history.location import table_in
+from controller.migrate.history.location import IS_APPLIED, table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version, shown_version
 
@@ -25,8 +25,7 @@ _RECORD = """
 DO $dashdb_record$ BEGIN
     EXECUTE format('COMMENT ON CONSTRAINT schema_version_pkey ON %s IS %L', {name}, (
         SELECT json_build_object(
-                   'version', (SELECT coalesce(max(version), 0) FROM {table}
-                                WHERE (direction = 'up') = (error IS NULL)),
+                   'version', (SELECT coalesce(max(version), 0) FROM {table} WHERE {is_applied}),
                    'format', '{format}',
                    'postgresql', current_setting('server_version_num')::int / 10000,
                    'inventory', ({inventory}),
@@ -54,7 +53,8 @@ def record_statements(schema: str) -> str:
     """
     table = table_in(schema)
     query, inventory = catalog_query(schema), inventory_query(schema)
-    return SETTINGS + _RECORD.format(table=table, name=literal(table), format=FORMAT, query=query, inventory=inventory)
+    names = {"table": table, "name": literal(table), "is_applied": IS_APPLIED}
+    return SETTINGS + _RECORD.format(**names, format=FORMAT, query=query, inventory=inventory)
 
 
 async def read_live(connection: Connection, schema: str) -> Catalog:

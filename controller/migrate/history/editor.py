@@ -98,9 +98,9 @@ class HistoryEditor:
             left: version of the database afterwards; if `EMPTY`, the table may be dropped.
         """
         drops_table = left == EMPTY and not location.keeps_history
-        closing = write.drop_table(location) if drops_table else self.record_catalog(location.schema)
+        closing = write.drop_tables(location) if drops_table else self.record_catalog(location.schema)
         text = "".join(write.write_present(location, each, origin, host=self.settings.host) for each in present)
-        before = BEGIN + limits(self.connection, self.settings) + guard + write.create_table(location)
+        before = BEGIN + limits(self.connection, self.settings) + guard + write.create_tables(location)
         replaced = await replaced_characters(self.connection, present)
         await self._execute(location, f"{before}{text}{absent}{closing}COMMIT;".translate(replaced))
 

@@ -4,6 +4,11 @@ from dataclasses import dataclass
 
 from controller.database.quoting import identifier
 
+HISTORY = frozenset(("schema_version", "schema_version_detail"))
+"""Names of the tables of a history."""
+IS_APPLIED = "state IN ('applied', 'dirty down')"
+"""SQL condition on a row of schema_version, the same as `HistoryRow.applied`."""
+
 
 @dataclass(frozen=True, slots=True)
 class HistoryLocation:
@@ -11,7 +16,7 @@ class HistoryLocation:
 
     Attributes:
         schema: name of the schema.
-        has_history: True if it has the engine's table.
+        has_history: True if it has the engine's tables, or one of them.
         has_golang_migrate: True if it has golang-migrate's table.
         database: identity of the database, see `server_facts.ServerFacts.identity`.
         path: schemas in which the statements of files look names up; the first is `schema`.
@@ -35,6 +40,10 @@ class HistoryLocation:
         return table_in(self.schema)
 
     @property
+    def detail(self) -> str:
+        return detail_in(self.schema)
+
+    @property
     def identity(self) -> str:
         """Identity of the database, and the schema in it."""
         return f"{self.database}/{self.schema}"
@@ -48,3 +57,8 @@ class HistoryLocation:
 def table_in(schema: str) -> str:
     """Return the qualified and quoted name of the history table, since a file may change the search_path."""
     return f"{identifier(schema)}.schema_version"
+
+
+def detail_in(schema: str) -> str:
+    """Return the qualified and quoted name of the table beside it, which has what does not fit into a line."""
+    return f"{identifier(schema)}.schema_version_detail"

@@ -13,7 +13,7 @@ from typing import Any
 from controller.database.connection import Connection
 from controller.database.quoting import literal
 from controller.database.transaction import transaction
-from controller.migrate.history.location import HistoryLocation
+from controller.migrate.history.location import IS_APPLIED, HistoryLocation
 from controller.migrate.plan.model import EMPTY, Direction, Step
 from controller.text import NAME_LENGTH, one_line
 
@@ -64,8 +64,8 @@ def guard_in_batch(location: HistoryLocation, expected: int) -> str:
     It reads only the last row of the history, so it must not be used for an up migration to a version below `expected`.
     A lower version that another runner left dirty between the two steps is detected with the next message.
     """
-    last = f"FROM {location.table} WHERE direction = 'up' OR error IS NOT NULL ORDER BY version DESC LIMIT 1"
-    moved = f"(SELECT version = {expected} AND direction = 'up' AND error IS NULL {last}) IS NOT TRUE"
+    last = f"FROM {location.table} WHERE state <> 'reverted' ORDER BY version DESC LIMIT 1"
+    moved = f"(SELECT version = {expected} AND state = 'applied' {last}) IS NOT TRUE"
     return _guard(location, moved, take="pg_try_advisory_xact_lock")
 
 
@@ -129,13 +129,14 @@ def _moved(location: HistoryLocation, step: Step, expected: int) -> str:
     table = location.table
     if not location.has_history:
         return f"to_regclass({literal(table)}) IS NOT NULL"
-    highest = f"SELECT version FROM {table} WHERE (direction = 'up') = (error IS NULL) ORDER BY version DESC LIMIT 1"
+    highest = f"SELECT version FROM {table} WHERE {IS_APPLIED} ORDER BY version DESC LIMIT 1"
     conditions = [f"coalesce(({highest}), {EMPTY}) <> {expected}"]
-    dirty = f"SELECT FROM {table} WHERE error IS NOT NULL"
+    dirty = f"SELECT FROM {table} WHERE state IN ('dirty up', 'dirty down')"
     if step.resume_at is not None:
-        dirty += f" AND (version, statements_done) <> ({step.migration.version}, {step.resume_at})"
+        done = f"SELECT statements_done FROM {location.detail} AS d WHERE d.version = {step.migration.version}"
+        dirty += f" AND (version <> {step.migration.version} OR ({done}) IS DISTINCT FROM {step.resume_at})"
     conditions.append(f"EXISTS ({dirty})")
     if step.direction is Direction.UP:  # out of order, the highest stays where it is
-        applied = f"SELECT FROM {table} WHERE version = {step.migration.version} AND direction = 'up' AND error IS NULL"
+        applied = f"SELECT FROM {table} WHERE version = {step.migration.version} AND state = 'applied'"
         conditions.append(f"EXISTS ({applied})")
     return " OR ".join(conditions)

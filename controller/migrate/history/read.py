@@ -1,4 +1,4 @@
-"""Reading of the history: the table schema_version, which exists until the last migration is reverted."""
+"""Reading of the history: its two tables, which exist until the last migration is reverted."""
 
 from datetime import datetime
 
@@ -11,19 +11,22 @@ from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
 from controller.migrate.history.golang_migrate import history_of
-from controller.migrate.history.location import HistoryLocation
-from controller.migrate.plan.model import Direction, History, HistoryRow, Origin
+from controller.migrate.history.location import HISTORY, HistoryLocation
+from controller.migrate.plan.model import History, HistoryRow, Origin, RecordedState
 
-# In the order of HistoryRow's fields.
+# In the order of HistoryRow's fields. What a row of schema_version says of its state is what counts.
 _READ = """
-SELECT version, description, sha256, applied_at, applied_by, host, engine_version, duration_ms, retries,
-       statements_done, error, done_sha256, direction, origin
-  FROM {table} ORDER BY version
+SELECT v.version, v.description, d.sha256, d.applied_at, v.applied_by, d.host, d.engine_version, d.duration_ms,
+       d.retries, d.statements_done, CASE WHEN v.state LIKE 'dirty%' THEN coalesce(d.error, 'an unknown place') END,
+       d.done_sha256, v.state, d.origin
+  FROM {table} AS v LEFT JOIN {detail} AS d USING (version)
+ ORDER BY version
 """
 
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Limit of a history in bytes, about that of 10,000 migrations."""
+_ONE_EXISTS = "SELECT coalesce(to_regclass($1::text), to_regclass($2::text)) IS NOT NULL"
 _TEXT, _NUMBER, _TIME = frozenset((str,)), frozenset((int,)), frozenset((datetime,))
 _NULL = frozenset((type(None),))
 _TYPES = (
@@ -31,9 +34,9 @@ _TYPES = (
     _TEXT, _TEXT,
 )  # fmt: skip
 """Types that the values of each column may have; a table of the same name may have others."""
-_DIRECTIONS = {direction.value: direction for direction in Direction}
+_DIRECTIONS = {state.value: state.direction for state in RecordedState}
 _ORIGINS = {origin.value: origin for origin in Origin}
-"""Members by value: for thousands of rows, faster than calling the class."""
+"""Members by the text of a row: for thousands of rows, faster than calling the class."""
 
 
 async def locate_history(connection: Connection, schema: str | None, *, for_files: bool = False) -> HistoryLocation:
@@ -50,7 +53,7 @@ def history_location(schema: LocatedSchema) -> HistoryLocation:
     """Return the location of the history in a known schema."""
     return HistoryLocation(
         schema.name,
-        has_history="schema_version" in schema.tables,
+        has_history=not schema.tables.isdisjoint(HISTORY),
         has_golang_migrate="schema_migrations" in schema.tables,
         database=schema.database,
         path=schema.path,
@@ -77,21 +80,35 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     try:
         async with transaction(connection, read_only=True):
             with answer_limit(connection, HISTORY_BYTES):
-                rows = await connection.fetch(_READ.format(table=location.table))
+                rows = await connection.fetch(history_query(location))
     except asyncpg.UndefinedTableError:
+        if await _is_there(connection, location):
+            raise _not_ours(location) from None
         return ()  # another runner has just reverted the last version
     except asyncpg.UndefinedColumnError:
-        raise _made_by_another_program(location) from None
+        raise _not_ours(location) from None
     columns = zip(*rows, strict=True)  # column by column, since thousands of rows are checked each time
     if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
-        raise _made_by_another_program(location)
+        raise _not_ours(location)
     with as_expected("the history"):
         return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)
 
 
-def _made_by_another_program(location: HistoryLocation) -> HistoryMismatch:
+def history_query(location: HistoryLocation) -> str:
+    """Return the query for the rows of the history."""
+    return _READ.format(table=location.table, detail=location.detail)
+
+
+async def _is_there(connection: Connection, location: HistoryLocation) -> bool:
+    """Return whether one of the tables exists."""
+    async with transaction(connection, read_only=True):
+        return bool(await connection.fetchval(_ONE_EXISTS, location.table, location.detail))
+
+
+def _not_ours(location: HistoryLocation) -> HistoryMismatch:
     return HistoryMismatch(
-        f"The table schema_version in schema {location.schema} was made by another program. Use a schema of its own "
-        "for the dashboards, or rename that table.",
+        f"The history in schema {location.schema} is not dashdb's, or a part of it is missing: it has the tables "
+        "schema_version and schema_version_detail, and a row for each version in both. Bring back what is missing; or, "
+        "where another program made schema_version, rename that table, or use a schema of its own for the dashboards.",
         reason="HistoryTableForeign",
     )

@@ -1,19 +1,28 @@
-"""SQL that writes schema_version, for use in the transaction that it records. Pure."""
+"""SQL that writes schema_version and schema_version_detail, for use in the transaction that it records. Pure."""
 
 from controller import __version__
 from controller.database.quoting import literal
 from controller.migrate.files.migration import Migration
 from controller.migrate.history.location import HistoryLocation
-from controller.migrate.plan.model import Direction, Origin, Step
+from controller.migrate.plan.model import Direction, Origin, RecordedState, Step
 
-# Short columns first: `SELECT * FROM schema_version` is what people type.
+# `SELECT * FROM schema_version` is what people type, so a version is one line of at most 120 characters there, and what
+# does not fit is in a table beside it.
 _CREATE = """
 CREATE TABLE {table} (
-    version         bigint      CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version >= 0),
-    description     text        NOT NULL,
-    direction       text        NOT NULL CHECK (direction IN ('up', 'down')),
+    version     bigint         CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version >= 0),
+    description text           NOT NULL,
+    state       text           NOT NULL CHECK (state IN ('applied', 'reverted', 'dirty up', 'dirty down')),
+    applied_at  timestamptz(0) NOT NULL DEFAULT date_trunc('second', clock_timestamp()),
+    applied_by  text           NOT NULL DEFAULT session_user
+);
+COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
+COMMENT ON COLUMN {table}.state IS 'Result of the last change; dirty: its file stopped half-way, going up or down';
+COMMENT ON COLUMN {table}.applied_at IS 'Time of the last change, in whole seconds';
+COMMENT ON COLUMN {table}.applied_by IS 'The database role that ran it';
+CREATE TABLE {detail} (
+    version         bigint      PRIMARY KEY,
     applied_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
-    applied_by      text        NOT NULL DEFAULT session_user,
     host            text        NOT NULL,
     engine_version  text        NOT NULL,
     origin          text        NOT NULL CHECK (origin IN ('run', 'baseline', 'force', 'golang-migrate')),
@@ -26,25 +35,29 @@ CREATE TABLE {table} (
     down_sql        text,
     CHECK ((error IS NULL) = (statements_done IS NULL) AND (error IS NULL) = (done_sha256 IS NULL))
 );
-COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
-COMMENT ON COLUMN {table}.direction IS 'The last change: up, the version is applied; down, it was reverted';
-COMMENT ON COLUMN {table}.applied_by IS 'The database role that ran it';
-COMMENT ON COLUMN {table}.host IS 'The machine or Pod that ran it';
-COMMENT ON COLUMN {table}.origin IS 'run: the engine ran the file; else what recorded it as applied';
-COMMENT ON COLUMN {table}.retries IS 'Tries that failed because a lock was not available in time';
-COMMENT ON COLUMN {table}.statements_done IS 'While dirty: number of statements of the file that are done';
-COMMENT ON COLUMN {table}.error IS 'Null, or while dirty: where and why the file stopped half-way';
-COMMENT ON COLUMN {table}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
-COMMENT ON COLUMN {table}.done_sha256 IS 'While dirty: digest of the statements that are done';
-COMMENT ON COLUMN {table}.down_sql IS 'The down migration as it was when the version was applied; null, there is none';
+COMMENT ON TABLE  {detail} IS 'What does not fit into a line of schema_version, a row for each of its rows';
+COMMENT ON COLUMN {detail}.version IS 'The version in schema_version';
+COMMENT ON COLUMN {detail}.host IS 'The machine or Pod that ran it';
+COMMENT ON COLUMN {detail}.origin IS 'run: the engine ran the file; else what recorded it as applied';
+COMMENT ON COLUMN {detail}.retries IS 'Tries that failed because a lock was not available in time';
+COMMENT ON COLUMN {detail}.statements_done IS 'While dirty: number of statements of the file that are done';
+COMMENT ON COLUMN {detail}.error IS 'While dirty: where and why the file stopped half-way';
+COMMENT ON COLUMN {detail}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
+COMMENT ON COLUMN {detail}.done_sha256 IS 'While dirty: digest of the statements that are done';
+COMMENT ON COLUMN {detail}.down_sql IS 'The down migration as it was when the version was applied; null, there is none';
 """
 _WRITE = """
-INSERT INTO {table} (version, description, direction, host, engine_version, origin, duration_ms, retries,
-                     statements_done, error, sha256, done_sha256, down_sql)
-VALUES {values}
+WITH written AS (
+    INSERT INTO {table} (version, description, state) VALUES ({version}, {description}, '{state}')
+    ON CONFLICT (version) DO UPDATE SET
+           description = excluded.description, applied_at = excluded.applied_at, applied_by = excluded.applied_by,
+           state = excluded.state
+)
+INSERT INTO {detail} (version, host, engine_version, origin, duration_ms, retries, statements_done, error, sha256,
+                      done_sha256, down_sql)
+VALUES ({version}, {details})
 ON CONFLICT (version) DO UPDATE SET
-       description = excluded.description, direction = excluded.direction, applied_at = clock_timestamp(),
-       applied_by = session_user, host = excluded.host, engine_version = excluded.engine_version,
+       applied_at = excluded.applied_at, host = excluded.host, engine_version = excluded.engine_version,
        origin = excluded.origin, duration_ms = excluded.duration_ms, retries = excluded.retries,
        statements_done = excluded.statements_done, error = excluded.error, sha256 = excluded.sha256,
        done_sha256 = excluded.done_sha256, down_sql = excluded.down_sql;
@@ -53,12 +66,14 @@ _SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
 _BEGIN = "transaction_timestamp()"
 """Time at which the message arrived, the same for all transactions in it."""
 
+_NO_JOURNAL = "statements_done = NULL, done_sha256 = NULL, error = NULL"
+
 ENGINE_VERSION = __version__
 
 
-def create_table(location: HistoryLocation) -> str:
-    """Return SQL that creates the table; empty if it exists."""
-    return "" if location.has_history else _CREATE.format(table=location.table)
+def create_tables(location: HistoryLocation) -> str:
+    """Return SQL that creates the tables; empty if they exist."""
+    return "" if location.has_history else _CREATE.format(table=location.table, detail=location.detail)
 
 
 def write_step(
@@ -76,16 +91,15 @@ def write_step(
         duration_ms: milliseconds that it took; None for the time since the transaction began.
         since: version of the step before it in the same message, after which the time counts; None for the first.
     """
-    began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.table} WHERE version = {since})"
+    began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.detail} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
-    values = _values(step.migration, step.direction, Origin.RUN, host=host, duration=duration, retries=retries)
-    return _WRITE.format(table=location.table, values=values)
+    state = RecordedState.APPLIED if step.direction is Direction.UP else RecordedState.REVERTED
+    return _write(location, step.migration, state, Origin.RUN, host=host, duration=duration, retries=retries)
 
 
 def write_present(location: HistoryLocation, migration: Migration, origin: Origin, *, host: str) -> str:
     """Return SQL that records `migration` as applied though nothing was run."""
-    values = _values(migration, Direction.UP, origin, host=host, duration="0", retries=0)
-    return _WRITE.format(table=location.table, values=values)
+    return _write(location, migration, RecordedState.APPLIED, origin, host=host, duration="0", retries=0)
 
 
 def begin_journal(
@@ -96,48 +110,55 @@ def begin_journal(
     Args:
         error: text that says where it stopped, in case the process is killed.
     """
+    version = step.migration.version
     if step.direction is Direction.DOWN:  # keep who applied it, and when, until it is reverted
-        return advance_journal(location, step, done=done, done_sha256=done_sha256, error=error)
-    values = _values(
-        step.migration, Direction.UP, Origin.RUN, host=host, duration="0", retries=retries,
+        dirty = f"UPDATE {location.table} SET state = '{RecordedState.DIRTY_DOWN}' WHERE version = {version};\n"
+        return dirty + advance_journal(location, step, done=done, done_sha256=done_sha256, error=error)
+    return _write(
+        location, step.migration, RecordedState.DIRTY_UP, Origin.RUN, host=host, duration="0", retries=retries,
         half=f"{done}, {literal(error)}", half_sha256=literal(done_sha256),
     )  # fmt: skip
-    return _WRITE.format(table=location.table, values=values)
 
 
 def advance_journal(location: HistoryLocation, step: Step, *, done: int, done_sha256: str, error: str) -> str:
     return (
-        f"UPDATE {location.table} SET direction = {literal(step.direction)}, statements_done = {done}, "
-        f"done_sha256 = {literal(done_sha256)}, error = {literal(error)} WHERE version = {step.migration.version};\n"
+        f"UPDATE {location.detail} SET statements_done = {done}, done_sha256 = {literal(done_sha256)}, "
+        f"error = {literal(error)} WHERE version = {step.migration.version};\n"
     )
 
 
 def undo_journal(location: HistoryLocation, step: Step) -> str:
     """Return SQL that removes the journal of `step`, of which nothing was done."""
+    of_version = f"WHERE version = {step.migration.version};\n"
     if step.direction is Direction.UP:
-        return f"DELETE FROM {location.table} WHERE version = {step.migration.version};\n"
+        return f"DELETE FROM {location.table} {of_version}DELETE FROM {location.detail} {of_version}"
     return (
-        f"UPDATE {location.table} SET direction = 'up', statements_done = NULL, done_sha256 = NULL, error = NULL "
-        f"WHERE version = {step.migration.version};\n"
+        f"UPDATE {location.table} SET state = '{RecordedState.APPLIED}' {of_version}"
+        f"UPDATE {location.detail} SET {_NO_JOURNAL} {of_version}"
     )
 
 
 def write_absent_above(location: HistoryLocation, version: int) -> str:
     """Return SQL that records all versions above `version` as not applied."""
+    absent = (
+        f"UPDATE {location.table} SET state = '{RecordedState.REVERTED}' "
+        f"WHERE version > {version} AND state <> '{RecordedState.REVERTED}' RETURNING version"
+    )
     return (
-        f"UPDATE {location.table} SET direction = 'down', origin = 'force', statements_done = NULL, "
-        f"done_sha256 = NULL, error = NULL WHERE version > {version} AND (direction = 'up' OR error IS NOT NULL);\n"
+        f"WITH absent AS ({absent}) UPDATE {location.detail} SET origin = '{Origin.FORCE}', {_NO_JOURNAL} "
+        "WHERE version IN (SELECT version FROM absent);\n"
     )
 
 
-def drop_table(location: HistoryLocation) -> str:
+def drop_tables(location: HistoryLocation) -> str:
     """Return SQL that drops the history; used after the last version is reverted, so that the schema is empty."""
-    return f"DROP TABLE {location.table};\n"
+    return f"DROP TABLE {location.table}, {location.detail};\n"
 
 
-def _values(
+def _write(
+    location: HistoryLocation,
     migration: Migration,
-    direction: Direction,
+    state: RecordedState,
     origin: Origin,
     *,
     host: str,
@@ -146,8 +167,14 @@ def _values(
     half: str = "NULL, NULL",
     half_sha256: str = "NULL",
 ) -> str:
-    return (
-        f"({migration.version}, {literal(migration.description)}, {literal(direction)}, {literal(host)}, "
-        f"{literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
-        f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text if migration.down else None)})"
+    return _WRITE.format(
+        table=location.table,
+        detail=location.detail,
+        version=migration.version,
+        description=literal(migration.description),
+        state=state,
+        details=(
+            f"{literal(host)}, {literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
+            f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text if migration.down else None)}"
+        ),
     )

@@ -18,6 +18,20 @@ class Direction(StrEnum):
     DOWN = "down"
 
 
+class RecordedState(StrEnum):
+    """Result of the last change of one version, as the history has it."""
+
+    APPLIED = "applied"
+    REVERTED = "reverted"
+    DIRTY_UP = "dirty up"
+    """The up file stopped half-way."""
+    DIRTY_DOWN = "dirty down"
+
+    @property
+    def direction(self) -> Direction:
+        return Direction.UP if self in (RecordedState.APPLIED, RecordedState.DIRTY_UP) else Direction.DOWN
+
+
 class Origin(StrEnum):
     """Origin of the record that a version is applied or reverted."""
 
@@ -31,12 +45,12 @@ class Origin(StrEnum):
 
 
 class HistoryRow(NamedTuple):
-    """Row of schema_version: the last change of one version. A named tuple, since thousands are read in each check.
+    """Last change of one version, from both tables of the history; a named tuple, since each check reads thousands.
 
     Attributes:
         direction: up if the version is applied; down if it was reverted.
         sha256: hex digest of the up file as it was applied.
-        duration_ms: milliseconds that the run took which wrote the row.
+        duration_ms: milliseconds that the run took which recorded it.
         statements_done, error, done_sha256: None unless the version is dirty: the number of statements of its file
             that are done, where and why it stopped, and the digest of those statements.
     """

@@ -67,7 +67,7 @@ def opening(run: MigrationAttempt) -> str:
     first = run.previous is None
     guarded = guard(run.location, run.step, run.expected) if first else guard_in_batch(run.location, run.expected)
     path = f"SET LOCAL search_path = {run.location.search_path};\n"
-    return BEGIN + run.limits() + guarded + write.create_table(run.location) + path
+    return BEGIN + run.limits() + guarded + write.create_tables(run.location) + path
 
 
 def ending(run: MigrationAttempt, *, before_commit: str = "", reset: str = RESET) -> str:
@@ -79,7 +79,7 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None, reset: str
     """Return SQL that resets the session and writes the history, and at the end of a plan the catalog."""
     text = reset + OWN_NAMES + run.limits()  # a RESET also removes our settings
     if run.leads_to == EMPTY and not run.location.keeps_history:
-        return text + write.drop_table(run.location)
+        return text + write.drop_tables(run.location)
     text += write.write_step(
         run.location,
         run.step,
@@ -149,7 +149,7 @@ class _Transaction:
             if isinstance(error, asyncpg.IntegrityConstraintViolationError) or error.context:  # of a trigger
                 raise nothing_applied(deferred_error(step, error)) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
-                text = f"{step.label} drops or moves schema_version, where the history of migrations is kept."
+                text = f"{step.label} drops or moves a table in which the history of migrations is kept."
                 raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED) from None
             raise
 

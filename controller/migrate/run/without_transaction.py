@@ -1,6 +1,6 @@
 """Running of a file without a transaction: statement by statement, with a journal from which it can be resumed.
 
-The journal is the file's row in schema_version. A statement that may run in a transaction shares one with its journal
+The journal is the file's row in the history. A statement that may run in a transaction shares one with its journal
 entry, and runs exactly once. One that may not (VACUUM, CREATE INDEX CONCURRENTLY ...) is followed by its entry: if the
 process dies between the two, it runs a second time. These statements allow that, and a CALL or DO in such a file has
 to; for a concurrent index, the existing index is checked first. In a file with `-- dashdb:no-transaction`, every
@@ -154,12 +154,12 @@ class _Journal:
     async def _begin(self) -> None:
         run = self.file
         if run.step.resume_at is not None:
-            query = f"SELECT error FROM {run.location.table} WHERE version = {run.step.migration.version}"
+            query = f"SELECT error FROM {run.location.detail} WHERE version = {run.step.migration.version}"
             error = await self.connection.fetchval(query)
             self.interrupted = str(error).endswith(_INTERRUPTED)
         host, retries = run.settings.host, run.retries
         begin = write.begin_journal(run.location, run.step, **self._entry(), host=host, retries=retries)
-        await self._write(write.create_table(run.location) + begin)
+        await self._write(write.create_tables(run.location) + begin)
         await self.connection.execute(f"SET SESSION search_path = {run.location.search_path}")
 
     async def _write(self, text: str) -> None:
@@ -258,7 +258,7 @@ class _Journal:
             where = self._where(done, why)
             entry = write.advance_journal(location, step, done=done, done_sha256=digest, error=where)
         else:
-            entry = write.undo_journal(location, step) if location.has_history else write.drop_table(location)
+            entry = write.undo_journal(location, step) if location.has_history else write.drop_tables(location)
         await self._write(self.file.limits() + entry)
 
     def _entry(self) -> _Entry:

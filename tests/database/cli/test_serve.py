@@ -21,7 +21,10 @@ from tests.support.postgres import PostgresServer
 from tests.support.processes import wait_until
 from tests.support.serving import ServingProcess
 
-TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
+TABLES = [
+    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
+    "user_preferences",
+]  # fmt: skip
 PATHS = ("/", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 Serve = Callable[..., ServingProcess]
 
@@ -247,7 +250,7 @@ def test_a_migration_that_fails_is_told_and_taken_up_once_it_is_mended(
     assert tables(postgres, database) == []
     (folder / "V001_a.up.sql").write_text("CREATE TABLE a ();\n")
     sidecar.wait_ready()
-    assert tables(postgres, database) == ["a", "schema_version"]
+    assert tables(postgres, database) == ["a", "schema_version", "schema_version_detail"]
 
 
 def test_a_certificate_authority_that_is_renewed_in_place_is_taken_up(

@@ -93,6 +93,7 @@ async def test_a_database_in_which_nothing_changed_is_seen_in_one_message(watche
         "UPDATE dashboard_template SET usage_count = usage_count + 1 WHERE id = 'template-notebook'",
         DELETED,
         "UPDATE schema_version SET description = 'by hand'",
+        "UPDATE schema_version_detail SET sha256 = reverse(sha256)",
         "INSERT INTO schema_version SELECT (v).* FROM (SELECT jsonb_populate_record(h, '{\"version\": 9}') AS v "
         "FROM schema_version AS h) AS forged",
         "CREATE TABLE schema_migrations (version bigint, dirty boolean)",
@@ -101,6 +102,7 @@ async def test_a_database_in_which_nothing_changed_is_seen_in_one_message(watche
         "DROP TABLE share_token CASCADE",
         "DROP TABLE dashboard_template CASCADE",
         "DROP TABLE schema_version",
+        "DROP TABLE schema_version_detail",
         "ALTER TABLE schema_version RENAME TO another",
         "CREATE SCHEMA AUTHORIZATION CURRENT_USER",
     ],

@@ -12,7 +12,10 @@ from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 
 QUICK_START = Path(__file__).with_name("quick-start.sql")
-TABLES = ["audit_log", "dashboard", "dashboard_template", "schema_version", "share_token", "user_preferences"]
+TABLES = [
+    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
+    "user_preferences",
+]  # fmt: skip
 # Columns whose name says all there is to say.
 PLAIN = {"id", "name", "project", "description", "version", "theme", "user_id", "category", "result", "client_ip"}
 PLAIN |= {"user_agent", "metadata", "timestamp", "resource_type", "resource_id", "project_id", "token_id"}

@@ -85,7 +85,7 @@ def test_a_catalog_of_another_version_is_not_compared(
     migrate: Commands, postgres: PostgresServer, database: Database
 ) -> None:
     migrate("up", "1")
-    other = "UPDATE schema_version SET version = 2"
+    other = "UPDATE schema_version SET version = 2; UPDATE schema_version_detail SET version = 2"
     postgres.psql(database, sql=other)
     done = migrate("drift")
     assert (done.exit_code, done.stderr.startswith("CatalogOutdated: ")) == (1, True)

@@ -27,7 +27,7 @@ def next_run_succeeds(server: PostgresServer, database: Database, folder: Path) 
     (folder / "V2_b.up.sql").write_text("CREATE TABLE b ();")
     done = dashdb(database.environ, "migrate", "up", "--path", str(folder), "--lock-timeout", "0")
     assert (done.returncode, done.stderr.count("applied")) == (0, 1), done.stderr
-    return tables(server, database) == ["a", "b", "schema_version"]
+    return tables(server, database) == ["a", "b", "schema_version", "schema_version_detail"]
 
 
 def test_after_kill_9_the_server_ends_the_session_and_the_next_run_succeeds(
@@ -36,7 +36,7 @@ def test_after_kill_9_the_server_ends_the_session_and_the_next_run_succeeds(
     with asleep(postgres, database.environ, "migrate", "up", "--path", str(folder)) as running:
         assert running.end(signal.SIGKILL).code == -signal.SIGKILL
         wait_until(lambda: sleepers(postgres, database.name) == 0, what="the session ends", seconds=5)
-    assert tables(postgres, database) == ["a", "schema_version"]
+    assert tables(postgres, database) == ["a", "schema_version", "schema_version_detail"]
     assert next_run_succeeds(postgres, database, folder)
 
 
@@ -52,7 +52,7 @@ def test_a_signal_rolls_back_the_file_that_runs_and_is_told_in_one_line(
         f"Interrupted by {number.name}; what was running is rolled back, nothing is half applied."
     ]
     assert sleepers(postgres, database.name) == 0
-    assert tables(postgres, database) == ["a", "schema_version"]
+    assert tables(postgres, database) == ["a", "schema_version", "schema_version_detail"]
     assert next_run_succeeds(postgres, database, folder)
 
 

@@ -38,7 +38,7 @@ def test_after_kill_9_the_next_run_goes_on_at_the_statement_that_ran(
     with asleep(postgres, database.environ, "migrate", "up", "--path", str(folder)) as running:
         assert running.end(signal.SIGKILL).code == -signal.SIGKILL
         wait_until(lambda: sleepers(postgres, database.name) == 0, what="the session ends", seconds=5)
-    stands = "SELECT statements_done, error FROM schema_version WHERE version = 2"
+    stands = "SELECT statements_done, error FROM schema_version_detail WHERE version = 2"
     assert asked(postgres, database, stands) == f"2|statement 3 of 4: {B}:4: interrupted"
     assert dashdb(database.environ, "migrate", "version").stdout == "2 (dirty)\n"
     assert next_run_goes_on(postgres, database, folder)

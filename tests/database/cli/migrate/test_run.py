@@ -193,12 +193,12 @@ def test_the_sql_of_a_plan_is_what_runs(migrate: Commands, postgres: PostgresSer
     shown = migrate("plan", "--sql").stdout
     assert "\n-- V2_t2.up.sql (up), in one transaction with its row in schema_version\nCREATE TABLE t2 ()\n;\n" in shown
     assert "\n-- V3_t3.up.sql (up), without a transaction\n-- dashdb:no-transaction\n" in shown
-    assert tables(postgres, database) == ["schema_version", "t1"]
+    assert tables(postgres, database) == ["schema_version", "schema_version_detail", "t1"]
     steps = migrate.json("plan", "--sql")["steps"]
     assert [step["sql"] for step in steps][:1] == ["CREATE TABLE t2 ()\n;"]
     assert "sql" not in migrate.json("plan")["steps"][0]
     postgres.psql(database, sql=shown)
-    assert tables(postgres, database) == ["schema_version", "t1", "t2", "t3"]
+    assert tables(postgres, database) == ["schema_version", "schema_version_detail", "t1", "t2", "t3"]
 
 
 def test_the_sql_of_a_plan_begins_where_a_file_stopped(migrate: Commands) -> None:

@@ -221,7 +221,9 @@ async def test_a_role_that_does_not_own_the_history_migrates_all_the_same(
 ) -> None:
     files = {"V1_t.up.sql": "CREATE TABLE t ()"}
     await run(owner, files)
-    grants = "GRANT CREATE ON SCHEMA public TO {role}; GRANT SELECT, INSERT, UPDATE ON schema_version TO {role}"
+    grants = "GRANT CREATE ON SCHEMA public TO {role}; GRANT SELECT, INSERT, UPDATE ON {history} TO {role}".replace(
+        "{history}", "schema_version, schema_version_detail"
+    )
     async with connected(target_to(role(each_postgres, database=database, grants=grants))) as other:
         await run(other, {**files, "V2_u.up.sql": "CREATE TABLE u ()"})
     with pytest.raises(DashdbError) as caught:

@@ -82,7 +82,7 @@ async def test_force_goes_up_and_keeps_what_is_known_of_the_others(connection: C
     await run(connection, THREE, 1)
     await editor(connection).force(pairs(THREE), 3)
     assert await applied(connection) == {1: Origin.RUN, 2: Origin.FORCE, 3: Origin.FORCE}
-    assert await tables(connection) == ["schema_version", "t1"]
+    assert await tables(connection) == ["schema_version", "schema_version_detail", "t1"]
     assert (await run(connection, THREE)).steps == ()
 
 
@@ -214,7 +214,7 @@ async def test_a_schema_that_is_named_has_a_history_of_its_own(connection: Conne
     assert {"a", "b", "c", "c_n", "schema_version"} <= made
     assert await tables(connection) == [], "every file begins in its own schema, wherever the one before it went"
     await run(connection, THREE)
-    assert await tables(connection) == ["schema_version", "t1", "t2", "t3"]
+    assert await tables(connection) == ["schema_version", "schema_version_detail", "t1", "t2", "t3"]
     await run(connection, WANDERING, 0, settings=OTHER)
     assert await connection.fetch(IN_OTHER, OTHER.schema) == []
 

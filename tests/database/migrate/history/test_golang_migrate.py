@@ -74,8 +74,10 @@ class Theirs:
 
     @property
     def history(self) -> list[str]:
-        """Ours: version, direction and why it counts."""
-        return self.asked("SELECT version, direction, origin FROM schema_version ORDER BY 1")
+        """Ours: version, state and why it counts."""
+        return self.asked(
+            "SELECT version, state, origin FROM schema_version JOIN schema_version_detail USING (version) ORDER BY 1"
+        )
 
     def told(self, *arguments: str) -> Any:
         return json.loads(self.ours(*arguments, "--json").stdout)
@@ -99,7 +101,7 @@ def test_what_it_applied_is_not_applied_again(theirs: Theirs) -> None:
     assert done.stdout.startswith(
         "Adopted the history of golang-migrate at version 2.\nThe schema is at version 3; 1 file in"
     )
-    assert theirs.history == ["1|up|golang-migrate", "2|up|golang-migrate", "3|up|run"]
+    assert theirs.history == ["1|applied|golang-migrate", "2|applied|golang-migrate", "3|applied|run"]
     assert [m["state"] for m in theirs.told("status")["migrations"]] == ["applied"] * 3
     assert theirs.told("plan")["adopts_golang_migrate"] is False
     assert theirs.ours("up").stdout == "Nothing to do; the schema is at version 3.\n"
@@ -117,7 +119,7 @@ def test_what_was_taken_over_can_be_reverted_and_stays_so(theirs: Theirs) -> Non
     """An empty history is kept: without it, golang-migrate's word would count again."""
     assert theirs("up") == 0
     assert theirs.ours("down", "--all", "--yes").exit_code == 0
-    assert theirs.tables == ["schema_migrations", "schema_version"]
+    assert theirs.tables == ["schema_migrations", "schema_version", "schema_version_detail"]
     assert theirs.ours("version").stdout == "none\n"
     done = theirs.told("up")
     assert (done["adopted_golang_migrate"], len(done["steps"])) == (False, 3)
@@ -128,8 +130,8 @@ def test_what_was_taken_over_can_be_reverted_and_stays_so(theirs: Theirs) -> Non
 def test_reverting_takes_over_first(theirs: Theirs) -> None:
     assert theirs("up") == 0
     assert theirs.ours("down", "1", "--yes").exit_code == 0
-    assert theirs.history == ["1|up|golang-migrate", "2|up|golang-migrate", "3|down|run"]
-    assert theirs.tables == ["schema_migrations", "schema_version", "t1", "t2"]
+    assert theirs.history == ["1|applied|golang-migrate", "2|applied|golang-migrate", "3|reverted|run"]
+    assert theirs.tables == ["schema_migrations", "schema_version", "schema_version_detail", "t1", "t2"]
 
 
 @pytest.mark.parametrize("verbs", [("up", "down"), ("up", "drop")])

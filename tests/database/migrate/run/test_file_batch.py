@@ -80,7 +80,7 @@ async def test_a_file_that_is_refused_leaves_those_before_it_and_nothing_of_its_
         await run(connection, {**FOUR, "V3_t3.up.sql": text}, progress=notes)
     assert "Nothing of this file was applied" in caught.value.message
     assert notes.done == NAMES[:2]
-    assert await tables(connection) == ["schema_version", "t1", "t2"]
+    assert await tables(connection) == ["schema_version", "schema_version_detail", "t1", "t2"]
     assert await history(connection) == [(1, "up"), (2, "up")]
     assert not connection.is_in_transaction()
     await run(connection, FOUR, progress=notes)
@@ -105,7 +105,7 @@ async def test_a_way_back_that_is_refused_leaves_those_behind_it_applied(connect
     with pytest.raises(MigrationFailed, match=r"V2_t2\.down\.sql:1:1: .*42P01"):
         await run(connection, files, 0, progress=notes)
     assert notes.done == ["V4_t4.down.sql", "V3_t3.down.sql"]
-    assert await tables(connection) == ["schema_version", "t1", "t2"]
+    assert await tables(connection) == ["schema_version", "schema_version_detail", "t1", "t2"]
     assert await history(connection) == [(1, "up"), (2, "up"), (3, "down"), (4, "down")]
     await run(connection, FOUR, 1, progress=notes)
     assert await history(connection) == [(1, "up"), (2, "down"), (3, "down"), (4, "down")]
@@ -221,16 +221,18 @@ async def test_a_table_that_stays_locked_ends_patience_with_the_file_that_meets_
     assert await history(connection) == [(n, "up") for n in range(1, 5)]
 
 
-@pytest.mark.parametrize(("direction", "to"), [("up", None), ("down", 1)])
+@pytest.mark.parametrize(("state", "to"), [("applied", None), ("reverted", 1)])
 async def test_each_file_took_its_own_time_and_not_that_of_those_before_it(
-    postgres: PostgresServer, database: Database, connection: Connection, direction: str, to: int | None
+    postgres: PostgresServer, database: Database, connection: Connection, state: str, to: int | None
 ) -> None:
-    if direction == "down":
+    if state == "reverted":
         await run(connection, FOUR)
     postgres.psql(replace(postgres.superuser, name=database.name), sql=SLOW)
     before = await connection.fetchval("SELECT clock_timestamp()")
     await run(connection, FOUR, to)
-    rows = await connection.fetch("SELECT duration_ms, applied_at FROM schema_version WHERE direction = $1", direction)
+    rows = await connection.fetch(
+        f"SELECT d.* FROM schema_version_detail AS d JOIN schema_version USING (version) WHERE state = '{state}'"
+    )
     each = [row["duration_ms"] for row in rows]
     assert min(each) >= 100
     last = max(row["applied_at"] for row in rows)
@@ -248,16 +250,12 @@ async def test_they_travel_through_pgbouncer(postgres: PostgresServer, database:
     ("change", "sqlstate"),
     [
         ("SELECT", None),
-        ("UPDATE schema_version SET direction = 'down' WHERE version > 2", None),
-        ("UPDATE schema_version SET direction = 'down' WHERE version >= 2", MOVED),
-        ("UPDATE schema_version SET direction = 'down'", MOVED),
+        ("UPDATE schema_version SET state = 'reverted' WHERE version > 2", None),
+        ("UPDATE schema_version SET state = 'reverted' WHERE version >= 2", MOVED),
+        ("UPDATE schema_version SET state = 'reverted'", MOVED),
         ("DELETE FROM schema_version", MOVED),
-        (
-            "UPDATE schema_version SET error = 'x', statements_done = 1, done_sha256 = '', direction = 'down' "
-            "WHERE version = 2",
-            MOVED,
-        ),
-        ("UPDATE schema_version SET error = 'x', statements_done = 1, done_sha256 = '' WHERE version = 4", MOVED),
+        ("UPDATE schema_version SET state = 'dirty down' WHERE version = 2", MOVED),
+        ("UPDATE schema_version SET state = 'dirty up' WHERE version = 4", MOVED),
     ],
 )
 async def test_a_file_behind_another_begins_only_where_that_one_led(

@@ -90,7 +90,7 @@ async def overtaken(target: Target, connection: Connection, to: int) -> Plan:
         exists = "schema_version" in await tables(other)
         location = HistoryLocation("public", has_history=exists, has_golang_migrate=False)
         if not location.has_history:
-            await other.execute(write.create_table(location))
+            await other.execute(write.create_tables(location))
         for migration in pairs(THREE):
             await other.execute(migration.up.text.replace("TABLE", "TABLE IF NOT EXISTS"))
             await other.execute(write.write_step(location, Step(migration, Direction.UP), host="pod", retries=0))
@@ -183,11 +183,11 @@ async def test_a_file_that_met_a_locked_table_is_tried_again_as_a_whole(target: 
         await run(connection, ALTER, settings=RunSettings(lock_timeout_ms=50), progress=notes)
     assert notes.tried[:3] == [1, 2, 1]
     assert "a lock that another session holds (line 2)" in notes.waits[0]
-    retries = await connection.fetchval("SELECT retries FROM schema_version WHERE version = 2")
+    retries = await connection.fetchval("SELECT retries FROM schema_version_detail WHERE version = 2")
     assert retries == len(notes.waits) >= 1
 
 
-@pytest.mark.parametrize("locked", ["a", "schema_version"])
+@pytest.mark.parametrize("locked", ["a", "schema_version", "schema_version_detail"])
 async def test_a_table_that_stays_locked_ends_the_patience_and_nothing_is_applied(
     target: Target, connection: Connection, locked: str
 ) -> None:
@@ -196,7 +196,7 @@ async def test_a_table_that_stays_locked_ends_the_patience_and_nothing_is_applie
         with pytest.raises(MigrationLocked, match="Nothing of it was applied") as caught:
             await run(connection, ALTER, settings=IMPATIENT)
         assert caught.value.exit_code == 4
-    assert await tables(connection) == ["a", "schema_version"]
+    assert await tables(connection) == ["a", "schema_version", "schema_version_detail"]
     assert await history(connection) == [(1, "up")]
 
 
@@ -207,6 +207,6 @@ async def test_the_history_table_that_someone_reads_holds_up_the_last_way_down_f
     async with holding(target, "SELECT FROM schema_version"):
         with pytest.raises(MigrationLocked, match="a lock on schema_version"):
             await run(connection, A, 0, settings=IMPATIENT)
-    assert await tables(connection) == ["a", "schema_version"]
+    assert await tables(connection) == ["a", "schema_version", "schema_version_detail"]
     await run(connection, A, 0)
     assert await tables(connection) == []

@@ -8,6 +8,7 @@ import pytest_asyncio
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
+from controller.migrate.history.location import HISTORY
 from tests.database.engine import history, run, run_alone, tables
 from tests.database.targets import role, target_to
 from tests.support.database import Database, quoted
@@ -73,7 +74,7 @@ async def test_a_role_that_a_file_takes_is_given_back(
     assert (found["who"], found["login"]) == (database.user, database.user)
     async with connected(target) as connection:
         owners = dict(await connection.fetch("SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'"))
-    assert owners == {"theirs": other.user, "seen": database.user, "schema_version": database.user}
+    assert owners == {"theirs": other.user, "seen": database.user, **dict.fromkeys(HISTORY, database.user)}
 
 
 async def test_a_role_that_the_login_takes_by_itself_stays_taken(
@@ -119,7 +120,7 @@ async def test_a_schema_and_a_role_with_capitals_and_dashes(postgres: PostgresSe
     await run_alone(target_to(database), files)
     async with connected(target_to(database)) as connection:
         assert await connection.fetchval("SELECT applied_by FROM schema_version") == 'Own"er-1'
-        assert await tables(connection) == ["a", "schema_version"]
+        assert await tables(connection) == ["a", "schema_version", "schema_version_detail"]
         await run(connection, files, 0)
         assert await tables(connection) == []
     postgres.drop_database(database)

@@ -32,7 +32,9 @@ class Stopped(Silence):
             self.seconds = 0.0
 
 
-@pytest.mark.parametrize(("files", "left"), [(FILE, []), (STEPWISE, ["a", "schema_version"])], ids=["one", "none"])
+@pytest.mark.parametrize(
+    ("files", "left"), [(FILE, []), (STEPWISE, ["a", "schema_version", "schema_version_detail"])], ids=["one", "none"]
+)
 async def test_it_loses_its_lock_and_changes_nothing_when_it_goes_on(
     target: Target, files: dict[str, str], left: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,7 +49,7 @@ async def test_it_loses_its_lock_and_changes_nothing_when_it_goes_on(
         await wait_until_async(free, what="no lock is left", seconds=10)
         assert await tables(connection) == left
         await run_alone(target, files)
-        assert await tables(connection) == ["a", "b", "schema_version"]
+        assert await tables(connection) == ["a", "b", "schema_version", "schema_version_detail"]
         assert await history(connection) == [(1, "up")]
 
 

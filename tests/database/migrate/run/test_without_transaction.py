@@ -9,6 +9,7 @@ import pytest
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
+from controller.migrate.history.location import HISTORY
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
@@ -38,13 +39,14 @@ ALONE = "VACUUM a"
 
 
 class Journal(NamedTuple):
-    direction: str
+    state: str
     statements_done: int | None
     error: str | None
 
 
 async def journal(connection: Connection, version: int = 2) -> Journal:
-    written = "SELECT direction, statements_done, error FROM schema_version WHERE version = $1"
+    tables = "schema_version JOIN schema_version_detail USING (version)"
+    written = f"SELECT state, statements_done, error FROM {tables} WHERE version = $1"
     return Journal(*await connection.fetchrow(written, version))
 
 
@@ -72,7 +74,7 @@ async def test_such_a_file_is_applied_and_leaves_no_trace_of_how(connection: Con
     notes = Notes()
     await run(connection, {**FIRST, B: text}, progress=notes)
     assert await history(connection) == [(1, "up"), (2, "up")]
-    assert await journal(connection) == Journal("up", None, None)
+    assert await journal(connection) == Journal("applied", None, None)
     assert notes.done == [A, B]
     assert (await run(connection, {**FIRST, B: text})).steps == ()
 
@@ -91,8 +93,8 @@ async def test_a_statement_that_is_refused_leaves_those_before_it_and_is_written
     assert f"{B}:4:" in caught.value.message
     assert "42703 undefined_column" in caught.value.message
     assert "continue with dashdb migrate up" in caught.value.message
-    direction, done, error = await journal(connection)
-    assert (direction, done) == ("up", 2)
+    state, done, error = await journal(connection)
+    assert (state, done) == ("dirty up", 2)
     assert error is not None
     assert error.startswith(f"statement 3 of 4: {B}:4:")
     assert await numbers(connection, "b") == [1]
@@ -107,7 +109,7 @@ async def test_once_mended_it_goes_on_at_the_statement_that_was_refused(connecti
     await run(connection, MENDED, progress=steps)
     assert steps.tried == [3, 4]
     assert await numbers(connection, "b") == [1, 4], "no statement ran twice"
-    assert await journal(connection) == Journal("up", None, None)
+    assert await journal(connection) == Journal("applied", None, None)
 
 
 async def test_a_statement_that_has_run_may_not_be_edited(connection: Connection) -> None:
@@ -140,7 +142,7 @@ async def test_a_first_statement_that_is_refused_leaves_nothing(connection: Conn
         await run(connection, files)
     before = [(1, "up")] if len(files) > 1 else []
     assert await history(connection) == before
-    assert await tables(connection) == (["a", "schema_version"] if before else [])
+    assert await tables(connection) == (["a", "schema_version", "schema_version_detail"] if before else [])
     await run(connection, {**files, max(files): f"{HEAD}SELECT 1"})
 
 
@@ -150,7 +152,7 @@ async def test_a_way_back_that_is_refused_in_the_middle_can_be_mended_too(connec
         SchemaDirty, match=r"while going down, at statement 2 of 3.*continue with dashdb migrate down 1"
     ):
         await run(connection, BROKEN_BACK, 1)
-    assert (await journal(connection))[:2] == ("down", 1)
+    assert (await journal(connection))[:2] == ("dirty down", 1)
     with pytest.raises(SchemaDirty):
         await run(connection, BROKEN_BACK)
     assert await numbers(connection, "a") == [1]
@@ -158,7 +160,7 @@ async def test_a_way_back_that_is_refused_in_the_middle_can_be_mended_too(connec
     await run(connection, mended, 1)
     assert await numbers(connection, "a") == [1], "its first statement ran once"
     assert await history(connection) == [(1, "up"), (2, "down")]
-    assert await journal(connection) == Journal("down", None, None)
+    assert await journal(connection) == Journal("reverted", None, None)
 
 
 async def test_a_way_back_whose_first_statement_is_refused_leaves_the_version_applied(connection: Connection) -> None:
@@ -166,7 +168,7 @@ async def test_a_way_back_whose_first_statement_is_refused_leaves_the_version_ap
     await run(connection, files)
     with pytest.raises(MigrationFailed, match="Nothing of this file was applied"):
         await run(connection, files, 1)
-    assert await journal(connection) == Journal("up", None, None)
+    assert await journal(connection) == Journal("applied", None, None)
     assert (await run(connection, files)).steps == ()
 
 
@@ -193,7 +195,7 @@ async def test_a_run_that_is_cancelled_tells_where_it_stopped_and_goes_on_there(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert steps.left == [(B, 3, 4)]
-    assert await journal(connection) == Journal("up", 2, f"statement 3 of 4: {B}:4: interrupted")
+    assert await journal(connection) == Journal("dirty up", 2, f"statement 3 of 4: {B}:4: interrupted")
     await run(connection, AWAKE)
     assert await numbers(connection, "b") == [1, 4]
 
@@ -206,7 +208,7 @@ async def test_a_session_that_an_administrator_ends_is_resumed_by_the_next_run(
     with pytest.raises(DatabaseUnavailable) as caught:
         await task
     assert caught.value.reason == "ConnectionLost"
-    assert (await journal(connection))[:2] == ("up", 2)
+    assert (await journal(connection))[:2] == ("dirty up", 2)
     await run(connection, AWAKE)
     assert await numbers(connection, "b") == [1, 4]
 
@@ -246,7 +248,7 @@ async def test_a_table_that_stays_locked_leaves_the_file_where_it_is(target: Tar
         with pytest.raises(MigrationLocked, match="What it has done stays"):
             await run(connection, files, settings=IMPATIENT)
         await blocker.execute("ROLLBACK")
-    assert (await journal(connection))[:2] == ("up", 2)
+    assert (await journal(connection))[:2] == ("dirty up", 2)
     await run(connection, files)
     assert await numbers(connection, "b") == [1, 4]
 
@@ -273,7 +275,7 @@ async def test_a_run_that_is_cancelled_while_it_writes_the_end_tells_that_too(
     hold = (
         "CREATE FUNCTION hold() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN PERFORM pg_sleep(600); RETURN NEW; END $$"
     )
-    trigger = "CREATE TRIGGER hold BEFORE INSERT ON schema_version FOR EACH ROW WHEN (new.error IS NULL) EXECUTE"
+    trigger = "CREATE TRIGGER hold BEFORE INSERT ON schema_version FOR EACH ROW WHEN (new.state = 'applied') EXECUTE"
     files = {**FIRST, B: f"{HEAD}CREATE TABLE b ()"}
     await run(connection, files, 1)
     await connection.execute(f"{hold}; {trigger} FUNCTION hold()")
@@ -284,7 +286,7 @@ async def test_a_run_that_is_cancelled_while_it_writes_the_end_tells_that_too(
     with pytest.raises(asyncio.CancelledError):
         await task
     assert [left[0] for left in steps.left] == [B]
-    assert await journal(connection) == Journal("up", 1, f"the end of {B}: interrupted")
+    assert await journal(connection) == Journal("dirty up", 1, f"the end of {B}: interrupted")
     await connection.execute("DROP FUNCTION hold CASCADE")
     await run(connection, files)
     assert await history(connection) == [(1, "up"), (2, "up")]
@@ -328,7 +330,7 @@ async def test_what_such_a_file_does_to_its_session_lasts_to_its_end_and_no_furt
     await run_alone(target, {"V1_before.up.sql": text, "V2_after.up.sql": STATE})
     async with connected(target) as connection:
         owners = dict(await connection.fetch("SELECT tablename, tableowner FROM pg_tables WHERE schemaname = 'public'"))
-        assert owners == {"theirs": other.user, "seen": database.user, "schema_version": database.user}
+        assert owners == {"theirs": other.user, "seen": database.user, **dict.fromkeys(HISTORY, database.user)}
         seen = dict(await connection.fetchrow("SELECT * FROM seen"))
         fresh = await connection.fetchval("SELECT current_setting('work_mem')")
         assert seen == {"who": database.user, "path": "public", "memory": fresh, "locks": 1}
