@@ -10,7 +10,7 @@ from controller.database.located_schema import LocatedSchema
 from controller.database.pool.pool import Pool
 from controller.database.transaction import transact
 from controller.desired import Desired
-from controller.errors import DashdbError, InternalError, Interrupted
+from controller.errors import ChangeNotPermitted, DashdbError, InternalError
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan, Step, shown_version
@@ -113,7 +113,7 @@ async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int
     """Run each function of maintenance, whatever came of the others.
 
     Raises:
-        DashdbError: the first that failed; Interrupted, where nothing more may be done now, at once.
+        DashdbError: the first that failed; ChangeNotPermitted, where nothing more may be done now, at once.
     """
     until = time.monotonic() + REMOVAL_SECONDS
     removals: dict[str, tuple[int, ...]] = {"cleanup_expired_tokens": ()}
@@ -128,7 +128,7 @@ async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int
                 counts[function] += count
                 if function not in removals or time.monotonic() > until:
                     break
-        except Interrupted:
+        except ChangeNotPermitted:
             raise
         except DashdbError as error:
             failures.append(error)

@@ -10,7 +10,7 @@ from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.schema import locate_schema
 from controller.database.target import Target
-from controller.errors import DashdbError, Interrupted
+from controller.errors import ChangeNotPermitted, DashdbError
 from controller.migrate.files.migration import Migrations
 from controller.reconcile import act
 from controller.reconcile.decide import Maintain
@@ -38,7 +38,7 @@ class Fence:
     async def __call__(self) -> None:
         self.asked += 1
         if self.asked >= self.forbids_at:
-            raise Interrupted("another replica leads")
+            raise ChangeNotPermitted("another replica leads")
 
 
 @pytest_asyncio.fixture
@@ -80,7 +80,7 @@ async def test_a_round_that_ran_out_of_time_is_continued_by_the_next(
 async def test_a_replica_that_no_longer_leads_removes_no_further_part(
     pool: Pool, migrated_connection: Connection
 ) -> None:
-    with pytest.raises(Interrupted):
+    with pytest.raises(ChangeNotPermitted):
         await maintain(pool, migrated_connection, Fence(forbids_at=2))
     assert tuple(await migrated_connection.fetchrow(LEFT)) == (12000, 6000)
 
