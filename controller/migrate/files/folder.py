@@ -36,6 +36,12 @@ def is_packaged(folder: Path) -> bool:
     return folder == _IN_WHEEL
 
 
+def refuse_packaged(folder: Path) -> None:
+    """Raise ConfigurationError for the folder to which nothing can be added."""
+    if is_packaged(folder):
+        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Use --path.")
+
+
 def read_folder(folder: Path) -> Migrations:
     """Return all migrations in `folder`; ignore files for which `is_migration_name` is False.
 
