@@ -66,10 +66,14 @@ async def measure_writes(connection: asyncpg.Connection, sizes: Sizes) -> tuple[
         indexes = await connection.fetch(_INDEXES, table)
         groups = {table: list(indexes)} | {index["name"]: [index] for index in indexes}
         statements = [insert, _update(table)] if table in _UPDATES else [insert]
-        whole = [await _time(connection, statement, rows, []) for statement in statements]
-        for name, group in groups.items():
-            without = [await _time(connection, statement, rows, [i["name"] for i in group]) for statement in statements]
-            ratios = [everything / less for everything, less in zip(whole, without, strict=True)]
+        whole, without = [], []
+        for group in groups.values():  # in turn, since all runs warm the caches for those after them
+            whole.append([await _time(connection, statement, rows, []) for statement in statements])
+            dropped = [index["name"] for index in group]
+            without.append([await _time(connection, statement, rows, dropped) for statement in statements])
+        best = [min(times) for times in zip(*whole, strict=True)]
+        for (name, group), less in zip(groups.items(), without, strict=True):
+            ratios = [everything / part for everything, part in zip(best, less, strict=True)]
             megabytes = sum(index["bytes"] for index in group) / 2**20
             costs.append(IndexCost(name, megabytes, ratios[0], ratios[1] if len(ratios) > 1 else None))
     hot = {table: await _hot_share(connection, table, rows) for table in _UPDATES}
