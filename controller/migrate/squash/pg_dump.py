@@ -1,4 +1,4 @@
-"""pg_dump, PostgreSQL's own program that writes a database as SQL: found, and run on a scratch database."""
+"""Program pg_dump of PostgreSQL, which writes a database as SQL: found, and run on a scratch database."""
 
 import asyncio
 import os
