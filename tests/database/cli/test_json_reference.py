@@ -15,6 +15,7 @@ from controller.errors import MigrationFileError
 from tests.database.programs import dashdb_here, write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
+from tests.support.postgres_parts import client
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "json.md"
 _ROW = re.compile(r"^\| `(?P<path>[^`]+)` \| (?P<type>[a-z ]+) \|", re.MULTILINE)
@@ -137,6 +138,15 @@ def test_verify(run: Run, postgres: PostgresServer, database: Database, tmp_path
 
 def test_create(run: Run) -> None:
     compare("dashdb migrate create", run("migrate", "create", "add_labels"))
+
+
+def test_squash(run: Run, postgres: PostgresServer, database: Database, tmp_path: Path) -> None:
+    postgres.psql(postgres.superuser, sql=f'ALTER ROLE "{database.user}" CREATEDB')
+    write_migrations(tmp_path, {
+        "V1_a.up.sql": "CREATE TABLE a ()", "V1_a.down.sql": "DROP TABLE a",
+        "V2_b.up.sql": "CREATE TABLE b ()", "V2_b.down.sql": "DROP TABLE b",
+    })  # fmt: skip
+    compare("dashdb migrate squash", run("migrate", "squash", "2", "--pg-dump", str(client("pg_dump"))))
 
 
 def test_templates(database: Database) -> None:
