@@ -14,8 +14,8 @@ from tests.support.resources import Namespace
 from tests.support.serving import OperatorProcess
 
 IDLE_SECONDS = rounds(short=12, long=60)
-ROWS_OF_A_FIRST_APPLY = 5
-"""One of the history, four templates."""
+ROWS_OF_A_FIRST_APPLY = 6
+"""Two of the history, four templates."""
 
 
 def written_rows(postgres: PostgresServer, database: Database) -> int:
