@@ -48,7 +48,7 @@ RAN = r"""(
 HALF = f"""
 SELECT version FROM {RAN} FULL JOIN schema_version AS h USING (version)
  WHERE NOT version = ANY ($1::text::bigint[]) AND version > 1
- GROUP BY version, direction HAVING count(part) <> 2 OR direction IS DISTINCT FROM 'up'
+ GROUP BY version, h.state HAVING count(part) <> 2 OR h.state IS DISTINCT FROM 'applied'
 """
 AT_WORK = """
 SELECT query FROM pg_stat_activity WHERE usename = $1 AND state <> 'idle'
