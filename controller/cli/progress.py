@@ -62,7 +62,7 @@ class Reporter:
             self._bar.update(self._bar.task_ids[0], completed=number - 1)
 
     def finished(self, step: Step, seconds: float) -> None:
-        verb = "applied" if step.direction is Direction.UP else "reverted"
+        verb = "recorded" if step.recorded else "applied" if step.direction is Direction.UP else "reverted"
         self._print(f"{verb} {step.label} ({seconds:.2f} s)", file=step.label, duration_seconds=round(seconds, 3))
 
     def waiting(self, what: str, why: str) -> None:

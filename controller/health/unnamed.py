@@ -58,6 +58,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "NotLeading": "Another replica may act, and this one may not.",
     "NotPostgreSQL": "The server does not speak PostgreSQL's protocol.",
     "OutOfOrder": "A new migration file sorts before an applied one.",
+    "PartlyReplaced": "A part of the versions is applied for which a newer file stands.",
     "PermissionDenied": "The role lacks a right.",
     "PlaintextPasswordRefused": "The server asks for the password in plain text.",
     "PoolClosed": "The connections were closed, since the program ends or the settings changed.",

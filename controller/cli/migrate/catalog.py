@@ -13,7 +13,7 @@ from controller.cli.terminal import echo, echo_line
 from controller.database.connection import Connection
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.files.migration import Migrations
-from controller.migrate.verify.verify import Check
+from controller.migrate.verify.check import Check
 from controller.migrate.verify.verify import verify as prove
 
 DRIFT_EXIT_CODE = 8
@@ -79,6 +79,8 @@ def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:
     for check in checks:
         for each in check.not_undone:
             echo_line(f"{check.migration.down_name}: does not undo the up migration: {each}")
+        for each in check.not_same:
+            echo_line(f"{check.migration.up.name}: is not what the versions make that it replaces: {each}")
         for each in check.not_redone:
             echo_line(f"{check.migration.up.name}: has another result the second time: {each}")
         if check.migration.down is None:
@@ -95,6 +97,7 @@ def _check(check: Check) -> dict[str, object]:
         "irreversible": check.migration.down is None,
         "not_undone": [asdict(each) for each in check.not_undone],
         "not_redone": [asdict(each) for each in check.not_redone],
+        "not_same": [asdict(each) for each in check.not_same],
     }
 
 

@@ -84,8 +84,8 @@ def print_plan(
     if plan.adopts:
         echo(f"adopts the history of golang-migrate, at version {shown_version(plan.current)}")
     for step in plan.steps:
-        verb = "apply " if step.direction is Direction.UP else "revert"
-        how = "" if step.transactional else ", statement by statement"
+        verb = "record" if step.recorded else "apply " if step.direction is Direction.UP else "revert"
+        how = ", which runs nothing" if step.recorded else "" if step.transactional else ", statement by statement"
         rest = "" if step.resume_at is None else f", going on at statement {step.resume_at + 1}"
         echo_line(f"{verb} {step.label}{how}{rest}")
     for loss in losses:
@@ -103,6 +103,7 @@ def print_sql(plan: Plan) -> None:
     parts = [f"-- From {plan.span}. Nothing was changed. {plan.sha256}\n"]
     for step in plan.steps:
         how = "in one transaction with its row in schema_version" if step.transactional else "without a transaction"
+        how = "recorded alone, since what it replaces is applied" if step.recorded else how
         parts.append(f"\n-- {one_line(step.label)} ({step.direction}), {how}\n{_sql(step)}\n")
     text = "".join(parts)
     # A terminal must not obey what a file holds; elsewhere, each byte of the SQL counts.
@@ -169,6 +170,7 @@ _COLOURS = {
     State.APPLIED: "green",
     State.PENDING: "yellow",
     State.REVERTED: "dim",
+    State.REPLACED: "dim",
     State.DIRTY: "red",
     State.EDITED: "red",
     State.MISSING: "red",
@@ -181,7 +183,8 @@ def _rfc_3339(moment: datetime | None) -> str | None:
 
 
 def _step(step: Step) -> dict[str, Any]:
-    return {"version": step.migration.version, "file": step.label, "direction": step.direction}
+    named = {"version": step.migration.version, "file": step.label, "direction": step.direction}
+    return {**named, "recorded": step.recorded}
 
 
 def _loss(loss: "CountedLoss") -> dict[str, Any]:

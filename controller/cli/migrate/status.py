@@ -15,6 +15,7 @@ from controller.migrate.plan.model import (
     newest_version,
     shown_version,
 )
+from controller.migrate.plan.replacement import choose, made_by_others
 
 
 class State(StrEnum):
@@ -23,6 +24,8 @@ class State(StrEnum):
     APPLIED = "applied"
     PENDING = "pending"
     REVERTED = "reverted"
+    REPLACED = "replaced"
+    """A later version stands for it."""
     DIRTY = "dirty"
     """A file without a transaction stopped half-way."""
     EDITED = "edited"
@@ -79,25 +82,42 @@ def read_status(migrations: Migrations, history: History) -> Status:
     except (HistoryMismatch, SchemaDirty) as error:
         problem = error
     known = {migration.version: migration for migration in migrations}
-    done = {row.version: row for row in expand_adopted_row(migrations, history)}
-    newest = newest_version(migrations)
-    rows = tuple(_row(version, known.get(version), done.get(version), newest) for version in sorted({*known, *done}))
+    whole = expand_adopted_row(migrations, history)
+    done = {row.version: row for row in whole}
+    replaced = _replaced(migrations, whole)
+    may_be_gone = replaced | made_by_others(migrations, whole, None)
+    gone = {row.version for row in whole if row.version <= newest_version(migrations)} - known.keys() - may_be_gone
+    rows = tuple(
+        _row(version, known.get(version), done.get(version), missing=version in gone, replaced=version in replaced)
+        for version in sorted({*known, *done})
+    )
     return Status(shown_version(current_version(tuple(done.values()))), rows, problem, pending)
 
 
-def _row(version: int, migration: Migration | None, row: HistoryRow | None, newest: int) -> StatusRow:
+def _replaced(migrations: Migrations, history: History) -> frozenset[int]:
+    """Return the versions for which a later one stands here; none where that cannot be told."""
+    try:
+        return choose(migrations, history).replaced
+    except HistoryMismatch:
+        return frozenset()
+
+
+def _row(
+    version: int, migration: Migration | None, row: HistoryRow | None, *, missing: bool, replaced: bool
+) -> StatusRow:
     """Return the state of one version; at least one of `migration` and `row` is not None."""
     recorded = row.sha256 if row is not None else ""
     edited = migration is not None and bool(recorded) and not migration.up.has_digest(recorded)
     if migration is not None and (row is None or (edited and _reverted(row))):
-        return StatusRow(version, migration.description, State.PENDING, migration.up.name)
+        state = State.REPLACED if replaced else State.PENDING
+        return StatusRow(version, migration.description, state, migration.up.name)
     assert row is not None  # noqa: S101 - a version exists because a file or a row has it
     adopted = migration is not None and not row.sha256  # golang-migrate records no names
     other = edited and migration is not None and migration.description != row.description
     return StatusRow(
         version,
         migration.description if adopted and migration is not None else row.description,
-        _state(row, edited=edited, missing=migration is None and version <= newest),
+        _state(row, edited=edited, missing=missing, replaced=replaced),
         migration.up.name if migration is not None and not other else None,
         row.applied_at,
         f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
@@ -112,9 +132,11 @@ def _reverted(row: HistoryRow) -> bool:
     return row.error is None and row.direction is Direction.DOWN
 
 
-def _state(row: HistoryRow, *, edited: bool, missing: bool) -> State:
+def _state(row: HistoryRow, *, edited: bool, missing: bool, replaced: bool) -> State:
     if row.error is not None:
         return State.DIRTY
+    if replaced and not row.applied:
+        return State.REPLACED
     if _reverted(row):
         return State.REVERTED
     if edited:

@@ -13,6 +13,7 @@ from pathlib import Path
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.reading import FilesChanged, file_names, read_file, read_files
+from controller.migrate.files.replaces import refuse_wrong_replacements, replaced_by
 from controller.migrate.sql.lexer import line_and_column
 
 _NAME = re.compile(r"(?P<prefix>[vV]?)(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
@@ -33,6 +34,12 @@ def packaged_folder() -> Path:
 def is_packaged(folder: Path) -> bool:
     """Return whether `folder` is inside the wheel, and so replaced by the next installation."""
     return folder == _IN_WHEEL
+
+
+def refuse_packaged(folder: Path) -> None:
+    """Raise ConfigurationError for the folder to which nothing can be added."""
+    if is_packaged(folder):
+        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Use --path.")
 
 
 def read_folder(folder: Path) -> Migrations:
@@ -85,7 +92,7 @@ def parse(contents: Mapping[str, bytes]) -> Migrations:
 
     Raises:
         MigrationFileError: a name cannot be read, a file is not UTF-8, a version has two files of one direction or
-            no up file, or there is a gap before a version with a V.
+            no up file, there is a gap before a version with a V, or a file cannot replace what it says.
     """
     return _parse(contents.items())
 
@@ -103,6 +110,7 @@ def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
         scripts[version, direction] = Script(name, _decode(name, data))
     versions = sorted({version for version, _ in scripts})
     migrations = tuple(_pair(scripts.get((each, "up")), scripts.get((each, "down")), each) for each in versions)
+    refuse_wrong_replacements(migrations)
     _refuse_gaps(migrations)
     return migrations
 
@@ -146,14 +154,15 @@ def _pair(up: Script | None, down: Script | None, version: int) -> Migration:
         wanted = re.sub(r"\.down(\.sql)$", r".up\1", down.name)
         raise MigrationFileError(f"{down.name}: its up migration is missing. Write {wanted} in the same folder.")
     match = _NAME.fullmatch(up.name)
-    return Migration(version, match["description"].replace("_", " ") if match else "", up, down)
+    return Migration(version, match["description"].replace("_", " ") if match else "", up, down, replaced_by(up))
 
 
 def _refuse_gaps(migrations: Migrations) -> None:
     """Raise MigrationFileError for a number that is left out before a file with a V."""
     for before, after in pairwise(migrations):
         counted = after.version <= LARGEST_SEQUENCE and after.up.name[0] in "vV"
-        if counted and after.version != before.version + 1:
+        left_out = range(before.version + 1, after.version)
+        if counted and left_out and not after.replaces.issuperset(left_out):
             raise MigrationFileError(
                 f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
                 "Add it, or renumber."

@@ -149,12 +149,14 @@ class Migration:
 
     Attributes:
         down: None if the version cannot be reverted.
+        replaces: lower versions for which it stands, see `files.replaces`; empty for nearly all.
     """
 
     version: int
     description: str
     up: Script
     down: Script | None
+    replaces: frozenset[int] = frozenset()
 
     @property
     def scripts(self) -> tuple[Script, ...]:

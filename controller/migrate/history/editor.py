@@ -1,6 +1,6 @@
 """Changes of the history without running a file: adoption from golang-migrate, baseline, force."""
 
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 
@@ -19,6 +19,7 @@ from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, 
 from controller.migrate.history.read import locate_history, read_history_at
 from controller.migrate.history.session import BEGIN, NO_LOCK, ROLLBACK_TIMEOUT, RunSettings, limits
 from controller.migrate.plan.model import EMPTY, History, Origin, newest_version, shown_version
+from controller.migrate.plan.replacement import made_of, standing_for
 
 Waiting = Callable[[str, str], None]
 """Function that is called with what waits, and for whom."""
@@ -53,7 +54,7 @@ class HistoryEditor:
                 "force VERSION.",
                 reason="HistoryExists",
             )
-        present = [m for m in migrations if m.version <= version]
+        present = made_of(migrations, version)
         await self._write(location, present, Origin.BASELINE, empty_guard(location), left=version)
 
     async def force(self, migrations: Migrations, version: int) -> None:
@@ -71,20 +72,21 @@ class HistoryEditor:
         if version == EMPTY and not location.has_history and not location.has_golang_migrate:
             return
         recorded = {row.version: row.sha256 for row in history if row.applied and row.error is None}
-        present = [m for m in migrations if m.version <= version and not m.up.has_digest(recorded.get(m.version, ""))]
+        made = made_of(migrations, version)
+        present = [m for m in made if not m.up.has_digest(recorded.get(m.version, ""))]
         absent = write.write_absent_above(location, version)
         await self._write(location, present, Origin.FORCE, lock_only(location), left=version, absent=absent)
 
     async def adopt(self, migrations: Migrations, location: HistoryLocation, history: History) -> None:
         """Record what golang-migrate applied; the caller must hold its locks, see `lock_out_golang_migrate`."""
-        version = history[0].version
-        present = [m for m in migrations if m.version <= version]
+        version = standing_for(migrations, history[0].version)
+        present = made_of(migrations, version)
         await self._write(location, present, Origin.GOLANG_MIGRATE, empty_guard(location), left=version)
 
     async def _write(
         self,
         location: HistoryLocation,
-        present: list[Migration],
+        present: Sequence[Migration],
         origin: Origin,
         guard: str,
         *,

@@ -64,7 +64,7 @@ def guard_in_batch(location: HistoryLocation, expected: int) -> str:
     It reads only the last row of the history, so it must not be used for an up migration to a version below `expected`.
     A lower version that another runner left dirty between the two steps is detected with the next message.
     """
-    last = f"FROM {location.table} WHERE state <> 'reverted' ORDER BY version DESC LIMIT 1"
+    last = f"FROM {location.table} WHERE state NOT IN ('reverted', 'replaced') ORDER BY version DESC LIMIT 1"
     moved = f"(SELECT version = {expected} AND state = 'applied' {last}) IS NOT TRUE"
     return _guard(location, moved, take="pg_try_advisory_xact_lock")
 

@@ -10,6 +10,7 @@ from controller.database.located_schema import LocatedSchema
 from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
+from controller.migrate.files.replaces import parse_versions
 from controller.migrate.history.golang_migrate import history_of
 from controller.migrate.history.location import HISTORY, HistoryLocation
 from controller.migrate.plan.model import History, HistoryRow, Origin, RecordedState
@@ -18,7 +19,7 @@ from controller.migrate.plan.model import History, HistoryRow, Origin, RecordedS
 _READ = """
 SELECT v.version, v.description, d.sha256, d.applied_at, v.applied_by, d.host, d.engine_version, d.duration_ms,
        d.retries, d.statements_done, CASE WHEN v.state LIKE 'dirty%' THEN coalesce(d.error, 'an unknown place') END,
-       d.done_sha256, v.state, d.origin
+       d.done_sha256, v.state, d.origin, d.replaces
   FROM {table} AS v LEFT JOIN {detail} AS d USING (version)
  ORDER BY version
 """
@@ -26,12 +27,13 @@ SELECT v.version, v.description, d.sha256, d.applied_at, v.applied_by, d.host, d
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Limit of a history in bytes, about that of 10,000 migrations."""
+_NONE: frozenset[int] = frozenset()
 _ONE_EXISTS = "SELECT coalesce(to_regclass($1::text), to_regclass($2::text)) IS NOT NULL"
 _TEXT, _NUMBER, _TIME = frozenset((str,)), frozenset((int,)), frozenset((datetime,))
 _NULL = frozenset((type(None),))
 _TYPES = (
     _NUMBER, _TEXT, _TEXT, _TIME, _TEXT, _TEXT, _TEXT, _NUMBER, _NUMBER, _NUMBER | _NULL, _TEXT | _NULL, _TEXT | _NULL,
-    _TEXT, _TEXT,
+    _TEXT, _TEXT, _TEXT | _NULL,
 )  # fmt: skip
 """Types that the values of each column may have; a table of the same name may have others."""
 _DIRECTIONS = {state.value: state.direction for state in RecordedState}
@@ -91,7 +93,13 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
         raise _not_ours(location)
     with as_expected("the history"):
-        return tuple(HistoryRow._make((*row[:-2], _DIRECTIONS[row[-2]], _ORIGINS[row[-1]])) for row in rows)
+        return tuple(
+            HistoryRow._make((*row[:-3], _DIRECTIONS[row[-3]], _ORIGINS[row[-2]], _replaced(row[-1]))) for row in rows
+        )
+
+
+def _replaced(text: str | None) -> frozenset[int]:
+    return _NONE if text is None else parse_versions(text)
 
 
 def history_query(location: HistoryLocation) -> str:

@@ -3,6 +3,7 @@
 from controller import __version__
 from controller.database.quoting import literal
 from controller.migrate.files.migration import Migration
+from controller.migrate.files.replaces import format_versions
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, Origin, RecordedState, Step
 
@@ -12,12 +13,12 @@ _CREATE = """
 CREATE TABLE {table} (
     version     bigint         CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version >= 0),
     description text           NOT NULL,
-    state       text           NOT NULL CHECK (state IN ('applied', 'reverted', 'dirty up', 'dirty down')),
+    state       text           NOT NULL CHECK (state IN ({states})),
     applied_at  timestamptz(0) NOT NULL DEFAULT date_trunc('second', clock_timestamp()),
     applied_by  text           NOT NULL DEFAULT session_user
 );
 COMMENT ON TABLE  {table} IS 'History of the migrations, kept by dashdb; do not edit, use dashdb migrate';
-COMMENT ON COLUMN {table}.state IS 'Result of the last change; dirty: its file stopped half-way, going up or down';
+COMMENT ON COLUMN {table}.state IS 'Result of the last change; dirty: its file stopped half-way; replaced: by another';
 COMMENT ON COLUMN {table}.applied_at IS 'Time of the last change, in whole seconds';
 COMMENT ON COLUMN {table}.applied_by IS 'The database role that ran it';
 CREATE TABLE {detail} (
@@ -25,13 +26,14 @@ CREATE TABLE {detail} (
     applied_at      timestamptz NOT NULL DEFAULT clock_timestamp(),
     host            text        NOT NULL,
     engine_version  text        NOT NULL,
-    origin          text        NOT NULL CHECK (origin IN ('run', 'baseline', 'force', 'golang-migrate')),
+    origin          text        NOT NULL CHECK (origin IN ({origins})),
     duration_ms     bigint      NOT NULL CHECK (duration_ms >= 0),
     retries         integer     NOT NULL CHECK (retries >= 0),
     statements_done integer     CHECK (statements_done >= 0),
     error           text,
     sha256          text        NOT NULL CHECK (sha256 ~ '^[0-9a-f]{{64}}$'),
     done_sha256     text,
+    replaces        text,
     down_sql        text,
     CHECK ((error IS NULL) = (statements_done IS NULL) AND (error IS NULL) = (done_sha256 IS NULL))
 );
@@ -44,6 +46,7 @@ COMMENT ON COLUMN {detail}.statements_done IS 'While dirty: number of statements
 COMMENT ON COLUMN {detail}.error IS 'While dirty: where and why the file stopped half-way';
 COMMENT ON COLUMN {detail}.sha256 IS 'Digest of the up file as it was applied, line ends normalised';
 COMMENT ON COLUMN {detail}.done_sha256 IS 'While dirty: digest of the statements that are done';
+COMMENT ON COLUMN {detail}.replaces IS 'The versions for which it stands; null, it stands for itself alone';
 COMMENT ON COLUMN {detail}.down_sql IS 'The down migration as it was when the version was applied; null, there is none';
 """
 _WRITE = """
@@ -54,13 +57,14 @@ WITH written AS (
            state = excluded.state
 )
 INSERT INTO {detail} (version, host, engine_version, origin, duration_ms, retries, statements_done, error, sha256,
-                      done_sha256, down_sql)
+                      done_sha256, replaces, down_sql)
 VALUES ({version}, {details})
 ON CONFLICT (version) DO UPDATE SET
        applied_at = excluded.applied_at, host = excluded.host, engine_version = excluded.engine_version,
        origin = excluded.origin, duration_ms = excluded.duration_ms, retries = excluded.retries,
        statements_done = excluded.statements_done, error = excluded.error, sha256 = excluded.sha256,
-       done_sha256 = excluded.done_sha256, down_sql = excluded.down_sql;
+       done_sha256 = excluded.done_sha256, replaces = excluded.replaces,
+       down_sql = excluded.down_sql;
 """
 _SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
 _BEGIN = "transaction_timestamp()"
@@ -73,7 +77,14 @@ ENGINE_VERSION = __version__
 
 def create_tables(location: HistoryLocation) -> str:
     """Return SQL that creates the tables; empty if they exist."""
-    return "" if location.has_history else _CREATE.format(table=location.table, detail=location.detail)
+    if location.has_history:
+        return ""
+    return _CREATE.format(
+        table=location.table,
+        detail=location.detail,
+        states=", ".join(map(literal, RecordedState)),
+        origins=", ".join(map(literal, Origin)),
+    )
 
 
 def write_step(
@@ -94,7 +105,8 @@ def write_step(
     began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.detail} WHERE version = {since})"
     duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
     state = RecordedState.APPLIED if step.direction is Direction.UP else RecordedState.REVERTED
-    return _write(location, step.migration, state, Origin.RUN, host=host, duration=duration, retries=retries)
+    origin = Origin.REPLACEMENT if step.recorded else Origin.RUN
+    return _write(location, step.migration, state, origin, host=host, duration=duration, retries=retries)
 
 
 def write_present(location: HistoryLocation, migration: Migration, origin: Origin, *, host: str) -> str:
@@ -167,7 +179,8 @@ def _write(
     half: str = "NULL, NULL",
     half_sha256: str = "NULL",
 ) -> str:
-    return _WRITE.format(
+    replaces = format_versions(migration.replaces) or None
+    written = _WRITE.format(
         table=location.table,
         detail=location.detail,
         version=migration.version,
@@ -175,6 +188,14 @@ def _write(
         state=state,
         details=(
             f"{literal(host)}, {literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
-            f"{literal(migration.up.sha256)}, {half_sha256}, {literal(migration.down.text if migration.down else None)}"
+            f"{literal(migration.up.sha256)}, {half_sha256}, {literal(replaces)}, "
+            f"{literal(migration.down.text if migration.down else None)}"
         ),
+    )
+    if not migration.replaces or state is not RecordedState.APPLIED:
+        return written
+    versions = ", ".join(map(str, sorted(migration.replaces)))
+    return (
+        f"{written}UPDATE {location.table} SET state = '{RecordedState.REPLACED}' "
+        f"WHERE state = '{RecordedState.APPLIED}' AND version IN ({versions});\n"
     )

@@ -24,6 +24,7 @@ from controller.migrate.plan.model import (
     newest_version,
     shown_version,
 )
+from controller.migrate.plan.replacement import Chosen, choose, made_by_others, made_of, replaced_by_files, standing_for
 
 
 def make_plan(
@@ -51,15 +52,16 @@ def make_plan(
     """
     adopts, history = _adopted(migrations, history)
     applied = applied_versions(history)
-    _check_history(migrations, history, applied, out_of_order=out_of_order)
+    chosen = choose(migrations, history, target)
+    _check_history(migrations, chosen, history, applied, out_of_order=out_of_order)
     current, newest = max(applied, default=EMPTY), newest_version(migrations)
     if target is not None and target < current and current > newest:
         raise SchemaAhead(
             f"The database is at version {current}, and the files end at {newest}. To revert, use the release that "
             f"has version {current}."
         )
-    target = _target(migrations, target, current)
-    steps = _resumed(_steps(migrations, applied, current, target), history)
+    target = _target(migrations, chosen, target, current)
+    steps = _resumed(_steps(chosen, applied, current, target), history)
     changed = {} if adopts else _changed_at(history)
     steps = tuple(replace(step, changed_at=changed.get(step.migration.version)) for step in steps)
     return Plan(current, target, steps, adopts, database)
@@ -71,14 +73,21 @@ def version_below(migrations: Migrations, history: History, count: int) -> int:
     return applied[-count - 1] if count < len(applied) else EMPTY
 
 
-def _target(migrations: Migrations, target: int | None, current: int) -> int:
+def _target(migrations: Migrations, chosen: Chosen, target: int | None, current: int) -> int:
     """Return the version that a caller of `make_plan` means by `target`."""
     if target is None:
         return max(current, newest_version(migrations))
-    if target in (EMPTY, current) or target in {m.version for m in migrations}:
+    if target in (EMPTY, current) or target in {m.version for m in chosen.migrations}:
         return target
     if target == 0:
         return EMPTY
+    if (instead := next((m for m in migrations if target in m.replaces), None)) is not None:
+        raise ConfigurationError(
+            f"Version {target} is replaced by {instead.up.name}, and is no state of this database. Give version "
+            f"{instead.version}.",
+            reason="VersionUnknown",
+            recovery=Recovery.STALLED,
+        )
     raise ConfigurationError(
         f"Version {target} does not exist. The files go from 0, the empty database, to "
         f"{shown_version(newest_version(migrations))}.",
@@ -93,15 +102,20 @@ def _changed_at(history: History) -> dict[int, datetime]:
     return {row.version: row.applied_at for row in history if row.version not in half_up}
 
 
-def _check_history(migrations: Migrations, history: History, applied: set[int], *, out_of_order: bool) -> None:
+def _check_history(
+    migrations: Migrations, chosen: Chosen, history: History, applied: set[int], *, out_of_order: bool
+) -> None:
     """Raise HistoryMismatch if the applied versions do not agree with the files."""
     files = {migration.version: migration for migration in migrations}
     current, newest = max(applied, default=EMPTY), newest_version(migrations)
+    may_be_gone = replaced_by_files(migrations) | made_by_others(migrations, history, chosen.target)
     for row in history:
-        if row.version in applied and row.version <= newest:
+        known = row.version in files or row.version not in may_be_gone
+        if known and row.version in applied and row.version <= newest:
             _check_applied(row, files.get(row.version))
-    for migration in migrations:
-        if not out_of_order and migration.version < current and migration.version not in applied:
+    in_order = applied | chosen.recorded
+    for migration in () if out_of_order else chosen.migrations:
+        if migration.version < current and migration.version not in in_order:
             raise HistoryMismatch(
                 f"{migration.up.name} sorts before version {current}, which is already applied. "
                 f"Give it a number above {current}, or apply it nevertheless: dashdb migrate up --out-of-order.",
@@ -118,7 +132,7 @@ def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
     """Return whether the history is golang-migrate's, and the history with a row for each version."""
     if not awaits_adoption(history):
         return False, history
-    row = history[0]
+    row = _at_its_file(migrations, history[0])
     if row.error is None and row.version not in {m.version for m in migrations}:
         raise HistoryMismatch(
             f"golang-migrate applied version {row.version}, which none of the files has. Restore its file.",
@@ -126,16 +140,22 @@ def _adopted(migrations: Migrations, history: History) -> tuple[bool, History]:
         )
     if row.error is not None:
         raise SchemaDirty(f"Version {row.version}: {row.error}")
-    present = [m for m in migrations if m.version <= row.version]
-    return True, tuple(row._replace(version=m.version, sha256=m.up.sha256) for m in present)
+    present = made_of(migrations, row.version)
+    return True, tuple(row._replace(version=m.version, sha256=m.up.sha256, replaces=m.replaces) for m in present)
 
 
 def expand_adopted_row(migrations: Migrations, history: History) -> History:
     """Return the history; expand golang-migrate's single row to one for each file."""
     if not awaits_adoption(history):
         return history
-    before = [m for m in migrations if m.version < history[0].version]
-    return (*(history[0]._replace(version=m.version, error=None) for m in before), history[0])
+    row = _at_its_file(migrations, history[0])
+    before = [m for m in made_of(migrations, row.version) if m.version < row.version]
+    return (*(row._replace(version=m.version, error=None) for m in before), row)
+
+
+def _at_its_file(migrations: Migrations, row: HistoryRow) -> HistoryRow:
+    """Return golang-migrate's row with the version of the file that stands for all up to its own."""
+    return row._replace(version=standing_for(migrations, row.version))
 
 
 def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
@@ -178,10 +198,11 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
         )
 
 
-def _steps(migrations: Migrations, applied: set[int], current: int, target: int) -> tuple[Step, ...]:
+def _steps(chosen: Chosen, applied: set[int], current: int, target: int) -> tuple[Step, ...]:
     if target >= current:
-        return tuple(Step(m, Direction.UP) for m in migrations if m.version <= target and m.version not in applied)
-    reverted = [m for m in reversed(migrations) if m.version > target and m.version in applied]
+        pending = [m for m in chosen.migrations if m.version <= target and m.version not in applied]
+        return tuple(Step(m, Direction.UP, recorded=m.version in chosen.recorded) for m in pending)
+    reverted = [m for m in reversed(chosen.migrations) if m.version > target and m.version in applied]
     for migration in reverted:
         if migration.down is None:
             raise MigrationFileError(

@@ -26,6 +26,8 @@ class RecordedState(StrEnum):
     DIRTY_UP = "dirty up"
     """The up file stopped half-way."""
     DIRTY_DOWN = "dirty down"
+    REPLACED = "replaced"
+    """Applied, and recorded since as a part of another version, see `files.replaces`."""
 
     @property
     def direction(self) -> Direction:
@@ -42,17 +44,20 @@ class Origin(StrEnum):
     """A person recorded it."""
     GOLANG_MIGRATE = "golang-migrate"
     """golang-migrate's table recorded it."""
+    REPLACEMENT = "replacement"
+    """All versions that it replaces were applied."""
 
 
 class HistoryRow(NamedTuple):
     """Last change of one version, from both tables of the history; a named tuple, since each check reads thousands.
 
     Attributes:
-        direction: up if the version is applied; down if it was reverted.
+        direction: up if the version is applied; down if it was reverted, or another one replaces it.
         sha256: hex digest of the up file as it was applied.
         duration_ms: milliseconds that the run took which recorded it.
         statements_done, error, done_sha256: None unless the version is dirty: the number of statements of its file
             that are done, where and why it stopped, and the digest of those statements.
+        replaces: versions for which it stands.
     """
 
     version: int
@@ -69,6 +74,7 @@ class HistoryRow(NamedTuple):
     done_sha256: str | None
     direction: Direction
     origin: Origin
+    replaces: frozenset[int] = frozenset()
 
     @property
     def applied(self) -> bool:
@@ -87,6 +93,7 @@ class Step:
     Attributes:
         resume_at: number of its statements that an earlier run did before it stopped; None to begin at the start.
             Always None for a file that runs in one transaction.
+        recorded: True to record the version without running its file, since all that it replaces is applied.
         changed_at: when its version was applied or reverted last; None if it never was.
     """
 
@@ -94,9 +101,13 @@ class Step:
     direction: Direction
     resume_at: int | None = None
     changed_at: datetime | None = None
+    recorded: bool = False
 
     @property
     def script(self) -> Script:
+        """Script to run; an empty one if the version is only recorded."""
+        if self.recorded:
+            return Script(self.migration.up.name, "")
         script = self.migration.up if self.direction is Direction.UP else self.migration.down
         assert script is not None  # noqa: S101 - no plan reverts a version without a down migration
         return script

@@ -6,23 +6,13 @@ Only schemas are compared: a down migration that restores a table cannot restore
 import asyncio
 import math
 import re
-from dataclasses import dataclass, replace
-from functools import partial
 from itertools import chain, pairwise
 
-from controller.database.connection import connected
 from controller.database.target import Target
-from controller.migrate.catalog.differences import Difference, differences
-from controller.migrate.catalog.snapshot import parse_catalog, read_text
 from controller.migrate.files.migration import Migration, Migrations
-from controller.migrate.history.encoding import Replaced, replaced_characters
-from controller.migrate.history.location import HistoryLocation
-from controller.migrate.history.read import locate_history
-from controller.migrate.history.session import RunSettings
-from controller.migrate.plan.model import EMPTY, Direction, Plan, Step
 from controller.migrate.run.attempt import Progress
-from controller.migrate.run.runner import Runner
-from controller.migrate.verify.scratch_database import scratch_database
+from controller.migrate.verify.check import Check, check_until_failed, scratch_runner
+from controller.migrate.verify.replacement import check_replacement, own_files
 
 MOST_TOGETHER = 3
 """Scratch databases at the same time, each with two connections."""
@@ -33,32 +23,14 @@ _OF_THE_SERVER = re.compile(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Check:
-    """Result for one version.
-
-    Attributes:
-        not_undone: differences between the schema before it and after up and down.
-        not_redone: differences between the schema after up and after up, down and up.
-    """
-
-    migration: Migration
-    not_undone: tuple[Difference, ...] = ()
-    not_redone: tuple[Difference, ...] = ()
-
-    @property
-    def passed(self) -> bool:
-        """True if the down migration undoes the up migration, or if there is none."""
-        return not self.not_undone and not self.not_redone
-
-
 async def verify(
     target: Target, migrations: Migrations, progress: Progress, *, schema: str | None = None
 ) -> tuple[Check, ...]:
     """Check every version in order, in a scratch database on the server of `target`.
 
     Only the name of the schema is read from the database of `target`. After a down migration that fails the check, a
-    new scratch database is used. Long histories are checked in parts at the same time, see `parts_of`.
+    new scratch database is used. Long histories are checked in parts at the same time, see `parts_of`. A file that
+    replaces others has to lead to the same schema as they do, if they are there.
 
     Args:
         schema: schema to create the tables in; None for the current schema of `target`.
@@ -69,15 +41,19 @@ async def verify(
     """
     for migration in migrations:  # an invalid file stops all, before any is run
         _ = [script.statements for script in migration.scripts]
+    own = own_files(migrations)
     together = 1 if any(map(_leaves_the_database, migrations)) else MOST_TOGETHER
     found = await asyncio.gather(
-        *(_check_part(target, migrations, part, progress, schema) for part in parts_of(len(migrations), together)),
+        *(_check_part(target, own, part, progress, schema) for part in parts_of(len(own), together)),
         return_exceptions=True,  # so that no part is left behind, and the error is that of the lowest version
     )
     for each in found:
         if isinstance(each, BaseException):
             raise each
-    return tuple(chain.from_iterable(each for each in found if not isinstance(each, BaseException)))
+    checks = list(chain.from_iterable(each for each in found if not isinstance(each, BaseException)))
+    replacing = [migration for migration in migrations if migration not in own]
+    checks += [await check_replacement(target, migrations, each, progress, schema) for each in replacing]
+    return tuple(sorted(checks, key=lambda check: check.migration.version))
 
 
 def parts_of(count: int, most: int) -> list[range]:
@@ -100,59 +76,7 @@ async def _check_part(
     target: Target, migrations: Migrations, part: range, progress: Progress, schema: str | None
 ) -> list[Check]:
     checks: list[Check] = []
-    settings = RunSettings(schema=schema, records_catalog=False)
     while len(checks) < len(part):
-        async with scratch_database(target, schema=schema) as scratch, connected(scratch) as connection:
-            runner = Runner(connection, settings, progress, partial(connected, scratch))
-            checks += await _check_until_failed(runner, migrations[: part.stop], part.start + len(checks))
+        async with scratch_runner(target, progress, schema) as runner:
+            checks += await check_until_failed(runner, migrations[: part.stop], part.start + len(checks))
     return checks
-
-
-async def _check_until_failed(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
-    """Check the versions from number `start` on, up to the first that fails."""
-    version = migrations[start - 1].version if start else EMPTY
-    await runner.run(migrations, version)
-    location = await locate_history(runner.connection, runner.settings.schema)
-    scratch = _Scratch(runner, migrations, location, await replaced_characters(runner.connection, migrations))
-    before = await scratch.catalog()
-    checks: list[Check] = []
-    for migration in migrations[start:]:
-        first = await scratch.catalog_after(Step(migration, Direction.UP), version, migration.version)
-        if migration.down is None:
-            checks.append(Check(migration))
-            version, before = migration.version, first
-            continue
-        undone = await scratch.catalog_after(Step(migration, Direction.DOWN), migration.version, version)
-        if undone != before:
-            return [*checks, Check(migration, _differences(before, undone))]  # the up migration may fail now
-        second = await scratch.catalog_after(Step(migration, Direction.UP), version, migration.version)
-        checks.append(Check(migration, not_redone=_differences(first, second)))
-        if not checks[-1].passed:
-            break
-        version, before = migration.version, second
-    return checks
-
-
-def _differences(before: str, after: str) -> tuple[Difference, ...]:
-    """Return the differences between two catalogs as texts, which are read only if they differ."""
-    return () if before == after else differences(parse_catalog(0, before), parse_catalog(0, after))
-
-
-@dataclass
-class _Scratch:
-    """Database that nobody else changes, so that its version is known and need not be read before each file."""
-
-    runner: Runner
-    migrations: Migrations
-    location: HistoryLocation
-    replaced: Replaced
-
-    async def catalog(self) -> str:
-        return await read_text(self.runner.connection, self.location.schema)
-
-    async def catalog_after(self, step: Step, before: int, after: int) -> str:
-        """Run one file, which leads from version `before` to `after`, and return the catalog then."""
-        location = replace(self.location, has_history=before > EMPTY or self.location.keeps_history)
-        if not await self.runner.run_steps(location, Plan(before, after, (step,)), self.replaced):
-            await self.runner.run(self.migrations, after)  # a file of before has changed the history itself
-        return await self.catalog()

@@ -8,7 +8,8 @@ from controller.database.connection import connected
 from controller.database.target import Target
 from controller.errors import MigrationFailed
 from controller.migrate.files.folder import packaged_folder, parse, read_folder
-from controller.migrate.verify.verify import Check, verify
+from controller.migrate.verify.check import Check
+from controller.migrate.verify.verify import verify
 from tests.database.engine import tables
 from tests.database.silence import Notes, Silence
 from tests.database.targets import role, target_to
