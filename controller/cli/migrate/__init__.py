@@ -16,6 +16,7 @@ _COMMANDS = {
     "lint": ("controller.cli.migrate.files:lint", "Find risky or wrong statements in migration files."),
     "drift": ("controller.cli.migrate.catalog:drift", "Compare the schema with its last migration."),
     "verify": ("controller.cli.migrate.catalog:verify", "Prove each down migration on a scratch database."),
+    "squash": ("controller.cli.migrate.squash:squash", "Write one file that stands for all versions up to V."),
     "create": ("controller.cli.migrate.files:create", "Create the next pair of files."),
 }
 

@@ -15,9 +15,9 @@ from controller.cli.failures import fail
 from controller.cli.invocation import path_option
 from controller.cli.migrate.findings import rules_of, summary_of
 from controller.cli.terminal import echo, echo_line
-from controller.errors import ConfigurationError, DashdbError
+from controller.errors import DashdbError
 from controller.migrate.files.create import create as create_pair
-from controller.migrate.files.folder import is_packaged, read_folder, read_script
+from controller.migrate.files.folder import read_folder, read_script, refuse_packaged
 from controller.migrate.files.lint import Finding, Level, without_down
 from controller.migrate.files.lint import lint as find
 from controller.runtime.log_format import LogFormat
@@ -84,8 +84,7 @@ def create(name: str, path: Path, *, as_json: bool) -> None:
     Example:
       dashdb migrate create add_labels --path ./migrations
     """
-    if is_packaged(path):
-        raise ConfigurationError("Nothing can be added to the migrations that come with the program. Use --path.")
+    refuse_packaged(path)
     up, down = create_pair(path, name)
     click.echo(json.dumps({"up": str(up), "down": str(down)}) if as_json else f"{up}\n{down}")
 

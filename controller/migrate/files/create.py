@@ -40,12 +40,27 @@ def create(folder: Path, name: str) -> tuple[Path, Path]:
     try:
         with _locked(folder):
             stem = f"{next_number([path.name for path in sql_files(folder)], datetime.now(UTC))}_{name}"
-            return _write_pair(folder / f"{stem}.up.sql", folder / f"{stem}.down.sql", name)
+            description = name.replace("_", " ").strip()
+            up = folder / f"{stem}.up.sql", _UP.format(description=description[:1].upper() + description[1:])
+            down = folder / f"{stem}.down.sql", _DOWN.format(up=up[0].name)
+            _write_files(up, down)
+            return up[0], down[0]
     except OSError as error:
-        path, why = error.filename or folder, os.strerror(error.errno or 0)
-        raise ConfigurationError(
-            f"{path}: no file can be created there ({why}). Give another folder (--path)."
-        ) from None
+        raise _not_written(folder, error) from None
+
+
+def write_new(*files: tuple[Path, str]) -> None:
+    """Write files that do not exist, all of them or none.
+
+    Raises:
+        ConfigurationError: one exists, or the folder cannot be written.
+    """
+    folder = files[0][0].parent
+    try:
+        with _locked(folder):
+            _write_files(*files)
+    except OSError as error:
+        raise _not_written(folder, error) from None
 
 
 def next_number(names: list[str], now: datetime) -> str:
@@ -82,14 +97,19 @@ def _locked(folder: Path) -> Iterator[None]:
         os.close(descriptor)
 
 
-def _write_pair(up: Path, down: Path, name: str) -> tuple[Path, Path]:
-    description = name.replace("_", " ").strip()
-    with up.open("x", encoding="utf-8") as file:
-        file.write(_UP.format(description=description[:1].upper() + description[1:]))
+def _write_files(*files: tuple[Path, str]) -> None:
+    written: list[Path] = []
     try:
-        with down.open("x", encoding="utf-8") as file:
-            file.write(_DOWN.format(up=up.name))
+        for path, text in files:
+            with path.open("x", encoding="utf-8", newline="\n") as file:
+                written.append(path)
+                file.write(text)
     except OSError:
-        up.unlink()  # half a pair would stop every other command
+        for path in written:  # half a pair would stop every other command
+            path.unlink()
         raise
-    return up, down
+
+
+def _not_written(folder: Path, error: OSError) -> ConfigurationError:
+    path, why = error.filename or folder, os.strerror(error.errno or 0)
+    return ConfigurationError(f"{path}: no file can be created there ({why}). Give another folder (--path).")

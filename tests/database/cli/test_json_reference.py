@@ -15,6 +15,7 @@ from controller.errors import MigrationFileError
 from tests.database.programs import dashdb_here, write_migrations
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
+from tests.support.postgres_parts import client
 
 REFERENCE = Path(__file__).parents[3] / "docs" / "reference" / "json.md"
 _ROW = re.compile(r"^\| `(?P<path>[^`]+)` \| (?P<type>[a-z ]+) \|", re.MULTILINE)
@@ -132,7 +133,17 @@ def test_verify(run: Run, postgres: PostgresServer, database: Database, tmp_path
     undo = "DO $$ BEGIN EXECUTE (SELECT 'DROP TABLE ' || tablename FROM pg_tables WHERE tablename LIKE 'u%'); END $$"
     write_migrations(tmp_path, {"V1_a.up.sql": random, "V1_a.down.sql": undo, "V2_b.up.sql": "CREATE TABLE b ()"})
     (tmp_path / "V2_b.down.sql").write_text("SELECT 1")
-    compare("dashdb migrate verify", run("migrate", "verify"))
+    first = run("migrate", "verify")
+    for path in tmp_path.iterdir():
+        path.unlink()
+    write_migrations(tmp_path, {"V1_a.up.sql": "CREATE TABLE a ()", "V2_b.up.sql": "CREATE TABLE b ()"})
+    (tmp_path / "V3_ab.up.sql").write_text("-- dashdb:replaces 1-2\nCREATE TABLE a ()")
+    compare("dashdb migrate verify", first, run("migrate", "verify"))
+
+
+def test_squash(run: Run, postgres: PostgresServer, database: Database) -> None:
+    postgres.psql(postgres.superuser, sql=f'ALTER ROLE "{database.user}" CREATEDB')
+    compare("dashdb migrate squash", run("migrate", "squash", "2", "--pg-dump", str(client("pg_dump"))))
 
 
 def test_create(run: Run) -> None:

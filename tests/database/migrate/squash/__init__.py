@@ -1,0 +1,1 @@
+"""Squashing on real servers, with PostgreSQL's own pg_dump."""

@@ -1,0 +1,1 @@
+"""Texts of squashing: what pg_dump writes in, two files out."""
