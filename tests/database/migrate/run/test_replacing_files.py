@@ -3,7 +3,7 @@
 import pytest
 
 from controller.database.connection import Connection
-from controller.errors import HistoryMismatch
+from controller.errors import HistoryMismatch, ProtocolViolation
 from controller.migrate.catalog.drift import read_drift
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history.editor import HistoryEditor
@@ -95,6 +95,14 @@ async def test_it_is_recorded_below_a_version_that_is_applied(connection: Connec
     assert (done.target, [step.recorded for step in done.steps]) == (20260301, [True])
     assert (await run(connection, {**one, **later})).empty
     assert (await read_drift(connection)).version == 20260301
+
+
+@pytest.mark.parametrize("text", ["1-99999999", "all", "2-1", ""])
+async def test_a_history_that_replaces_anything_is_no_history(connection: Connection, text: str) -> None:
+    await run(connection, {**ONE, **LATER})
+    await connection.execute("UPDATE schema_version_detail SET replaces = $1", text)
+    with pytest.raises(ProtocolViolation, match="the question for the history"):
+        await read_history(connection)
 
 
 async def test_a_file_without_a_transaction_may_stand_for_others(connection: Connection) -> None:
