@@ -2,6 +2,7 @@
 
 Each imports only from those below it:
 
+squash   writes one file that stands for several versions
 verify   proves each down migration on a scratch database
 run      runs files: in a transaction, without one, several in one message
 catalog  the objects of a schema: read, recorded when a version is applied, compared

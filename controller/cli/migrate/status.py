@@ -15,7 +15,7 @@ from controller.migrate.plan.model import (
     newest_version,
     shown_version,
 )
-from controller.migrate.plan.replacement import choose
+from controller.migrate.plan.replacement import choose, made_by_others
 
 
 class State(StrEnum):
@@ -84,9 +84,11 @@ def read_status(migrations: Migrations, history: History) -> Status:
     known = {migration.version: migration for migration in migrations}
     whole = expand_adopted_row(migrations, history)
     done = {row.version: row for row in whole}
-    newest, replaced = newest_version(migrations), _replaced(migrations, whole)
+    replaced = _replaced(migrations, whole)
+    may_be_gone = replaced | made_by_others(migrations, whole, None)
+    gone = {row.version for row in whole if row.version <= newest_version(migrations)} - known.keys() - may_be_gone
     rows = tuple(
-        _row(version, known.get(version), done.get(version), newest, replaced=version in replaced)
+        _row(version, known.get(version), done.get(version), missing=version in gone, replaced=version in replaced)
         for version in sorted({*known, *done})
     )
     return Status(shown_version(current_version(tuple(done.values()))), rows, problem, pending)
@@ -101,7 +103,7 @@ def _replaced(migrations: Migrations, history: History) -> frozenset[int]:
 
 
 def _row(
-    version: int, migration: Migration | None, row: HistoryRow | None, newest: int, *, replaced: bool
+    version: int, migration: Migration | None, row: HistoryRow | None, *, missing: bool, replaced: bool
 ) -> StatusRow:
     """Return the state of one version; at least one of `migration` and `row` is not None."""
     recorded = row.sha256 if row is not None else ""
@@ -115,7 +117,7 @@ def _row(
     return StatusRow(
         version,
         migration.description if adopted and migration is not None else row.description,
-        _state(row, edited=edited, missing=migration is None and version <= newest, replaced=replaced),
+        _state(row, edited=edited, missing=missing, replaced=replaced),
         migration.up.name if migration is not None and not other else None,
         row.applied_at,
         f"{row.applied_by}@{row.host}" if row.host else row.applied_by,
@@ -139,4 +141,4 @@ def _state(row: HistoryRow, *, edited: bool, missing: bool, replaced: bool) -> S
         return State.REVERTED
     if edited:
         return State.EDITED
-    return State.MISSING if missing and not replaced else State.APPLIED
+    return State.MISSING if missing else State.APPLIED

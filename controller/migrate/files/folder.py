@@ -13,7 +13,7 @@ from pathlib import Path
 from controller.errors import ConfigurationError, MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.reading import FilesChanged, file_names, read_file, read_files
-from controller.migrate.files.replaces import refuse_wrong_replacements, replaced_by
+from controller.migrate.files.replaces import bounded, refuse_wrong_replacements, replaced_by
 from controller.migrate.sql.lexer import line_and_column
 
 _NAME = re.compile(r"(?P<prefix>[vV]?)(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
@@ -109,7 +109,8 @@ def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
             )
         scripts[version, direction] = Script(name, _decode(name, data))
     versions = sorted({version for version, _ in scripts})
-    migrations = tuple(_pair(scripts.get((each, "up")), scripts.get((each, "down")), each) for each in versions)
+    pairs = (_pair(scripts.get((each, "up")), scripts.get((each, "down")), each) for each in versions)
+    migrations = tuple(bounded(pairs))
     refuse_wrong_replacements(migrations)
     _refuse_gaps(migrations)
     return migrations

@@ -1,13 +1,15 @@
 """Files that stand for several earlier versions, as their first lines say: `-- dashdb:replaces 1-5`. Pure."""
 
 import re
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 
 from controller.errors import MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
 
 MOST_REPLACED = 10_000
 """Limit of the versions that one file replaces, the same as that of files in a folder."""
+MOST_IN_ALL = 100_000
+"""Limit of the sum over all files of a folder, or all rows of a history: short ranges could fill the memory."""
 _HEAD = re.compile(r"(?:[ \t\r]*+(?:--[^\n]*+)?+\n)*+[ \t]*+(?:--[^\n]*+)?+")
 """Blank lines and comments before the first statement."""
 _DIRECTIVE = re.compile(r"^[ \t]*--[ \t]*dashdb:[ \t]*replaces\b(?P<versions>[^\n]*)$", re.MULTILINE)
@@ -39,11 +41,11 @@ def replaced_by(script: Script) -> frozenset[int]:
         ) from None
 
 
-def parse_versions(text: str) -> frozenset[int]:
+def parse_versions(text: str, most: int = MOST_REPLACED) -> frozenset[int]:
     """Return the versions in a text such as `1-3, 5`.
 
     Raises:
-        ValueError: there is none, or more than `MOST_REPLACED`, or something else.
+        ValueError: there is none, or more than `most`, or something else.
     """
     versions: set[int] = set()
     for part in text.split(","):
@@ -51,7 +53,7 @@ def parse_versions(text: str) -> frozenset[int]:
         if match is None:
             raise ValueError(part)
         first, last = int(match[1]), int(match[2] or match[1])
-        if not 0 <= last - first < MOST_REPLACED - len(versions):
+        if not 0 <= last - first < most - len(versions):
             raise ValueError(part)
         versions.update(range(first, last + 1))
     return frozenset(versions)
@@ -72,6 +74,18 @@ def with_nested(migration: Migration, files: Mapping[int, Migration]) -> frozens
     """Return the versions that a file replaces, with those that files among them replace."""
     nested = (files[version] for version in migration.replaces if version in files and files[version].replaces)
     return migration.replaces.union(*(with_nested(each, files) for each in nested))
+
+
+def bounded(migrations: Iterable[Migration]) -> Iterator[Migration]:
+    """Yield the migrations; raise MigrationFileError if they replace more than `MOST_IN_ALL` versions."""
+    count = 0
+    for migration in migrations:
+        count += len(migration.replaces)
+        if count > MOST_IN_ALL:
+            raise MigrationFileError(
+                f"{migration.up.name}: with it, the files replace more than {MOST_IN_ALL} versions. Remove older ones."
+            )
+        yield migration
 
 
 def refuse_wrong_replacements(migrations: Migrations) -> None:

@@ -10,7 +10,7 @@ from controller.database.located_schema import LocatedSchema
 from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
-from controller.migrate.files.replaces import parse_versions
+from controller.migrate.files.replaces import MOST_IN_ALL, parse_versions
 from controller.migrate.history.golang_migrate import history_of
 from controller.migrate.history.location import HISTORY, HistoryLocation
 from controller.migrate.plan.model import History, HistoryRow, Origin, RecordedState
@@ -93,13 +93,22 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
         raise _not_ours(location)
     with as_expected("the history"):
+        replaced = _replaced(rows)
         return tuple(
-            HistoryRow._make((*row[:-3], _DIRECTIONS[row[-3]], _ORIGINS[row[-2]], _replaced(row[-1]))) for row in rows
+            HistoryRow._make((*row[:-3], _DIRECTIONS[row[-3]], _ORIGINS[row[-2]], replaced.get(row[0], _NONE)))
+            for row in rows
         )
 
 
-def _replaced(text: str | None) -> frozenset[int]:
-    return _NONE if text is None else parse_versions(text)
+def _replaced(rows: list[asyncpg.Record]) -> dict[int, frozenset[int]]:
+    """Return the versions that the rows replace, by their own; raise ValueError for more than `MOST_IN_ALL`."""
+    found: dict[int, frozenset[int]] = {}
+    left = MOST_IN_ALL
+    for row in rows:
+        if row[-1] is not None:
+            found[row[0]] = parse_versions(row[-1], left)
+            left -= len(found[row[0]])
+    return found
 
 
 def history_query(location: HistoryLocation) -> str:

@@ -24,7 +24,7 @@ from controller.migrate.plan.model import (
     newest_version,
     shown_version,
 )
-from controller.migrate.plan.replacement import Chosen, choose, made_of, standing_for
+from controller.migrate.plan.replacement import Chosen, choose, made_by_others, made_of, replaced_by_files, standing_for
 
 
 def make_plan(
@@ -107,8 +107,8 @@ def _check_history(
 ) -> None:
     """Raise HistoryMismatch if the applied versions do not agree with the files."""
     files = {migration.version: migration for migration in migrations}
-    may_be_gone = frozenset().union(*(each.replaces for each in migrations if each.replaces))
     current, newest = max(applied, default=EMPTY), newest_version(migrations)
+    may_be_gone = replaced_by_files(migrations) | made_by_others(migrations, history, chosen.target)
     for row in history:
         known = row.version in files or row.version not in may_be_gone
         if known and row.version in applied and row.version <= newest:

@@ -15,12 +15,14 @@ class Chosen:
     Attributes:
         migrations: those of all files that may run, be recorded or be reverted.
         recorded: versions of files that are recorded and not run, since all that they replace is applied.
-        replaced: versions for which one of the migrations stands; their files may be missing.
+        replaced: versions for which one of the migrations stands.
+        target: version on the way to which they were chosen; None for the newest.
     """
 
     migrations: Migrations
     recorded: frozenset[int]
     replaced: frozenset[int]
+    target: int | None
 
 
 def choose(migrations: Migrations, history: History, target: int | None = None) -> Chosen:
@@ -53,12 +55,30 @@ def choose(migrations: Migrations, history: History, target: int | None = None) 
         gone |= versions
         replaced |= versions
     left = tuple(migration for migration in migrations if migration.version not in gone)
-    return Chosen(left, frozenset(recorded), frozenset(replaced))
+    return Chosen(left, frozenset(recorded), frozenset(replaced), target)
 
 
 def replaced_in(history: History) -> frozenset[int]:
     """Return the versions for which an applied one stands."""
     return frozenset().union(*(row.replaces for row in history if row.replaces and row.applied))
+
+
+def replaced_by_files(migrations: Migrations) -> frozenset[int]:
+    """Return the versions for which a file stands, so that their own may be missing."""
+    return frozenset().union(*(each.replaces for each in migrations if each.replaces))
+
+
+def made_by_others(migrations: Migrations, history: History, target: int | None) -> frozenset[int]:
+    """Return the applied versions whose file is missing, and all that they replace is there, as in an older release.
+
+    They stay as they are on the way to `target`; to revert them, their own file is needed.
+    """
+    files = {migration.version for migration in migrations}
+    return frozenset(
+        row.version
+        for row in history
+        if row.replaces and row.replaces <= files and (target is None or target >= row.version)
+    )
 
 
 def made_of(migrations: Migrations, version: int) -> Migrations:

@@ -1,4 +1,4 @@
-"""Statements of a migration out of what pg_dump writes: for any schema, and for any role. Pure."""
+"""Statements of a migration from the text of pg_dump, for any schema and any role. Pure."""
 
 import re
 from collections.abc import Iterator

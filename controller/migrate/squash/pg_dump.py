@@ -1,4 +1,4 @@
-"""Program pg_dump of PostgreSQL, which writes a database as SQL: found, and run on a scratch database."""
+"""PostgreSQL's own program that writes a database as SQL, pg_dump: found, and run on a scratch database."""
 
 import asyncio
 import os

@@ -14,7 +14,7 @@ from tests.unit.web.reports import DOWN, SLOW, report
 ROOT = Path(__file__).parents[3]
 ONLY_FOR_COMMANDS = {
     "CatalogNotComparable", "CatalogNotRecorded", "CatalogOutdated", "HistoryExists", "LinterMissing",
-    "ScratchForbidden", "ScratchNotDropped",
+    "MoreThanOneSchema", "PgDumpFailed", "PgDumpMissing", "ScratchForbidden", "ScratchNotDropped", "SquashDifferent",
 }  # fmt: skip
 """Reasons that no report shows."""
 NAMES = "database \"d\" at db:5432: user 'u'"

@@ -185,11 +185,20 @@ async def test_a_version_that_leaves_no_number_is_refused(
     assert sorted(folder.iterdir()) == before
 
 
+@pytest.mark.parametrize(
+    ("text", "named"),
+    [
+        ("CREATE SCHEMA other; CREATE TABLE other.b ()", "schema other"),
+        ("DO 'BEGIN CREATE SCHEMA other; END'", "schema other"),
+        ("CREATE PUBLICATION p", "publication p"),
+        ("ALTER ROLE CURRENT_USER SET work_mem = '8MB'", "ALTER ROLE"),
+    ],
+)
 async def test_what_one_schema_does_not_hold_is_refused_before_anything_is_written(
-    creator: Target, tmp_path: Path
+    creator: Target, tmp_path: Path, text: str, named: str
 ) -> None:
-    files = {"V1_a.up.sql": "CREATE TABLE a ()", "V2_b.up.sql": "CREATE SCHEMA other; CREATE TABLE other.b ()"}
-    with pytest.raises(ConfigurationError, match="holds: schema other") as caught:
+    files = {"V1_a.up.sql": "CREATE TABLE a ()", "V2_b.up.sql": text}
+    with pytest.raises(ConfigurationError, match=f"holds: {named}") as caught:
         await squash_files(creator, write(tmp_path, files, packaged=False), 2)
     assert caught.value.reason == "MoreThanOneSchema"
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)

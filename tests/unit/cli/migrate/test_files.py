@@ -7,6 +7,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from controller.cli import root
+from controller.migrate.files import folder as folders
 
 RISKY = "ALTER TABLE a ADD COLUMN b text;\nALTER TABLE a DROP COLUMN c;\n"
 
@@ -115,6 +116,6 @@ def test_a_name_that_cannot_be_used_is_exit_2_also_for_machines(folder: Path) ->
 
 
 def test_nothing_is_added_to_what_an_installation_would_replace(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("controller.migrate.files.folder.is_packaged", lambda path: path == folder)
+    monkeypatch.setattr(folders, "is_packaged", lambda path: path == folder)
     done = migrate("create", "add_labels", "--path", folder)
     assert (done.exit_code, "Use --path" in done.stderr, len(list(folder.iterdir()))) == (2, True, 2)

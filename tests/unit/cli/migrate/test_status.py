@@ -95,3 +95,31 @@ def test_what_golang_migrate_applied_is_called_by_the_names_of_the_files() -> No
 
 def of_golang_migrate(row: HistoryRow) -> HistoryRow:
     return row._replace(sha256="", description="as golang-migrate says", origin=Origin.GOLANG_MIGRATE)
+
+
+WITH_ONE = migrations("V1_a", "V2_b", "V3_all", V3_all_up="-- dashdb:replaces 1-2\nSELECT 1")
+
+
+def states(status: Status) -> list[tuple[int, State]]:
+    return [(row.version, row.state) for row in status.rows]
+
+
+def test_versions_for_which_a_later_one_stands_are_replaced() -> None:
+    assert states(read_status(WITH_ONE, ())) == [(1, State.REPLACED), (2, State.REPLACED), (3, State.PENDING)]
+    as_one = done(WITH_ONE[2])._replace(replaces=frozenset({1, 2}))
+    assert states(read_status(WITH_ONE, (as_one,))) == [(1, State.REPLACED), (2, State.REPLACED), (3, State.APPLIED)]
+    rows = (*(done(each, Direction.DOWN) for each in WITH_ONE[:2]), as_one)
+    assert states(read_status(WITH_ONE[2:], rows)) == [(1, State.REPLACED), (2, State.REPLACED), (3, State.APPLIED)]
+
+
+def test_until_it_is_recorded_they_are_applied_though_their_files_are_gone() -> None:
+    status = read_status(WITH_ONE[2:], tuple(map(done, WITH_ONE[:2])))
+    assert states(status) == [(1, State.APPLIED), (2, State.APPLIED), (3, State.PENDING)]
+    assert (status.problem, status.pending) == (None, True)
+
+
+def test_a_part_of_them_is_a_problem() -> None:
+    status = read_status(WITH_ONE, (done(WITH_ONE[0]),))
+    assert states(status) == [(1, State.APPLIED), (2, State.PENDING), (3, State.PENDING)]
+    assert status.problem is not None
+    assert (status.problem.reason, status.problem.exit_code) == ("PartlyReplaced", 5)

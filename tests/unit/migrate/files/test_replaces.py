@@ -76,6 +76,12 @@ def test_a_file_that_cannot_stand_for_what_it_names_is_refused(contents: dict[st
         parse(contents)
 
 
+def test_short_ranges_in_many_files_do_not_fill_the_memory() -> None:
+    many = {f"{20_000 + number}_all.up.sql": b"-- dashdb:replaces 1-9999\n" for number in range(11)}
+    with pytest.raises(MigrationFileError, match=r"20010_all.up.sql: .* replace more than 100000 versions"):
+        parse(many)
+
+
 @pytest.mark.parametrize(
     "contents",
     [
