@@ -1,4 +1,4 @@
-"""How pg_dump is started: its connection, and where the password is."""
+"""Start of pg_dump: its connection, and where the password is."""
 
 from pathlib import Path
 from typing import Any
