@@ -81,10 +81,8 @@ async def _connect(target: Target, seconds: float) -> Connection:
             raise InternalError(hardened_protocol.UNPROTECTED)
         _notice_silent_peers(connection, target)
         return connection
-    limit = None if seconds is None else round(seconds, 1)
-    raise in_our_words(
-        problem, target, limit=limit
-    )  # not inside the handler, where it would keep the driver's error as its context
+    # Not inside the handler, where it would keep the driver's error as its context.
+    raise in_our_words(problem, target, limit=round(seconds, 1))
 
 
 async def _dial(target: Target, seconds: float) -> Connection:

@@ -104,7 +104,7 @@ class ResourceAdapter:
         self._in_doubt = False
         self._kept_back: _KeptBack | None = None
         self._told_generation = 0
-        """Generation whose unknown fields were told."""
+        """Generation whose unknown fields were looked for."""
         self._shown: tuple[Resource, object] | None = None
         """Resource whose status shows a result, and what of the result it shows."""
 
@@ -202,10 +202,11 @@ class ResourceAdapter:
 
     async def _tell_unknown_fields(self, resource: Resource) -> None:
         """Post once for each generation which fields of the spec are left out of account."""
-        if resource.generation in (self._told_generation, resource.status.observed_generation):
+        if resource.generation == self._told_generation:  # at nearly every look, which is to parse nothing
             return
         self._told_generation = resource.generation
-        if unknown := resource.unknown_fields:
+        told_before = resource.status.observed_generation == resource.generation
+        if not told_before and (unknown := resource.unknown_fields):
             await self._post(Event("SpecFieldUnknown", unknown_fields_text(unknown), warning=True))
 
     async def _write(self, make: _MakeStatus) -> _Change | None:
@@ -225,11 +226,12 @@ class ResourceAdapter:
                 return None
             previous = self._known_status(resource)
             status = make(previous)
-            if status.to_wire() == resource.status_on_server or self._tried_in_vain(status, resource):
+            wire = status.to_wire()
+            if wire == resource.status_on_server or self._tried_in_vain(status, resource):
                 return previous, status
             await self._fence()
             try:
-                written = await self._client.write_status(resource, status.to_wire())
+                written = await self._client.write_status(resource, wire)
             except StatusConflict as conflict:  # a user changed the resource, or another replica its status
                 if self.resource is resource:  # even one with a lower version: after a restore, that is the newest
                     self._take_up(conflict.found, resource)
@@ -247,7 +249,7 @@ class ResourceAdapter:
                 return None
             # A change of the spec that came in between is not lost: its generation is not the one we know.
             self.observe(written)
-            pruned = written.status_on_server != status.to_wire()
+            pruned = written.status_on_server != wire
             self._kept_back = _KeptBack(status, written.status_json) if pruned else None
             return previous, status
         raise ApiUnavailable(f"write a status in {self._namespace}", HTTPStatus.CONFLICT)

@@ -24,7 +24,7 @@ from controller.migrate.files.migration import Migrations
 from controller.reconcile.adapter import Adapter
 from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.memory import Memory
-from controller.reconcile.monitor import ReconcileMonitor, due_after
+from controller.reconcile.monitor import INPUT_POLL_SECONDS, ReconcileMonitor, due_after
 from controller.reconcile.reconcile import Dependencies, reconcile
 from controller.reconcile.report import report_of
 from controller.reconcile.result import Event
@@ -35,9 +35,6 @@ from controller.runtime.logs import log_fault
 
 log = structlog.get_logger(__name__)
 
-INPUT_POLL_SECONDS = 60.0
-"""Seconds between two checks for a changed input that a database waits for. The first tries follow each other quickly,
-and all of them read the inputs anew, so this matters only where the interval is longer."""
 ADAPTER_BACKOFF = Backoff(first=1.0, longest=15.0)
 """Pauses between two tries when the adapter fails, for example because the API server cannot be reached."""
 REJECTED_SECONDS = 30.0

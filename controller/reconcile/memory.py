@@ -94,8 +94,7 @@ class Memory:
         after = replace(self, verdict=observed.verdict, used_approval=used if standing else None)
         if observed.facts is not None:
             if self.identity not in (None, observed.facts.identity):
-                after = replace(after, failed=(), schema=None, templates=(), comparison_due=observed.now)
-                after = replace(after, drift=(), damage=(), compared=None)
+                after = replace(after._uncompared(observed.now), failed=(), schema=None, templates=())
             after = replace(after, identity=observed.facts.identity)
         if isinstance(observed.schema, ObservedSchema):
             after = replace(after, schema=observed.schema.summary)
@@ -103,8 +102,8 @@ class Memory:
             after = replace(after, templates=tuple(each.state.value for each in observed.templates))
         if observed.drift is not None:
             found = observed.inventory.found if observed.inventory is not None else None
-            after = replace(after, drift=observed.drift, damage=observed.damage, compared=found)
-            after = replace(after, comparison_due=_next_round(desired, observed.now))
+            after = replace(after._uncompared(_next_round(desired, observed.now)), compared=found)
+            after = replace(after, drift=observed.drift, damage=observed.damage)
         return after
 
     def wants_comparison(self, inventory: Inventory | None, now: datetime) -> bool:
@@ -156,8 +155,7 @@ class Memory:
         Args:
             used_approval: hash of the plan, if a person had to approve it.
         """
-        after = replace(self, comparison_due=_next_round(desired, now), used_approval=used_approval)
-        return replace(after, drift=(), damage=(), compared=None)
+        return replace(self._uncompared(_next_round(desired, now)), used_approval=used_approval)
 
     def maintained(self, desired: Desired, now: datetime) -> Self:
         """Return the memory after a round of maintenance, whether it succeeded or not."""
@@ -170,6 +168,10 @@ class Memory:
             failures=0 if ready else self.failures + 1,
             settled=observed if ready and observed.rows is not None and _is_small(observed) else None,
         )
+
+    def _uncompared(self, due: datetime) -> Self:
+        """Return the memory without the last comparison, in which the next one is due at `due`."""
+        return replace(self, drift=(), damage=(), compared=None, comparison_due=due)
 
     def _others(self, key: str) -> tuple[FailedAction, ...]:
         kind = key.partition(" ")[0]

@@ -26,8 +26,9 @@ PROGRESS_SECONDS = 2.0
 """Seconds after which a running migration is reported, and between two reports; a wait for a lock is reported too."""
 SETTLED_SECONDS = 0.5
 """Seconds beyond the lock timeout after which a try of a file is known to be working, not waiting for a lock."""
-INPUT_SECONDS = 60.0
-"""Seconds that reading the inputs may take where there is no valid target."""
+INPUT_POLL_SECONDS = 60.0
+"""Seconds between two checks for a changed input that a database waits for. The first tries follow each other quickly,
+and all of them read the inputs anew, so this matters only where the interval is longer."""
 NOTICE_SECONDS = 0.5
 """Seconds between two looks at what is asked for, while a reconcile has changed nothing."""
 DIAL_SECONDS = 5.0
@@ -164,5 +165,5 @@ def due_after(desired: Desired, wait: float) -> datetime:
     """Return when a check that begins in WAIT seconds is over."""
     target = desired.target
     if isinstance(target, DashdbError):
-        return due_by(wait=wait, connect_timeout=0.0, query_timeout=INPUT_SECONDS)
+        return due_by(wait=wait, connect_timeout=0.0, query_timeout=INPUT_POLL_SECONDS)
     return due_by(wait=wait, connect_timeout=target.connect_timeout, query_timeout=target.query_timeout)

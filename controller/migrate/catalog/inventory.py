@@ -5,6 +5,7 @@ digest of it is recorded with the catalog, so that each look can tell whether an
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 
 from controller.database.quoting import identifier, literal
 from controller.migrate.history.location import table_in
@@ -69,6 +70,7 @@ def inventory_query(schema: str) -> str:
     return INVENTORY.format(namespace=literal(identifier(schema)))
 
 
+@lru_cache(maxsize=64)
 def inventory_question(schema: str) -> str:
     """Return the question for an `Inventory`, as `database.questions.ask` takes it."""
     return _QUESTION.format(inventory=inventory_query(schema), table=literal(table_in(schema)))

@@ -19,6 +19,9 @@ _ALONE = {
     "discard": ("all",),
 }
 """Statements that their first two words identify."""
+CHANGES = ("create", "alter", "drop")
+OF_THE_SERVER = ("role", "user", "group", "tablespace", "database", "subscription", "system")
+"""Kinds of objects that all databases of a server share, after one of `CHANGES`."""
 _MAY_RUN_ALONE = ("vacuum", "alter", "cluster", "reindex", *_ALONE)
 
 
@@ -48,6 +51,12 @@ def runs_alone(statement: Statement) -> bool:
 def may_be_of_partitions(statement: Statement) -> bool:
     """Return whether PostgreSQL refuses the statement inside a transaction if its table is partitioned."""
     return statement.reader().take_any_word("cluster", "reindex")
+
+
+def changes_the_server(statement: Statement) -> bool:
+    """Return whether the statement changes what all databases of a server share."""
+    reader = statement.reader()
+    return reader.take_any_word(*CHANGES) and reader.take_any_word(*OF_THE_SERVER)
 
 
 def waits_for_others(statement: Statement) -> bool:

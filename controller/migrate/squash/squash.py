@@ -12,7 +12,7 @@ from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.replaces import format_versions, with_nested
 from controller.migrate.history.read import locate_history
 from controller.migrate.run.attempt import Progress
-from controller.migrate.sql.lexer import Statement
+from controller.migrate.sql.statements import changes_the_server
 from controller.migrate.squash.dump_text import statements_of_dump
 from controller.migrate.squash.file_text import down_text, up_text
 from controller.migrate.squash.pg_dump import dump
@@ -38,10 +38,6 @@ SELECT 'schema ' || n.nspname
  UNION ALL SELECT 'publication ' || pubname FROM pg_catalog.pg_publication
  ORDER BY 1
 """
-
-
-_CHANGES = (("CREATE",), ("ALTER",), ("DROP",))
-_OF_THE_SERVER = (("ROLE",), ("USER",), ("GROUP",), ("TABLESPACE",), ("DATABASE",), ("SUBSCRIPTION",), ("SYSTEM",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +130,7 @@ async def _dumped(
 
 async def _refuse_elsewhere(connection: Connection, schema: str, migrations: Migrations) -> None:
     statements = (statement for each in migrations for statement in each.up.statements)
-    of_the_server = {" ".join(each.words[:2]) for each in statements if _is_of_the_server(each)}
+    of_the_server = {" ".join(each.words[:2]) for each in statements if changes_the_server(each)}
     found = [*sorted(of_the_server), *(row[0] for row in await connection.fetch(_ELSEWHERE, schema))]
     if found:
         raise ConfigurationError(
@@ -142,11 +138,6 @@ async def _refuse_elsewhere(connection: Connection, schema: str, migrations: Mig
             "can be squashed; write the file by hand with -- dashdb:replaces, and prove it: dashdb migrate verify.",
             reason="MoreThanOneSchema",
         )
-
-
-def _is_of_the_server(statement: Statement) -> bool:
-    """Return whether a statement changes what all databases of a server share."""
-    return statement.words[:1] in _CHANGES and statement.words[1:2] in _OF_THE_SERVER
 
 
 def _different(check: Check) -> MigrationFailed:

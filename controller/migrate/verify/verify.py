@@ -11,6 +11,7 @@ from itertools import chain, pairwise
 from controller.database.target import Target
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.run.attempt import Progress
+from controller.migrate.sql.statements import CHANGES, OF_THE_SERVER
 from controller.migrate.verify.check import Check, check_until_failed, scratch_runner
 from controller.migrate.verify.replacement import check_replacement, own_files
 
@@ -18,9 +19,7 @@ MOST_TOGETHER = 3
 """Scratch databases at the same time, each with two connections."""
 LEAST_OF_A_PART = 20
 """Versions that are worth a scratch database of their own."""
-_OF_THE_SERVER = re.compile(
-    r"\b(?:create|alter|drop)\s+(?:role|user|group|tablespace|database|subscription|system)\b", re.IGNORECASE
-)
+_OF_THE_SERVER = re.compile(rf"\b(?:{'|'.join(CHANGES)})\s+(?:{'|'.join(OF_THE_SERVER)})\b", re.IGNORECASE)
 
 
 async def verify(
@@ -51,7 +50,8 @@ async def verify(
         if isinstance(each, BaseException):
             raise each
     checks = list(chain.from_iterable(each for each in found if not isinstance(each, BaseException)))
-    replacing = [migration for migration in migrations if migration not in own]
+    own_versions = {migration.version for migration in own}
+    replacing = [migration for migration in migrations if migration.version not in own_versions]
     checks += [await check_replacement(target, migrations, each, progress, schema) for each in replacing]
     return tuple(sorted(checks, key=lambda check: check.migration.version))
 
@@ -68,7 +68,10 @@ def parts_of(count: int, most: int) -> list[range]:
 
 
 def _leaves_the_database(migration: Migration) -> bool:
-    """Return whether a file may change what all databases of a server share, which only one may do at a time."""
+    """Return whether a file may change what all databases of a server share, which only one may do at a time.
+
+    Also inside a DO block, where `changes_the_server` does not look: one scratch database too few costs only time.
+    """
     return any(_OF_THE_SERVER.search(script.text) for script in migration.scripts)
 
 

@@ -1,6 +1,8 @@
 """Control plane, servers and operator of the tests of the cluster, and an account with fewer rights."""
 
+import socket
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -25,3 +27,10 @@ def limited_operator(limited: Limited, team: Namespace, tmp_path: Path) -> Itera
     """An operator with that account."""
     with OperatorProcess(limited.kubeconfig, tmp_path / "operator.log", namespace=team.name) as running:
         yield running
+
+
+@pytest.fixture
+def mute_port() -> Iterator[int]:
+    """Port at which connections are accepted, and nothing is ever said."""
+    with closing(socket.create_server(("127.0.0.1", 0))) as server:
+        yield server.getsockname()[1]

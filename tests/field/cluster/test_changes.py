@@ -2,9 +2,7 @@
 
 import asyncio
 import shutil
-import socket
 from collections.abc import Callable, Iterator
-from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -131,13 +129,6 @@ async def test_a_change_while_a_file_waits_for_a_lock_ends_the_wait(
         apply(suspend=True)
         await asyncio.to_thread(team.wait_for, "perses", "Ready", "False", reason="Suspended")
     assert version(team) == 1
-
-
-@pytest.fixture
-def mute_port() -> Iterator[int]:
-    """Port at which connections are accepted, and nothing is ever said."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        yield server.getsockname()[1]
 
 
 @pytest.mark.parametrize("mended", ["Secret", "spec"])

@@ -140,3 +140,22 @@ def test_an_older_crd_that_refuses_a_condition_is_not_asked_again_and_again(
     assert team.writes(since) == []
     assert reasons(team).count("Ready") == 1
     assert operator.get("/ready")[0] == 503
+
+
+def test_a_resource_that_is_invalid_for_this_release_stays_on_the_board_and_is_told_once(
+    change_crd: Change, operator: OperatorProcess, team: Namespace
+) -> None:
+    """Reported as atlas 3664: a value that only a newer release knows made the whole resource vanish."""
+
+    def allow_careful(properties: Properties) -> None:
+        properties["spec"]["properties"]["schema"]["properties"]["policy"]["enum"].append("Careful")
+
+    change_crd(allow_careful)
+    team.apply(resource("perses", secret_name="perses-db", schema={"policy": "Careful"}))
+    team.wait_for("perses", "Stalled", "True", reason="SpecInvalid")
+    assert "spec.schema.policy" in team.condition("perses", "Ready")["message"]
+    assert operator.get(f"/ready/{team.name}/perses")[0] == 503
+    assert "SpecInvalid" in operator.get("/")[1]
+    wait_until(lambda: bool(team.events()), what="an event", seconds=10)
+    assert reasons(team) == ["SpecInvalid"]
+    team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)

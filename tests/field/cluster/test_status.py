@@ -1,26 +1,13 @@
 """The status says what is, from the first moment and whatever the API server allows."""
 
 import json
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import closing
-from typing import Any
-
-import pytest
+from collections.abc import Callable
 
 from tests.field.cluster.limited import Limited
-from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.database import Database
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
-
-
-@pytest.fixture
-def mute_port() -> Iterator[int]:
-    """Port at which connections are accepted, and nothing is ever said."""
-    with closing(socket.create_server(("127.0.0.1", 0))) as server:
-        yield server.getsockname()[1]
 
 
 def test_a_database_has_its_place_on_all_endpoints_while_its_first_dial_hangs(
@@ -98,37 +85,3 @@ def test_health_of_all_says_which_how_many_and_why(
     assert (found["databases"]["healthy"], found["databases"]["unhealthy"]) == (1, 1)
     [problem] = found["databases"]["problems"]
     assert (problem["database"], problem["reason"]) == (f"{team.name}/broken", "SecretNotFound")
-
-
-def test_a_resource_that_is_invalid_for_this_release_stays_on_the_board_and_is_told_once(
-    control_plane: ControlPlane, operator: OperatorProcess, team: Namespace, database: Database
-) -> None:
-    """Reported as atlas 3664: a value that only a newer release knows made the whole resource vanish."""
-    crds = "/apis/apiextensions.k8s.io/v1/customresourcedefinitions/dashboarddatabases.dashdb.dev"
-    before = control_plane.read(crds)
-    path = "/spec/versions/0/schema/openAPIV3Schema/properties/spec/properties/schema/properties/policy/enum"
-    name = before["metadata"]["name"]
-    newer = json.dumps([{"op": "add", "path": f"{path}/-", "value": "Careful"}])
-    control_plane.kubectl("patch", "crd", name, "--type=json", "-p", newer)
-    try:
-        wanted = resource("perses", secret_name="perses-db", schema={"policy": "Careful"})
-        wait_until(lambda: accepted(team, wanted), what="the API server serves the changed CRD", seconds=20)
-        team.wait_for("perses", "Stalled", "True", reason="SpecInvalid")
-        assert "spec.schema.policy" in team.condition("perses", "Ready")["message"]
-        assert operator.get(f"/ready/{team.name}/perses")[0] == 503
-        assert "SpecInvalid" in operator.get("/")[1]
-        wait_until(lambda: bool(team.events()), what="an event", seconds=10)
-        assert [event["reason"] for event in team.events()] == ["SpecInvalid"]
-        team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
-    finally:
-        older = json.dumps([{"op": "remove", "path": f"{path}/2"}])
-        control_plane.kubectl("patch", "crd", name, "--type=json", "-p", older)
-
-
-def accepted(team: Namespace, manifest: dict[str, Any]) -> bool:
-    """Return whether the API server takes a manifest by now."""
-    try:
-        team.apply(manifest)
-    except KubectlError:
-        return False
-    return True

@@ -1,6 +1,5 @@
 """Squashing: files of pg_dump that lead to the same schema, are recorded on one database and run on another."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from controller.migrate.squash.squash import Squashed, squash
 from controller.migrate.verify.verify import verify
 from tests.database.engine import none_left
 from tests.database.silence import Silence
-from tests.database.targets import role, target_to
+from tests.database.targets import target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_parts import client
@@ -46,18 +45,6 @@ MIXED = {
     "V004_index.up.sql": "CREATE INDEX CONCURRENTLY note_body_idx ON note USING gin (body gin_trgm_ops)",
     "V004_index.down.sql": "DROP INDEX CONCURRENTLY note_body_idx",
 }
-
-
-@pytest.fixture
-def database(each_postgres: PostgresServer) -> Iterator[Database]:
-    fresh = each_postgres.create_database()
-    yield fresh
-    each_postgres.drop_database(fresh)
-
-
-@pytest.fixture
-def creator(each_postgres: PostgresServer, database: Database) -> Target:
-    return target_to(role(each_postgres, options="CREATEDB", database=database))
 
 
 def write(folder: Path, contents: dict[str, str], *, packaged: bool = True) -> Path:

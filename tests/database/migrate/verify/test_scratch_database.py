@@ -1,7 +1,6 @@
 """A scratch database is there for a while, is like the real one where it matters, and is gone afterwards."""
 
 import asyncio
-from collections.abc import Iterator
 
 import pytest
 
@@ -9,22 +8,9 @@ from controller.database.connection import connected
 from controller.database.target import Pooler, Target
 from controller.errors import ConfigurationError
 from controller.migrate.verify.scratch_database import PREFIX, scratch_database
-from tests.database.targets import role, target_to
+from tests.database.targets import target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
-
-
-@pytest.fixture
-def database(each_postgres: PostgresServer) -> Iterator[Database]:
-    fresh = each_postgres.create_database()
-    yield fresh
-    each_postgres.drop_database(fresh)
-
-
-@pytest.fixture
-def creator(each_postgres: PostgresServer, database: Database) -> Target:
-    """A role that may create databases, and nothing else."""
-    return target_to(role(each_postgres, options="CREATEDB", database=database))
 
 
 def left_of(server: PostgresServer, creator: Target) -> list[str]:

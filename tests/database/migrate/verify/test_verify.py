@@ -1,7 +1,5 @@
 """The proof that a way back is true, and what is told where it is not."""
 
-from collections.abc import Iterator
-
 import pytest
 
 from controller.database.connection import connected
@@ -12,24 +10,12 @@ from controller.migrate.verify.check import Check
 from controller.migrate.verify.verify import verify
 from tests.database.engine import tables
 from tests.database.silence import Notes, Silence
-from tests.database.targets import role, target_to
+from tests.database.targets import target_to
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 from tests.unit.migrate.folders import pairs
 
 TABLE = {"V1_t.up.sql": "CREATE TABLE t (n integer)", "V1_t.down.sql": "DROP TABLE t"}
-
-
-@pytest.fixture
-def database(each_postgres: PostgresServer) -> Iterator[Database]:
-    fresh = each_postgres.create_database()
-    yield fresh
-    each_postgres.drop_database(fresh)
-
-
-@pytest.fixture
-def creator(each_postgres: PostgresServer, database: Database) -> Target:
-    return target_to(role(each_postgres, options="CREATEDB", database=database))
 
 
 async def check(target: Target, contents: dict[str, str], **options: str) -> tuple[Check, ...]:
