@@ -174,8 +174,11 @@ CREATE INDEX share_token_by_creator_idx   ON share_token (created_by, created_at
 
 -- Audit ----------------------------------------------------------------------------------------------------
 
+-- Partitioned by the day of the row, so that old rows leave by DROP of a partition. There is one partition until rows
+-- are to be removed: more of them serve no query, and each query locks all of them with their indexes.
+-- Not by timestamp: a client may write any time there, and PostgreSQL chooses the partition before it runs the trigger.
 CREATE TABLE audit_log (
-    id            bigint       PRIMARY KEY,
+    id            bigint       NOT NULL,
     timestamp     timestamptz  NOT NULL DEFAULT now(),
     user_id       varchar(256) NOT NULL,
     action        varchar(64)  NOT NULL CHECK (action::text <> ''),
@@ -187,8 +190,12 @@ CREATE TABLE audit_log (
     user_agent    text,
     access_method varchar(16)  NOT NULL DEFAULT 'rbac' CHECK (access_method::text IN ('rbac', 'share_token')),
     token_id      uuid,
-    metadata      jsonb        NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object')
-);
+    metadata      jsonb        NOT NULL DEFAULT '{}' CHECK (jsonb_typeof(metadata) = 'object'),
+    recorded_on   date         NOT NULL DEFAULT (now() AT TIME ZONE 'UTC')::date,
+    PRIMARY KEY (id, recorded_on)
+) PARTITION BY RANGE (recorded_on);
+
+CREATE TABLE audit_log_from_start PARTITION OF audit_log FOR VALUES FROM (MINVALUE) TO (MAXVALUE);
 
 CREATE SEQUENCE audit_log_id_seq OWNED BY audit_log.id;
 
@@ -197,6 +204,8 @@ COMMENT ON COLUMN audit_log.id IS 'Set by the database, whatever the client wrot
 COMMENT ON COLUMN audit_log.action IS 'resource.verb, for example dashboard.update';
 COMMENT ON COLUMN audit_log.access_method IS 'rbac: a logged-in user; share_token: the bearer of token_id';
 COMMENT ON COLUMN audit_log.token_id IS 'The share token used; no foreign key, since this row outlives it';
+COMMENT ON COLUMN audit_log.recorded_on IS 'Day of the row in UTC, which chooses its partition; set by the database: leave it out';
+COMMENT ON TABLE  audit_log_from_start IS 'First partition of audit_log; further ones begin with a month, see partition_audit_log()';
 
 -- Of a user, latest first.
 CREATE INDEX audit_log_by_user_idx             ON audit_log (user_id, timestamp DESC);
@@ -308,16 +317,24 @@ COMMENT ON FUNCTION guard_system_template() IS 'Trigger: refuses to delete, rena
 
 CREATE FUNCTION guard_audit_log() RETURNS trigger LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
+    IF TG_OP = 'DELETE' AND current_setting('dashdb.maintenance', true) = 'on'
+       AND pg_has_role(current_user, (SELECT relowner FROM pg_class WHERE oid = TG_RELID), 'USAGE') THEN
+        RETURN NULL;
+    END IF;
     RAISE EXCEPTION 'audit_log is append-only: % refused', TG_OP
         USING ERRCODE = 'insufficient_privilege', HINT = 'Old rows leave through purge_audit_log(retention_days).';
 END $$;
-COMMENT ON FUNCTION guard_audit_log() IS 'Trigger: refuses changes of audit rows';
+COMMENT ON FUNCTION guard_audit_log() IS 'Trigger: refuses changes of audit rows; in maintenance the owner may delete';
 
 -- As the owner, since whoever may insert need not have a right to the sequence.
 CREATE FUNCTION stamp_audit_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp AS $$
 BEGIN
     NEW.id := nextval(format('%I.audit_log_id_seq', TG_TABLE_SCHEMA)::regclass);
     NEW.timestamp := now();
+    IF NEW.recorded_on <> (now() AT TIME ZONE 'UTC')::date THEN -- it chose the partition, and so when the row leaves
+        RAISE EXCEPTION 'recorded_on of an audit row is set by the database, not to %', NEW.recorded_on
+            USING ERRCODE = 'insufficient_privilege', HINT = 'Leave the column out of the INSERT.';
+    END IF;
     RETURN NEW;
 END $$;
 COMMENT ON FUNCTION stamp_audit_row() IS 'Trigger: sets id and timestamp of a new row, whatever the client wrote';
@@ -345,11 +362,11 @@ CREATE TRIGGER share_token_guard BEFORE INSERT OR UPDATE ON share_token
 CREATE TRIGGER audit_log_stamp BEFORE INSERT ON audit_log
     FOR EACH ROW WHEN (NEW.id IS NULL OR NOT in_maintenance('audit_log'::regclass))
     EXECUTE FUNCTION stamp_audit_row();
-CREATE TRIGGER audit_log_guard_change BEFORE UPDATE OR TRUNCATE ON audit_log
+-- A trigger for statements guards the table that a statement names, so each partition has one of its own.
+CREATE TRIGGER audit_log_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log
     FOR EACH STATEMENT EXECUTE FUNCTION guard_audit_log();
-CREATE TRIGGER audit_log_guard_delete BEFORE DELETE ON audit_log
-    FOR EACH STATEMENT WHEN (NOT in_maintenance('audit_log'::regclass))
-    EXECUTE FUNCTION guard_audit_log();
+CREATE TRIGGER audit_log_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_log_from_start
+    FOR EACH STATEMENT EXECUTE FUNCTION guard_audit_log();
 
 
 -- Functions for the service and its maintenance ----------------------------------------------------------------
@@ -426,20 +443,116 @@ BEGIN ATOMIC
 END;
 COMMENT ON FUNCTION update_share_token_usage() IS 'Counts the uses of tokens that have not expired a day ago, from audit_log; returns the number of changed tokens';
 
--- Maintenance stays on until the transaction ends: a SET clause would need a superuser for a setting of our own.
+
+-- Removal of old audit rows: a partition whose days are all over is dropped, which takes as long for a million rows as
+-- for one; other rows leave in parts. What needs a lock that keeps inserts waiting gives up after 50 ms: the next
+-- call tries again. Names are bound in functions that are BEGIN ATOMIC, and handed on to those that run DDL.
+
+CREATE FUNCTION audit_log_partitions(OUT partition regclass, OUT starts date, OUT ends date, OUT rows bigint)
+RETURNS SETOF record LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp SET datestyle = 'ISO, YMD'
+BEGIN ATOMIC
+    SELECT c.oid::regclass,
+           pg_catalog.substring(b.bound, 'FROM \(''([0-9-]+)''\)')::date,
+           pg_catalog.substring(b.bound, 'TO \(''([0-9-]+)''\)')::date,
+           greatest(c.reltuples, 0)::bigint
+      FROM pg_catalog.pg_inherits AS i
+      JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+     CROSS JOIN LATERAL pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS b (bound)
+     WHERE i.inhparent = 'audit_log'::regclass
+     ORDER BY 2 NULLS FIRST;
+END;
+COMMENT ON FUNCTION audit_log_partitions() IS 'Partitions of audit_log: their rows are of starts (null: of any day before ends) to the day before ends (null: of any day after), and PostgreSQL''s estimate of their number';
+
+CREATE FUNCTION split_audit_log(last regclass, starts date, month date) RETURNS bigint LANGUAGE plpgsql
+SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
+DECLARE
+    log         CONSTANT regclass := (SELECT inhparent FROM pg_inherits WHERE inhrelid = last);
+    begun       CONSTANT name := (SELECT conname FROM pg_constraint WHERE conrelid = last AND conname LIKE 'audit\_log\_ends\_%');
+    validated   CONSTANT boolean := (SELECT convalidated FROM pg_constraint WHERE conrelid = last AND conname = begun);
+    ends        CONSTANT date := coalesce(to_date(right(begun, 10), 'YYYY_MM_DD'), month);
+    next        text;
+BEGIN
+    -- A constraint proves that the rows fit, so that attaching the partition again reads none of them.
+    IF begun IS NULL THEN
+        EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (recorded_on < %L AND recorded_on >= %L) NOT VALID',
+                       last, 'audit_log_ends_' || to_char(ends, 'YYYY_MM_DD'), ends, coalesce(starts, '-infinity'));
+    ELSIF NOT validated THEN
+        EXECUTE format('ALTER TABLE %s VALIDATE CONSTRAINT %I', last, begun);
+    ELSE
+        SELECT format('%I.%I', n.nspname, free.name) INTO STRICT next
+          FROM pg_class AS c
+          JOIN pg_namespace AS n ON n.oid = c.relnamespace
+         CROSS JOIN generate_series(1, 100) AS number -- another role may have taken the name
+         CROSS JOIN LATERAL (
+               SELECT concat('audit_log_from_', to_char(ends, 'YYYY_MM'), CASE WHEN number > 1 THEN '_' || number END)
+             ) AS free (name)
+         WHERE c.oid = log
+           AND NOT EXISTS (SELECT FROM pg_type AS t WHERE t.typnamespace = n.oid AND t.typname = free.name)
+           AND NOT EXISTS (SELECT FROM pg_class AS r WHERE r.relnamespace = n.oid AND r.relname = free.name)
+         ORDER BY number LIMIT 1;
+        EXECUTE format('ALTER TABLE %s DETACH PARTITION %s', log, last);
+        EXECUTE format('ALTER TABLE %s ATTACH PARTITION %s FOR VALUES FROM (%s) TO (%L)',
+                       log, last, coalesce(quote_literal(starts), 'MINVALUE'), ends);
+        EXECUTE format('ALTER TABLE %s DROP CONSTRAINT %I', last, begun);
+        EXECUTE format('CREATE TABLE %s PARTITION OF %s FOR VALUES FROM (%L) TO (MAXVALUE)', next, log, ends);
+        EXECUTE (SELECT format('ALTER TABLE %s OWNER TO %I', next, pg_get_userbyid(relowner)) FROM pg_class WHERE oid = log);
+        -- The guard of the partition before, with the new name in place of the old one.
+        EXECUTE (SELECT format('CREATE TRIGGER audit_log_guard BEFORE UPDATE OR DELETE OR TRUNCATE ON %s '
+                               'FOR EACH STATEMENT EXECUTE FUNCTION %s()', next, tgfoid::regproc)
+                   FROM pg_trigger WHERE tgrelid = log AND tgname = 'audit_log_guard');
+    END IF;
+    RETURN 1;
+EXCEPTION WHEN lock_not_available THEN
+    RETURN 0;
+END $$;
+COMMENT ON FUNCTION split_audit_log(regclass, date, date) IS 'Takes one step of partition_audit_log() with the last partition of audit_log';
+REVOKE ALL ON FUNCTION split_audit_log(regclass, date, date) FROM PUBLIC;
+
+-- A week ahead: if this stops after its first step, the rows of the next month would be refused until it goes on.
+CREATE FUNCTION partition_audit_log(
+    month date DEFAULT (date_trunc('month', (now() AT TIME ZONE 'UTC') + interval '7 days') + interval '1 month')::date
+) RETURNS bigint LANGUAGE sql STRICT
+BEGIN ATOMIC
+    SELECT coalesce((
+        SELECT split_audit_log(p.partition, p.starts, pg_catalog.date_trunc('month', month)::date)
+          FROM audit_log_partitions() AS p
+         WHERE p.ends IS NULL AND coalesce(p.starts < pg_catalog.date_trunc('month', month)::date, true)
+    ), 0);
+END;
+COMMENT ON FUNCTION partition_audit_log(date) IS 'Takes the next of three steps towards a partition that begins with the month; returns 1, or 0 if there is none left or a lock was not free: call it, each time in a transaction of its own, until it returns 0; only for the owner';
+REVOKE ALL ON FUNCTION partition_audit_log(date) FROM PUBLIC;
+
+CREATE FUNCTION remove_audit_rows(log regclass, expired regclass, estimate bigint, before timestamptz) RETURNS bigint
+LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp SET lock_timeout = '50ms' AS $$
+DECLARE
+    removed bigint;
+BEGIN
+    IF expired IS NOT NULL THEN
+        BEGIN
+            EXECUTE format('DROP TABLE %s', expired);
+            RETURN greatest(estimate, 1);
+        EXCEPTION WHEN lock_not_available THEN
+            NULL; -- its rows leave in parts
+        END;
+    END IF;
+    PERFORM set_config('dashdb.maintenance', 'on', true); -- a SET clause would need a superuser for a setting of our own
+    EXECUTE format(
+        'DELETE FROM %1$s AS l USING (SELECT id, recorded_on FROM %1$s WHERE timestamp < $1 ORDER BY timestamp LIMIT 5000) AS old
+          WHERE l.id = old.id AND l.recorded_on = old.recorded_on', log) USING before;
+    GET DIAGNOSTICS removed = ROW_COUNT;
+    RETURN removed;
+END $$;
+COMMENT ON FUNCTION remove_audit_rows(regclass, regclass, bigint, timestamptz) IS 'Takes one step of purge_audit_log()';
+REVOKE ALL ON FUNCTION remove_audit_rows(regclass, regclass, bigint, timestamptz) FROM PUBLIC;
+
 CREATE FUNCTION purge_audit_log(retention_days integer) RETURNS bigint LANGUAGE sql STRICT
 BEGIN ATOMIC
-    SELECT pg_catalog.set_config('dashdb.maintenance', 'on', true);
-    WITH removed AS (
-        DELETE FROM audit_log
-         WHERE id IN (SELECT a.id FROM audit_log AS a
-                       WHERE a.timestamp < now() - pg_catalog.make_interval(days => greatest(retention_days, 1))
-                       ORDER BY a.timestamp LIMIT 5000)
-        RETURNING id
-    )
-    SELECT pg_catalog.count(*) FROM removed;
+    SELECT remove_audit_rows('audit_log'::regclass, p.partition, p.rows, t.before)
+      FROM (SELECT now() - pg_catalog.make_interval(days => greatest(retention_days, 1))) AS t (before)
+      LEFT JOIN LATERAL (SELECT q.partition, q.rows FROM audit_log_partitions() AS q
+                          WHERE q.ends <= (t.before AT TIME ZONE 'UTC')::date LIMIT 1) AS p ON true;
 END;
-COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes up to 5000 audit rows older than so many days (at least 1; null removes none); returns their number: call it until that is 0; only for the owner';
+COMMENT ON FUNCTION purge_audit_log(integer) IS 'Removes audit rows older than so many days (at least 1; null removes none): a partition that holds no others, or up to 5000 rows; returns their number, for a partition PostgreSQL''s estimate: call it until that is 0; only for the owner';
 REVOKE ALL ON FUNCTION purge_audit_log(integer) FROM PUBLIC;
 
 

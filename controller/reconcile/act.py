@@ -30,7 +30,7 @@ _COUNTS = ("update_template_usage_stats", "update_share_token_usage")
 MAINTENANCE_TRIES = 3
 """Tries of each function, if it deadlocks with a user's transaction."""
 REMOVAL_SECONDS = 60.0
-"""Time in which a round removes rows, part by part; the next round goes on where it stopped."""
+"""Time in which a round works part by part; the next round goes on where it stopped."""
 
 
 async def act(  # noqa: PLR0917 - what an action works with
@@ -110,23 +110,23 @@ async def _seed(schema: LocatedSchema, pool: Pool) -> Event | None:
 
 
 async def _maintain(schema: LocatedSchema, pool: Pool, audit_retention_days: int | None, fence: Fence) -> None:
-    """Run each function of maintenance, whatever came of the others.
+    """Run each function of maintenance, whatever came of the others; those that do a part at a time until none is left.
 
     Raises:
         DashdbError: the first that failed; ChangeNotPermitted, where nothing more may be done now, at once.
     """
     until = time.monotonic() + REMOVAL_SECONDS
-    removals: dict[str, tuple[int, ...]] = {"cleanup_expired_tokens": ()}
+    stepwise: dict[str, tuple[int, ...]] = {"cleanup_expired_tokens": ()}
     if audit_retention_days is not None:
-        removals["purge_audit_log"] = (audit_retention_days,)
+        stepwise |= {"partition_audit_log": (), "purge_audit_log": (audit_retention_days,)}
     counts: dict[str, int] = {}
     failures: list[DashdbError] = []
-    for function, arguments in {**removals, **dict.fromkeys(_COUNTS, ())}.items():
+    for function, arguments in {**stepwise, **dict.fromkeys(_COUNTS, ())}.items():
         counts[function] = 0
         try:
             while count := await _call(schema, pool, function, arguments, fence):
                 counts[function] += count
-                if function not in removals or time.monotonic() > until:
+                if function not in stepwise or time.monotonic() > until:
                     break
         except ChangeNotPermitted:
             raise

@@ -21,6 +21,7 @@ WITH held AS MATERIALIZED (
     SELECT c.oid, c.relname AS name
       FROM held AS h JOIN pg_catalog.pg_class AS c ON c.oid = h.oid
      WHERE h.class = 'pg_catalog.pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
+       AND NOT c.relispartition
        AND c.relname NOT IN ('schema_version', 'schema_version_detail')
 ), object (name) AS (
     SELECT format('%I', r.name) FROM relation AS r

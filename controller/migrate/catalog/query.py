@@ -57,6 +57,7 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
   JOIN pg_catalog.pg_class AS c ON c.oid = coalesce(t.typrelid, h.oid)
  WHERE h.class IN ('pg_catalog.pg_class'::regclass, 'pg_catalog.pg_type'::regclass)
    AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'c')
+   AND NOT c.relispartition
    AND c.relname NOT IN ('schema_version', 'schema_version_detail')
 """
 

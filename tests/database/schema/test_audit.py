@@ -20,8 +20,11 @@ CHANGES = [
     "DELETE FROM audit_log",
     "TRUNCATE audit_log",
     "INSERT INTO audit_log (id, user_id, action, resource_type, result)"
-    " VALUES (1, 'nobody', 'x', 'Dashboard', 'error') ON CONFLICT (id) DO UPDATE SET user_id = 'nobody'",
+    " VALUES (1, 'nobody', 'x', 'Dashboard', 'error') ON CONFLICT (id, recorded_on) DO UPDATE SET user_id = 'nobody'",
     "MERGE INTO audit_log AS a USING (SELECT 1 AS id) AS s ON a.id = s.id WHEN MATCHED THEN DELETE",
+    "DELETE FROM audit_log_from_start",
+    "UPDATE audit_log_from_start SET user_id = 'nobody'",
+    "TRUNCATE audit_log_from_start",
 ]
 MAINTENANCE = "SET LOCAL dashdb.maintenance = 'on'"
 OLD = "=now() - interval '40 days'"

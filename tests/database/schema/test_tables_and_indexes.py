@@ -1,4 +1,4 @@
-"""Schema as psql shows it: six tables, named indexes, comments; and everyday statements that run as written."""
+"""Schema as psql shows it: its tables, named indexes, comments; and everyday statements that run as written."""
 
 import re
 from pathlib import Path
@@ -13,8 +13,8 @@ from tests.support.postgres import PostgresServer
 
 QUICK_START = Path(__file__).with_name("quick-start.sql")
 TABLES = [
-    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
-    "user_preferences",
+    "audit_log", "audit_log_from_start", "dashboard", "dashboard_template", "schema_version", "schema_version_detail",
+    "share_token", "user_preferences",
 ]  # fmt: skip
 # Columns whose name says all there is to say.
 PLAIN = {"id", "name", "project", "description", "version", "theme", "user_id", "category", "result", "client_ip"}
@@ -23,7 +23,7 @@ PLAIN |= {"dashboard_id", "default_time_range", "time_range_default", "usage_cou
 PLAIN_ENDINGS = ("_at", "_by", "_ip")
 
 
-async def test_psql_lists_exactly_the_six_tables(
+async def test_psql_lists_the_six_tables_with_the_partition_and_the_details_of_two(
     postgres: PostgresServer, database: Database, migrated_connection: Connection
 ) -> None:
     listed = postgres.psql(database, sql=r"\dt", args=("-At", "-F", "|"))
