@@ -1,12 +1,13 @@
 """Time of each statement of docs/reference/schema.md on a million dashboards and ten million audit rows.
 
     python -m benchmarks.queries [--scale F] [--only WORD]... [--plan-cache-mode MODE] [--plans FILE] [--writes]
+                                 [--one-partition]
 
-One durable PostgreSQL 18 with all rows in its cache. asyncpg prepares statements as it does by default; each execution
-gets a plan for its own values, as the page advises (`plan_cache_mode`). Milliseconds at p50, p95 and p99, with 1 and
-with 16 clients. Half of all questions about a project are about the largest, which has a tenth of all dashboards. The
-promise holds for p95 with one client; the aim is a tenth of it above `SELECT 1` of the same run. The plans, for known
-and for unknown parameters, are written into a file.
+One durable PostgreSQL 18, all rows in its cache. asyncpg prepares statements as it does by default; each execution
+gets a plan for its own values, as the page advises (`plan_cache_mode`). Audit rows have a partition for each month, as
+with a retention. Milliseconds at p50, p95, p99, with 1 and with 16 clients. Half of all questions about a project are
+about the largest, which has a tenth of all dashboards. The promise holds for p95 with one client; the aim is a tenth of
+it above `SELECT 1` of the same run. The plans, for known and for unknown parameters, are written into a file.
 """
 
 import asyncio
@@ -135,10 +136,18 @@ def costs_table(costs: Sequence[IndexCost], rows: int) -> Table:
 @click.option("--only", multiple=True, help="Only statements whose name has this word; repeatable.")
 @click.option("--plans", "plan_file", default="queries-plans.txt", type=click.Path(path_type=Path), help="Where to.")
 @click.option("--plan-cache-mode", default="force_custom_plan", type=click.Choice(["auto", "force_custom_plan"]))
+@click.option("--one-partition", is_flag=True, help="Audit rows in one partition, as without a retention.")
 @click.option("--writes", is_flag=True, help="Measure what each index costs, too.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object instead of the tables.")
 def main(
-    scale: float, only: tuple[str, ...], plan_file: Path, plan_cache_mode: str, *, writes: bool, as_json: bool
+    scale: float,
+    only: tuple[str, ...],
+    plan_file: Path,
+    plan_cache_mode: str,
+    *,
+    one_partition: bool,
+    writes: bool,
+    as_json: bool,
 ) -> None:
     """Measure the everyday statements on many rows."""
     sizes = Sizes.of_scale(scale)
@@ -147,7 +156,7 @@ def main(
     console = Console(stderr=True)
     with PostgresServer(18, settings=SETTINGS) as server, Progress(*columns, console=console) as progress:
         database = make_database(server)
-        asyncio.run(fill(replace(server.superuser, name=database.name).dsn, sizes, progress))
+        asyncio.run(fill(replace(server.superuser, name=database.name).dsn, sizes, progress, months=not one_partition))
         found = asyncio.run(look_at_plans(database.dsn, chosen, sizes, plan_file))
         results = asyncio.run(measure(database.dsn, chosen, sizes, plan_cache_mode, progress))
         costs, hot = asyncio.run(look_at_writes(database.dsn, sizes)) if writes else ([], {})

@@ -15,6 +15,8 @@ from rich.progress import Progress
 PROJECTS, TEMPLATES = 2000, 200
 LARGEST = "project-0000"
 BATCHES = 20
+DAYS = 400
+"""Age of the oldest audit row."""
 WORDS = (
     "latency", "throughput", "memory", "gpu", "cpu", "queue", "cache", "errors", "requests", "inference",
     "training", "pipeline", "notebook", "cluster", "node", "storage", "network", "tokens", "batch", "model",
@@ -72,9 +74,9 @@ SELECT md5('token' || n)::uuid, 'dashboard-' || md5((1 + floor(a * $4))::text)::
 """
 
 _AUDIT = f"""
-INSERT INTO audit_log (id, timestamp, user_id, action, resource_type, resource_id, project_id, result, client_ip,
-                       user_agent, access_method, token_id)
-SELECT n, now() - ($5 - n)::float8 / $5 * interval '400 days', person,
+INSERT INTO audit_log (id, timestamp, recorded_on, user_id, action, resource_type, resource_id, project_id, result,
+                       client_ip, user_agent, access_method, token_id)
+SELECT n, at, (at AT TIME ZONE 'UTC')::date, person,
        (ARRAY['dashboard.view', 'dashboard.view', 'dashboard.view', 'dashboard.update', 'dashboard.create',
               'dashboard.delete', 'template.view', 'template.use', 'token.create', 'token.revoke'])[1 + floor(a * 10)],
        (ARRAY['Dashboard', 'Dashboard', 'DashboardTemplate', 'ShareToken'])[1 + floor(b * 4)],
@@ -83,8 +85,9 @@ SELECT n, now() - ($5 - n)::float8 / $5 * interval '400 days', person,
        '10.0.0.0'::inet + floor(a * 65536)::int, 'Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101',
        CASE WHEN c < 0.05 THEN 'share_token' ELSE 'rbac' END,
        CASE WHEN c < 0.05 THEN md5('token' || 1 + floor(d * $6))::uuid END
-  FROM ({_NUMBERS}) AS n
+  FROM ({_NUMBERS}) AS n, LATERAL (SELECT now() - ($5 - n)::float8 / $5 * interval '{DAYS} days' AS at) AS at
 """
+_SPLIT = "SELECT partition_audit_log((now() AT TIME ZONE 'UTC')::date - 30 * $1::int)"
 
 
 @dataclass(frozen=True)
@@ -102,15 +105,20 @@ class Sizes:
         return cls(dashboards=million, users=million // 10, tokens=million, audit=10 * million)
 
 
-async def fill(dsn: str, sizes: Sizes, progress: Progress) -> None:
+async def fill(dsn: str, sizes: Sizes, progress: Progress, *, months: bool) -> None:
     """Fill the tables of a migrated database in two sessions, then make its indexes again and analyze it.
 
     Args:
         dsn: URL of a superuser's connection, which alone may switch triggers off.
+        months: whether audit rows have a partition for each month, as with a retention.
     """
     first, second = [await asyncpg.connect(dsn, server_settings=_SETTINGS) for _ in range(2)]
     try:
-        indexes = await first.fetch(_INDEXES)
+        if months:
+            for back in range(DAYS // 30, -2, -1):
+                while await first.fetchval(_SPLIT, back):
+                    pass
+        indexes = await first.fetch(INDEXES)
         await first.execute("".join(f"DROP INDEX {row['indexname']};" for row in indexes))
         await first.execute(_TEMPLATES)
         audit = [(_AUDIT, sizes.audit, "audit rows")]
@@ -121,7 +129,7 @@ async def fill(dsn: str, sizes: Sizes, progress: Progress) -> None:
         ]
         await asyncio.gather(_insert(first, audit, sizes, progress), _insert(second, others, sizes, progress))
         await first.execute(f"SELECT setval('audit_log_id_seq', {sizes.audit})")
-        await _build((first, second), [row["indexdef"] for row in indexes], progress)
+        await _build((first, second), [row["indexdef"].replace(" ON ONLY ", " ON ") for row in indexes], progress)
         await first.execute("VACUUM (ANALYZE)", timeout=3600)
         await first.execute("CHECKPOINT")
     finally:
@@ -130,7 +138,13 @@ async def fill(dsn: str, sizes: Sizes, progress: Progress) -> None:
 
 
 _SETTINGS = {"session_replication_role": "replica", "maintenance_work_mem": "512MB", "synchronous_commit": "off"}
-_INDEXES = "SELECT indexname, indexdef FROM pg_indexes WHERE schemaname = 'public' AND indexname LIKE '%\\_idx'"
+INDEXES = """
+SELECT c.relname AS indexname, pg_get_indexdef(c.oid) AS indexdef
+  FROM pg_class AS c
+ WHERE c.relnamespace = 'public'::regnamespace AND c.relkind IN ('i', 'I') AND c.relname LIKE '%\\_idx'
+   AND NOT c.relispartition
+"""
+"""Query for the indexes that serve queries, those of partitions left out."""
 
 
 async def _insert(

@@ -36,7 +36,8 @@ _UPDATES = {
     "share_token": ("token_id", "usage_count = usage_count + 1, last_used_at = now()"),
 }
 _INDEXES = """
-SELECT c.relname AS name, pg_relation_size(c.oid) AS bytes
+SELECT c.relname AS name, (SELECT coalesce(sum(pg_relation_size(t.relid)), pg_relation_size(c.oid))
+                             FROM pg_partition_tree(c.oid) AS t) AS bytes
   FROM pg_index AS i JOIN pg_class AS c ON c.oid = i.indexrelid
  WHERE i.indrelid = $1::text::regclass AND c.relname LIKE '%\\_idx' ORDER BY 1
 """
@@ -74,7 +75,7 @@ async def measure_writes(connection: asyncpg.Connection, sizes: Sizes) -> tuple[
         best = [min(times) for times in zip(*whole, strict=True)]
         for (name, group), less in zip(groups.items(), without, strict=True):
             ratios = [everything / part for everything, part in zip(best, less, strict=True)]
-            megabytes = sum(index["bytes"] for index in group) / 2**20
+            megabytes = float(sum(index["bytes"] for index in group)) / 2**20
             costs.append(IndexCost(name, megabytes, ratios[0], ratios[1] if len(ratios) > 1 else None))
     hot = {table: await _hot_share(connection, table, rows) for table in _UPDATES}
     return costs, hot
