@@ -12,8 +12,33 @@ Key: TypeAlias = tuple[str, str]
 
 STARTING = "Starting"
 """Reason in the report of a database that was not observed yet."""
+MOST_CHANGES = 20
+"""Most changes that a report keeps; one takes about 100 bytes."""
 STALE = "Stale"
 """Reason in a report whose next check is overdue."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Answer to one of the questions that a reconcile asks about a database, as a condition of its resource.
+
+    Attributes:
+        holds: None where it is not known.
+    """
+
+    condition: str
+    holds: bool | None
+    reason: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Moment at which a database became ready, or not ready, or not ready for another reason."""
+
+    at: datetime
+    ready: bool
+    reason: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +53,9 @@ class Report:
         pending: migrations that wait; None where it was not seen.
         dirty: a file without a transaction stopped half-way; None where it was not seen.
         templates: system templates by state; empty where they were not seen.
+        answers: to each question; empty before the first reconcile.
+        since: when it became ready, or not ready, as it is now, UTC; None where that was not seen.
+        changes: the latest ones that this process saw, oldest first.
         succeeded, failed: reconciles since this process began, by whether they ended in ready.
     """
 
@@ -41,6 +69,9 @@ class Report:
     pending: int | None = None
     dirty: bool | None = None
     templates: Mapping[str, int] = field(default_factory=dict)
+    answers: tuple[Answer, ...] = ()
+    since: datetime | None = None
+    changes: tuple[Change, ...] = ()
     succeeded: int = 0
     failed: int = 0
 
@@ -52,8 +83,22 @@ class Report:
         message = f"A check is overdue; {ended}."
         if self.verdict.health is Health.UNHEALTHY:  # bad news does not get better by getting old
             return replace(self, message=f"{self.message} {message}")
+        verdict, since = Verdict(Health.DEGRADED, STALE, message), self.due_by if self.ready else self.since
+        return replace(self, verdict=verdict, ready=False, reason=STALE, message=message, since=since)
+
+    def after(self, before: "Report | None", now: datetime) -> "Report":
+        """Return the report with what only a sequence of reports knows: counts, changes and since when."""
+        known = before if before is not None and before.reason != STARTING else None
+        same = known is not None and known.ready == self.ready
+        changes = known.changes if known else ()
+        if known is None or (known.ready, known.reason) != (self.ready, self.reason):
+            changes = (*changes, Change(now, self.ready, self.reason))[-MOST_CHANGES:]
         return replace(
-            self, verdict=Verdict(Health.DEGRADED, STALE, message), ready=False, reason=STALE, message=message
+            self,
+            since=known.since if known and same and known.since else self.since or now,
+            changes=changes,
+            succeeded=(known.succeeded if known else 0) + self.ready,
+            failed=(known.failed if known else 0) + (not self.ready),
         )
 
 

@@ -1,7 +1,6 @@
 """Reports of all databases, in memory: a thousand scrapes cost the databases nothing."""
 
-from dataclasses import replace
-from datetime import datetime
+from datetime import UTC, datetime
 
 from controller.health.report import Key, Report
 
@@ -24,12 +23,8 @@ class ReportStore:
         """Replace the report of one database, and count the reconcile."""
         self.succeeded += report.ready
         self.failed += not report.ready
-        before = self._reports.get(key)
-        self._reports[key] = replace(
-            report,
-            succeeded=(before.succeeded if before else 0) + report.ready,
-            failed=(before.failed if before else 0) + (not report.ready),
-        )
+        now = report.sample.taken_at if report.sample else datetime.now(UTC)
+        self._reports[key] = report.after(self._reports.get(key), now)
 
     def announce(self, key: Key, report: Report) -> None:
         """Set the report of a database that was not checked yet; counts nothing."""

@@ -7,7 +7,23 @@ from typing import Final
 from controller.health.report import STARTING, Report
 
 NAMELESS: Final = frozenset(
-    {"", STARTING, "Healthy", "HighUtilization", "Migrating", "NotObserved", "Ready", "SlowResponse", "Stale"}
+    {
+        "",
+        STARTING,
+        "Customized",
+        "Healthy",
+        "HighUtilization",
+        "Migrating",
+        "NotConnected",
+        "NotObserved",
+        "Ready",
+        "SchemaNotCurrent",
+        "Seeded",
+        "SeedingDisabled",
+        "SlowResponse",
+        "Stale",
+        "UpToDate",
+    }
 )
 """Reasons whose messages are made of figures and names of files alone, and are shown as they are."""
 
@@ -26,6 +42,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "ChecksumMismatch": "A migration file was edited after it had been applied.",
     "ClientCertificateInvalid": "The client's certificate cannot be used.",
     "ConfigurationInvalid": "A setting cannot be used.",
+    "Connected": "There is a connection.",
     "Conflict": "An older resource asks for the same database.",
     "ConnectionLost": "The connection broke.",
     "ConnectionRefused": "Nothing listens there.",
@@ -35,6 +52,7 @@ _SENTENCES: Final[Mapping[str, str]] = {
     "DatabaseUnavailable": "The database does not answer.",
     "DirectConnectionNeeded": "A migration needs a connection without a pooler.",
     "DiskFull": "The server's disk is full.",
+    "Drifted": "Something was changed by hand since the last migration.",
     "EncodingUnsupported": "The session's encoding is not UTF-8.",
     "FileMissing": "The file of an applied migration is missing.",
     "ForeignObject": "An object of another role is in the way.",
@@ -108,6 +126,7 @@ def without_names(report: Report) -> Report:
     return replace(
         report,
         message=general_words(report.reason, report.message),
+        answers=tuple(replace(each, message=general_words(each.reason, each.message)) for each in report.answers),
         verdict=replace(report.verdict, warning=warning and general_words(report.verdict.reason, warning)),
     )
 

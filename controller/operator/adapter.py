@@ -27,7 +27,7 @@ from controller.operator.status import (
     unknown_fields_text,
 )
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
-from controller.resource.status import DashboardDatabaseStatus
+from controller.resource.status import ConditionStatus, ConditionType, DashboardDatabaseStatus
 from controller.runtime.fence import Fence
 
 log = structlog.get_logger(__name__)
@@ -156,6 +156,17 @@ class ResourceAdapter:
     def is_ready(self, result: ReconcileResult) -> bool:
         """Return True where the resource is Ready."""
         return result.ready
+
+    def unchanged_since(self, *, ready: bool) -> datetime | None:
+        """Return since when the status says that the resource is ready, or is not; None where it says another thing."""
+        condition = self.resource.status.condition(ConditionType.READY) if self.resource else None
+        if condition is None or condition.status is not (ConditionStatus.TRUE if ready else ConditionStatus.FALSE):
+            return None
+        try:
+            moment = datetime.fromisoformat(condition.last_transition_time)
+        except ValueError:  # another program wrote the status
+            return None
+        return moment.astimezone(UTC) if moment.tzinfo else None
 
     async def report(self, result: ReconcileResult) -> None:
         """Write the status where it differs, and post what happened; after a failed write, with the next result."""

@@ -1,6 +1,7 @@
 """Interface between the reconcile loop and the operator or the sidecar."""
 
 import asyncio
+from datetime import datetime
 from typing import Protocol
 
 from controller.desired import Desired
@@ -41,6 +42,10 @@ class Adapter(Protocol):
 
     def is_ready(self, result: ReconcileResult) -> bool:
         """Return True where the database may be used; asked once for each result, before `report`."""
+        ...
+
+    def unchanged_since(self, *, ready: bool) -> datetime | None:
+        """Return since when the database is ready, or not ready, as known from before this process; None where not."""
         ...
 
     async def report(self, result: ReconcileResult) -> None:

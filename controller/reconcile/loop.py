@@ -80,6 +80,7 @@ class ReconcileLoop:
         self._places: ServerPlaces | None = None
         self._retry = adapter.changed.set
         self._unreported: tuple[Event, ...] = ()
+        self._starting = True
 
     async def run(self) -> None:
         """Reconcile again and again; what runs when the task is cancelled is rolled back."""
@@ -145,7 +146,9 @@ class ReconcileLoop:
             reached = result.observed.connection_error is None
             (self._places.note_reachable if reached else self._places.note_unreachable)(self._retry)
         due, ready = due_after(desired, result.wait_seconds), self._adapter.is_ready(result)
-        self._store.put(self.key, report_of(result, due, ready=ready))
+        since = self._adapter.unchanged_since(ready=ready) if self._starting else None
+        self._starting = False
+        self._store.put(self.key, report_of(result, due, ready=ready, since=since))
         await self._adapter.report(result)
         log.debug("reconciled", ready=result.ready, duration_seconds=round(time.monotonic() - started, 3))
         return result.wait_seconds, result.watch_inputs

@@ -4,13 +4,17 @@ from collections import Counter
 from dataclasses import replace
 from datetime import datetime
 
-from controller.health.report import Report
+from controller.health.report import Answer, Report
 from controller.health.verdict import CheckResult, Health
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 
 
-def report_of(result: ReconcileResult, due: datetime, *, ready: bool) -> Report:
-    """Return the report of a result; of what was not observed this time, the last knowledge."""
+def report_of(result: ReconcileResult, due: datetime, *, ready: bool, since: datetime | None) -> Report:
+    """Return the report of a result; of what was not observed this time, the last knowledge.
+
+    Args:
+        since: when it became ready, or not ready, for a first report; None where that is not known.
+    """
     schema = result.memory.schema
     return Report(
         verdict=result.observed.verdict,
@@ -23,6 +27,10 @@ def report_of(result: ReconcileResult, due: datetime, *, ready: bool) -> Report:
         pending=schema.pending if schema else None,
         dirty=schema.dirty if schema else None,
         templates=Counter(result.memory.templates),
+        answers=tuple(
+            Answer(aspect.value, each.holds, each.reason, each.message) for aspect, each in result.findings.items()
+        ),
+        since=since,
     )
 
 

@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from datetime import datetime
 
 import structlog
 
@@ -66,6 +67,10 @@ class SidecarAdapter:
         if blocking & {Aspect.CONNECTED, Aspect.HEALTHY} or self._prepared is None:
             return False
         return seen[0] == self._prepared[0] and seen[1] >= self._prepared[1]
+
+    def unchanged_since(self, *, ready: bool) -> datetime | None:  # noqa: ARG002 - nothing is kept from before
+        """Return None: nothing is known from before this process."""
+        return None
 
     async def report(self, result: ReconcileResult) -> None:
         """Log what changed: each finding once, and whether the database is ready."""

@@ -141,21 +141,6 @@ def ready(report: Report) -> dict[str, Any]:
     return {"ready": False, "reason": one_line(f"{report.reason}: {report.message}")}
 
 
-def overview(reports: Mapping[Key, Report]) -> list[dict[str, str]]:
-    """Return one row for each database, for the landing page."""
-    return [
-        {
-            "database": full_name(key),
-            "ready": "yes" if report.ready else "no",
-            "health": report.verdict.health.value,
-            "schema": "" if report.schema_version is None else str(report.schema_version),
-            "reason": report.reason,
-            "message": one_line(report.message),
-        }
-        for key, report in reports.items()
-    ]
-
-
 def full_name(key: Key) -> str:
     """Return `namespace/name`, or the name alone in the sidecar."""
     return "/".join(part for part in key if part)

@@ -19,12 +19,12 @@ from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
-from controller.web import answers
+from controller.web import answers, page
 from controller.web.connections import Listener
 from controller.web.guard import Authorize, guard
+from controller.web.html import HEADERS, render
 from controller.web.metrics import MetricsPage, form_for
 from controller.web.negotiation import HEALTH_JSON, takes_gzip, wants_health_json
-from controller.web.page import landing_page
 from controller.web.shared_page import SharedPage
 
 log = structlog.get_logger(__name__)
@@ -58,14 +58,16 @@ def application(
         shard: number of the shard whose databases this process looks after, and of shards in all; None where there are
             none. Who asks the wrong one of several is told so.
     """
-    page = MetricsPage(store, version=version, per_database=metrics_per_database, role=role, shard=shard)
+    metrics = MetricsPage(store, version=version, per_database=metrics_per_database, role=role, shard=shard)
     several = "{}/{}".format(*shard) if shard is not None and shard[1] > 1 else None
     named = authorize is not None
-    endpoints = _Endpoints(store, not_ready, version, SharedPage(page), role, shard=several, named=named)
+    endpoints = _Endpoints(store, not_ready, version, SharedPage(metrics), role, shard=several, named=named)
     app = web.Application(middlewares=[_faults_in_our_log])
     if authorize is not None:
         app.middlewares.append(guard(authorize))
-    app.router.add_get("/", endpoints.page)
+    app.router.add_get("/", endpoints.overview)
+    app.router.add_get("/databases/{name}", endpoints.database)
+    app.router.add_get("/databases/{namespace}/{name}", endpoints.database)
     app.router.add_get("/live", endpoints.live)
     app.router.add_get("/metrics", endpoints.metrics)
     for path, handler in (
@@ -142,11 +144,35 @@ class _Endpoints:
         self._role = role
         self._shard = shard
 
-    async def page(self, _: web.Request) -> web.Response:
-        role = self._standby()
-        note = answers.standby(role) if role else ""
-        html = landing_page(answers.overview(self._all()), version=self._version, shard=self._shard, note=note)
-        return web.Response(text=html, content_type="text/html")
+    async def overview(self, request: web.Request) -> web.Response:
+        role, selection = self._standby(), page.Selection.of_query(request.query)
+        return self._html(
+            "overview.html",
+            page=page.overview(self._all(), selection),
+            refresh_seconds=page.REFRESH_SECONDS if selection.refresh else None,
+            interval=page.REFRESH_SECONDS,
+            note=answers.standby(role) if role else "",
+            links=page.LINKS,
+            version=self._version,
+            shard=self._shard,
+        )
+
+    async def database(self, request: web.Request) -> web.Response:
+        [(key, report)] = self._asked(request).items()
+        row = page.row_of(key, report)
+        return self._html(
+            "database.html",
+            row=row,
+            facts=page.facts_of(row),
+            conditions=page.conditions_of(report),
+            changes=page.changes_of(report),
+            links=page.links_of(key),
+            refresh_seconds=page.REFRESH_SECONDS,
+        )
+
+    def _html(self, template: str, **values: Any) -> web.Response:
+        text = render(template, now=page.shown_time(datetime.now(UTC)), **values)
+        return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
     async def live(self, _: web.Request) -> web.Response:
         return _json({"alive": True})
@@ -205,14 +231,14 @@ class _Endpoints:
         """Return the report of the database that the path names, or all reports."""
         if "name" not in request.match_info:
             return self._all()
-        key = (request.match_info["namespace"], request.match_info["name"])
+        key = (request.match_info.get("namespace", ""), request.match_info["name"])
         report = self._store.get(key, datetime.now(UTC))
         if report is None and (role := self._standby()) is not None:  # who asks again may reach the leader
             text = json.dumps({"error": answers.standby(role)})
             raise web.HTTPServiceUnavailable(text=text, content_type="application/json")
         if report is None:
             where = f" by shard {self._shard}; another shard may know it" if self._shard else ""
-            text = json.dumps({"error": f"no database {key[0]}/{key[1]} has been checked{where}"})
+            text = json.dumps({"error": f"no database {answers.full_name(key)} has been checked{where}"})
             raise web.HTTPNotFound(text=text, content_type="application/json")
         return {key: self._shown(report)}
 

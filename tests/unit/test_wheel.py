@@ -32,6 +32,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
         ("migrations", "controller/packaged/migrations", "*.sql"),
         ("crds", "controller/packaged/crds", "*.yaml"),
         ("controller/templates/documents", "controller/templates/documents", "*.json"),
+        ("controller/web/templates", "controller/web/templates", "*.html"),
         ("controller", "controller", "**/*.py"),
         ("controller", "controller", "py.typed"),
     ],

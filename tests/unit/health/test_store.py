@@ -1,9 +1,10 @@
 """Store of the latest reports."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 from controller.database.pool.values import PoolStatistics
-from controller.health.report import Report
+from controller.health.report import MOST_CHANGES, Report, starting
 from controller.health.store import ReportStore
 from controller.health.verdict import Health, Sample, Verdict
 
@@ -64,3 +65,35 @@ def test_bad_news_does_not_get_better_by_getting_old() -> None:
     shown = report(Health.UNHEALTHY).as_of(NOW + timedelta(seconds=1))
     assert (shown.verdict.health, shown.reason) == (Health.UNHEALTHY, "Why")
     assert shown.message == "why A check is overdue; none has ended yet."
+
+
+def test_a_report_knows_since_when_it_is_ready_or_not() -> None:
+    store, key = ReportStore(), ("a", "one")
+    moments = [NOW + timedelta(minutes=minute) for minute in range(4)]
+    for moment, health in zip(
+        moments, (Health.HEALTHY, Health.HEALTHY, Health.UNHEALTHY, Health.UNHEALTHY), strict=True
+    ):
+        store.put(key, report(health, Sample(taken_at=moment, pool=POOL)))
+    latest = store.latest(key)
+    assert latest is not None
+    assert latest.since == moments[2]
+    assert [(change.at, change.ready) for change in latest.changes] == [(moments[0], True), (moments[2], False)]
+
+
+def test_the_first_report_may_know_more_than_this_process() -> None:
+    store, key, long_ago = ReportStore(), ("a", "one"), NOW - timedelta(days=3)
+    store.announce(key, starting())
+    store.put(key, replace(report(), since=long_ago))
+    store.put(key, report())
+    latest = store.latest(key)
+    assert latest is not None
+    assert latest.since == long_ago
+
+
+def test_a_report_keeps_only_the_latest_changes() -> None:
+    store, key = ReportStore(), ("a", "one")
+    for number in range(MOST_CHANGES + 5):
+        store.put(key, replace(report(Health.UNHEALTHY), reason=f"Reason{number}"))
+    latest = store.latest(key)
+    assert latest is not None
+    assert [change.reason for change in latest.changes] == [f"Reason{n}" for n in range(5, MOST_CHANGES + 5)]

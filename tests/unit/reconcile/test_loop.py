@@ -48,6 +48,9 @@ class ScriptedAdapter:
     async def inputs_changed(self) -> bool:
         return self.mended
 
+    def unchanged_since(self, *, ready: bool) -> None:
+        """Nothing is known from before this process."""
+
     def is_ready(self, result: ReconcileResult) -> bool:
         return result.ready
 

@@ -55,6 +55,6 @@ def test_what_was_last_known_of_the_tables_is_shown_while_the_database_does_not_
     seen = Observed(now=NOW, verdict=Verdict.unhealthy(error), connection_error=error)
     findings = find(desired(), seen, memory)
     result = ReconcileResult(seen, findings, summary(findings), (), 1.0, memory.observed(seen, desired()))
-    shown = report_of(result, DUE, ready=False)
+    shown = report_of(result, DUE, ready=False, since=None)
     assert (shown.schema_version, shown.pending, shown.dirty) == (2, 0, False)
     assert (shown.reason, dict(shown.templates)) == ("Timeout", {"Current": 1})

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 from controller.health.verdict import Health, Verdict
 from controller.web import answers
+from controller.web.page import row_of
 from tests.unit.web.reports import DOWN, HEALTHY, NOW, SLOW, report
 
 
@@ -149,33 +150,12 @@ def test_ready_says_why_not() -> None:
     assert answers.ready(report(DOWN)) == {"ready": False, "reason": "ConnectionRefused: Nothing listens there."}
 
 
-def test_the_overview_has_a_line_a_database() -> None:
-    assert answers.overview({("team-a", "perses"): report(), ("", "perses"): report(DOWN)}) == [
-        {
-            "database": "team-a/perses",
-            "ready": "yes",
-            "health": "healthy",
-            "schema": "1",
-            "reason": "Ready",
-            "message": "",
-        },
-        {
-            "database": "perses",
-            "ready": "no",
-            "health": "unhealthy",
-            "schema": "1",
-            "reason": "ConnectionRefused",
-            "message": "Nothing listens there.",
-        },
-    ]
-
-
 def test_what_a_server_says_is_one_short_line() -> None:
     hostile = "forged\r\n\x1b[2J\u202e" + "x" * 5000
     forged = replace(report(DOWN), message=hostile, verdict=Verdict(Health.UNHEALTHY, "QueryFailed", hostile))
     shown = [
         answers.ready(replace(forged, ready=False))["reason"],
         answers.health([forged], now=NOW, version="0.1.0")["checks"]["database"]["error"],
-        answers.overview({("team", "perses"): forged})[0]["message"],
+        row_of(("team", "perses"), forged).message,
     ]
     assert all(text.isprintable() and len(text) <= 1024 for text in shown)
