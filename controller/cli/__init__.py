@@ -43,9 +43,14 @@ def root() -> None:
 
 def main() -> None:
     """Run the program; print each error as its last words, and exit with its code."""
+    run_group(root)
+
+
+def run_group(group: click.Group, prog_name: str | None = None) -> None:
+    """Run a group of commands as the program; print each error as its last words, and exit with its code."""
     end_at_sigterm()
     try:
-        root.main(standalone_mode=False)
+        group.main(standalone_mode=False, prog_name=prog_name)
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:

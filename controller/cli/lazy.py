@@ -1,6 +1,7 @@
 """Group of commands that loads the module of a command only when it is used, and none for `--help`."""
 
 from collections.abc import Mapping
+from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -30,6 +31,17 @@ class LazyGroup(click.Group):
         with no_collections():
             command: click.Command = getattr(import_module(module), attribute)
         return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        try:
+            return super().resolve_command(ctx, args)
+        except click.UsageError as error:
+            near = get_close_matches(args[0], self._commands_at)
+            raise click.UsageError(
+                f"{error.message} Did you mean {' or '.join(near)}?" if near else error.message, ctx
+            ) from None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
         with formatter.section("Commands"):

@@ -1,0 +1,122 @@
+"""The user's own kubectl as the client: it knows every way to log in that the user's cluster asks for."""
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import click
+
+from controller.errors import DashdbError
+from controller.text import limited
+
+SECONDS = 60
+"""Time limit of one call in seconds; kubectl itself would wait for ever for an API server that hangs."""
+RESOURCES = "dashboarddatabases.dashdb.dev"
+OPERATOR_NAMESPACE = "dashdb-system"
+OPERATOR = {
+    "app.kubernetes.io/name": "dashboard-database-operator",
+    "app.kubernetes.io/component": "operator",
+}
+"""Labels of the operator's Pods in manifests/."""
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+class KubectlError(DashdbError):
+    """kubectl is missing, or ended with an error."""
+
+    reason = "KubectlFailed"
+
+
+@dataclass(frozen=True, slots=True)
+class Kubectl:
+    """One kubectl with the options of this call.
+
+    Attributes:
+        namespace: None for the one of the context.
+        options: --kubeconfig and --context, as they were given.
+    """
+
+    namespace: str | None
+    options: tuple[str, ...]
+
+    @classmethod
+    def of(cls, namespace: str | None, context: str | None, kubeconfig: str | None) -> "Kubectl":
+        options = {"--context": context, "--kubeconfig": kubeconfig}
+        return cls(namespace, tuple(f"{name}={value}" for name, value in options.items() if value))
+
+    def command(self, *arguments: str, all_namespaces: bool = False) -> list[str]:
+        """Return the whole command line."""
+        scope = ["--all-namespaces"] if all_namespaces else [f"--namespace={self.namespace}"] if self.namespace else []
+        return [_program(), *arguments, *scope, *self.options]
+
+    def run(self, *arguments: str, all_namespaces: bool = False) -> str:
+        """Return what kubectl prints.
+
+        Raises:
+            KubectlError: it failed; the message has its own words.
+        """
+        command = self.command(*arguments, all_namespaces=all_namespaces)
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
+        except subprocess.TimeoutExpired:
+            raise KubectlError(f"kubectl {arguments[0]} did not end within {SECONDS} s.") from None
+        if done.returncode:
+            raise KubectlError(limited(done.stderr.strip() or f"kubectl {arguments[0]} ended with {done.returncode}."))
+        return done.stdout
+
+    def resource(self, name: str) -> dict[str, Any]:
+        """Return one DashboardDatabase.
+
+        Raises:
+            KubectlError: there is none, or it may not be read.
+        """
+        found: dict[str, Any] = json.loads(self.run("get", RESOURCES, "--output=json", "--", name))
+        return found
+
+    def resources(self, *, all_namespaces: bool) -> list[dict[str, Any]]:
+        """Return the DashboardDatabases of the namespace, or of all.
+
+        Raises:
+            KubectlError: they may not be read.
+        """
+        found = json.loads(self.run("get", RESOURCES, "--output=json", all_namespaces=all_namespaces))
+        items: list[dict[str, Any]] = found["items"]
+        return items
+
+
+def _program() -> str:
+    program = shutil.which("kubectl") or shutil.which("oc")
+    if program is None:
+        raise KubectlError("There is no kubectl on PATH. Install it, or call oc.", reason="KubectlMissing")
+    return program
+
+
+def cluster_options(function: F) -> F:
+    """Add the options of kubectl that say which cluster and namespace is meant; hand over a `Kubectl`."""
+    for option in (
+        click.option("--kubeconfig", metavar="FILE", help="As kubectl's own option."),
+        click.option("--context", metavar="NAME", help="As kubectl's own option."),
+        click.option("-n", "--namespace", metavar="NAME", help="Namespace; default: that of the context."),
+    ):
+        function = option(function)
+    return function
+
+
+def operator_namespace_option(function: F) -> F:
+    """Add the option that says where the operator runs."""
+    return click.option(
+        "--operator-namespace",
+        default=OPERATOR_NAMESPACE,
+        show_default=True,
+        metavar="NAME",
+        help="Where the operator runs.",
+    )(function)
+
+
+def labels(pairs: Mapping[str, str]) -> str:
+    """Return a selector for kubectl's --selector."""
+    return ",".join(f"{name}={value}" for name, value in pairs.items())
