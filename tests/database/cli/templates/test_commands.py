@@ -131,6 +131,14 @@ def test_the_diff_of_an_edited_template_shows_the_edits_and_says_what_a_reset_wo
     assert shown.stderr.endswith("Nothing would change.\n")
 
 
+def test_the_diff_of_a_hostile_row_cannot_write_to_the_terminal(seeded: Commands) -> None:
+    key = "a\\u001b[2J\\nb"
+    seeded.sql(f"""UPDATE dashboard_template SET doc = '{{"spec": {{"panels": {{"{key}": {{"{key}": "{key}"}}}}}}}}'""")
+    shown = seeded("templates", "diff")
+    assert "@@ panel a\N{REPLACEMENT CHARACTER}[2J b @@\n" in shown.stdout
+    assert "\x1b" not in shown.output
+
+
 def test_the_diff_is_coloured_on_a_terminal_alone(seeded: Commands) -> None:
     seeded.sql(EDIT)
     assert "\x1b[" not in seeded("templates", "diff").stdout
