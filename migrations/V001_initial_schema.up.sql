@@ -309,7 +309,8 @@ BEGIN
     ELSIF TG_OP = 'DELETE' OR NOT NEW.is_system OR NEW.id::text <> OLD.id::text THEN
         RAISE EXCEPTION 'template "%" is a system template and cannot be deleted or get another id', OLD.id
             USING ERRCODE = 'insufficient_privilege',
-                  HINT = 'Its owner can, after SET LOCAL dashdb.maintenance = ''on''; seeding brings it back.';
+                  HINT = format('For the shipped one run: dashdb templates seed --reset %s. Only the owner of the table can '
+                                'delete it, after SET LOCAL dashdb.maintenance = ''on''; seeding brings it back.', OLD.id);
     END IF;
     RETURN NEW;
 END $$;

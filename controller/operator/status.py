@@ -178,7 +178,9 @@ def _templates(observed: Observed, previous: DashboardDatabaseStatus) -> list[Te
 def _template(decision: TemplateDecision) -> TemplateStatus:
     version = decision.row_version
     shown = None if version is None else one_line(version, VERSION_LENGTH)
-    return TemplateStatus(name=decision.template_id, state=decision.state, version=shown)
+    return TemplateStatus(
+        name=decision.template_id, state=decision.state, version=shown, lags_behind=decision.lags_behind
+    )
 
 
 def _server(observed: Observed, previous: DashboardDatabaseStatus) -> ServerStatus | None:

@@ -157,9 +157,13 @@ def _seeded(templates: tuple[TemplateDecision, ...]) -> Finding:
         return Finding.bad("TemplateConflict", _messages(conflicts), Recovery.WAITING)
     customized = [each for each in templates if each.state is TemplateState.CUSTOMIZED]
     if customized:
-        rows = ", ".join(f"{each.template_id} (shipped: {each.shipped_version})" for each in customized)
+        rows = ", ".join(f"{each.template_id}{_lag(each)}" for each in customized)
         return Finding.good("Customized", f"Edited by a user and kept: {rows}.")
     return Finding.good("Seeded", f"{len(templates)} system templates are in place.")
+
+
+def _lag(template: TemplateDecision) -> str:
+    return f" (lags behind {template.lags_behind})" if template.lags_behind else ""
 
 
 def _messages(templates: list[TemplateDecision]) -> str:

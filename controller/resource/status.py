@@ -75,6 +75,11 @@ class TemplateStatus(_Model):
     name: str = Field(max_length=256)
     state: str = Field(max_length=32, description="Current, Missing, Outdated, Customized, Unreadable or Conflict.")
     version: str | None = Field(None, max_length=32, description="Version in the database.")
+    lags_behind: str | None = Field(
+        None,
+        max_length=32,
+        description="Shipped version, where a user's edit of an older one is kept.",
+    )
 
 
 class ServerStatus(_Model):

@@ -4,7 +4,8 @@
     content            content of a template, and its digest
     shipped            the documents of this release as templates
     merge              decides what to do with each: compares shipped, last seeded and row (pure)
-    changes            changes that seeding would make, as a diff (pure)
+    sections           content of a template as lines for people (pure)
+    changes            differences between rows and shipped templates, as a diff (pure)
     seeding            reads the rows over asyncpg, and writes what `merge` decided
 
 The models and rules of such a document are in `tests/perses`: the tests check the four documents, so no

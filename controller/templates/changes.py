@@ -1,22 +1,35 @@
-"""Changes that seeding would make to the templates in a database, as a diff of JSON for people to read. Pure."""
+"""Differences between the templates in a database and the shipped ones, for people to read. Pure."""
 
 import difflib
-import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any
+from itertools import islice
 
-from controller.templates.content import TemplateContent
-from controller.templates.merge import TemplateAction, TemplateDecision, TemplateRow, UnreadableRow, decide
+from controller.templates.merge import (
+    TemplateAction,
+    TemplateDecision,
+    TemplateRow,
+    TemplateState,
+    UnreadableRow,
+    decide,
+)
+from controller.templates.sections import sections
 from controller.templates.shipped import ShippedTemplate
+
+CONTEXT = 2
+"""Lines that are shown before and after a difference; the heading says where it is, so few are enough."""
+LONGEST = 1000
+"""Limit in lines of a section that is compared line by line, since the time grows with the square; ours have 120."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Change:
-    """Decision about one system template, and the change that seeding would make.
+    """Decision about one system template, and how its row differs from the shipped one.
 
     Attributes:
-        diff: lines of a unified diff, without line ends; none where nothing would be written.
+        diff: lines without line ends, as in a unified diff, but with the section in the place of line numbers.
+            What seeding would write: from the row to the shipped one. The edits of a Customized row, which seeding
+            keeps: from the shipped one to the row. Empty otherwise.
     """
 
     decision: TemplateDecision
@@ -32,31 +45,39 @@ def changes(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | Unr
     known = tuple(rows)
     by_id = {row.id: row for row in known}
     return tuple(
-        Change(decision=decision, diff=_diff(template, by_id.get(template.id), decision))
+        Change(decision=decision, diff=tuple(_diff(template, by_id.get(template.id), decision)))
         for template, decision in zip(shipped, decide(shipped, known), strict=True)
     )
 
 
 def _diff(
     template: ShippedTemplate, row: TemplateRow | UnreadableRow | None, decision: TemplateDecision
-) -> tuple[str, ...]:
-    if decision.action is TemplateAction.NONE or isinstance(row, UnreadableRow):
-        return ()
-    before = [] if row is None else _lines(row, row.version, row.seeded_sha256)
-    after = _lines(template, template.version, template.content_sha256)
-    name_before = "/dev/null" if row is None else f"{template.id} {row.version} (database)"
-    return tuple(difflib.unified_diff(before, after, name_before, f"{template.id} {template.version}", lineterm=""))
+) -> Iterator[str]:
+    if isinstance(row, UnreadableRow):
+        return
+    ours = (f"{template.id} {template.version} (shipped)", sections(template, template.version))
+    theirs = ("/dev/null", {}) if row is None else (f"{row.id} {row.version} (database)", sections(row, row.version))
+    if decision.action is not TemplateAction.NONE:
+        before, after = theirs, ours
+    elif decision.state is TemplateState.CUSTOMIZED:
+        before, after = ours, theirs
+    else:
+        return
+    hunks = tuple(_hunks(before[1], after[1]))
+    if hunks:
+        yield from (f"--- {before[0]}", f"+++ {after[0]}")
+        yield from hunks
 
 
-def _lines(content: TemplateContent, version: str, seeded_sha256: str | None) -> list[str]:
-    """Return the columns of a row as lines of JSON, with sorted keys, since jsonb keeps no order."""
-    columns: dict[str, Any] = {
-        "name": content.name,
-        "description": content.description,
-        "category": content.category,
-        "version": version,
-        "seeded_sha256": seeded_sha256,
-        "variables": list(content.variables),
-        "doc": content.document,
-    }
-    return json.dumps(columns, indent=2, sort_keys=True, ensure_ascii=False).splitlines()
+def _hunks(before: dict[str, list[str]], after: dict[str, list[str]]) -> Iterator[str]:
+    """Yield the differences of each section under its heading."""
+    for heading in dict.fromkeys((*before, *after)):
+        old, new = before.get(heading, []), after.get(heading, [])
+        if old == new:
+            continue
+        if max(len(old), len(new)) > LONGEST:
+            yield f"@@ {heading}: differs, and is too long to be shown ({len(old)} and {len(new)} lines) @@"
+            continue
+        without_file_names = islice(difflib.unified_diff(old, new, n=CONTEXT, lineterm=""), 2, None)
+        for line in without_file_names:
+            yield f"@@ {heading} @@" if line.startswith("@@ ") else line

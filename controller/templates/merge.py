@@ -2,13 +2,14 @@
 
 The three sides are the content that this release ships, the content that was last seeded (its digest stays in the
 row as `seeded_sha256`) and the content of the row now. A row equal to what was seeded was not edited, and may be
-upgraded. A row that differs was edited by a user, and is kept. The rest of this module handles special cases.
+upgraded. A row that differs was edited by a user, and is kept, unless a person asks for the shipped one by name
+(reset). The rest of this module handles special cases.
 
 Pure: no I/O, no clock. `seeding` reads the rows and carries the decisions out.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -34,10 +35,16 @@ class TemplateState(StrEnum):
 
 
 class TemplateAction(StrEnum):
-    """Write that seeding has to make: Insert for Missing, Upgrade for Outdated, None for all other states."""
+    """Write that seeding has to make.
+
+    Insert for Missing, Upgrade for Outdated, Reset for Customized and Unreadable where a person asks for it, None for
+    all others.
+    """
 
     INSERT = "Insert"
     UPGRADE = "Upgrade"
+    RESET = "Reset"
+    """The shipped content in the place of an edit. The row stays, with what is not content and what refers to it."""
     NONE = "None"
 
 
@@ -74,25 +81,45 @@ class TemplateDecision:
     message: str
     """Reason in words, with what a person has to do, if anything."""
 
+    @property
+    def lags_behind(self) -> str | None:
+        """Shipped version, if the row is kept at a version below it."""
+        if self.row_version is None or self.action is not TemplateAction.NONE:
+            return None
+        return self.shipped_version if _precedence(self.row_version) < _precedence(self.shipped_version) else None
+
 
 def decide(
-    shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow]
+    shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow | UnreadableRow], reset: Collection[str] = ()
 ) -> tuple[TemplateDecision, ...]:
     """Compare each shipped template with the rows, and return one decision each, in the order of `shipped`.
 
     `rows` must hold every row with an id or a name of a shipped template; others do no harm.
+
+    Args:
+        reset: ids of templates whose edits are to be replaced by the shipped content. A row that a newer release
+            seeded and nobody edited is left alone even so: there is no edit to take back, and that release would
+            only write it again.
     """
     known = tuple(rows)
     by_id = {row.id: row for row in known}
     by_name = {row.name: row for row in known}
-    return tuple(_decide_one(template, by_id.get(template.id), by_name.get(template.name)) for template in shipped)
+    return tuple(
+        _decide_one(
+            template, by_id.get(template.id), by_name.get(template.name), _RESETS if template.id in reset else _ACTIONS
+        )
+        for template in shipped
+    )
 
 
 def _decide_one(
-    template: ShippedTemplate, row: TemplateRow | UnreadableRow | None, namesake: TemplateRow | UnreadableRow | None
+    template: ShippedTemplate,
+    row: TemplateRow | UnreadableRow | None,
+    namesake: TemplateRow | UnreadableRow | None,
+    actions: Mapping[TemplateState, TemplateAction],
 ) -> TemplateDecision:
     state, message = _state(template, row)
-    action = _ACTIONS.get(state, TemplateAction.NONE)
+    action = actions.get(state, TemplateAction.NONE)
     if action is not TemplateAction.NONE and namesake is not None and namesake.id != template.id:
         # the column `name` is unique: a write would fail, and the other template must not be changed
         state, action = TemplateState.CONFLICT, TemplateAction.NONE
@@ -122,7 +149,7 @@ def _state(template: ShippedTemplate, row: TemplateRow | UnreadableRow | None) -
     if isinstance(row, UnreadableRow):
         return TemplateState.UNREADABLE, (
             "the row holds a number or a nesting of JSON that cannot be read here; it is kept. Correct the row; or, "
-            "for the shipped one, SET LOCAL dashdb.maintenance = 'on' and DELETE the row in the same transaction"
+            f"for the shipped one: {_reset(template)}"
         )
     return _compare(template, row)
 
@@ -153,16 +180,25 @@ def _why_customized(template: ShippedTemplate, row: TemplateRow) -> str:
     lag = ""
     if _precedence(row.version) < _precedence(template.version):
         lag = f" and lags behind version {template.version}"
-    return (
-        f"{edited}; it is kept{lag}. For the shipped one: SET LOCAL dashdb.maintenance = 'on', "
-        "DELETE the row in the same transaction, and seed again"
-    )
+    return f"{edited}; it is kept{lag}. For the shipped one: {_reset(template)}"
+
+
+def _reset(template: ShippedTemplate) -> str:
+    return f"dashdb templates seed --reset {template.id}"
 
 
 _ACTIONS = {
     TemplateState.MISSING: TemplateAction.INSERT,
     TemplateState.OUTDATED: TemplateAction.UPGRADE,
 }
+_RESETS = {
+    **_ACTIONS,
+    TemplateState.CUSTOMIZED: TemplateAction.RESET,
+    TemplateState.UNREADABLE: TemplateAction.RESET,
+}
+
+_LONGEST_VERSION = 32
+"""Limit in characters, that of the column; a table of another make may hold numbers that Python refuses to read."""
 
 _SEMVER = re.compile(r"([0-9]+)\.([0-9]+)\.([0-9]+)(?:-([0-9A-Za-z.-]+))?(?:\+.*)?")
 
@@ -173,7 +209,7 @@ def _precedence(version: str) -> tuple[tuple[int, ...], bool, tuple[tuple[bool, 
     A pre-release comes before its release; its parts compare as numbers where they are numbers, which come
     before words; build metadata does not count.
     """
-    match = _SEMVER.fullmatch(version)
+    match = _SEMVER.fullmatch(version) if len(version) <= _LONGEST_VERSION else None
     if match is None:
         return (), False, ()
     release = tuple(int(part) for part in match.group(1, 2, 3))

@@ -5,7 +5,7 @@ JSON goes in and out as text, so that codecs which a caller may have set on the 
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -56,8 +56,9 @@ SELECT id, name, description, category, doc::jsonb, variables::jsonb, version, s
 RETURNING id
 """
 
-# created_at, created_by and usage_count are kept. The row is locked, and the decision was made under that lock.
-_UPGRADE = """
+# An upgrade or a reset. The row stays, with created_at, created_by, usage_count and the dashboards that refer to it.
+# It is locked, and the decision was made under that lock.
+_UPDATE = """
 UPDATE {table}
    SET name = $2, description = $3, category = $4, doc = $5::text::jsonb, variables = $6::text::jsonb,
        version = $7, seeded_sha256 = $8
@@ -104,26 +105,29 @@ async def read_rows(
 
 
 async def seed(
-    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate]
+    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate], reset: Collection[str] = ()
 ) -> tuple[TemplateResult, ...]:
-    """Insert and upgrade rows as `merge.decide` says; return one result for each of `shipped`, in its order.
+    """Write rows as `merge.decide` says; return one result for each of `shipped`, in its order.
 
     Safe while other replicas and users write: decisions are made over locked rows, in one transaction.
     If there is nothing to do, nothing is locked or written, and no transaction id is taken.
+
+    Args:
+        reset: ids of templates whose edits are to be replaced by the shipped content, see `merge.decide`.
 
     Raises:
         asyncpg.UniqueViolationError: a user took the new name of a template between our lock and our write;
             nothing was written, and the next run reports it as a Conflict.
         asyncpg.PostgresError, OSError, TimeoutError: as from any statement; nothing was written.
     """
-    planned = decide(shipped, await read_rows(connection, table, shipped))
+    planned = decide(shipped, await read_rows(connection, table, shipped), reset)
     if all(decision.action is TemplateAction.NONE for decision in planned):
         return _results([TemplateAction.NONE] * len(planned), planned)
-    return await seed_under_lock(connection, table, shipped)
+    return await seed_under_lock(connection, table, shipped, reset)
 
 
 async def seed_under_lock(
-    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate]
+    connection: asyncpg.Connection, table: str, shipped: Sequence[ShippedTemplate], reset: Collection[str] = ()
 ) -> tuple[TemplateResult, ...]:
     """Do as `seed` does, where it is known that there is something to do.
 
@@ -131,7 +135,7 @@ async def seed_under_lock(
         asyncpg.PostgresError, OSError, TimeoutError: see `seed`.
     """
     async with transaction(connection):
-        decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, table, shipped))
+        decisions = decide(shipped, await _fetch(connection, _READ_AND_LOCK, table, shipped), reset)
         performed = await _perform_all(connection, table, shipped, decisions)
         # Read once more: where a row of another transaction kept ours out, the result describes that row.
         after = decide(shipped, await read_rows(connection, table, shipped))
@@ -153,9 +157,9 @@ async def _perform_all(
     new = [_values(template) for template in in_order if wanted[template.id] is TemplateAction.INSERT]
     written: set[str] = set()
     for template in in_order:
-        if wanted[template.id] is not TemplateAction.UPGRADE:
+        if wanted[template.id] not in (TemplateAction.UPGRADE, TemplateAction.RESET):
             continue
-        if await connection.execute(_UPGRADE.format(table=table), *_values(template)) == "UPDATE 1":
+        if await connection.execute(_UPDATE.format(table=table), *_values(template)) == "UPDATE 1":
             written.add(template.id)
     if new:
         written |= {row["id"] for row in await connection.fetch(_INSERT.format(table=table), *zip(*new, strict=True))}
@@ -163,7 +167,7 @@ async def _perform_all(
 
 
 def _values(template: ShippedTemplate) -> tuple[str, ...]:
-    """Return the values of a row, in the order of the parameters of `_INSERT` and `_UPGRADE`."""
+    """Return the values of a row, in the order of the parameters of `_INSERT` and `_UPDATE`."""
     return (
         template.id,
         template.name,

@@ -1,5 +1,6 @@
 """Helpers of the tests of template seeding: a later release, and queries of the table."""
 
+import asyncio
 import dataclasses
 from collections.abc import Sequence
 from typing import Any
@@ -50,3 +51,15 @@ async def delete_by_force(connection: asyncpg.Connection, template_id: str) -> N
     async with connection.transaction():
         await connection.execute("SET LOCAL dashdb.maintenance = 'on'")
         await connection.execute("DELETE FROM dashboard_template WHERE id = $1", template_id)
+
+
+async def blocked(connection: asyncpg.Connection) -> None:
+    """Return when another session waits for a lock that this connection's transaction holds."""
+    async with asyncio.timeout(10):
+        while not await connection.fetchval(_ANYONE_WAITS_FOR_ME):  # noqa: ASYNC110 - a server has no events
+            await asyncio.sleep(0.01)
+
+
+_ANYONE_WAITS_FOR_ME = (
+    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
+)

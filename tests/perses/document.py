@@ -63,9 +63,15 @@ class Display(Closed):
     description: Text
 
 
+class VariableDisplay(Display):
+    """Perses' closed CUE model asks for `hidden`, although its server does without."""
+
+    hidden: bool
+
+
 class TextVariableSpec(Closed):
     name: VariableName
-    display: Display
+    display: VariableDisplay
     value: str
     constant: bool = False
 
@@ -77,7 +83,7 @@ class TextVariable(Closed):
 
 class ListVariableSpec(Closed):
     name: VariableName
-    display: Display
+    display: VariableDisplay
     default_value: str | tuple[str, ...] | None = None
     allow_all_value: bool
     allow_multiple: bool

@@ -13,7 +13,7 @@ NAMESPACE: dict[str, Any] = {
     "kind": "ListVariable",
     "spec": {
         "name": "namespace",
-        "display": {"name": "Project", "description": "Where"},
+        "display": {"name": "Project", "description": "Where", "hidden": False},
         "defaultValue": "$__all",
         "allowAllValue": True,
         "allowMultiple": True,

@@ -36,7 +36,7 @@ def second_item(**place: int) -> Change:
 
 
 def text_variable(**spec: object) -> Change:
-    display = {"name": "Text", "description": "Some"}
+    display = {"name": "Text", "description": "Some", "hidden": False}
     variable = {"kind": "TextVariable", "spec": {"name": "text", "display": display, **spec}}
     return lambda document: document["spec"]["variables"].append(variable)
 

@@ -9,6 +9,7 @@ import os
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from rich.console import Console
@@ -18,12 +19,14 @@ from tests.support.cache import appears_whole, cache_folder, locked
 from tests.support.go_builds import (
     API_SERVER,
     CONTROLLER_GEN,
+    CUE,
     DURATIONS,
     ETCD,
     GOLANG_MIGRATE,
     GOOSE,
     KSTATUS,
     MODULES,
+    PERCLI,
     POOL,
     PROMETHEUS,
     PROMTOOL,
@@ -40,6 +43,7 @@ from tests.support.progress import Watch, show_progress
 
 __all__ = [
     "certs_program",
+    "cue",
     "etcd",
     "go_durations",
     "go_pool",
@@ -49,6 +53,7 @@ __all__ = [
     "kube_apiserver",
     "kubectl",
     "monitoring_crds",
+    "percli",
     "pgbouncer",
     "postgres_bin",
     "prometheus",
@@ -113,6 +118,16 @@ def go_pool() -> Path:
     return built(POOL)
 
 
+def percli(version: str) -> Path:
+    """Return the command of a release of Perses, one of `PERCLI`, which judges dashboards as its server does."""
+    return built(PERCLI[version])
+
+
+def cue() -> Path:
+    """Return the command of CUE, which compares a document with a schema."""
+    return built(CUE)
+
+
 def kubectl() -> Path:
     """Return the path of kubectl, which the development dependencies install next to this Python."""
     found = Path(sys.executable).with_name("kubectl")
@@ -162,6 +177,8 @@ PARTS: dict[str, Callable[[], Path]] = {
     "Go's durations": go_durations,
     "Go's pool": go_pool,
     "kstatus": kstatus,
+    "CUE": cue,
+    **{f"percli {version}": partial(percli, version) for version in PERCLI},
     "etcd": etcd,
     "monitoring CRDs": monitoring_crds,
     "kube-apiserver": kube_apiserver,

@@ -50,6 +50,12 @@ GOLANG_MIGRATE = GoBuild(
 )
 GOOSE = GoBuild("goose", ("tests/support/goose",), "20 seconds")
 KSTATUS = GoBuild("kstatus", ("tests/support/kstatus",), "1 to 2 minutes")
+CUE = GoBuild("cue", ("cuelang.org/go/cmd/cue",), "1 to 2 minutes")
+PERCLI = {
+    version: GoBuild(f"percli-{version}", ("github.com/perses/perses/cmd/percli",), "2 to 3 minutes")
+    for version in ("0.51.1", "0.52.0", "0.53.1", "0.54.0")
+}
+"""The last patch of each release of Perses that the system templates are for."""
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 

@@ -72,10 +72,8 @@ def shown(resource: Mapping[str, Any]) -> ShownResource:
         namespace=metadata.get("namespace", ""),
         name=metadata.get("name", ""),
         ready=ready.get("status", "Unknown"),
-        reason=ready.get("reason", "") if not outdated else "NotObserved",
-        message=one_line(
-            ready.get("message", "") if not outdated else "The operator has not seen the newest spec yet."
-        ),
+        reason=reason,
+        message=one_line(message),
         since=ready.get("lastTransitionTime", ""),
         schema=_versions(schema),
         health=healthy.get("reason", ""),

@@ -1,7 +1,7 @@
 """`dashdb templates`: commands for the system templates; `output` prints their results."""
 
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine
 from typing import Any, TypeVar
 
 import click
@@ -22,12 +22,24 @@ NOT_WRITTEN_EXIT_CODE = 1
 T = TypeVar("T")
 
 
+class TemplateId(click.ParamType[str]):
+    """Id of a system template."""
+
+    name = "template"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        known = [template.id for template in shipped_templates()]
+        if value not in known:
+            self.fail(f'"{value}" is no system template; write one of: {", ".join(known)}.', param, ctx)
+        return value
+
+
 @click.group("templates")
 def command() -> None:
     """Seed the system templates, and show their state.
 
-    Rows that nobody edited are upgraded, edited ones are kept, deleted ones are restored; custom templates are never
-    changed.
+    Rows that nobody edited are upgraded, edited ones are kept until a person asks for the shipped one, deleted ones are
+    restored; custom templates are never changed.
 
     \b
     Exit codes: 0 done or nothing to do, 1 failed, or a template could not be written, 2 usage, 7 unreachable,
@@ -59,7 +71,11 @@ def list_(invocation: OnDatabase) -> None:
 @click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 if something would change.")
 @database_command_options
 def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
-    """Show what seeding would change, as a unified diff, without writing it.
+    """Show what seeding would change, and the edits that it would keep, without writing anything.
+
+    Of a Missing or Outdated template, from the row in the database (-) to the shipped one (+). Of a Customized one,
+    from the shipped one (-) to the row (+), since seeding keeps it: lines with + are the edits, and seed --reset
+    would write the lines with - in their place. Each part names its panel or variable.
 
     \b
     Example:
@@ -76,24 +92,42 @@ def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
 
 
 @command.command()
+@click.option(
+    "--reset",
+    type=TemplateId(),
+    multiple=True,
+    metavar="NAME",
+    help="Give back the shipped content of this template, for example template-notebook; may be repeated.",
+)
 @database_command_options
-def seed(invocation: OnDatabase) -> None:
+def seed(invocation: OnDatabase, *, reset: tuple[str, ...]) -> None:
     """Write the templates that are missing or outdated; a second run writes nothing.
+
+    Edited rows are kept, unless --reset names them: their edits are then lost (templates diff shows them before), but
+    the row stays, with its usage count, who made it and when, and the dashboards that were made from it. Custom
+    templates are never touched, and a row that a newer release seeded and nobody edited is left to that release.
 
     Exits with 1 if a template could not be written because another one has its id or its name.
 
     \b
-    Example:
+    Examples:
       dashdb templates seed
+      dashdb templates seed --reset template-notebook
     """
 
     async def work(connection: Connection, table: str) -> tuple[TemplateResult, ...]:
-        return await write(connection, table, shipped_templates())
+        return await write(connection, table, shipped_templates(), reset)
 
     done = _run(invocation, work)
-    print_results(done, as_json=invocation.as_json)
-    if any(result.state in (TemplateState.CONFLICT, TemplateState.UNREADABLE) for result in done):
+    print_results(done, reset, as_json=invocation.as_json)
+    if any(_not_written(result, reset) for result in done):
         sys.exit(NOT_WRITTEN_EXIT_CODE)
+
+
+def _not_written(result: TemplateResult, reset: Collection[str]) -> bool:
+    """Return whether a person asked for a write that was not possible."""
+    asked = result.template_id in reset and result.state is not TemplateState.CURRENT
+    return asked or result.state in (TemplateState.CONFLICT, TemplateState.UNREADABLE)
 
 
 def _run(invocation: OnDatabase, work: Callable[[Connection, str], Coroutine[Any, Any, T]]) -> T:

@@ -1,7 +1,7 @@
 """Output of `dashdb templates`."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 import click
 from rich.table import Table
@@ -13,7 +13,7 @@ from controller.templates.merge import TemplateAction, TemplateDecision, Templat
 from controller.templates.seeding import TemplateResult
 
 _COLOURS = {"Current": "green", "Unreadable": "red", "Conflict": "red", "Customized": "cyan"}
-_DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded"}
+_DONE = {TemplateAction.INSERT: "inserted", TemplateAction.UPGRADE: "upgraded", TemplateAction.RESET: "reset"}
 _EXPLAINED = (TemplateState.CUSTOMIZED, TemplateState.UNREADABLE, TemplateState.CONFLICT)
 """States in which a row differs and is kept; the output says why."""
 
@@ -34,7 +34,7 @@ def print_states(decisions: Sequence[TemplateDecision], *, as_json: bool) -> Non
 
 
 def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
-    """Print the diffs, and on stderr why rows that differ are kept."""
+    """Print the diffs, and on stderr why rows that differ are kept and what would happen to them."""
     if as_json:
         found = [{**_state(c.decision), "action": c.decision.action, "diff": "\n".join(c.diff)} for c in changes]
         click.echo(json.dumps({"changes": any(change.writes for change in changes), "templates": found}))
@@ -44,12 +44,25 @@ def print_changes(changes: Sequence[Change], *, as_json: bool) -> None:
             echo_line(line, fg=_colour(line))
         if change.decision.state in _EXPLAINED:
             echo_line(f"{change.decision.template_id}: {change.decision.message}", err=True)
+        if change.decision.state is TemplateState.CUSTOMIZED:
+            echo_line(_explained(change), err=True)
     if not any(change.writes for change in changes):
         echo("Nothing would change.", err=True)
 
 
-def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
-    """Print the templates that were written, and those that were kept."""
+def _explained(change: Change) -> str:
+    """Return what the lines of the diff of a Customized row mean, and what a reset would do."""
+    if not change.diff:
+        return "    Its content is the shipped one; only its record differs."
+    lag = ", and what has changed since the version that was edited" if change.decision.lags_behind else ""
+    return (
+        f"    Lines with + are edits of this database{lag}. The reset would write the lines with - in their place; "
+        "the row, its usage count and the dashboards made from it stay."
+    )
+
+
+def print_results(results: Sequence[TemplateResult], reset: Collection[str], *, as_json: bool) -> None:
+    """Print the templates that were written, and those that were kept, of which a person asked to reset `reset`."""
     if as_json:
         found = [{**_state(result), "performed": result.performed} for result in results]
         click.echo(json.dumps({"templates": found}))
@@ -58,7 +71,7 @@ def print_results(results: Sequence[TemplateResult], *, as_json: bool) -> None:
     for result in results:
         if result.performed is not TemplateAction.NONE:
             echo_line(f"{_DONE[result.performed]} {result.template_id} {result.row_version}")
-        elif result.state in _EXPLAINED:
+        elif result.state in _EXPLAINED or result.template_id in reset:
             echo_line(f"kept {result.template_id}: {result.message}")
     if not written:
         echo("Nothing was written.")

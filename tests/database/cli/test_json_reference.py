@@ -156,7 +156,7 @@ def test_templates(database: Database) -> None:
 
     run_packaged("migrate", "up")
     compare("dashdb templates diff", run_packaged("templates", "diff"))
-    compare("dashdb templates seed", run_packaged("templates", "seed"))
+    compare("dashdb templates seed", run_packaged("templates", "seed", "--reset", "template-notebook"))
     compare("dashdb templates list", run_packaged("templates", "list"))
 
 

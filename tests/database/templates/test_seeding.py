@@ -6,7 +6,7 @@ import json
 import asyncpg
 import pytest
 
-from controller.templates.merge import TemplateAction, TemplateRow, TemplateState, decide
+from controller.templates.merge import TemplateAction, TemplateRow, TemplateState
 from controller.templates.seeding import read_rows, seed
 from tests.database.template_rows import (
     NOTEBOOK,
@@ -108,17 +108,6 @@ async def test_a_deleted_template_comes_back(migrated_connection: asyncpg.Connec
     await delete_by_force(migrated_connection, NOTEBOOK)
     results = await seed(migrated_connection, TABLE, SHIPPED)
     assert {r.template_id for r in results if r.performed is TemplateAction.INSERT} == {NOTEBOOK}
-
-
-async def test_an_edited_template_returns_to_the_shipped_one_in_the_way_that_its_message_tells(
-    migrated_connection: asyncpg.Connection,
-) -> None:
-    await seed(migrated_connection, TABLE, SHIPPED)
-    await migrated_connection.execute("UPDATE dashboard_template SET description = 'Mine'")
-    (decision, *_) = decide(SHIPPED, await read_rows(migrated_connection, TABLE))
-    assert "SET LOCAL dashdb.maintenance = 'on', DELETE the row" in decision.message
-    await delete_by_force(migrated_connection, decision.template_id)
-    assert states(await seed(migrated_connection, TABLE, SHIPPED))[decision.template_id] is TemplateState.CURRENT
 
 
 async def test_a_row_restored_by_hand_is_adopted_without_a_change_of_content(

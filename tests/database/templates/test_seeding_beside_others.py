@@ -11,23 +11,12 @@ from tests.database.template_rows import (
     SHIPPED,
     TABLE,
     all_rows,
+    blocked,
     delete_by_force,
     next_release,
     performed,
     row_of,
     states,
-)
-
-
-async def blocked(connection: asyncpg.Connection) -> None:
-    """Return when another session waits for a lock that this connection's transaction holds."""
-    async with asyncio.timeout(10):
-        while not await connection.fetchval(_ANYONE_WAITS_FOR_ME):  # noqa: ASYNC110 - a server has no events
-            await asyncio.sleep(0.01)
-
-
-_ANYONE_WAITS_FOR_ME = (
-    "SELECT EXISTS (SELECT FROM pg_stat_activity WHERE pg_backend_pid() = ANY (pg_blocking_pids(pid)))"
 )
 
 

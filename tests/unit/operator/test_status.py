@@ -16,7 +16,8 @@ from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.resource.status import ConditionType, DashboardDatabaseStatus
-from tests.unit.reconcile.observations import FACTS, MANUAL, NOW, desired, failed, observed, plan_of
+from controller.templates.merge import TemplateState
+from tests.unit.reconcile.observations import FACTS, MANUAL, NOW, desired, failed, observed, plan_of, template
 
 EMPTY = DashboardDatabaseStatus()
 
@@ -185,6 +186,18 @@ def test_tables_that_could_not_be_read_are_no_lost_connection_and_what_was_known
         "Stalled": "False Timeout",
     }
     assert (now.schema_, now.templates) == (before.schema_, before.templates)
+
+
+def test_an_edited_template_is_listed_with_the_version_that_it_lags_behind() -> None:
+    edited = replace(template(TemplateState.CUSTOMIZED), shipped_version="1.2.0")
+    after = status(observed(1, 2, templates=(edited, replace(template(), shipped_version="1.0.0"))))
+    assert after.templates is not None
+    assert [(each.state, each.version, each.lags_behind) for each in after.templates] == [
+        ("Customized", "1.0.0", "1.2.0"),
+        ("Current", "1.0.0", None),
+    ]
+    (condition,) = (each for each in after.conditions if each.type is ConditionType.TEMPLATES_SEEDED)
+    assert condition.message == "Edited by a user and kept: template-notebook (lags behind 1.2.0)."
 
 
 def test_templates_without_a_table_are_no_longer_listed() -> None:

@@ -9,6 +9,7 @@ from controller.templates.merge import (
     TemplateDecision,
     TemplateRow,
     TemplateState,
+    UnreadableRow,
     decide,
 )
 from controller.templates.shipped import ShippedTemplate
@@ -17,10 +18,16 @@ from tests.unit.templates.releases import custom, edited, release, seeded
 CURRENT, MISSING = TemplateState.CURRENT, TemplateState.MISSING
 OUTDATED, CUSTOMIZED, CONFLICT = TemplateState.OUTDATED, TemplateState.CUSTOMIZED, TemplateState.CONFLICT
 INSERT, UPGRADE, NONE = TemplateAction.INSERT, TemplateAction.UPGRADE, TemplateAction.NONE
+RESET = TemplateAction.RESET
 
 
-def decide_one(shipped: ShippedTemplate, *rows: TemplateRow) -> TemplateDecision:
+def decide_one(shipped: ShippedTemplate, *rows: TemplateRow | UnreadableRow) -> TemplateDecision:
     (decision,) = decide((shipped,), rows)
+    return decision
+
+
+def decide_reset(shipped: ShippedTemplate, *rows: TemplateRow | UnreadableRow) -> TemplateDecision:
+    (decision,) = decide((shipped,), rows, {shipped.id})
     return decision
 
 
@@ -58,7 +65,8 @@ def test_an_edited_row_says_which_shipped_version_it_lags_behind() -> None:
     decision = decide_one(TWO, edited(seeded(ONE)))
     assert (decision.state, decision.row_version, decision.shipped_version) == (CUSTOMIZED, "1.0.0", "2.0.0")
     assert "lags behind version 2.0.0" in decision.message
-    assert "seed again" in decision.message
+    assert decision.message.endswith("dashdb templates seed --reset template-notebook")
+    assert (decision.lags_behind, decide_one(ONE, edited(seeded(ONE))).lags_behind) == ("2.0.0", None)
 
 
 @pytest.mark.parametrize(
@@ -110,6 +118,45 @@ def test_an_edited_row_of_a_newer_release_is_reported_and_stays() -> None:
 def test_a_newer_row_with_our_content_is_not_adopted_backwards() -> None:
     row = dataclasses.replace(seeded(ONE), version="2.0.0", seeded_sha256=TWO.content_sha256)
     assert decide_one(ONE, row).action is NONE
+
+
+@pytest.mark.parametrize("shipped", [ONE, TWO], ids=["of this release", "of a newer release"])
+def test_an_edited_row_is_reset_where_its_template_is_named(shipped: ShippedTemplate) -> None:
+    decision = decide_reset(ONE, edited(seeded(shipped)))
+    assert (decision.state, decision.action) == (CUSTOMIZED, RESET)
+
+
+def test_an_unreadable_row_is_reset_where_its_template_is_named() -> None:
+    row = UnreadableRow(id=ONE.id, name=ONE.name, version="1.0.0", is_system=True)
+    kept = decide_one(ONE, row)
+    assert kept.action is NONE
+    assert kept.message.endswith("dashdb templates seed --reset template-notebook")
+    assert decide_reset(ONE, row).action is RESET
+
+
+def test_a_reset_of_what_was_not_edited_is_seeding() -> None:
+    assert decide_reset(ONE).action is INSERT
+    assert decide_reset(ONE, seeded(ONE)).action is NONE
+    assert decide_reset(TWO, seeded(ONE)).action is UPGRADE
+
+
+def test_a_reset_leaves_an_unedited_row_of_a_newer_release_alone() -> None:
+    decision = decide_reset(ONE, seeded(TWO))
+    assert (decision.state, decision.action) == (CURRENT, NONE)
+
+
+def test_a_reset_never_touches_a_custom_template() -> None:
+    assert decide_reset(ONE, custom(seeded(ONE))).state is CONFLICT
+    renamed = dataclasses.replace(edited(seeded(ONE)), name="Ours")
+    namesake = dataclasses.replace(custom(seeded(ONE)), id="mine")
+    decision = decide_reset(ONE, renamed, namesake)
+    assert (decision.state, decision.action) == (CONFLICT, NONE)
+
+
+def test_only_the_named_templates_are_reset() -> None:
+    two = tuple(release("1.0.0", template_id=name) for name in ("template-a", "template-b"))
+    decisions = decide(two, [edited(seeded(template)) for template in two], {"template-b"})
+    assert [decision.action for decision in decisions] == [NONE, RESET]
 
 
 def test_a_custom_template_that_took_the_id_is_a_conflict() -> None:
@@ -180,6 +227,7 @@ def test_build_metadata_does_not_make_a_version_newer() -> None:
     assert decide_one(ONE, row).action is UPGRADE
 
 
-def test_a_version_that_is_none_counts_as_the_oldest() -> None:
-    row = dataclasses.replace(seeded(ONE), version="one")
+@pytest.mark.parametrize("version", ["one", "9" * 5000 + ".0.0"], ids=["a word", "longer than its column"])
+def test_a_version_that_is_none_counts_as_the_oldest(version: str) -> None:
+    row = dataclasses.replace(seeded(ONE), version=version)
     assert decide_one(TWO, row).action is UPGRADE

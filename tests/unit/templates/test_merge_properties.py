@@ -23,12 +23,14 @@ def seed_with(version: str) -> Step:
     return lambda rows: applied(shipped, rows)
 
 
-def applied(shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow]) -> tuple[TemplateRow, ...]:
+def applied(
+    shipped: Sequence[ShippedTemplate], rows: Iterable[TemplateRow], reset: Sequence[str] = ()
+) -> tuple[TemplateRow, ...]:
     """Return the rows of a database after the decisions were carried out."""
     table = {row.id: row for row in rows}
-    for template, decision in zip(shipped, decide(shipped, tuple(table.values())), strict=True):
+    for template, decision in zip(shipped, decide(shipped, tuple(table.values()), reset), strict=True):
         if decision.action is not NONE:
-            assert (template.id in table) == (decision.action is UPGRADE)
+            assert (template.id in table) == (decision.action is not INSERT)
             table[template.id] = seeded(template)
     return tuple(table.values())
 
@@ -89,6 +91,20 @@ def test_only_missing_and_outdated_templates_are_written(history: list[Step], ve
         assert (decision.action is INSERT) == (decision.state is MISSING)
         assert (decision.action is UPGRADE) == (decision.state is OUTDATED)
         assert decision.message
+
+
+@given(steps, st.sampled_from(["1.0.0", "1.1.0", "2.0.0"]), st.lists(st.sampled_from(IDS), unique=True))
+def test_a_reset_changes_named_system_templates_alone_and_leaves_nothing_to_do(
+    history: list[Step], version: str, reset: list[str]
+) -> None:
+    rows = after(history)
+    shipped = tuple(release(version, template_id=template_id) for template_id in IDS)
+    once = applied(shipped, rows, reset)
+    without = {row.id: row for row in applied(shipped, rows)}
+    assert {row.id for row in once if without[row.id] != row} <= {
+        row.id for row in rows if row.is_system and row.id in reset
+    }
+    assert all(decision.action is NONE for decision in decide(shipped, once, reset))
 
 
 @given(steps)

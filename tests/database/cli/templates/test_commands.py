@@ -27,8 +27,12 @@ class Commands:
         self.server = server
         self.database = database
 
+    @property
+    def environ(self) -> dict[str, str | None]:
+        return {"DATABASE_URL": None, **self.database.environ}
+
     def __call__(self, *arguments: str) -> Result:
-        return CliRunner().invoke(root, arguments, env={"DATABASE_URL": None, **self.database.environ})
+        return CliRunner().invoke(root, arguments, env=self.environ)
 
     def json(self, *arguments: str) -> Any:
         return json.loads(self("templates", *arguments, "--json").stdout)
@@ -101,10 +105,45 @@ def test_the_diff_shows_what_seeding_would_change_and_changes_nothing(
     rows = seeded.sql(ROWS)
     shown = seeded("templates", "diff")
     assert (shown.exit_code, shown.stderr) == (0, "")
-    assert f"--- {NOTEBOOK} 1.0.0 (database)\n+++ {NOTEBOOK} 1.1.0\n" in shown.stdout
-    assert '-  "version": "1.0.0"\n+  "version": "1.1.0"\n' in shown.stdout
+    assert f"--- {NOTEBOOK} 1.0.0 (database)\n+++ {NOTEBOOK} 1.1.0 (shipped)\n@@ template @@\n" in shown.stdout
+    assert '-version: "1.0.0"\n+version: "1.1.0"\n' in shown.stdout
     assert '"new"\n' in shown.stdout
     assert seeded.sql(ROWS) == rows
+
+
+def test_the_diff_of_an_edited_template_shows_the_edits_and_says_what_a_reset_would_do(seeded: Commands) -> None:
+    edit = "jsonb_set(doc, '{spec,panels,disk_io,spec,plugin,spec,yAxis,min}', '1')"
+    seeded.sql(f"UPDATE dashboard_template SET doc = {edit} WHERE id = '{NOTEBOOK}'")
+    shown = seeded("templates", "diff")
+    assert shown.stdout.splitlines() == [
+        f"--- {NOTEBOOK} 1.0.0 (shipped)",
+        f"+++ {NOTEBOOK} 1.0.0 (database)",
+        "@@ panel disk_io @@",
+        "           shortValues: true",
+        '           unit: "bytes/sec"',
+        "-        min: 0",
+        "+        min: 1",
+        "         show: true",
+        "   queries:",
+    ]
+    assert f"dashdb templates seed --reset {NOTEBOOK}\n" in shown.stderr
+    assert "The reset would write the lines with -" in shown.stderr
+    assert shown.stderr.endswith("Nothing would change.\n")
+
+
+def test_the_diff_of_a_hostile_row_cannot_write_to_the_terminal(seeded: Commands) -> None:
+    key = "a\\u001b[2J\\nb"
+    seeded.sql(f"""UPDATE dashboard_template SET doc = '{{"spec": {{"panels": {{"{key}": {{"{key}": "{key}"}}}}}}}}'""")
+    shown = seeded("templates", "diff")
+    assert "@@ panel a\N{REPLACEMENT CHARACTER}[2J b @@\n" in shown.stdout
+    assert "\x1b" not in shown.output
+
+
+def test_the_diff_is_coloured_on_a_terminal_alone(seeded: Commands) -> None:
+    seeded.sql(EDIT)
+    assert "\x1b[" not in seeded("templates", "diff").stdout
+    on_a_terminal = CliRunner().invoke(root, ["templates", "diff"], env=seeded.environ, color=True).stdout
+    assert '\x1b[32m+description: "Ours."' in on_a_terminal
 
 
 def test_the_diff_of_a_missing_template_is_all_of_it(migrated: Commands) -> None:
@@ -133,7 +172,9 @@ def test_the_diff_for_machines_is_one_object(seeded: Commands, upgrade: Callable
     assert told["changes"] is True
     actions = {each["name"]: each["action"] for each in told["templates"]}
     assert actions == {template.id: "None" if template.id == NOTEBOOK else "Upgrade" for template in SHIPPED}
-    assert all(each["diff"].startswith(f"--- {each['name']} 1.0.0") for each in told["templates"] if each["diff"])
+    first = {each["name"]: each["diff"].splitlines()[0] for each in told["templates"]}
+    assert first.pop(NOTEBOOK) == f"--- {NOTEBOOK} 1.1.0 (shipped)"
+    assert first == {name: f"--- {name} 1.0.0 (database)" for name in first}
 
 
 def test_an_edit_survives_and_is_told_with_the_version_that_it_lags_behind(
@@ -148,6 +189,44 @@ def test_an_edit_survives_and_is_told_with_the_version_that_it_lags_behind(
     assert f"kept {NOTEBOOK}: the row was edited" in done.stdout
     assert done.stdout.count("upgraded template-") == len(SHIPPED) - 1
     assert seeded.sql(f"SELECT description FROM dashboard_template WHERE id = '{NOTEBOOK}'").strip() == "Ours."
+
+
+def test_a_reset_gives_back_the_shipped_template_and_a_second_one_writes_nothing(seeded: Commands) -> None:
+    before = seeded.sql("SELECT doc, description FROM dashboard_template ORDER BY id")
+    seeded.sql(EDIT)
+    first = seeded("templates", "seed", "--reset", NOTEBOOK)
+    assert (first.exit_code, first.stdout, first.stderr) == (0, f"reset {NOTEBOOK} 1.0.0\n", "")
+    assert seeded.sql("SELECT doc, description FROM dashboard_template ORDER BY id") == before
+    rows = seeded.sql(ROWS)
+    second = seeded("templates", "seed", "--reset", NOTEBOOK)
+    assert second.stdout == f"kept {NOTEBOOK}: the row is what is shipped\nNothing was written.\n"
+    assert seeded.sql(ROWS) == rows
+
+
+def test_several_templates_can_be_reset_at_once(seeded: Commands) -> None:
+    seeded.sql("UPDATE dashboard_template SET description = 'Ours.'")
+    names = [template.id for template in SHIPPED[:2]]
+    told = seeded.json("seed", "--reset", names[0], "--reset", names[1])
+    assert [each["performed"] for each in told["templates"]] == ["Reset", "Reset", "None", "None"]
+
+
+def test_a_reset_of_what_is_no_system_template_is_a_usage_error_that_lists_them(seeded: Commands) -> None:
+    seeded.sql(EDIT)
+    rows = seeded.sql(ROWS)
+    refused = seeded("templates", "seed", "--reset", NOTEBOOK, "--reset", "notebook")
+    assert (refused.exit_code, refused.stdout) == (2, "")
+    listed = ", ".join(template.id for template in SHIPPED)
+    assert f'"notebook" is no system template; write one of: {listed}.' in refused.stderr
+    assert seeded.sql(ROWS) == rows
+
+
+def test_a_reset_that_a_custom_template_prevents_ends_with_1(seeded: Commands) -> None:
+    seeded.sql(f"UPDATE dashboard_template SET name = 'Ours' WHERE id = '{NOTEBOOK}'")
+    seeded.sql(TAKE_NAME)
+    rows = seeded.sql(ROWS)
+    refused = seeded("templates", "seed", "--reset", NOTEBOOK)
+    assert (refused.exit_code, seeded.sql(ROWS)) == (1, rows)
+    assert f"kept {NOTEBOOK}: " in refused.stdout
 
 
 def test_a_name_that_is_taken_ends_seeding_with_1_and_the_others_are_written(migrated: Commands) -> None:
