@@ -3,7 +3,7 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
 
@@ -26,7 +26,7 @@ F = TypeVar("F", bound=Callable[..., Any])
 
 
 class KubectlError(DashdbError):
-    """kubectl is missing, or ended with an error."""
+    """Failure of kubectl, or none is there."""
 
     reason = "KubectlFailed"
 
@@ -48,18 +48,18 @@ class Kubectl:
         options = {"--context": context, "--kubeconfig": kubeconfig}
         return cls(namespace, tuple(f"{name}={value}" for name, value in options.items() if value))
 
-    def command(self, *arguments: str, all_namespaces: bool = False) -> list[str]:
-        """Return the whole command line."""
+    def command(self, *arguments: str, names: Sequence[str] = (), all_namespaces: bool = False) -> list[str]:
+        """Return the whole command line; NAMES come last, where kubectl takes none of them for an option."""
         scope = ["--all-namespaces"] if all_namespaces else [f"--namespace={self.namespace}"] if self.namespace else []
-        return [_program(), *arguments, *scope, *self.options]
+        return [_program(), *arguments, *scope, *self.options, "--", *names]
 
-    def run(self, *arguments: str, all_namespaces: bool = False) -> str:
+    def run(self, *arguments: str, names: Sequence[str] = (), all_namespaces: bool = False) -> str:
         """Return what kubectl prints.
 
         Raises:
             KubectlError: it failed; the message has its own words.
         """
-        command = self.command(*arguments, all_namespaces=all_namespaces)
+        command = self.command(*arguments, names=names, all_namespaces=all_namespaces)
         try:
             done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS, check=False)  # noqa: S603
         except subprocess.TimeoutExpired:
@@ -74,7 +74,7 @@ class Kubectl:
         Raises:
             KubectlError: there is none, or it may not be read.
         """
-        found: dict[str, Any] = json.loads(self.run("get", RESOURCES, "--output=json", "--", name))
+        found: dict[str, Any] = json.loads(self.run("get", RESOURCES, "--output=json", names=[name]))
         return found
 
     def resources(self, *, all_namespaces: bool) -> list[dict[str, Any]]:

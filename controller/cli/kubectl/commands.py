@@ -129,7 +129,7 @@ def approve(name: str, namespace: str | None, context: str | None, kubeconfig: s
         {"op": "test", "path": "/status/schema/plan/hash", "value": found.hash},
         {"op": "add", "path": "/spec/schema/approvedPlan", "value": found.hash},
     ]
-    kubectl.run("patch", RESOURCES, "--type=json", f"--patch={json.dumps(patch)}", "--", name)
+    kubectl.run("patch", RESOURCES, "--type=json", f"--patch={json.dumps(patch)}", names=[name])
     echo(f"Approved. What becomes of it: kubectl dashdb status {name}")
 
 
