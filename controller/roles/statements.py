@@ -32,62 +32,60 @@ class Script:
 
 def script(facts: Facts) -> Script:
     """Return the SQL that gives the roles in `facts` their rights."""
-    mine, others = _by_runner(facts)
-    grants = [part for kind, role in facts.roles.items() for part in _grants(facts, kind, role)]
-    return Script("".join([*mine, *_maintenance(facts), *grants]), "".join(others))
+    around = (*_roles(facts), _schema(facts), _database(facts))
+    grants = [sql for kind, role in facts.roles.items() for sql in _grants(facts, kind, role)]
+    return Script(
+        owner="".join([*(part.sql for part in around if part.is_ours), *_maintenance(facts), *grants]),
+        administrator="".join(part.sql for part in around if not (part.is_ours or part.is_done)),
+    )
 
 
-def _by_runner(facts: Facts) -> tuple[list[str], list[str]]:
-    """Return what our role may do only where it has more rights than to the tables, and what is left to others."""
-    mine: list[str] = []
-    others: list[str] = []
-    for part, may, is_done in (*_roles(facts), _schema(facts), _database(facts)):
-        if may:
-            mine.append(part)
-        elif not is_done:
-            others.append(part)
-    return mine, others
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """SQL for an object that may belong to somebody else than the tables.
+
+    Attributes:
+        is_ours: our role may run it.
+        is_done: it would change nothing that is needed.
+    """
+
+    sql: str
+    is_ours: bool
+    is_done: bool
 
 
-def _roles(facts: Facts) -> Iterator[tuple[str, bool, bool]]:
-    """Yield what makes and configures the roles: SQL, whether our role may run it, whether it is done already."""
+def _roles(facts: Facts) -> Iterator[_Part]:
     for kind, role in facts.roles.items():
-        name = identifier(role.name)
         if not role.exists:
-            yield _part(_NEW_ROLE[kind], _create(role.name)), facts.creates_roles, False
+            yield _Part(_commented(_NEW_ROLE[kind], _create(role.name)), facts.creates_roles, is_done=False)
         if kind is Kind.APPLICATION:
-            here = f"ALTER ROLE {name} IN DATABASE {identifier(facts.database)}"
+            here = f"ALTER ROLE {identifier(role.name)} IN DATABASE {identifier(facts.database)}"
             why = "A plan for each execution, since one plan for all values is slow for a rare project, user or text."
-            yield _part(why, f"{here} SET plan_cache_mode = force_custom_plan"), role.configurable, role.plans_each
+            setting = _commented(why, f"{here} SET plan_cache_mode = force_custom_plan")
+            yield _Part(setting, role.configurable, role.plans_each)
 
 
-def _schema(facts: Facts) -> tuple[str, bool, bool]:
+def _schema(facts: Facts) -> _Part:
     on, to = f"ON SCHEMA {identifier(facts.schema)}", _names(facts.roles.values())
-    done = not facts.public_creates and all(role.uses_schema for role in facts.roles.values())
     why = "Names in the schema can be used, and nobody makes objects there who was not granted that by name."
-    return (
-        _part(why, f"REVOKE CREATE {on} FROM PUBLIC", f"REVOKE ALL {on} FROM {to}", f"GRANT USAGE {on} TO {to}"),
-        facts.owns_schema,
-        done,
-    )
+    statements = (f"REVOKE CREATE {on} FROM PUBLIC", f"REVOKE ALL {on} FROM {to}", f"GRANT USAGE {on} TO {to}")
+    done = not facts.public_creates and all(role.uses_schema for role in facts.roles.values())
+    return _Part(_commented(why, *statements), facts.owns_schema, done)
 
 
-def _database(facts: Facts) -> tuple[str, bool, bool]:
+def _database(facts: Facts) -> _Part:
     on, to = f"ON DATABASE {identifier(facts.database)}", _names(facts.roles.values())
-    done = not facts.public_makes_temporary and all(role.connects for role in facts.roles.values())
     why = "Logins to the database, and temporary tables for nobody who was not granted them by name."
-    return (
-        _part(why, f"REVOKE TEMPORARY {on} FROM PUBLIC", f"REVOKE ALL {on} FROM {to}", f"GRANT CONNECT {on} TO {to}"),
-        facts.owns_database,
-        done,
-    )
+    statements = (f"REVOKE TEMPORARY {on} FROM PUBLIC", f"REVOKE ALL {on} FROM {to}", f"GRANT CONNECT {on} TO {to}")
+    done = not facts.public_makes_temporary and all(role.connects for role in facts.roles.values())
+    return _Part(_commented(why, *statements), facts.owns_database, done)
 
 
 def _maintenance(facts: Facts) -> list[str]:
     """Return the part that keeps the owner's functions from everybody else."""
     kept = _functions(facts, OWNER_FUNCTIONS)
     why = "Maintenance belongs to the owner. (PostgreSQL grants EXECUTE on a new function to PUBLIC.)"
-    return [_part(why, f"REVOKE ALL ON FUNCTION{kept} FROM PUBLIC")] if kept else []
+    return [_commented(why, f"REVOKE ALL ON FUNCTION{kept} FROM PUBLIC")] if kept else []
 
 
 def _grants(facts: Facts, kind: Kind, role: RoleFacts) -> Iterator[str]:
@@ -100,17 +98,17 @@ def _grants(facts: Facts, kind: Kind, role: RoleFacts) -> Iterator[str]:
     revoked += [f"SEQUENCE {_qualified(facts.schema, sequence)}" for sequence in facts.sequences]
     revoked += [f"FUNCTION{functions}"] if functions else []
     why = f"{_SECTION[kind]}: nothing at first, also of what it was granted before."
-    yield _part(why, *(f"REVOKE ALL ON {each} FROM {to}" for each in revoked))
+    yield _commented(why, *(f"REVOKE ALL ON {each} FROM {to}" for each in revoked))
     for grant in GRANTS[kind]:
         of = _listed(_qualified(facts.schema, table) for table in grant.tables)
-        yield _part(grant.reason, f"GRANT {', '.join(grant.privileges)} ON TABLE{of} TO {to}")
+        yield _commented(grant.reason, f"GRANT {', '.join(grant.privileges)} ON TABLE{of} TO {to}")
     if kind is Kind.APPLICATION and (called := _functions(facts, APPLICATION_FUNCTIONS)):
         why = "The check of a share token, and a condition of triggers."
-        yield _part(why, f"GRANT EXECUTE ON FUNCTION{called} TO {to}")
+        yield _commented(why, f"GRANT EXECUTE ON FUNCTION{called} TO {to}")
     privileges = PART_PRIVILEGES[kind]
     if privileges and parts:
         why = "Partitions: writing to one would go past the triggers of its table."
-        yield _part(why, f"GRANT {', '.join(privileges)} ON TABLE{_listed(parts)} TO {to}")
+        yield _commented(why, f"GRANT {', '.join(privileges)} ON TABLE{_listed(parts)} TO {to}")
     yield _later(facts, to, privileges)
 
 
@@ -121,7 +119,7 @@ def _later(facts: Facts, to: str, privileges: tuple[str, ...]) -> str:
     if privileges:
         statements.append(f"{default} GRANT {', '.join(privileges)} ON TABLES TO {to}")
     may = "can be read, and written to after a GRANT" if privileges else "can be read after a GRANT"
-    return _part(f"A table that the owner makes later {may}.", *statements)
+    return _commented(f"A table that the owner makes later {may}.", *statements)
 
 
 def _create(name: str) -> str:
@@ -159,5 +157,5 @@ def _qualified(schema: str, name: str) -> str:
     return f"{identifier(schema)}.{identifier(name)}"
 
 
-def _part(comment: str, *statements: str) -> str:
+def _commented(comment: str, *statements: str) -> str:
     return f"\n-- {comment}\n" + "".join(f"{statement};\n" for statement in statements)
