@@ -20,6 +20,7 @@ USAGE = 2
 _COMMANDS = {
     "migrate": ("controller.cli.migrate:command", "Bring a database to a version, and show its state."),
     "templates": ("controller.cli.templates.commands:command", "Seed the system templates, and show their state."),
+    "roles": ("controller.cli.roles:command", "Give the role of a service its rights, and no more."),
     "serve": ("controller.cli.serve:command", "Migrate, seed and check one database as a sidecar."),
     "health": ("controller.cli.health:command", "Check one database once."),
     "operator": ("controller.cli.operator:command", "Reconcile every DashboardDatabase of the cluster."),

@@ -3,6 +3,8 @@
 Only JSON, which escapes them itself, is printed otherwise.
 """
 
+import sys
+
 import click
 
 from controller.text import one_line, printable
@@ -24,3 +26,8 @@ def echo_lines(text: str, *, err: bool = False) -> None:
     echo_line(first, err=err)
     for line in others:
         echo_line(f"    {line}", err=err)
+
+
+def echo_exactly(text: str) -> None:
+    """Print a text for another program, such as SQL, of which each byte counts; a terminal must not obey it."""
+    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)

@@ -111,12 +111,16 @@ SELECT to_json(EXISTS (SELECT FROM pg_proc WHERE proowner BETWEEN 11 AND 16383)
 # another role. A condition, an argument or a function from elsewhere can run SQL that is hidden in a string, so with
 # those it has to be in the catalog as the last migration recorded it, where another role holds that privilege.
 #
+# From PostgreSQL 16 on, whoever makes a role is a member of it that may only grant it (`member`): a role that ours made
+# for a service has none of our rights, and is trusted no more than others.
+#
 # A foreign key of another role's table to one of ours runs SQL on that table in our session when we delete or update,
 # with all its triggers; what they leave for the end of the transaction, such as a cursor WITH HOLD, runs as our role.
 CHECK = """
 WITH me AS (
     SELECT r.oid, r.rolsuper, d.oid AS database, d.datdba,
-           (SELECT o.oid FROM pg_roles AS o WHERE o.rolname = 'pg_database_owner') AS database_owner
+           (SELECT o.oid FROM pg_roles AS o WHERE o.rolname = 'pg_database_owner') AS database_owner,
+           CASE WHEN current_setting('server_version_num')::int < 160000 THEN 'MEMBER' ELSE 'USAGE, SET' END AS member
       FROM pg_roles AS r, pg_database AS d
      WHERE r.rolname = current_user AND d.datname = current_database()
 ), path AS (
@@ -136,7 +140,7 @@ WITH me AS (
       JOIN pg_class AS c ON c.relnamespace = n.oid AND c.relhastriggers
       JOIN pg_trigger AS t ON t.tgrelid = c.oid
       JOIN pg_proc AS f ON f.oid = t.tgfoid
-     WHERE c.relowner IN (me.oid, me.datdba) OR NOT me.rolsuper AND pg_has_role(me.oid, c.relowner, 'MEMBER')
+     WHERE c.relowner IN (me.oid, me.datdba) OR NOT me.rolsuper AND pg_has_role(me.oid, c.relowner, me.member)
         OR c.oid IN (SELECT r.oid FROM relation AS r)
 ), owned AS (
     SELECT 'pg_namespace'::regclass::oid AS class, oid, nspowner AS owner, '' AS relation FROM path
@@ -180,7 +184,7 @@ WITH me AS (
            o.relation = '' OR EXISTS (SELECT FROM relation AS r WHERE r.oid = o.oid) AS refused
       FROM owned AS o, me
      WHERE NOT (pg_has_role(o.owner, me.oid, 'MEMBER') OR o.owner IN (me.datdba, me.database_owner)
-                OR NOT me.rolsuper AND o.owner >= 16384 AND pg_has_role(me.oid, o.owner, 'MEMBER'))
+                OR NOT me.rolsuper AND o.owner >= 16384 AND pg_has_role(me.oid, o.owner, me.member))
 ), added AS MATERIALIZED (  -- pg_get_triggerdef locks the table, so it is called for no other trigger
     SELECT t.oid, g.grantee, format('trigger %I on %I', t.tgname, t.relname) AS object, t.tgenabled
       FROM me, trigger AS t

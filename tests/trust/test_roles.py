@@ -11,7 +11,7 @@ from controller.errors import ForeignObject
 from tests.database.targets import target_to
 from tests.support.database import Database, quoted
 from tests.support.postgres import PostgresServer
-from tests.trust.planting import BEFORE, TRIGGERS, migrate, plants, taken_over
+from tests.trust.planting import BEFORE, MAY_CREATE, TRIGGERS, migrate, plants, taken_over
 
 LEFT_FOR_LATER = {
     "a cursor": """
@@ -33,6 +33,22 @@ async def test_a_foreign_key_of_another_role_leaves_nothing_that_runs_as_us_when
     await plants(attacker, child + LEFT_FOR_LATER[left])
     with pytest.raises(ForeignObject, match=rf'constraint child_id_fkey on mine\.child .*"{attacker.user}"'):
         await locate_schema(migrated_connection, None)
+
+
+@pytest.mark.parametrize("planted", ["a function", "an operator", "a template table"])
+async def test_a_role_that_ours_made_is_trusted_no_more_than_others(
+    planted: str, postgres: PostgresServer, database: Database, connection: Connection
+) -> None:
+    # From PostgreSQL 16 on, ours is a member of a role that it made, but only to grant it.
+    postgres.psql(postgres.superuser, sql=f"ALTER ROLE {quoted(database.user)} CREATEROLE")
+    made, password = f"made by {database.user}", "of-the-service"
+    await connection.execute(f"CREATE ROLE {quoted(made)} LOGIN PASSWORD '{password}'")
+    as_superuser = replace(postgres.superuser, name=database.name)
+    grants = MAY_CREATE.replace("CURRENT", quoted(database.name)).format(role=quoted(made))
+    postgres.psql(as_superuser, sql=grants)
+    await plants(replace(target_to(database), user=made, password=password), BEFORE[planted])
+    with pytest.raises(ForeignObject, match=f'belongs to role "{made}"'):
+        await locate_schema(connection, None)
 
 
 async def test_a_superuser_runs_nothing_of_others_either(

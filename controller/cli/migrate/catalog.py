@@ -21,21 +21,25 @@ FAILED_EXIT_CODE = 1
 
 
 @click.command()
+@click.option("--grants", "grants_count", is_flag=True, help="Exit with 8 for changed grants as well.")
 @migration_options
-def drift(invocation: Invocation) -> None:
+def drift(invocation: Invocation, *, grants_count: bool) -> None:
     """Compare the schema with its state after the last migration; exit with 8 if it was changed since.
+
+    Grants to roles, such as those of dashdb roles, are listed too, and are no drift without --grants.
 
     \b
     Example:
-      dashdb migrate drift
+      dashdb migrate drift --grants
     """
 
     async def work(connection: Connection, _: Migrations) -> Drift:
         return await read_drift(connection, invocation.schema)
 
     found = invocation.run(work)
-    _print_drift(found, as_json=invocation.as_json)
-    if found.differences:
+    drifted = bool(found.differences or (grants_count and found.grants))
+    _print_drift(found, drifted=drifted, as_json=invocation.as_json)
+    if drifted:
         sys.exit(DRIFT_EXIT_CODE)
 
 
@@ -60,16 +64,21 @@ def verify(invocation: Invocation) -> None:
         sys.exit(FAILED_EXIT_CODE)
 
 
-def _print_drift(found: Drift, *, as_json: bool) -> None:
+def _print_drift(found: Drift, *, drifted: bool, as_json: bool) -> None:
     if as_json:
-        click.echo(json.dumps({**asdict(found), "drift": bool(found.differences)}))
+        click.echo(json.dumps({**asdict(found), "drift": drifted}))
         return
     for each in found.differences:
         echo_line(str(each))
+    for each in found.grants:
+        before = f" (before: {each.before})" if each.before else ""
+        echo_line(f"{each.object}: {each.after or 'as of a new object'}{before}")
+    grants = f"; {_count(len(found.grants), 'change')} of grants" if found.grants else ""
     if found.differences:
-        echo(f"{_count(len(found.differences), 'difference')} from the schema after version {found.version}.")
+        differ = _count(len(found.differences), "difference")
+        echo(f"{differ} from the schema after version {found.version}{grants}.")
     else:
-        echo(f"No drift; the schema is as it was after version {found.version}.")
+        echo(f"No drift; the schema is as it was after version {found.version}{grants}.")
 
 
 def _print_checks(checks: tuple[Check, ...], *, as_json: bool) -> None:

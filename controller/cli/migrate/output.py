@@ -1,7 +1,6 @@
 """Output of `dashdb migrate` on stdout."""
 
 import json
-import sys
 from dataclasses import asdict
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
@@ -10,7 +9,7 @@ import click
 
 from controller.cli.migrate.findings import summary_of
 from controller.cli.migrate.status import State, Status
-from controller.cli.terminal import echo, echo_line
+from controller.cli.terminal import echo, echo_exactly, echo_line
 from controller.migrate.plan.data_loss import PossibleLoss
 from controller.migrate.plan.model import (
     EMPTY,
@@ -22,7 +21,7 @@ from controller.migrate.plan.model import (
     current_version,
     shown_version,
 )
-from controller.text import one_line, printable
+from controller.text import one_line
 
 if TYPE_CHECKING:  # imported only by the command that needs them
     from controller.cli.notices import RunNotices
@@ -105,9 +104,7 @@ def print_sql(plan: Plan) -> None:
         how = "in one transaction with its row in schema_version" if step.transactional else "without a transaction"
         how = "recorded alone, since what it replaces is applied" if step.recorded else how
         parts.append(f"\n-- {one_line(step.label)} ({step.direction}), {how}\n{_sql(step)}\n")
-    text = "".join(parts)
-    # A terminal must not obey what a file holds; elsewhere, each byte of the SQL counts.
-    click.echo(printable(text) if sys.stdout.isatty() else text, nl=False)
+    echo_exactly("".join(parts))
 
 
 def _sql(step: Step) -> str:

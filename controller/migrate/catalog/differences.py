@@ -17,6 +17,8 @@ _USED = (
     "table ", "column ", "view ", "materialized view ", "foreign table ", "sequence ", "function ", "procedure ",
     "aggregate ", "trigger ", "type ",
 )  # fmt: skip
+_GRANTS = "privileges on "
+"""Begin of the names of privileges, as `query` writes them."""
 _DISABLED = "disabled"
 """End of the definition of a trigger that does not fire, as `query` writes it."""
 
@@ -85,6 +87,11 @@ def is_damage(difference: Difference) -> bool:
     return difference.object.startswith("trigger ") and off
 
 
+def is_grant(difference: Difference) -> bool:
+    """Return True for privileges, which the owner of a database gives to roles that no migration knows."""
+    return difference.object.startswith(_GRANTS)
+
+
 def _topmost(objects: Iterable[str], among: Iterable[str]) -> set[str]:
     """Return those of `objects` that are not part of another one of them."""
     all_objects = set(objects)
@@ -94,7 +101,7 @@ def _topmost(objects: Iterable[str], among: Iterable[str]) -> set[str]:
 
 def _parents(each: str, relations: Mapping[str, str]) -> Iterable[str]:
     """Yield the objects that `each` is part of: `column a.b` for `comment on column a.b`, then `table a`."""
-    for prefix in ("comment on ", "privileges on "):
+    for prefix in ("comment on ", _GRANTS):
         if each.startswith(prefix):
             inner = each.removeprefix(prefix)
             yield inner

@@ -1,20 +1,26 @@
 """Drift: changes made to a schema by hand since its last migration."""
 
 from dataclasses import dataclass
+from itertools import filterfalse
 
 from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
-from controller.migrate.catalog.differences import Difference, differences
+from controller.migrate.catalog.differences import Difference, differences, is_grant
 from controller.migrate.catalog.snapshot import read_live, read_recorded
 from controller.migrate.history.read import locate_history
 
 
 @dataclass(frozen=True, slots=True)
 class Drift:
-    """Differences made by hand since the migration to `version`."""
+    """Changes by hand since the migration to `version`.
+
+    Attributes:
+        grants: those of privileges, which are no drift: an owner grants them to the roles of a service.
+    """
 
     version: int
     differences: tuple[Difference, ...]
+    grants: tuple[Difference, ...] = ()
 
 
 async def read_drift(connection: Connection, schema: str | None = None) -> Drift:
@@ -34,4 +40,6 @@ async def read_drift(connection: Connection, schema: str | None = None) -> Drift
             reason="CatalogOutdated",
             recovery=Recovery.STALLED,
         )
-    return Drift(found.version, differences(wanted, found))
+    changed = differences(wanted, found)
+    grants = tuple(filter(is_grant, changed))
+    return Drift(found.version, tuple(filterfalse(is_grant, changed)), grants)

@@ -9,7 +9,7 @@ Every object is a row: its name for people, and its definition. Left out, with t
 - the schema's own privileges and comment: it belongs to whoever made the database;
 - `schema_version` and `schema_version_detail`, which belong to the engine.
 
-Other kinds (collations, operators, statistics, text search, default privileges) are rows with their name alone.
+Other kinds (collations, operators, statistics, text search) are rows with their name alone.
 """
 
 import hashlib
@@ -178,7 +178,7 @@ SELECT h.class, h.oid, 0, NULL, NULL, NULL, concat(o.type, ' ', o.identity), ''
  WHERE h.class NOT IN (
        'pg_catalog.pg_class'::regclass, 'pg_catalog.pg_proc'::regclass, 'pg_catalog.pg_type'::regclass,
        'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass,
-       'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass)
+       'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_default_acl'::regclass)
 """
 _OF_RELATIONS = (_RELATIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _POLICIES)
 _PARTS = "UNION ALL".join([*_OF_RELATIONS, _FUNCTIONS, _TYPES, _OTHERS])
@@ -208,10 +208,22 @@ SELECT 'privileges on ' || p.object, g.changes
                 GROUP BY grantee, a.given) AS l (line)) AS g (changes)
  WHERE p.acl IS NOT NULL AND g.changes IS NOT NULL
 """
+_DEFAULT_PRIVILEGES = """
+SELECT format('privileges on later %s of %s',
+              CASE d.defaclobjtype WHEN 'r' THEN 'tables' WHEN 'S' THEN 'sequences' WHEN 'f' THEN 'functions'
+                                   ELSE 'types' END, d.defaclrole::regrole), g.given
+  FROM held AS h JOIN pg_catalog.pg_default_acl AS d ON d.oid = h.oid, LATERAL (
+       SELECT string_agg(line, '; ' ORDER BY line)
+         FROM (SELECT concat(string_agg(concat(privilege_type, CASE WHEN is_grantable THEN ' with grant option' END),
+                                        ', ' ORDER BY privilege_type),
+                             ' to ', CASE grantee WHEN 0 THEN 'PUBLIC' ELSE grantee::regrole::text END)
+                 FROM aclexplode(d.defaclacl) GROUP BY grantee) AS l (line)) AS g (given)
+ WHERE h.class = 'pg_catalog.pg_default_acl'::regclass
+"""
 _QUERY = f"""
 WITH held AS MATERIALIZED ({_HELD}), relation AS MATERIALIZED ({_RELATION}), part AS MATERIALIZED ({_PARTS})
 SELECT p.object COLLATE "C" AS object, p.definition COLLATE "C" AS definition FROM part AS p
-UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES}
+UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES} UNION ALL {_DEFAULT_PRIVILEGES}
 """
 FORMAT = hashlib.sha256((SETTINGS + _QUERY + INVENTORY).encode()).hexdigest()[:12]
 """Identifier of this query and the inventory's; results of others cannot be compared with theirs."""

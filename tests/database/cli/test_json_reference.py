@@ -13,6 +13,7 @@ import pytest
 from controller.cli.failures import error_object
 from controller.errors import MigrationFileError
 from tests.database.programs import dashdb_here, write_migrations
+from tests.database.targets import role
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
 from tests.support.postgres_parts import client
@@ -123,8 +124,10 @@ def test_recorded_versions(run: Run) -> None:
 
 def test_drift(run: Run, postgres: PostgresServer, database: Database) -> None:
     run("migrate", "up")
+    postgres.psql(database, sql="GRANT SELECT ON a TO PUBLIC")
+    granted = run("migrate", "drift")
     postgres.psql(database, sql="CREATE TABLE by_hand (); DROP TABLE a")
-    compare("dashdb migrate drift", run("migrate", "drift"))
+    compare("dashdb migrate drift", granted, run("migrate", "drift"))
 
 
 def test_verify(run: Run, postgres: PostgresServer, database: Database, tmp_path: Path) -> None:
@@ -158,6 +161,17 @@ def test_templates(database: Database) -> None:
     compare("dashdb templates diff", run_packaged("templates", "diff"))
     compare("dashdb templates seed", run_packaged("templates", "seed", "--reset", "template-notebook"))
     compare("dashdb templates list", run_packaged("templates", "list"))
+
+
+def test_roles(postgres: PostgresServer, database: Database) -> None:
+    one, other = (role(postgres, database=database).user for _ in range(2))
+
+    def run_packaged(*arguments: str) -> Any:
+        return json.loads(dashdb_here(database.environ, *arguments, "--json").stdout)
+
+    run_packaged("migrate", "up")
+    printed = run_packaged("roles", "--application", one, "--read-only", other)
+    compare("dashdb roles", printed, run_packaged("roles", "--application", one, "--apply"))
 
 
 def test_health(run: Run) -> None:

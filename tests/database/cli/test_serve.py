@@ -13,7 +13,8 @@ import asyncpg
 import pytest
 
 from controller.migrate.files.folder import packaged_folder
-from tests.database.programs import environ, sleepers, write_migrations
+from tests.database.programs import dashdb_here, environ, sleepers, write_migrations
+from tests.database.targets import role
 from tests.support.certificates import Certificates
 from tests.support.database import Database
 from tests.support.pgbouncer import PgBouncer
@@ -265,6 +266,16 @@ def test_a_certificate_authority_that_is_renewed_in_place_is_taken_up(
     authority.write_text(tls_postgres.ca_pem)
     sidecar.wait_ready()
     assert "connection settings changed" in sidecar.log
+
+
+def test_the_login_of_the_service_is_enough_to_report(
+    serve: Serve, postgres: PostgresServer, database: Database
+) -> None:
+    service = role(postgres, database=database)
+    for command in ("migrate up", "templates seed", f"roles --application {service.user} --apply"):
+        assert dashdb_here(database.environ, *command.split()).exit_code == 0
+    sidecar = serve(**service.environ)
+    wait_until(lambda: '"healthy"' in sidecar.get("/api/v1/health")[1], what="it is healthy", seconds=20)
 
 
 def test_it_works_through_pgbouncer(serve: Serve, postgres: PostgresServer, database: Database) -> None:

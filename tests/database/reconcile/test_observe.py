@@ -72,6 +72,15 @@ async def test_what_was_changed_by_hand_is_seen_when_a_comparison_is_due(
     assert (await observer.see(A)).drift == ()
 
 
+async def test_what_an_owner_grants_is_no_drift(observer: Observer, connection: Connection) -> None:
+    await run(connection, A)
+    await observer.see(A)
+    await connection.execute("GRANT SELECT ON a TO PUBLIC; REVOKE USAGE ON SCHEMA public FROM PUBLIC")
+    await connection.execute("ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT SELECT ON TABLES TO PUBLIC")
+    observer.make_comparison_due()
+    assert (await observer.see(A)).drift == ()
+
+
 async def test_what_is_missing_is_seen_at_once_and_so_is_that_it_came_back(
     observer: Observer, connection: Connection
 ) -> None:

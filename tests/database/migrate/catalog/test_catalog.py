@@ -87,6 +87,9 @@ CHANGES = {
         "privileges on function f(integer): added (EXECUTE revoked from PUBLIC)"
     ),
     "REVOKE UPDATE (name) ON parent FROM PUBLIC": "privileges on column parent.name: missing",
+    "ALTER DEFAULT PRIVILEGES IN SCHEMA public GRANT INSERT, SELECT ON TABLES TO PUBLIC": (
+        "privileges on later tables of "
+    ),
     "DROP TABLE child": "table child: missing",
     "CREATE COLLATION own (locale = 'C')": "collation public.own: added",
 }

@@ -1,0 +1,1 @@
+"""Roles of a dashboards service with the rights that they need and no more: as SQL, or granted."""
