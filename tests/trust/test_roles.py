@@ -80,7 +80,7 @@ async def test_a_trigger_of_a_role_that_shares_a_group_with_us_is_found(
     postgres.psql(
         replace(postgres.superuser, name=database.name),
         sql=f"CREATE ROLE {group}; GRANT {group} TO {quoted(attacker.user)}, {quoted(database.user)};"
-        f"GRANT ALL ON public.audit_log TO {group}",
+        f"GRANT ALL ON public.audit_log, public.audit_log_from_start TO {group}",
     )
     hidden = TRIGGERS["a condition that hides the call in a string"].replace("keep_updated_at", "guard_audit_log")
     await plants(attacker, f"CREATE TRIGGER fires BEFORE INSERT ON public.audit_log {hidden}")

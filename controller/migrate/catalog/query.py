@@ -7,7 +7,8 @@ Every object is a row: its name for people, and its definition. Left out, with t
 - the order of columns: a down migration cannot restore the position of a dropped column;
 - names of NOT NULL constraints: they are objects only since PostgreSQL 18;
 - the schema's own privileges and comment: it belongs to whoever made the database;
-- `schema_version` and `schema_version_detail`, which belong to the engine.
+- `schema_version` and `schema_version_detail`, which belong to the engine;
+- partitions with all that is on them: they come and go with time.
 
 Other kinds (collations, operators, statistics, text search) are rows with their name alone.
 """
@@ -39,10 +40,8 @@ SELECT c.oid, c.relkind AS kind, c.relowner AS owner, c.relacl AS acl, quote_ide
            CASE WHEN c.relkind IN ('v', 'm') THEN pg_get_viewdef(c.oid) END,
            CASE WHEN c.relkind = 'p' THEN 'partition by ' || pg_get_partkeydef(c.oid) END,
            CASE WHEN c.relkind IN ('r', 'p', 'f') THEN (
-               SELECT concat(CASE WHEN c.relispartition THEN 'partition of ' ELSE 'inherits ' END,
-                             string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno))
+               SELECT 'inherits ' || string_agg(i.inhparent::regclass::text, ', ' ORDER BY i.inhseqno)
                  FROM pg_catalog.pg_inherits AS i WHERE i.inhrelid = c.oid HAVING count(*) > 0) END,
-           pg_get_expr(c.relpartbound, c.oid),
            CASE WHEN c.relrowsecurity THEN 'row level security' END,
            CASE WHEN c.relforcerowsecurity THEN 'row level security for the owner too' END,
            CASE c.relreplident WHEN 'f' THEN 'replica identity full' WHEN 'i' THEN 'replica identity an index' END,
