@@ -459,7 +459,7 @@ BEGIN ATOMIC
       FROM pg_catalog.pg_inherits AS i
       JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
      CROSS JOIN LATERAL pg_catalog.pg_get_expr(c.relpartbound, c.oid) AS b (bound)
-     WHERE i.inhparent = 'audit_log'::regclass
+     WHERE i.inhparent = 'audit_log'::regclass::oid
      ORDER BY 2 NULLS FIRST;
 END;
 COMMENT ON FUNCTION audit_log_partitions() IS 'Partitions of audit_log: their rows are of starts (null: of any day before ends) to the day before ends (null: of any day after), and PostgreSQL''s estimate of their number';
@@ -511,7 +511,7 @@ REVOKE ALL ON FUNCTION split_audit_log(regclass, date, date) FROM PUBLIC;
 
 -- A week ahead: if this stops after its first step, the rows of the next month would be refused until it goes on.
 CREATE FUNCTION partition_audit_log(
-    month date DEFAULT (date_trunc('month', (now() AT TIME ZONE 'UTC') + interval '7 days') + interval '1 month')::date
+    month date DEFAULT (pg_catalog.date_trunc('month', (now() AT TIME ZONE 'UTC') + interval '7 days') + interval '1 month')::date
 ) RETURNS bigint LANGUAGE sql STRICT
 BEGIN ATOMIC
     SELECT coalesce((

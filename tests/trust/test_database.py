@@ -77,13 +77,22 @@ async def test_a_schema_that_comes_first_later_on_is_an_error_and_not_an_empty_d
 
 @pytest.mark.parametrize("trigger", TRIGGERS)
 @pytest.mark.parametrize(
-    "table", ["share_token", "audit_log", "dashboard_template", "schema_version", "schema_version_detail"]
+    "table",
+    [
+        "share_token",
+        "audit_log",
+        "audit_log_from_start",
+        "dashboard_template",
+        "schema_version",
+        "schema_version_detail",
+    ],
 )
 async def test_a_trigger_of_a_role_with_all_grants_is_found_and_named(
     trigger: str, table: str, attacker: Target, postgres: PostgresServer, database: Database,
     migrated_connection: Connection,
 ) -> None:  # fmt: skip
-    await migrated_connection.execute(f"GRANT ALL ON public.{table} TO {quoted(attacker.user)}")
+    granted = "public.audit_log, public.audit_log_from_start" if table == "audit_log" else f"public.{table}"
+    await migrated_connection.execute(f"GRANT ALL ON {granted} TO {quoted(attacker.user)}")
     await plants(attacker, f"CREATE TRIGGER fires BEFORE UPDATE ON public.{table} {TRIGGERS[trigger]}")
     with pytest.raises(ForeignObject, match=f'trigger fires on public.{table} .*"{attacker.user}"'):
         await locate_schema(migrated_connection, None)
@@ -107,11 +116,11 @@ async def test_a_trigger_of_ours_that_was_replaced_is_found(attacker: Target, mi
     await locate_schema(migrated_connection, None)
     await plants(
         attacker,
-        """CREATE OR REPLACE TRIGGER audit_log_guard_delete BEFORE DELETE ON public.audit_log FOR EACH STATEMENT
+        """CREATE OR REPLACE TRIGGER audit_log_guard BEFORE DELETE ON public.audit_log FOR EACH STATEMENT
            WHEN (query_to_xml('SELECT mine.takes_over()', true, true, '') IS NOT NULL)
            EXECUTE FUNCTION public.guard_audit_log()""",
     )
-    with pytest.raises(ForeignObject, match=r"trigger audit_log_guard_delete on public\.audit_log"):
+    with pytest.raises(ForeignObject, match=r"trigger audit_log_guard on public\.audit_log"):
         await locate_schema(migrated_connection, None)
 
 
@@ -159,6 +168,7 @@ async def test_the_packaged_migration_binds_nothing_that_was_planted_in_its_sche
     operators = {"=": "varchar, text", "<>": "varchar, varchar", "~": "varchar, varchar"}
     operators |= {"= ": "varchar, varchar", "~ ": "varchar, text", "<> ": "varchar, text", "=  ": "oid, regclass"}
     operators |= {"@?": "jsonb, text", "<<=": "inet, cidr", ">>=": "inet, cidr", "%": "integer, bigint"}
+    operators |= {"<": "date, timestamp", "<=": "date, timestamp", ">": "real, integer", "-": "timestamptz, varchar"}
     statements = [
         f"CREATE FUNCTION mine.p{number}({types}) RETURNS boolean LANGUAGE sql RETURN mine.takes_over();"
         f"CREATE OPERATOR public.{name.strip()} (LEFTARG = {types.split(', ')[0]}, RIGHTARG = {types.split(', ')[1]},"
@@ -170,7 +180,8 @@ async def test_the_packaged_migration_binds_nothing_that_was_planted_in_its_sche
         "array_position(varchar[], varchar)": "integer", "array_position(varchar[], text)": "integer",
         "cardinality(cidr[])": "integer", "array_position(cidr[], cidr)": "integer",
         "set_config(varchar, varchar, boolean)": "text", "current_setting(varchar, boolean)": "text",
-        "pg_has_role(name, oid, varchar)": "boolean",
+        "pg_has_role(name, oid, varchar)": "boolean", "date_trunc(varchar, timestamp)": "timestamp",
+        "date_trunc(varchar, date)": "date", "substring(varchar, varchar)": "text", "now(integer)": "timestamptz",
     }  # fmt: skip
     statements += [
         f"CREATE FUNCTION public.{signature} RETURNS {result} LANGUAGE sql RETURN NULL::{result};"

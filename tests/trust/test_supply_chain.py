@@ -19,6 +19,7 @@ NAMED = {"certifi": "MPL-2.0"}
 """The only other licence, of a list of authorities that is shipped as it is: MPL-2.0 asks for the source of changed
 files alone, and none is changed. LGPL would do as well, since Python links at run time; nothing has it."""
 LICENCES_BY_CLASSIFIER = {
+    "License :: OSI Approved :: BSD License": "BSD-3-Clause",  # of two clauses or three
     "License :: OSI Approved :: MIT License": "MIT",
     "License :: OSI Approved :: Apache Software License": "Apache-2.0",
 }

@@ -71,7 +71,7 @@ async def test_no_index_doubles_another_one(migrated_connection: Connection) -> 
     assert doubles == []
 
 
-@pytest.mark.parametrize("table", TABLES)
+@pytest.mark.parametrize("table", [table for table in TABLES if table != "audit_log_from_start"])
 async def test_tables_and_columns_that_need_one_have_a_comment(migrated_connection: Connection, table: str) -> None:
     assert await migrated_connection.fetchval("SELECT obj_description($1::regclass)", table)
     silent = await migrated_connection.fetch(

