@@ -51,7 +51,7 @@ COMMENT ON COLUMN {detail}.down_sql IS 'The down migration as it was when the ve
 """
 _WRITE = """
 WITH written AS (
-    INSERT INTO {table} (version, description, state) VALUES ({version}, {description}, '{state}')
+    INSERT INTO {table} (version, description, state) VALUES ({version}, {description}, {state})
     ON CONFLICT (version) DO UPDATE SET
            description = excluded.description, applied_at = excluded.applied_at, applied_by = excluded.applied_by,
            state = excluded.state
@@ -69,6 +69,12 @@ ON CONFLICT (version) DO UPDATE SET
 _SINCE = "round(extract(epoch FROM clock_timestamp() - {since}) * 1000)"
 _BEGIN = "transaction_timestamp()"
 """Time at which the message arrived, the same for all transactions in it."""
+
+# The statement above, which PostgreSQL then reads and plans once for all files of a message.
+_PREPARE = "PREPARE {name} (bigint, text, text, text, bigint, integer, text, text, text) AS {write}"
+_EXECUTE = (
+    "EXECUTE {name} ({version}, {description}, {state}, {origin}, {since}, {retries}, {sha256}, {replaces}, {down});\n"
+)
 
 _NO_JOURNAL = "statements_done = NULL, done_sha256 = NULL, error = NULL"
 
@@ -88,25 +94,61 @@ def create_tables(location: HistoryLocation) -> str:
 
 
 def write_step(
-    location: HistoryLocation,
-    step: Step,
-    *,
-    host: str,
-    retries: int,
-    duration_ms: int | None = None,
-    since: int | None = None,
+    location: HistoryLocation, step: Step, *, host: str, retries: int, duration_ms: int | None = None
 ) -> str:
     """Return SQL that records `step` as done.
 
     Args:
         duration_ms: milliseconds that it took; None for the time since the transaction began.
+    """
+    duration = _SINCE.format(since=_BEGIN) if duration_ms is None else str(duration_ms)
+    return _write(location, step.migration, *_outcome(step), host=host, duration=duration, retries=retries)
+
+
+def prepare_steps(location: HistoryLocation, name: str, *, host: str) -> str:
+    """Return SQL that prepares `write_prepared` for the session, under NAME."""
+    since = f"coalesce((SELECT applied_at FROM {location.detail} WHERE version = $5), {_BEGIN})"
+    write = _WRITE.format(
+        table=location.table,
+        detail=location.detail,
+        version="$1",
+        description="$2",
+        state="$3",
+        details=(
+            f"{literal(host)}, {literal(ENGINE_VERSION)}, $4, {_SINCE.format(since=since)}, $6, NULL, NULL, $7, NULL, "
+            "$8, $9"
+        ),
+    )
+    return _PREPARE.format(name=name, write=write)
+
+
+def write_prepared(location: HistoryLocation, step: Step, name: str, *, retries: int, since: int | None) -> str:
+    """Return SQL that records `step` as done, with the statement that was prepared under NAME.
+
+    Args:
         since: version of the step before it in the same message, after which the time counts; None for the first.
     """
-    began = _BEGIN if since is None else f"(SELECT applied_at FROM {location.detail} WHERE version = {since})"
-    duration = _SINCE.format(since=began) if duration_ms is None else str(duration_ms)
+    state, origin = _outcome(step)
+    migration = step.migration
+    written = _EXECUTE.format(
+        name=name,
+        version=migration.version,
+        description=literal(migration.description),
+        state=literal(state),
+        origin=literal(origin),
+        since=literal(since),
+        retries=retries,
+        sha256=literal(migration.up.sha256),
+        replaces=literal(format_versions(migration.replaces) or None),
+        down=literal(migration.down.text if migration.down else None),
+    )
+    return written + _replace(location, migration, state)
+
+
+def _outcome(step: Step) -> tuple[RecordedState, Origin]:
+    """Return what is recorded of a step that is done."""
     state = RecordedState.APPLIED if step.direction is Direction.UP else RecordedState.REVERTED
-    origin = Origin.REPLACEMENT if step.recorded else Origin.RUN
-    return _write(location, step.migration, state, origin, host=host, duration=duration, retries=retries)
+    return state, Origin.REPLACEMENT if step.recorded else Origin.RUN
 
 
 def write_present(location: HistoryLocation, migration: Migration, origin: Origin, *, host: str) -> str:
@@ -185,17 +227,22 @@ def _write(
         detail=location.detail,
         version=migration.version,
         description=literal(migration.description),
-        state=state,
+        state=literal(state),
         details=(
             f"{literal(host)}, {literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "
             f"{literal(migration.up.sha256)}, {half_sha256}, {literal(replaces)}, "
             f"{literal(migration.down.text if migration.down else None)}"
         ),
     )
+    return written + _replace(location, migration, state)
+
+
+def _replace(location: HistoryLocation, migration: Migration, state: RecordedState) -> str:
+    """Return SQL that records the versions for which `migration` stands as replaced; empty where it stands for none."""
     if not migration.replaces or state is not RecordedState.APPLIED:
-        return written
+        return ""
     versions = ", ".join(map(str, sorted(migration.replaces)))
     return (
-        f"{written}UPDATE {location.table} SET state = '{RecordedState.REPLACED}' "
+        f"UPDATE {location.table} SET state = '{RecordedState.REPLACED}' "
         f"WHERE state = '{RecordedState.APPLIED}' AND version IN ({versions});\n"
     )

@@ -37,6 +37,7 @@ class MigrationAttempt:
         last: True for the last file of its plan, which records the catalog.
         retries: number of tries before this one.
         previous: version of the file before it in the same message; None if there is none.
+        prepared: name of the prepared statement that writes its history; None if it is sent as text.
         replaced: characters to send for others, which the database does not have.
     """
 
@@ -50,6 +51,7 @@ class MigrationAttempt:
     last: bool
     retries: int = 0
     previous: int | None = None
+    prepared: str | None = None
     replaced: Replaced = field(default_factory=dict)
 
     async def execute(self, text: str, *, timeout: float | None = None) -> None:  # noqa: ASYNC109 - the driver's own

@@ -11,14 +11,14 @@ import time
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from itertools import pairwise
 
 import asyncpg
 
 from controller.database.connection import Connection
 from controller.database.failures import ends_connection
 from controller.database.transaction import roll_back
-from controller.migrate.history.session import NO_LIMIT, NO_LOCK, QUICK_RESET, ROLLBACK_TIMEOUT
+from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, QUICK_RESET, ROLLBACK_TIMEOUT
+from controller.migrate.history.write import prepare_steps
 from controller.migrate.plan.model import Direction
 from controller.migrate.run.attempt import MigrationAttempt
 from controller.migrate.run.in_transaction import ending, opening
@@ -33,6 +33,9 @@ _NOTE = "dashdb.done"
 """Setting of ours that counts the files that are done; a rollback restores it:
 https://www.postgresql.org/docs/current/runtime-config-custom.html."""
 _ASK = f"""ROLLBACK; DO $$ BEGIN
+    IF EXISTS (SELECT FROM pg_catalog.pg_prepared_statements WHERE name = '{{name}}') THEN
+        DEALLOCATE {{name}};
+    END IF;
     RAISE EXCEPTION USING DETAIL = coalesce(pg_catalog.current_setting('{_NOTE}', true), '');
 END $$"""
 
@@ -60,8 +63,21 @@ class FileBatch:
     @cached_property
     def message(self) -> str:
         """SQL that applies or reverts all files, and notes in the session how many are done."""
-        others = (replace(run, previous=before.step.migration.version) for before, run in pairwise(self.runs))
-        return "".join(self._whole(run, done) for done, run in enumerate([self.runs[0], *others], start=1))
+        before = [None, *(run.step.migration.version for run in self.runs)]
+        runs = [replace(run, previous=version) for run, version in zip(self.runs, before, strict=False)]
+        without = sum(not run.location.has_history for run in runs)  # the first file of all makes the tables
+        runs[without:] = [replace(run, prepared=self.prepared_name) for run in runs[without:]]
+        files = [self._whole(run, done) for done, run in enumerate(runs, start=1)]
+        if runs[without:]:
+            prepare = prepare_steps(runs[-1].location, self.prepared_name, host=runs[-1].settings.host)
+            files.insert(without, f"{BEGIN}{prepare}COMMIT;\n")
+            files.append(f"DEALLOCATE {self.prepared_name};")
+        return "".join(files)
+
+    @property
+    def prepared_name(self) -> str:
+        """Name of the statement that writes the history of each file."""
+        return f"dashdb_{self.token}"
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
@@ -107,7 +123,7 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
     except asyncpg.PostgresError as error:
         if ends_connection(error):
             raise
-        done, retries = await _done_before(connection, file_batch.token), int(isinstance(error, NO_LOCK))
+        done, retries = await _done_before(connection, file_batch), int(isinstance(error, NO_LOCK))
     finally:
         await roll_back(connection, seconds=ROLLBACK_TIMEOUT)
     seconds = (time.monotonic() - started) / max(1, done)
@@ -126,17 +142,17 @@ def _report_done(done: Iterable[MigrationAttempt], seconds: float) -> None:
         run.progress.finished(run.step, seconds)
 
 
-async def _done_before(connection: Connection, token: str) -> int:
+async def _done_before(connection: Connection, file_batch: FileBatch) -> int:
     """Return the number of files done before one failed, from the note of this session.
 
     The history cannot answer that, since other runners write it as well. The query is in one message with the ROLLBACK,
-    since behind PgBouncer the session belongs to another client after it.
+    since behind PgBouncer the session belongs to another client after it; so is the end of the prepared statement.
     """
     try:
-        await connection.execute(_ASK)
+        await connection.execute(_ASK.format(name=file_batch.prepared_name))
     except asyncpg.RaiseError as answer:
         noted_token, _, done = (answer.detail or "").partition(" ")
-        return int(done) if noted_token == token else 0
+        return int(done) if noted_token == file_batch.token else 0
     raise AssertionError("unreachable: the statement raises its answer")
 
 

@@ -80,14 +80,12 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None, reset: str
     text = reset + OWN_NAMES + run.limits()  # a RESET also removes our settings
     if run.leads_to == EMPTY and not run.location.keeps_history:
         return text + write.drop_tables(run.location)
-    text += write.write_step(
-        run.location,
-        run.step,
-        host=run.settings.host,
-        retries=run.retries,
-        duration_ms=duration_ms,
-        since=run.previous,
-    )
+    if run.prepared is not None:
+        text += write.write_prepared(run.location, run.step, run.prepared, retries=run.retries, since=run.previous)
+    else:
+        text += write.write_step(
+            run.location, run.step, host=run.settings.host, retries=run.retries, duration_ms=duration_ms
+        )
     recorded = run.last and run.settings.records_catalog
     return text + (record_statements(run.location.schema) if recorded else _ASYNCHRONOUS_COMMIT)
 

@@ -52,10 +52,15 @@ class CatalogStatements:
         return reader.take_any_word(*_QUICK_CREATE)
 
     def _creates_empty_table(self, reader: TokenReader) -> bool:
-        """Return whether CREATE TABLE has columns and no query; a new partition is excluded, since it may read rows."""
+        """Return whether CREATE TABLE has columns and no query; a partition of a table with rows may read those."""
         may_exist = reader.take_words("if", "not", "exists")
         table = reader.take_qualified_name()
-        if table is None or "pg_temp" in table.parts[:-1] or not reader.take_group():
+        if table is None or "pg_temp" in table.parts[:-1]:
+            return False
+        if reader.take_words("partition", "of"):
+            if reader.take_qualified_name() not in self._empty:
+                return False
+        elif not reader.take_group():
             return False
         if any(token.is_word("as") for token in reader.outer_rest()):
             return False

@@ -66,6 +66,8 @@ def test_what_may_take_long_is_not(text: str) -> None:
         ("CREATE TABLE app . a (n int)", "CREATE INDEX i /* x /* y */ */ ON -- z\r APP.a (n)"),
         ("CREATE UNLOGGED TABLE a (n int)", "CREATE INDEX i ON a (n)"),
         ("CREATE TABLE a (n int); COMMENT ON TABLE a IS 'x'; CREATE TABLE b (n int)", "CREATE INDEX i ON a (n)"),
+        ("CREATE TABLE b (n int) PARTITION BY LIST (n); CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX ON a (n)"),
+        ("CREATE TABLE a (n int) PARTITION BY LIST (n); CREATE TABLE b PARTITION OF a DEFAULT", "CREATE INDEX ON a (n)"),
     ],
 )  # fmt: skip
 def test_an_index_of_a_table_that_was_just_made_is_quick(table: str, index: str) -> None:
@@ -104,6 +106,8 @@ def test_an_index_is_long_once_the_table_may_have_rows_or_be_another(between: st
         ("CREATE TABLE a (n int)", 'CREATE INDEX i ON "A" (n)'),
         ("CREATE TABLE a (n) AS SELECT 1", "CREATE INDEX i ON a (n)"),
         ("CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX i ON a (n)"),
+        ("CREATE TABLE IF NOT EXISTS b (n int); CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX i ON a (n)"),
+        ("CREATE TABLE b (n int); SELECT f(); CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX i ON a (n)"),
         ("CREATE TEMP TABLE a AS SELECT 1; CREATE TABLE a (n int)", "CREATE INDEX i ON a (n)"),
         ("SELECT 1 INTO TEMP a; CREATE TABLE a (n int)", "CREATE INDEX i ON a (n)"),
         ("CREATE TABLE pg_temp.a (n int); CREATE TABLE a (n int)", "CREATE INDEX i ON a (n)"),
