@@ -52,11 +52,11 @@ _TEXT, _READY, _COMPLETE, _ROW, _EMPTY, _ERROR, _SETTING, _COLUMNS, _PARAMETERS,
 _SHORT: dict[int, float] = dict.fromkeys(b"123ns", 4.0) | {_READY: 5.0, _COMPLETE: 256.0}
 """ParseComplete, BindComplete, CloseComplete, NoData, PortalSuspended, ReadyForQuery, CommandComplete, with the limits
 of their lengths."""
-_SHORT_BUT_COMPLETE = {kind: most for kind, most in _SHORT.items() if kind != _COMPLETE}
+_ENDS = frozenset((_READY, _COMPLETE))
 _IN_ANSWER: dict[int, float] = _SHORT | {_ROW: math.inf, _EMPTY: 4.0}
 """... and DataRow and EmptyQueryResponse, in the answer to a prepared query."""
 _NOTHING: dict[int, float] = {}
-_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024, _COMPLETE: 256}
+_WHOLE = {_SETTING: 4096, _PARAMETERS: 1024, _COLUMNS: 16 * 1024}
 """Messages that are read in full before they are passed on, with the limits of their lengths."""
 _UNREAD = frozenset(b"NA")
 """NoticeResponse, NotificationResponse: may come at any time; the driver reads neither."""
@@ -97,7 +97,6 @@ class AnswerReader:
             # Of the answer to a text, the driver keeps nothing but the last error and the name of the last command.
             self._passed = _SHORT if self._text else _IN_ANSWER
             if self._text and self.notices is not None:
-                self._passed = _SHORT_BUT_COMPLETE
                 self.notices.start_text()
             self._left = math.inf if self._text and self.rows is None else self._limit
 
@@ -137,12 +136,22 @@ class AnswerReader:
                     begin = at + 1 + length
             elif not _LEAST_LENGTH <= length <= most:
                 raise unreadable()
-            elif kind == _READY:
-                self._close()
+            elif kind in _ENDS and not self._note_end(kind, data, at, length):
+                break
             self._left -= length + MESSAGE_COST
             at += 1 + length
         self._keep(data[at:], at - end, drops=begin == at)
         return b"".join((*pieces, data[begin:at])) if pieces else data[begin:at]
+
+    def _note_end(self, kind: int, data: bytes, at: int, length: int) -> bool:
+        """Note the end of a statement, or of all; False if the message at `at` is not all there and has to be read."""
+        if kind == _READY:
+            self._close()
+        elif self._text and self.notices is not None:
+            if len(data) - at <= length:
+                return False
+            self.notices.complete(data, at + _HEADER_BYTES)
+        return True
 
     def _reads_notices(self) -> bool:
         return self._text and self.notices is not None and not self.notices.full
@@ -198,10 +207,7 @@ class AnswerReader:
 
     def _decide(self, kind: int, body: bytes) -> bytes | None:
         """Return what the driver is to read in place of a message; None for the message itself."""
-        if self.notices is not None and self._text and kind in (_NOTICE, _COMPLETE):
-            if kind == _COMPLETE:
-                self.notices.complete(body)
-                return None
+        if self.notices is not None and self._text and kind == _NOTICE:
             self.notices.read(_without(self.secret, body.decode(errors="replace")))
             return b""
         if kind in _UNREAD or (self._text and kind in _RESULTS):

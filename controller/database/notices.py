@@ -62,9 +62,9 @@ class NoticeReader:
         """Begin the answer to another message."""
         self._transactions = 0
 
-    def complete(self, tag: bytes) -> None:
-        """Take the tag of a statement that succeeded."""
-        self._transactions += tag == _COMMITTED
+    def complete(self, data: bytes, at: int) -> None:
+        """Take the tag of a statement that succeeded, which begins at `at` in `data`."""
+        self._transactions += data.startswith(_COMMITTED, at)
 
     def read(self, body: str) -> None:
         """Take the body of a NoticeResponse, of which the end may be missing."""

@@ -63,16 +63,18 @@ class FileBatch:
     @cached_property
     def message(self) -> str:
         """SQL that applies or reverts all files, and notes in the session how many are done."""
-        before = [None, *(run.step.migration.version for run in self.runs)]
-        runs = [replace(run, previous=version) for run, version in zip(self.runs, before, strict=False)]
-        without = sum(not run.location.has_history for run in runs)  # the first file of all makes the tables
-        runs[without:] = [replace(run, prepared=self.prepared_name) for run in runs[without:]]
-        files = [self._whole(run, done) for done, run in enumerate(runs, start=1)]
-        if runs[without:]:
-            prepare = prepare_steps(runs[-1].location, self.prepared_name, host=runs[-1].settings.host)
-            files.insert(without, f"{BEGIN}{prepare}COMMIT;\n")
-            files.append(f"DEALLOCATE {self.prepared_name};")
-        return "".join(files)
+        name, last = self.prepared_name, self.runs[-1]
+        prepare = f"{BEGIN}{prepare_steps(last.location, name, host=last.settings.host)}COMMIT;\n"
+        parts: list[str] = []
+        previous: int | None = None
+        for done, run in enumerate(self.runs, start=1):
+            prepared = name if run.location.has_history else None  # the first file of all makes the tables
+            if prepared and prepare:
+                parts.append(prepare)
+                prepare = ""
+            parts.append(self._whole(replace(run, previous=previous, prepared=prepared), done))
+            previous = run.step.migration.version
+        return "".join(parts) + ("" if prepare else f"DEALLOCATE {name};")
 
     @property
     def prepared_name(self) -> str:

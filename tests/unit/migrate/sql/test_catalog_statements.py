@@ -66,8 +66,8 @@ def test_what_may_take_long_is_not(text: str) -> None:
         ("CREATE TABLE app . a (n int)", "CREATE INDEX i /* x /* y */ */ ON -- z\r APP.a (n)"),
         ("CREATE UNLOGGED TABLE a (n int)", "CREATE INDEX i ON a (n)"),
         ("CREATE TABLE a (n int); COMMENT ON TABLE a IS 'x'; CREATE TABLE b (n int)", "CREATE INDEX i ON a (n)"),
-        ("CREATE TABLE b (n int) PARTITION BY LIST (n); CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX ON a (n)"),
-        ("CREATE TABLE a (n int) PARTITION BY LIST (n); CREATE TABLE b PARTITION OF a DEFAULT", "CREATE INDEX ON a (n)"),
+        ("CREATE TABLE b (n int) PARTITION BY LIST (n); CREATE TABLE a PARTITION OF b DEFAULT", "CREATE INDEX ON a(n)"),
+        ("CREATE TABLE a (n int) PARTITION BY LIST (n); CREATE TABLE b PARTITION OF a DEFAULT", "CREATE INDEX ON a(n)"),
     ],
 )  # fmt: skip
 def test_an_index_of_a_table_that_was_just_made_is_quick(table: str, index: str) -> None:
