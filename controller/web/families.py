@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from controller.health.report import Report
+from controller.health.report import STALE, Report
 from controller.health.verdict import Health, Sample
 
 Values: TypeAlias = Mapping[str, float]
@@ -81,6 +81,11 @@ FAMILIES = (
         "dashdb_database_degraded",
         "1 if it answered, but slowly or nearly full",
         _one(lambda report: report.verdict.health is Health.DEGRADED),
+    ),
+    Family(
+        "dashdb_database_stale",
+        "1 if a check is overdue, so that nothing is known",
+        _one(lambda report: report.reason == STALE),
     ),
     Family(
         "dashdb_schema_version",
