@@ -36,12 +36,13 @@ EXIT_CODES = {
     "migrate down 1": 2,  # asks, and here is no terminal
     "migrate squash 5": 2,  # there is no version 5
 }
+ENTRIES = ("docs/runbooks.md", "docs/troubleshooting.md")
 ENDLESS = ("serve", "operator")
 
 
 def commands(*programs: str) -> list[Documented]:
-    """Return the commands of code blocks and of the entries of troubleshooting."""
-    inside = [each for each in in_sentences(programs) if each.document == "docs/troubleshooting.md"]
+    """Return the commands of code blocks, and of the entries of troubleshooting and runbooks."""
+    inside = [each for each in in_sentences(programs) if each.document in ENTRIES]
     return once([*(each for each in in_blocks() if each.program in programs), *inside])
 
 

@@ -3,10 +3,15 @@
 import re
 from pathlib import Path
 
+import click
 import pytest
 
 from controller.cli import INTERRUPTED
+from controller.cli import root as dashdb
+from controller.cli.kubectl import root as kubectl_dashdb
+from controller.cli.migrate import command as migrate
 from controller.cli.migrate.inspect import PENDING_EXIT_CODE
+from controller.cli.templates.commands import command as templates
 from controller.errors import DashdbError
 from tests.support.reasons import ONLY_FOR_COMMANDS, all_reasons
 
@@ -70,6 +75,19 @@ def codes() -> dict[int, str]:
 
 def test_every_exit_code_is_in_the_table_and_no_other() -> None:
     assert set(codes()) == {0, PENDING_EXIT_CODE, INTERRUPTED, SIGTERM_CODE} | {each.exit_code for each in errors()}
+
+
+@pytest.mark.parametrize("group", [dashdb, kubectl_dashdb, migrate, templates], ids=lambda group: str(group.name))
+def test_every_exit_code_in_a_help_text_is_in_the_table(group: click.Group) -> None:
+    context = click.Context(group)
+    found = [group, *filter(None, (group.get_command(context, name) for name in group.list_commands(context)))]
+    told = [
+        re.findall(r"(?:Exit codes:|,)\s+(\d+) ", each.help or "")
+        for each in found
+        if "Exit codes:" in (each.help or "")
+    ]
+    assert told
+    assert {int(code) for codes_of_one in told for code in codes_of_one} <= codes().keys()
 
 
 def test_a_reason_stands_beside_its_own_exit_code() -> None:
