@@ -11,11 +11,11 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd sbom image format clean
+.PHONY: help demo test chaos check unit parts bench lock crd reference sbom image format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-8s %s\n", $$1, $$2}'
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | awk -F':.*## ' '{printf "  make %-9s %s\n", $$1, $$2}'
 
 demo: $(STAMP) ## The main job on real parts, as a guided tour
 	@$(BIN)/python -m tests.demo
@@ -69,6 +69,9 @@ lock: $(STAMP) ## Newer versions into the lock files
 
 crd: $(STAMP) ## crds/ from controller/resource
 	$(BIN)/python -m controller.resource.crd > crds/dashboarddatabases.yaml
+
+reference: $(STAMP) ## docs/reference/metrics.md, settings.md, spec.md and status.md from the code
+	$(BIN)/python -m tests.support.reference
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
 	@mkdir -p $(DIST)

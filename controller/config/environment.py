@@ -45,15 +45,18 @@ def database_settings(environment: Mapping[str, str], *, url: str | None, pooler
 
     | variable | default | means |
     |---|---|---|
-    | DB_HOST, DB_NAME, DB_USER, DB_PASSWORD | none, required | where and as whom |
+    | DB_HOST | none, required | name or address of the server, or the folder of its Unix socket |
     | DB_PORT | 5432 | TCP port |
-    | DB_SSLMODE | require | disable, require, verify-ca, verify-full |
-    | DB_MAX_OPEN_CONNS | 50 | connections at most |
-    | DB_MAX_IDLE_CONNS | 10, or DB_MAX_OPEN_CONNS if less | idle connections kept |
+    | DB_NAME | none, required | database |
+    | DB_USER | none, required | role to log in as |
+    | DB_PASSWORD | none, required | its password |
+    | DB_SSLMODE | require | disable, require, verify-ca or verify-full, as libpq |
+    | DB_MAX_OPEN_CONNS | 50 | connections at most, 1 to 10000; a request for one more waits for DB_CONNECT_TIMEOUT |
+    | DB_MAX_IDLE_CONNS | 10, or DB_MAX_OPEN_CONNS if less | idle connections kept; surplus is closed after a second |
     | DB_CONN_MAX_LIFETIME | 5m | age at which a connection is replaced |
-    | DB_CONN_MAX_IDLE_TIME | 1m | idle time after which one is closed |
-    | DB_CONNECT_TIMEOUT | 10s | for dialling and logging in |
-    | DB_QUERY_TIMEOUT | 30s | for one query; migrations are exempt |
+    | DB_CONN_MAX_IDLE_TIME | 1m | idle time after which a connection is closed |
+    | DB_CONNECT_TIMEOUT | 10s | time to get a connection: waiting, connecting and logging in together |
+    | DB_QUERY_TIMEOUT | 30s | time for one query; migrations have no limit |
 
     Args:
         url: of `--database-url`, else of DATABASE_URL.

@@ -11,11 +11,14 @@ class ReportStore:
     Attributes:
         succeeded, failed: reconciles of all databases, also of those that are gone, by whether they ended in ready.
         status_refused: statuses that the API server refused to store.
+        watching: the API server lists the resources of all namespaces; None where there are none, as in the sidecar.
+        watch_restarts: how often the watch of the resources ended, or had missed something, and began anew.
     """
 
     def __init__(self) -> None:
         self.succeeded = self.failed = 0
-        self.status_refused = 0
+        self.status_refused = self.watch_restarts = 0
+        self.watching: bool | None = None
         self._refused: dict[Key, str] = {}
         self._reports: dict[Key, Report] = {}
 

@@ -67,7 +67,7 @@ class Operator:
             ConfigurationError: no way to the API server, or the CRD is not installed.
             MigrationFileError: the migrations cannot be used.
         """
-        self._stop = stop
+        self._stop, self.store.watching = stop, False
         if wanted.shard.count > 1:
             log.info("looking after one shard of the resources", shard=str(wanted.shard))
         # Else the first migration of all would wait for it.
@@ -137,7 +137,7 @@ class Operator:
                     log.warning("the API server cannot be used", error=trouble)
                 elif trouble is None and self._trouble is not None:
                     log.info("the API server answers")
-                self._trouble = trouble
+                self._trouble, self.store.watching = trouble, trouble is None
                 await asyncio.sleep(HEARTBEAT_SECONDS)
 
         task = asyncio.create_task(beat(), name="heartbeat")

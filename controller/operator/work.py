@@ -108,6 +108,7 @@ class Work:
                 # Without an error it ended since it had missed something, and begins anew at once.
                 if not ending.is_set():
                     await first_done(ending.wait(), asyncio.sleep(API_BACKOFF.pause(failures, 0.0)))
+            self.store.watch_restarts += not ending.is_set()
 
     @asynccontextmanager
     async def _comparing(self, supervisor: Supervisor, missing: asyncio.Event) -> AsyncIterator[None]:

@@ -32,11 +32,18 @@ class ConditionStatus(StrEnum):
 class Condition(_Model):
     """One aspect of the resource; the shape is that of Kubernetes' metav1.Condition."""
 
-    type: ConditionType = Field(max_length=316)
-    status: ConditionStatus
-    reason: str = Field(min_length=1, max_length=1024, pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$")
-    message: str = Field(max_length=32768)
-    observed_generation: int = Field(ge=0)
+    type: ConditionType = Field(
+        max_length=316, description="Ready sums up; Reconciling and Stalled are those of kstatus."
+    )
+    status: ConditionStatus = Field(description="Unknown where there was no way to find out.")
+    reason: str = Field(
+        min_length=1,
+        max_length=1024,
+        pattern="^[A-Za-z]([A-Za-z0-9_,:]*[A-Za-z0-9_])?$",
+        description="Stable word; docs/troubleshooting.md has an entry for each.",
+    )
+    message: str = Field(max_length=32768, description="For people: what is wrong, and what to do.")
+    observed_generation: int = Field(ge=0, description="Generation of the spec that it is about.")
     last_transition_time: str = Field(
         description="When status last changed.", json_schema_extra={"format": "date-time"}
     )
@@ -72,7 +79,7 @@ class SchemaStatus(_Model):
 class TemplateStatus(_Model):
     """One system template."""
 
-    name: str = Field(max_length=256)
+    name: str = Field(max_length=256, description="Its id.")
     state: str = Field(max_length=32, description="Current, Missing, Outdated, Customized, Unreadable or Conflict.")
     version: str | None = Field(None, max_length=32, description="Version in the database.")
     lags_behind: str | None = Field(
@@ -85,7 +92,7 @@ class TemplateStatus(_Model):
 class ServerStatus(_Model):
     """The server behind the connection."""
 
-    version: str = Field(max_length=64)
+    version: str = Field(max_length=64, description="Version of PostgreSQL.")
     identity: str = Field(
         max_length=64,
         description="System identifier and database: another one means another database was put in place.",
@@ -95,15 +102,17 @@ class ServerStatus(_Model):
 class DashboardDatabaseStatus(_Model):
     """Everything that the operator knows about one resource."""
 
-    observed_generation: int | None = Field(None, ge=0)
+    observed_generation: int | None = Field(None, ge=0, description="Generation of the spec that it is about.")
     conditions: list[Condition] = Field(
         default_factory=list,
+        description="Answers to what a person would ask; Ready first.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["type"]},
     )
     schema_: SchemaStatus | None = Field(None, alias="schema")
     templates: list[TemplateStatus] | None = Field(
         None,
         max_length=64,
+        description="System templates; absent where there is no table for them.",
         json_schema_extra={"x-kubernetes-list-type": "map", "x-kubernetes-list-map-keys": ["name"]},
     )
     server: ServerStatus | None = None

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from controller.health.report import Report
+from controller.health.report import STALE, Report
 from controller.health.verdict import Health, Sample
 
 Values: TypeAlias = Mapping[str, float]
@@ -83,6 +83,11 @@ FAMILIES = (
         _one(lambda report: report.verdict.health is Health.DEGRADED),
     ),
     Family(
+        "dashdb_database_stale",
+        "1 if a check is overdue, so that nothing is known",
+        _one(lambda report: report.reason == STALE),
+    ),
+    Family(
         "dashdb_schema_version",
         "Applied migration; 0 is the empty database",
         _one(lambda report: report.schema_version),
@@ -96,7 +101,7 @@ FAMILIES = (
     Family("dashdb_database_response_seconds", "Round trip of the last check", _of_sample(_response_seconds)),
     Family(
         "dashdb_database_last_check_timestamp_seconds",
-        "When it was",
+        "Time of the last check, as Unix time",
         _of_sample(lambda sample: sample.taken_at.timestamp()),
     ),
     Family(
@@ -106,13 +111,13 @@ FAMILIES = (
     ),
     Family(
         "dashdb_server_connections_limit",
-        "The limit nearest to being reached",
+        "Limit of connections of the role, the database or the server, whichever is nearest to being reached",
         _of_sample(lambda sample: sample.server_connection_limit),
     ),
     Family("dashdb_pool_connections_max", "Connections that the pool may open", _of_pool("max_open")),
     Family("dashdb_pool_connections_open", "Connections of the pool", _of_pool("open")),
-    Family("dashdb_pool_connections_in_use", "Connections in use", _of_pool("in_use")),
-    Family("dashdb_pool_connections_idle", "Idle connections", _of_pool("idle")),
+    Family("dashdb_pool_connections_in_use", "Connections of the pool that are in use", _of_pool("in_use")),
+    Family("dashdb_pool_connections_idle", "Idle connections of the pool", _of_pool("idle")),
     Family("dashdb_templates", "System templates, by state", lambda report: report.templates, label="state"),
     Family(
         "dashdb_reconcile",
@@ -121,8 +126,18 @@ FAMILIES = (
         counter=True,
         label="result",
     ),
-    Family("dashdb_pool_wait", "Times that a connection had to be waited for", _of_pool("wait_count"), counter=True),
-    Family("dashdb_pool_wait_duration_seconds", "Time spent waiting for one", _of_pool("wait_seconds"), counter=True),
-    Family("dashdb_pool_opened", "Connections opened", _of_pool("opened"), counter=True),
-    Family("dashdb_pool_closed", "Connections closed, by reason", _closed, counter=True, label="reason"),
+    Family(
+        "dashdb_pool_wait",
+        "Times that a connection of the pool had to be waited for",
+        _of_pool("wait_count"),
+        counter=True,
+    ),
+    Family(
+        "dashdb_pool_wait_duration_seconds",
+        "Time spent waiting for a connection of the pool",
+        _of_pool("wait_seconds"),
+        counter=True,
+    ),
+    Family("dashdb_pool_opened", "Connections that the pool opened", _of_pool("opened"), counter=True),
+    Family("dashdb_pool_closed", "Connections that the pool closed, by reason", _closed, counter=True, label="reason"),
 )

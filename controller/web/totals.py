@@ -56,6 +56,11 @@ class Totals(Collector):
         yield reconciles
         text = "Statuses of resources that the API server refused to store"
         yield CounterMetricFamily("dashdb_status_writes_refused", text, value=self._store.status_refused)
+        if self._store.watching is not None:
+            text = "1 if the API server lists the resources of all namespaces that this process looks after"
+            yield GaugeMetricFamily("dashdb_watching", text, value=self._store.watching)
+            text = "Times that the watch of the resources ended or had missed something, and began anew"
+            yield CounterMetricFamily("dashdb_watch_restarts", text, value=self._store.watch_restarts)
 
 
 def _count(name: str, text: str, holds: Iterable[bool]) -> Metric:

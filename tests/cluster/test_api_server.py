@@ -11,7 +11,7 @@ from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
 from tests.support.installation import ROOT, install_operator
 from tests.support.processes import wait_until
-from tests.support.replicas import HOME, NAME
+from tests.support.replicas import HOME, NAME, metric
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
 
@@ -42,11 +42,16 @@ def test_a_crd_that_is_deleted_and_made_again_ends_neither_the_process_nor_the_w
         own_cluster.kubectl("delete", "-f", CRD)
         wait_until(lambda: "the watch ended, and begins anew" in operator.log, what="kopf to give up", seconds=60)
         assert operator.get("/live")[0] == 200
+        wait_until(
+            lambda: metric(operator, "dashdb_watching") == 0, what="the metric to say that it is blind", seconds=30
+        )
         own_cluster.kubectl("apply", "-f", CRD)
         own_cluster.kubectl("wait", "--for=condition=Established", "-f", CRD)
         team.apply(*manifests)
         team.wait_for("perses", "Ready", "True", seconds=60)
         wait_until(operator.is_ready, what="the operator to be ready again", seconds=30)
+        assert metric(operator, "dashdb_watching") == 1
+        assert (metric(operator, "dashdb_watch_restarts_total") or 0) >= 1
         assert "Traceback" not in operator.log
 
 

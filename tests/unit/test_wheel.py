@@ -50,11 +50,12 @@ def test_the_wheel_holds_nothing_of_the_workshop(wheel: zipfile.ZipFile) -> None
     assert not [name for name in wheel.namelist() if "__pycache__" in name]
 
 
-def test_the_wheel_brings_the_command(wheel: zipfile.ZipFile) -> None:
+def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:
     [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     scripts = configparser.ConfigParser()
     scripts.read_string(wheel.read(name).decode())
-    assert dict(scripts["console_scripts"]) == {"dashdb": "controller.cli:main"}
+    commands = {"dashdb": "controller.cli:main", "kubectl-dashdb": "controller.cli.kubectl:main"}
+    assert dict(scripts["console_scripts"]) == commands
 
 
 def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, tmp_path: Path) -> None:

@@ -10,12 +10,14 @@ import pytest
 from click.testing import CliRunner
 
 from controller.cli import root
+from controller.cli.kubectl import root as kubectl
 from controller.cli.migrate import command as migrate
 from controller.cli.templates.commands import command as templates
 
 ROOT = Path(__file__).parents[3]
 DOCUMENTS = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md")), *sorted((ROOT / "docs/reference").glob("*.md"))]
-_COMMAND = re.compile(r"(?:`|^(?:    |\$ ))dashdb ([a-z][^`\n;|]*)", re.MULTILINE)
+_COMMAND = re.compile(r"(?:`|^(?:    |\$ ))((?:kubectl )?dashdb) ([a-z][^`\n;|]*)", re.MULTILINE)
+_PROGRAMS = {"dashdb": root, "kubectl dashdb": kubectl}
 
 
 def options(group: click.Group) -> Iterator[click.Parameter]:
@@ -26,14 +28,16 @@ def options(group: click.Group) -> Iterator[click.Parameter]:
         yield from command.params
 
 
-def commands() -> list[str]:
-    return sorted({match[1].strip() for path in DOCUMENTS for match in _COMMAND.finditer(path.read_text())})
+def commands() -> list[tuple[str, str]]:
+    """Return program and arguments of each command in the documents."""
+    found = (match for path in DOCUMENTS for match in _COMMAND.finditer(path.read_text()))
+    return sorted({(match[1], match[2].strip()) for match in found})
 
 
-@pytest.mark.parametrize("command", commands())
-def test_a_command_in_the_documentation_exists(command: str) -> None:
-    arguments = [word for word in shlex.split(command) if word not in {"...", "VERSION"}]
-    done = CliRunner().invoke(root, [*arguments, "--help"])
+@pytest.mark.parametrize(("program", "command"), commands(), ids=" ".join)
+def test_a_command_in_the_documentation_exists(program: str, command: str) -> None:
+    arguments = [word for word in shlex.split(command, comments=True) if word not in {"...", "VERSION"}]
+    done = CliRunner().invoke(_PROGRAMS[program], [*arguments, "--help"])
     assert done.exit_code == 0, done.output
 
 
@@ -41,13 +45,13 @@ def test_a_command_in_the_documentation_exists(command: str) -> None:
 def test_every_option_in_the_documentation_is_one_of_the_programs(document: Path) -> None:
     known = {
         option
-        for group in (root, migrate, templates)
+        for group in (root, migrate, templates, kubectl)
         for found in options(group)
         for option in (*found.opts, *found.secondary_opts)
     }
-    text = re.sub(r"`[^`]*(?:upgrade|pg_dump|psql|kubectl)[^`]*`", "", document.read_text())
-    told = set(re.findall(r"`(--[a-z-]+)", text)) | set(re.findall(r"dashdb [a-z ]*(--[a-z-]+)", text))
-    assert told - known <= {"--help"}
+    text = re.sub(r"`[^`\n]*(?:upgrade|pg_dump|psql|kubectl)[^`\n]*`", "", document.read_text())
+    told = set(re.findall(r"`(--[a-z][a-z-]*)", text)) | set(re.findall(r"dashdb [a-z ]*(--[a-z-]+)", text))
+    assert told - known <= {"--help", "--version"}
 
 
 def test_every_command_with_json_is_in_the_reference() -> None:
@@ -69,4 +73,4 @@ def parameters(group: click.Group, name: str) -> list[click.Parameter]:
 
 
 def test_there_are_commands_to_check() -> None:
-    assert "migrate up" in commands()
+    assert {("dashdb", "migrate up"), ("kubectl dashdb", "plan perses -n team-a")} <= set(commands())

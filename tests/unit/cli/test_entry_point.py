@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from click.shell_completion import BashComplete
 from click.testing import CliRunner, Result
 
 from controller.cli import root
@@ -133,3 +134,17 @@ def test_a_shard_that_is_none_is_told_with_what_is_one(shard: str) -> None:
     assert done.exit_code == 2
     text = "Write i/n: shard i of n, with i from 1 to n and n from 1 to 100; for two operators 1/2 and 2/2."
     assert f"Invalid value for '--shard': '{shard}' is no shard. {text}" in " ".join(done.output.split())
+
+
+@pytest.mark.parametrize(
+    ("before", "begun", "completed"),
+    [
+        ([], "mig", ["migrate"]),
+        (["migrate"], "sta", ["status"]),
+        (["migrate", "up"], "--table-lock-t", ["--table-lock-timeout"]),
+        (["operator", "--log-format"], "t", ["text"]),
+    ],
+)
+def test_a_shell_completes_commands_options_and_choices(before: list[str], begun: str, completed: list[str]) -> None:
+    found = BashComplete(root, {}, "dashdb", "_DASHDB_COMPLETE").get_completions(before, begun)
+    assert [each.value for each in found] == completed

@@ -1,22 +1,15 @@
 """Messages for readers who showed no right to know."""
 
-import ast
 import re
 from pathlib import Path
 
 import pytest
 
-from controller.database.failures import SERIALIZATION_FAILURE
-from controller.database.pool.server_places import NO_PLACE
 from controller.health.unnamed import _SENTENCES, NAMELESS, general_words, without_names
+from tests.support.reasons import ONLY_FOR_COMMANDS, ONLY_FOR_EVENTS, all_reasons, shown_in_reports
 from tests.unit.web.reports import DOWN, SLOW, report
 
 ROOT = Path(__file__).parents[3]
-ONLY_FOR_COMMANDS = {
-    "CatalogNotComparable", "CatalogNotRecorded", "CatalogOutdated", "HistoryExists", "LinterMissing",
-    "MoreThanOneSchema", "PgDumpFailed", "PgDumpMissing", "ScratchForbidden", "ScratchNotDropped", "SquashDifferent",
-}  # fmt: skip
-"""Reasons that no report shows."""
 NAMES = "database \"d\" at db:5432: user 'u'"
 
 
@@ -47,16 +40,11 @@ def test_every_reason_with_words_is_one_of_the_program() -> None:
         assert f'"{reason}"' in sources, reason
 
 
-def test_every_reason_of_an_error_that_a_report_may_show_has_words() -> None:
-    reasons = {
-        node.value.value
-        for path in (ROOT / "controller").rglob("*.py")
-        for node in ast.walk(ast.parse(path.read_text()))
-        if (isinstance(node, ast.keyword) and node.arg == "reason")
-        or (isinstance(node, ast.Assign) and [ast.unparse(target) for target in node.targets] == ["reason"])
-        if isinstance(node.value, ast.Constant)
-    }
-    failures = (ROOT / "controller/database/failures.py").read_text()
-    reasons |= set(re.findall(r'"(\w+)",\s*_(?:WAITING|TRANSIENT)', failures)) | {NO_PLACE, SERIALIZATION_FAILURE}
-    assert {"ConnectionRefused", "DiskFull", "TLSUnsupported"} <= reasons
-    assert reasons - {*_SENTENCES, *NAMELESS} == ONLY_FOR_COMMANDS
+def test_every_reason_that_a_report_may_show_has_words() -> None:
+    shown = shown_in_reports()
+    assert {"ConnectionRefused", "DiskFull", "DowngradeRefused", "TLSUnsupported"} <= shown
+    assert shown - {*_SENTENCES, *NAMELESS} == set()
+
+
+def test_no_reason_of_commands_or_events_alone_has_ceased_to_exist() -> None:
+    assert all_reasons() >= ONLY_FOR_COMMANDS | ONLY_FOR_EVENTS

@@ -58,10 +58,10 @@ async def test_the_watch_begins_anew_after_errors_and_ends_when_it_is_asked_to(
 ) -> None:
     watch = Watch(failing=3)
     await until_ended(work, watch, monkeypatch)
-    assert watch.runs == 4
+    assert (watch.runs, work.store.watch_restarts) == (4, 3)
 
 
 async def test_a_watch_that_misses_changes_begins_anew(work: Work, monkeypatch: pytest.MonkeyPatch) -> None:
     watch = Watch()
     await until_ended(work, watch, monkeypatch, misses=2)
-    assert watch.runs == 3
+    assert (watch.runs, work.store.watch_restarts) == (3, 2)

@@ -152,3 +152,18 @@ def test_a_replica_says_which_shard_it_looks_after() -> None:
     assert 'dashdb_shard_info{shard="1/2"} 1.0' in text
     assert "dashdb_shards 2.0" in text
     assert "dashdb_shard" not in scrape(store_with("one"))
+
+
+def test_a_process_that_watches_says_whether_it_sees_its_resources() -> None:
+    store = store_with("one")
+    assert "dashdb_watch" not in scrape(store), "a sidecar watches nothing"
+    store.watching, store.watch_restarts = False, 2
+    assert "dashdb_watching 0.0" in scrape(store)
+    assert "dashdb_watch_restarts_total 2.0" in scrape(store)
+
+
+@pytest.mark.parametrize(("state", "value"), [("stale", 1.0), ("ready", 0.0)])
+def test_a_check_that_is_overdue_is_no_other_reason_to_be_not_ready(state: str, value: float) -> None:
+    store = ReportStore()
+    store.put(("team-a", "one"), TOTALS[state])
+    assert f'dashdb_database_stale{{name="one",namespace="team-a"}} {value}' in scrape(store)

@@ -1,0 +1,63 @@
+"""The reference pages are what the code says."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from controller.config.environment import database_settings
+from controller.database.target import Pooler
+from controller.health.role import Role
+from tests.support.reference import FOLDER, PAGES, variables
+from tests.unit.web.reports import report, scrape, store_with
+
+LOGIN = {"DB_HOST": "db", "DB_NAME": "perses", "DB_USER": "perses", "DB_PASSWORD": "secret"}
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_a_page_is_what_the_code_says(name: str) -> None:
+    assert (FOLDER / name).read_text() == PAGES[name](), "run make reference"
+
+
+def test_every_metric_of_a_scrape_is_on_the_page_with_its_labels() -> None:
+    store = store_with("one")
+    store.put(("team-a", "one"), report(templates={"Current": 4}, dirty=False))
+    store.watching = True
+    role = Role(leading=True, standby=False, leader="a", transitions=1)
+    page = PAGES["metrics.md"]()
+    series = re.findall(r"^(dashdb_\w+?)(?:\{(.*)\})? ", scrape(store, role=lambda: role, shard=(1, 2)), re.MULTILINE)
+    shown = [(name, set(re.findall(r'(\w+)="', labels)) - {"namespace", "name"}) for name, labels in series]
+    shown = [(name, labels) for name, labels in shown if not name.endswith("_created")]
+    rows = dict(re.findall(r"^\| `(dashdb_\w+)` \|(.*)$", page, re.MULTILINE))
+    assert {name for name, _ in shown} == rows.keys()
+    for name, labels in shown:
+        assert set(re.findall(r"`(\w+)`", rows[name])) == labels, name
+
+
+def test_every_value_of_a_label_in_a_scrape_is_on_the_page() -> None:
+    store = store_with("one")
+    store.put(("team-a", "one"), report(templates={"Current": 4}))
+    page = PAGES["metrics.md"]()
+    for label, value in re.findall(r'(state|result|reason)="(\w+)"', scrape(store)):
+        assert re.search(rf"`{label}`: [^|]*\b{value}\b", page), value
+
+
+def test_the_twelve_variables_are_on_the_page_and_their_defaults_are_true() -> None:
+    assert len(variables()) == 12
+    written = {name: default.partition(",")[0] for name, default, _ in variables() if name not in LOGIN}
+    assert {name for name, default, _ in variables() if default == "none, required"} == LOGIN.keys()
+    usual = database_settings(LOGIN, url=None, pooler=Pooler.NONE)
+    assert database_settings(LOGIN | written, url=None, pooler=Pooler.NONE) == usual
+
+
+def test_the_table_of_the_readme_has_the_same_defaults() -> None:
+    readme = (Path(__file__).parents[2] / "README.md").read_text()
+    told = dict(re.findall(r"^\| `(DB_\w+)` \| `(\w+)` \|", readme, re.MULTILINE))
+    assert told == {name: default.partition(",")[0] for name, default, _ in variables() if name not in LOGIN}
+
+
+def test_every_field_and_option_has_a_meaning() -> None:
+    for name in PAGES:
+        rows = re.findall(r"^\| `.*$", PAGES[name](), re.MULTILINE)
+        assert rows, name
+        assert [row for row in rows if row.rsplit("|", 2)[1].strip() == ""] == []
