@@ -83,7 +83,9 @@ class FileBatch:
 
     def _whole(self, run: MigrationAttempt, done: int) -> str:
         note = f"SET SESSION {_NOTE} = '{self.token} {done}';\n"
-        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note, reset=QUICK_RESET)}\n"
+        # Statements that only write the catalog leave nothing in the session, so one reset for all of them will do.
+        reset = QUICK_RESET if done == len(self.runs) else ""
+        return f"{opening(run)}{run.step.script.body}\n;\n{ending(run, before_commit=note, reset=reset)}\n"
 
 
 def file_batches(runs: Iterable[MigrationAttempt]) -> Iterator[FileBatch]:

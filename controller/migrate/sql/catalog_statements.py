@@ -26,7 +26,7 @@ class CatalogStatements:
         """False once there may be a temporary table, which takes precedence over others of its name."""
 
     def only_writes_catalog(self, statement: Statement) -> bool:
-        """Return whether the next statement of the file only writes the catalog."""
+        """Return whether the next statement of the file only writes the catalog, and leaves nothing in the session."""
         reader = statement.reader()
         if reader.take_any_word(*_QUICK):
             return True
@@ -44,18 +44,18 @@ class CatalogStatements:
 
     def _creates_quickly(self, reader: TokenReader) -> bool:
         if reader.take_words("or", "replace"):
-            return reader.take_any_word(*_QUICK_REPLACE)
+            return reader.take_any_word(*_QUICK_REPLACE) and _names_what_stays(reader)
         if reader.take_words("unlogged", "table") or reader.take_words("table"):
             return self._creates_empty_table(reader)
         if reader.take_words("index") or reader.take_words("unique", "index"):
             return self._indexes_empty_table(reader)
-        return reader.take_any_word(*_QUICK_CREATE)
+        return reader.take_any_word(*_QUICK_CREATE) and _names_what_stays(reader)
 
     def _creates_empty_table(self, reader: TokenReader) -> bool:
         """Return whether CREATE TABLE has columns and no query; a partition of a table with rows may read those."""
         may_exist = reader.take_words("if", "not", "exists")
         table = reader.take_qualified_name()
-        if table is None or "pg_temp" in table.parts[:-1]:
+        if table is None or _is_temporary(table):
             return False
         if reader.take_words("partition", "of"):
             if reader.take_qualified_name() not in self._empty:
@@ -78,3 +78,14 @@ class CatalogStatements:
                 return False
         table = reader.take_relation()
         return table is not None and table.name in self._empty
+
+
+def _names_what_stays(reader: TokenReader) -> bool:
+    """Return whether the name that follows is that of an object which is not the session's own."""
+    reader.take_words("if", "not", "exists")
+    name = reader.take_qualified_name()
+    return name is not None and not _is_temporary(name)
+
+
+def _is_temporary(name: QualifiedName) -> bool:
+    return any(part.startswith("pg_temp") for part in name.parts[:-1])
