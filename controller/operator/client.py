@@ -5,6 +5,7 @@ Its generic call is used instead of its typed classes: those cost 25 MiB of memo
 
 import asyncio
 import json
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -32,6 +33,8 @@ READ_SECONDS = 2.0
 """Most seconds for reading one object; without an answer, a reconcile uses the version that was read last."""
 CONNECTIONS = 16
 """Most open connections to the API server: a burst of resources must not open a thousand."""
+EVENT_NAME_LENGTH = 235
+"""Characters of a resource's name in the name of its event, which may have 253 in all."""
 NOTE_BYTES = 1024
 """Longest note of an event in bytes, a limit of the API."""
 REPORTER = f"{GROUP}/operator"
@@ -187,10 +190,12 @@ class Client:
     async def post_event(self, resource: Resource, event: Event) -> None:
         """Show `event` in `kubectl describe` of `resource`."""
         now = datetime.now(UTC)
+        # `kubectl describe` keeps the order of names, since events of this API have no time by which it sorts.
+        name = f"{resource.name[:EVENT_NAME_LENGTH]}.{time.time_ns():x}"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"generateName": f"{resource.name}-", "namespace": resource.namespace},
+            "metadata": {"name": name, "namespace": resource.namespace},
             "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
             "type": "Warning" if event.warning else "Normal",
             "reason": event.reason,

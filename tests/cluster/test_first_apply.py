@@ -1,5 +1,6 @@
 """The first `kubectl apply`: the resource becomes Ready, and the database is complete."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,8 +11,8 @@ from tests.support.resources import Namespace
 from tests.support.serving import OperatorProcess
 
 TABLES = [
-    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
-    "user_preferences",
+    "audit_log", "audit_log_from_start", "dashboard", "dashboard_template", "schema_version", "schema_version_detail",
+    "share_token", "user_preferences",
 ]  # fmt: skip
 
 
@@ -72,6 +73,9 @@ def test_events_tell_the_story(operator: OperatorProcess, team: Namespace, apply
         ("Normal", "TemplatesWritten"),
         ("Normal", "Ready"),
     ]
+    described = team.cluster.kubectl("describe", "ddb", "perses", "-n", team.name).stdout
+    events = described[described.index("Events:") :]
+    assert re.findall(r"^ +Normal +(\w+)", events, re.MULTILINE) == ["SchemaMigrated", "TemplatesWritten", "Ready"]
 
 
 def test_one_apply_costs_one_write_of_the_status(

@@ -17,18 +17,23 @@ class LoggedProgress:
     def __init__(self) -> None:
         self.since = time.monotonic()
         self._waited_for: str | None = None
+        self._started: Step | None = None
 
     def sent_together(self, steps: Sequence[Step]) -> None:
         pass
 
     def started(self, step: Step) -> None:
         self.since = time.monotonic()
+        if step is self._started:  # another try, after it waited for a lock
+            return
+        self._started = step
         log.info("migration started", file=step.label, statements=len(step.script.statements))
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         pass
 
     def finished(self, step: Step, seconds: float) -> None:
+        self._started = None
         log.info("migration finished", file=step.label, duration_seconds=round(seconds, 3))
 
     def waiting(self, what: str, why: str) -> None:
