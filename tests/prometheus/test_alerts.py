@@ -15,7 +15,7 @@ from tests.support.binaries import promtool
 from tests.unit.web.reports import scrape, store_with
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
+RULES = ROOT / "manifests" / "monitoring" / "prometheus-rule.yaml"
 LABELS = 'namespace="team-a",name="perses"'
 OPERATOR = {'dashdb_build_info{job="dashboard-database-operator"}': "1x120"}
 
