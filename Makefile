@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd sbom image format clean
+.PHONY: help demo test chaos check unit parts bench lock crd sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -83,6 +83,13 @@ image: sbom ## The image, on a base that is named by its digest, and its list of
 	@echo '$(PYTHON_IMAGE)' | grep -Eq '@sha256:[0-9a-f]{64}$$' \
 	  || { echo "Name the base by its digest: make image PYTHON_IMAGE=python:3.13-slim@sha256:..."; exit 1; }
 	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
+
+# IMAGE=registry.example.com/name@sha256:... is the image that the files install; without it, they name none of a registry.
+release: $(STAMP) ## All files of a release, in dist/: packages, install files, list of contents, image, checksums
+	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
+	@$(MAKE) --no-print-directory sbom
+	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image $(IMAGE)) $(if $(TAG),--tag $(TAG)) \
+	  $(if $(PYTHON_IMAGE),--base $(PYTHON_IMAGE))
 
 format: $(STAMP) ## Puts the code in order
 	$(BIN)/ruff format .

@@ -1,0 +1,1 @@
+"""What `make release` writes, and the Helm chart."""
