@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -31,9 +31,10 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/yamllint --strict crds manifests .github .pre-commit-config.yaml
+	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml .github .pre-commit-config.yaml
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
+	@$(BIN)/python -m tools.chart --check
 
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
 	$(BIN)/python -m pytest -q tests/unit tests/perses
@@ -69,6 +70,9 @@ lock: $(STAMP) ## Newer versions into the lock files
 
 crd: $(STAMP) ## crds/ from controller/resource
 	$(BIN)/python -m controller.resource.crd > crds/dashboarddatabases.yaml
+
+chart: $(STAMP) ## The Helm chart from manifests/
+	$(BIN)/python -m tools.chart
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
 	@mkdir -p $(DIST)

@@ -22,3 +22,8 @@ def rendered(folder: Path) -> str:
 def objects(folder: Path) -> list[dict[str, Any]]:
     """Return the objects that `kubectl apply -k FOLDER` would apply."""
     return [dict(document) for document in yaml.safe_load_all(rendered(folder))]
+
+
+def key_of(item: dict[str, Any]) -> str:
+    """Return kind and name of an object, such as Service/perses."""
+    return f"{item['kind']}/{item['metadata']['name']}"

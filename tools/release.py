@@ -8,16 +8,18 @@ import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from pathlib import Path
 
 import click
 
 from controller import __version__
-from tools.archive import checksums
+from tools.archive import checksums, write_archive
+from tools.chart import CHART
 from tools.image import build_image
 from tools.kustomize import ROOT, rendered
+from tools.marks import NAME
 
-NAME = "dashboard-database-operator"
 IMAGE = f"{NAME}:{__version__}"
 """The image as manifests/ name it."""
 DIGEST = re.compile(r"[a-z0-9][a-z0-9./:_-]*@sha256:[0-9a-f]{64}")
@@ -63,6 +65,19 @@ def write_installations(into: Path, image: str) -> None:
     shutil.copyfile(ROOT / "crds" / "dashboarddatabases.yaml", into / "crds.yaml")
 
 
+def write_chart(into: Path, image: str | None, moment: int) -> None:
+    """Write the archive of the Helm chart, with IMAGE (by its digest) as its default."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / NAME
+        shutil.copytree(CHART, copy)
+        if image is not None:
+            repository, _, digest = image.partition("@")
+            values = (copy / "values.yaml").read_text()
+            values = values.replace(f"  repository: {NAME}\n", f"  repository: {repository}\n")
+            (copy / "values.yaml").write_text(values.replace('  digest: ""\n', f"  digest: {digest}\n"))
+        write_archive(copy, into / f"{NAME}-{__version__}.tgz", moment=moment)
+
+
 def build_packages(into: Path, moment: int) -> None:
     """Build wheel and source archive, with the builder that the development environment has."""
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(into), "--target", "wheel"]
@@ -95,6 +110,7 @@ def main(into: Path, image: str | None, base: str | None, tag: str | None) -> No
     into.mkdir(parents=True, exist_ok=True)
     build_packages(into, moment)
     write_installations(into, image or IMAGE)
+    write_chart(into, image, moment)
     missing = build_image(base, into / f"{NAME}-{__version__}.oci.tar", moment=moment, source=ROOT)
     (into / "SHA256SUMS").write_text(checksums(into))
     click.echo("\n".join(sorted(path.name for path in into.iterdir())))

@@ -1,17 +1,15 @@
 """The Pod of each installation: Pod Security lets it in, and the program needs no more than it is given."""
 
 import copy
-import json
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
 
 from tests.cluster.manifests_objects import INSTALLATIONS, SHARDS, Installation
 from tests.support.controlplane import ControlPlane, KubectlError
-from tests.support.installation import ROOT
+from tests.support.installation import ROOT, create_pod
 from tests.support.resources import Namespace
 from tests.support.serving import OperatorProcess
 
@@ -22,16 +20,6 @@ mount -o remount,bind,ro / && mount -t tmpfs -o size=8m tmpfs "$TMPDIR" \
 """
 """As the container runtime does it for a Pod: a root that is read-only, /tmp of 8 MiB in memory, a user without a
 name, and no HOME. User namespaces allow it without any right."""
-
-
-def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
-    """Create the Pod of a Deployment, as its controller would, in a namespace that enforces `restricted`."""
-    namespace = cluster.namespace()
-    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    pod["metadata"] = {**pod["metadata"], "name": "operator"}
-    strict = ("--validate=strict", "--dry-run=server")
-    cluster.kubectl("create", "-f", "-", "-n", namespace, *strict, input=json.dumps(pod))
 
 
 @pytest.mark.parametrize("sample", ["init-container", "sidecar"])

@@ -15,12 +15,14 @@ import yaml
 from click.testing import CliRunner
 
 from controller import __version__
+from tests.release.helm import Helm
 from tools.image import NO_BUILDER, image_builder, image_command
 from tools.kustomize import ROOT, objects
-from tools.release import IMAGE, INSTALLATIONS, main, what_keeps_the_tag
+from tools.release import IMAGE, INSTALLATIONS, NAME, main, what_keeps_the_tag
 
 WHEEL = f"dashboard_database_operator-{__version__}-py3-none-any.whl"
 SOURCE = f"dashboard_database_operator-{__version__}.tar.gz"
+PACKED_CHART = f"dashboard-database-operator-{__version__}.tgz"
 CONTENTS = f"dashboard-database-operator-{__version__}.cdx.json"
 DIGEST = "registry.example.com/dashboards/operator@sha256:" + "0" * 64
 MOMENT = 1_750_000_000
@@ -64,7 +66,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_release_has_these_files_and_their_checksums(first: Path) -> None:
     names = {path.name for path in first.iterdir()}
-    assert names == {WHEEL, SOURCE, CONTENTS, *INSTALLATIONS, "crds.yaml", "SHA256SUMS"}
+    assert names == {WHEEL, SOURCE, CONTENTS, PACKED_CHART, *INSTALLATIONS, "crds.yaml", "SHA256SUMS"}
     said = [line.split("  ") for line in (first / "SHA256SUMS").read_text().splitlines()]
     assert {name: digest for digest, name in said} == {
         name: hashlib.sha256((first / name).read_bytes()).hexdigest() for name in names - {"SHA256SUMS"}
@@ -95,6 +97,10 @@ def test_each_installation_is_what_kustomize_renders(name: str, folder: str, fir
     assert list(yaml.safe_load_all((first / name).read_text())) == objects(ROOT / folder)
 
 
+def test_the_packed_chart_renders_as_the_unpacked_one(first: Path, chart: Helm) -> None:
+    assert chart.render(chart=first / PACKED_CHART) == chart.render()
+
+
 def test_every_folder_for_kubectl_apply_is_released() -> None:
     folders = {path.parent for path in (ROOT / "manifests").rglob("kustomization.yaml")}
     whole = {folder for folder in folders if "kind: Component" not in (folder / "kustomization.yaml").read_text()}
@@ -107,7 +113,7 @@ def test_the_list_of_contents_names_this_version(first: Path) -> None:
     assert written["metadata"]["component"]["version"] == __version__
 
 
-def test_the_image_that_was_pushed_is_the_one_that_is_installed(tmp_path: Path) -> None:
+def test_the_image_that_was_pushed_is_the_one_that_is_installed(tmp_path: Path, chart: Helm) -> None:
     done = CliRunner().invoke(
         main, ["--into", str(tmp_path), "--image", DIGEST], env={"SOURCE_DATE_EPOCH": str(MOMENT)}
     )
@@ -116,6 +122,8 @@ def test_the_image_that_was_pushed_is_the_one_that_is_installed(tmp_path: Path) 
         text = (tmp_path / name).read_text()
         assert f"image: {DIGEST}\n" in text
         assert IMAGE not in text
+    deployment = chart.render(chart=tmp_path / PACKED_CHART)[f"dashdb-system/Deployment/{NAME}"]
+    assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == DIGEST
 
 
 @pytest.mark.parametrize("option", ["--image", "--base"])
