@@ -89,11 +89,11 @@ image: sbom ## The image, on a base that is named by its digest, and its list of
 	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
 
 # IMAGE=registry.example.com/name@sha256:... is the image that the files install; without it, they name none of a registry.
-release: $(STAMP) ## All files of a release, in dist/: packages, install files, list of contents, image, checksums
+release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, list of contents, image, checksums
 	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
 	@$(MAKE) --no-print-directory sbom
-	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image $(IMAGE)) $(if $(TAG),--tag $(TAG)) \
-	  $(if $(PYTHON_IMAGE),--base $(PYTHON_IMAGE))
+	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image '$(IMAGE)') $(if $(TAG),--tag '$(TAG)') \
+	  $(if $(PYTHON_IMAGE),--base '$(PYTHON_IMAGE)')
 
 format: $(STAMP) ## Puts the code in order
 	$(BIN)/ruff format .

@@ -1,20 +1,20 @@
-"""The container image as an OCI archive, where a program that builds images is there."""
+"""The container image as an OCI archive, where a program that builds images works."""
 
-import shutil
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
-BUILDERS = ("buildah", "docker")
+PROBES = {"buildah": ("buildah", "version"), "docker": ("docker", "buildx", "inspect")}
+"""Programs that build images, each with the command that succeeds where it works; docker needs buildx and a daemon."""
 NO_BASE = "No image: name its base by its digest, make release PYTHON_IMAGE=python:3.13-slim@sha256:..."
-NO_BUILDER = f"No image: neither {' nor '.join(BUILDERS)} is there to build it. Build it elsewhere, from the same tag."
+NO_BUILDER = "No image: neither buildah nor docker with buildx works here. Build it elsewhere, from the same commit."
 
 
 def build_image(base: str | None, archive: Path, *, moment: int, source: Path) -> str | None:
     """Build the image of SOURCE on BASE into ARCHIVE; return why there is none, or None where there is."""
     if base is None:
         return NO_BASE
-    builder = image_builder(shutil.which)
+    builder = image_builder(succeeds)
     if builder is None:
         return NO_BUILDER
     done = subprocess.run(image_command(builder, base, archive, moment), cwd=source, check=False)
@@ -23,9 +23,17 @@ def build_image(base: str | None, archive: Path, *, moment: int, source: Path) -
     return None
 
 
-def image_builder(find: Callable[[str], str | None]) -> str | None:
-    """Return the first of BUILDERS that FIND finds on PATH."""
-    return next((name for name in BUILDERS if find(name)), None)
+def image_builder(works: Callable[[Sequence[str]], bool]) -> str | None:
+    """Return the first program of PROBES whose command WORKS."""
+    return next((name for name, probe in PROBES.items() if works(probe)), None)
+
+
+def succeeds(command: Sequence[str]) -> bool:
+    """Return whether a command is there and ends with 0."""
+    try:
+        return subprocess.run(command, capture_output=True, check=False).returncode == 0
+    except FileNotFoundError:
+        return False
 
 
 def image_command(builder: str, base: str, archive: Path, moment: int) -> list[str]:

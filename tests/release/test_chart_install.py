@@ -81,6 +81,16 @@ def test_releases_for_namespaces_of_their_own_stand_beside_each_other(chart: Hel
     assert cluster.kubectl("get", "clusterrole", NAME, check=False).returncode == 1
 
 
+def test_who_asks_for_tokens_without_rights_in_the_cluster_is_told_what_is_missing(
+    chart: Helm, cluster: ControlPlane
+) -> None:
+    release = Release(chart, cluster, cluster.namespace())
+    said = release.helm(
+        "install", str(CHART), "--set", f"namespaces={{{release.namespace}}}", "--set", "authorizeEndpoints=true"
+    )
+    assert f"--serviceaccount {release.namespace}:{NAME}" in said
+
+
 def test_a_second_release_for_the_same_namespace_is_refused(chart: Helm, cluster: ControlPlane) -> None:
     """Two operators would reconcile the same resources."""
     watched = cluster.namespace()

@@ -16,9 +16,10 @@ from click.testing import CliRunner
 
 from controller import __version__
 from tests.release.helm import Helm
-from tools.image import NO_BUILDER, image_builder, image_command
+from tools.image import NO_BUILDER, image_builder, image_command, succeeds
 from tools.kustomize import ROOT, objects
-from tools.release import IMAGE, INSTALLATIONS, NAME, main, what_keeps_the_tag
+from tools.marks import NAME
+from tools.release import IMAGE, INSTALLATIONS, main, what_keeps_the_tag
 
 WHEEL = f"dashboard_database_operator-{__version__}-py3-none-any.whl"
 SOURCE = f"dashboard_database_operator-{__version__}.tar.gz"
@@ -160,11 +161,26 @@ def test_a_tag_that_is_refused_leaves_nothing(tmp_path: Path) -> None:
     assert (done.exit_code, (tmp_path / "dist").exists()) == (2, False)
 
 
-def test_the_image_is_built_by_what_is_there() -> None:
-    assert image_builder(lambda name: f"/usr/bin/{name}") == "buildah"
-    assert image_builder(lambda name: name if name == "docker" else None) == "docker"
-    assert image_builder(lambda name: None) is None
-    assert "neither buildah nor docker" in NO_BUILDER
+def test_the_image_is_built_by_what_works() -> None:
+    assert image_builder(lambda command: True) == "buildah"
+    assert image_builder(lambda command: command[0] == "docker") == "docker"
+    assert image_builder(lambda command: False) is None
+
+
+def test_a_program_that_is_missing_or_fails_does_not_work() -> None:
+    assert succeeds([sys.executable, "-c", ""])
+    assert not succeeds([sys.executable, "-c", "raise SystemExit(1)"])
+    assert not succeeds(["no-such-program"])
+
+
+def test_without_such_a_program_all_other_files_are_there(tmp_path: Path) -> None:
+    (tmp_path / "bin").mkdir()
+    command = ["--into", str(tmp_path / "dist"), "--base", DIGEST]
+    environ = {"SOURCE_DATE_EPOCH": str(MOMENT), "PATH": str(tmp_path / "bin")}
+    done = CliRunner().invoke(main, command, env=environ)
+    assert done.exit_code == 0
+    assert NO_BUILDER in done.stderr
+    assert (tmp_path / "dist" / "SHA256SUMS").is_file()
 
 
 @pytest.mark.parametrize("builder", ["buildah", "docker"])
