@@ -1,1 +1,1 @@
-"""What `make release` writes, and the Helm chart."""
+"""Tests of the Helm chart, and of the files that `make release` writes."""

@@ -61,7 +61,7 @@ def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The same release once more, elsewhere, by somebody with other habits."""
+    """Another build of the same release, elsewhere, by somebody with other habits."""
     return make_release(checkout(tmp_path_factory.mktemp("another") / "much" / "deeper"), umask=0o077)
 
 
