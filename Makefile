@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd reference sbom image format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart reference sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -31,9 +31,10 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/yamllint --strict crds manifests .github .pre-commit-config.yaml
+	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml .github .pre-commit-config.yaml
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
+	@$(BIN)/python -m tools.chart --check
 
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
 	$(BIN)/python -m pytest -q tests/unit tests/perses
@@ -73,6 +74,9 @@ crd: $(STAMP) ## crds/ from controller/resource
 reference: $(STAMP) ## docs/reference/metrics.md, settings.md, spec.md and status.md from the code
 	$(BIN)/python -m tests.support.reference
 
+chart: $(STAMP) ## The Helm chart from manifests/
+	$(BIN)/python -m tools.chart
+
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
 	@mkdir -p $(DIST)
 	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > $(DIST)/pyproject.sbom.toml
@@ -86,6 +90,13 @@ image: sbom ## The image, on a base that is named by its digest, and its list of
 	@echo '$(PYTHON_IMAGE)' | grep -Eq '@sha256:[0-9a-f]{64}$$' \
 	  || { echo "Name the base by its digest: make image PYTHON_IMAGE=python:3.13-slim@sha256:..."; exit 1; }
 	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
+
+# IMAGE=registry.example.com/name@sha256:... is the image that the files install; without it, they name none of a registry.
+release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, list of contents, image, checksums
+	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
+	@$(MAKE) --no-print-directory sbom
+	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image '$(IMAGE)') $(if $(TAG),--tag '$(TAG)') \
+	  $(if $(PYTHON_IMAGE),--base '$(PYTHON_IMAGE)')
 
 format: $(STAMP) ## Puts the code in order
 	$(BIN)/ruff format .

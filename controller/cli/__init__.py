@@ -11,6 +11,7 @@ from controller.cli.failures import fail, fail_early
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
 from controller.errors import DashdbError, InternalError
+from controller.runtime.home import ensure_home
 from controller.runtime.signals import end_at_sigterm
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -50,6 +51,7 @@ def main() -> None:
 def run_group(group: click.Group, prog_name: str | None = None) -> None:
     """Run a group of commands as the program; print each error as its last words, and exit with its code."""
     end_at_sigterm()
+    ensure_home()
     try:
         group.main(standalone_mode=False, prog_name=prog_name)
     except click.exceptions.Exit as done:

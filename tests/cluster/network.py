@@ -21,9 +21,10 @@ def allows(policy: Mapping[str, Any], direction: str, peer: Peer, port: int, pro
     """Return whether one rule of `ingress` or `egress` lets the connection pass."""
     spec, end = policy["spec"], "from" if direction == "ingress" else "to"
     assert direction.capitalize() in spec["policyTypes"]
+    own = {"matchLabels": {"kubernetes.io/metadata.name": policy["metadata"].get("namespace")}}
     return any(
         _port_fits(rule.get("ports"), port, protocol)
-        and (not rule.get(end) or any(_peer_fits(each, peer) for each in rule[end]))
+        and (not rule.get(end) or any(_peer_fits(each, peer, own) for each in rule[end]))
         for rule in spec.get(direction, [])
     )
 
@@ -35,14 +36,15 @@ def _port_fits(ports: list[dict[str, Any]] | None, port: int, protocol: str) -> 
     )
 
 
-def _peer_fits(rule: Mapping[str, Any], peer: Peer) -> bool:
+def _peer_fits(rule: Mapping[str, Any], peer: Peer, own_namespace: Mapping[str, Any]) -> bool:
     if "ipBlock" in rule:
         address, block = ipaddress.ip_address(peer.address), rule["ipBlock"]
         inside = address in ipaddress.ip_network(block["cidr"])
         return inside and not any(address in ipaddress.ip_network(each) for each in block.get("except", ()))
     if peer.namespace is None:
         return False
-    return _selects(rule["namespaceSelector"], peer.namespace) and _selects(rule.get("podSelector", {}), peer.pod)
+    namespaces = rule.get("namespaceSelector", own_namespace)
+    return _selects(namespaces, peer.namespace) and _selects(rule.get("podSelector", {}), peer.pod)
 
 
 def _selects(selector: Mapping[str, Any], labels: Labels) -> bool:

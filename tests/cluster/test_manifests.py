@@ -62,9 +62,8 @@ def test_the_sidecar_of_the_sample_is_probed_where_it_listens() -> None:
     }  # fmt: skip
 
 
-async def test_probes_and_scrapes_ask_for_paths_that_are_served(installation: Installation) -> None:
+async def test_probes_ask_for_paths_that_are_served(installation: Installation) -> None:
     asked = [installation.container[probe]["httpGet"] for probe in PROBES]
-    asked += installation.one("ServiceMonitor")["spec"]["endpoints"]
     assert {item["port"] for item in asked} == {"http"}
     app = application(ReportStore(), lambda: None, version="1")
     async with serving(app, "127.0.0.1", 0) as port, aiohttp.ClientSession() as session:
@@ -79,8 +78,6 @@ def test_whatever_selects_the_pod_finds_it(installation: Installation) -> None:
     assert installation.one("Deployment")["spec"]["selector"]["matchLabels"].items() <= labels
     assert service["spec"]["selector"].items() <= labels
     assert installation.one("NetworkPolicy")["spec"]["podSelector"]["matchLabels"].items() <= labels
-    monitor = installation.one("ServiceMonitor")["spec"]["selector"]["matchLabels"]
-    assert monitor.items() <= service["metadata"]["labels"].items()
 
 
 def test_the_port_is_one_from_the_service_to_the_network_policy(installation: Installation) -> None:
@@ -89,44 +86,6 @@ def test_the_port_is_one_from_the_service_to_the_network_policy(installation: In
     [ingress] = installation.one("NetworkPolicy")["spec"]["ingress"]
     port = installation.container["ports"][0]["containerPort"]
     assert ingress["ports"] == [{"protocol": "TCP", "port": port}]
-
-
-def test_only_who_may_is_told_about_tenants_where_the_operator_sees_all_of_them(installation: Installation) -> None:
-    options = options_of(installation.container)
-    sees_all = "namespaces" not in options
-    assert options.get("authorize_endpoints", False) is sees_all
-    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
-    assert bool(endpoint.keys() & {"bearerTokenFile", "authorization"}) is sees_all
-
-
-def test_probes_and_scrapes_speak_https_where_the_endpoints_do(installation: Installation) -> None:
-    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
-    schemes = {installation.container[probe]["httpGet"].get("scheme", "HTTP") for probe in PROBES}
-    schemes.add(endpoint.get("scheme", "http").upper())
-    options = options_of(installation.container)
-    assert schemes == {"HTTPS" if "tls_certificate" in options else "HTTP"}
-
-
-def test_the_certificate_of_openshift_is_mounted_where_it_is_read(control_plane: ControlPlane) -> None:
-    installation = Installation(control_plane, "manifests/openshift")
-    [mount] = [each for each in installation.container["volumeMounts"] if each["name"] == "endpoint-certificate"]
-    [volume] = [each for each in installation.template["spec"]["volumes"] if each["name"] == "endpoint-certificate"]
-    service = installation.one("Service")["metadata"]
-    annotation = service["annotations"]["service.beta.openshift.io/serving-cert-secret-name"]
-    assert volume["secret"]["secretName"] == annotation
-    options = options_of(installation.container)
-    paths = {options["tls_certificate"], options["tls_key"]}
-    assert paths == {f"{mount['mountPath']}/tls.crt", f"{mount['mountPath']}/tls.key"}
-    [endpoint] = installation.one("ServiceMonitor")["spec"]["endpoints"]
-    assert endpoint["tlsConfig"]["serverName"] == f"{NAME}.{service['namespace']}.svc"
-    secret = installation.one("Secret", endpoint["authorization"]["credentials"]["name"])
-    [binding] = [
-        item
-        for item in installation.objects
-        if item["kind"] == "ClusterRoleBinding" and item["metadata"]["name"].endswith("-metrics-account")
-    ]
-    account = secret["metadata"]["annotations"]["kubernetes.io/service-account.name"]
-    assert [each["name"] for each in binding["subjects"]] == [account]
 
 
 def test_every_object_says_what_it_belongs_to_and_which_release(installation: Installation) -> None:
@@ -243,11 +202,3 @@ def test_a_container_of_a_sample_runs_a_command_that_exists(sample: str, command
     assert container["args"][:2] == command
     assert container["image"] == f"{NAME}:{__version__}"
     assert CliRunner().invoke(root, [*container["args"], "--help"]).exit_code == 0
-
-
-def test_the_job_in_the_alerts_is_what_prometheus_operator_calls_the_service(control_plane: ControlPlane) -> None:
-    installation = Installation(control_plane, "manifests")
-    assert "jobLabel" not in installation.one("ServiceMonitor")["spec"]  # then the job is the Service's name
-    rules = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
-    jobs = set(re.findall(r'job="([^"]*)"', rules.read_text()))
-    assert jobs == {installation.one("Service")["metadata"]["name"]}

@@ -1,4 +1,4 @@
-"""A real API server takes every manifest; Pod Security and RBAC hold the operator to what it needs."""
+"""A real API server takes every manifest; RBAC holds the operator to what it needs."""
 
 import copy
 import json
@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
-from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, SHARDS, Installation
+from tests.cluster.manifests_objects import INSTALLATIONS, NAME, SAMPLES, SHARDS, Installation, own_kustomization
 from tests.support.binaries import monitoring_crds
 from tests.support.controlplane import ControlPlane, KubectlError
 from tests.support.installation import ROOT
@@ -51,6 +51,18 @@ def own_namespace(installed: ControlPlane) -> Namespace:
     return Namespace(installed, namespace)
 
 
+@pytest.mark.parametrize("folder", ["manifests", SHARDS, "manifests/namespaced"])
+def test_a_cluster_without_prometheus_operator_takes_every_object(folder: str) -> None:
+    with ControlPlane() as cluster:
+        namespaced = folder.endswith("namespaced")
+        if namespaced:
+            cluster.kubectl("apply", "-f", str(ROOT / "crds"))
+        where = ("-n", cluster.namespace()) if namespaced else ()
+        done = cluster.kubectl("apply", "-k", str(ROOT / folder), *where, "--validate=strict")
+        assert len(done.stdout.splitlines()) == len(Installation(cluster, folder).objects)
+        assert (done.returncode, done.stderr) == (0, "")
+
+
 @pytest.mark.parametrize("folder", [*INSTALLATIONS, SHARDS])
 def test_every_manifest_is_accepted_without_a_warning(folder: str, installed: ControlPlane) -> None:
     where = ("-n", installed.namespace()) if folder.endswith("namespaced") else ()
@@ -59,9 +71,17 @@ def test_every_manifest_is_accepted_without_a_warning(folder: str, installed: Co
     assert done.stderr == ""
 
 
+@pytest.mark.parametrize("of", ["namespaced", "shards"])
+def test_the_others_with_monitoring_are_accepted_too(of: str, installed: ControlPlane, tmp_path: Path) -> None:
+    installed.kubectl("create", "namespace", "team-a", check=False)
+    done = installed.kubectl("apply", "-k", str(own_kustomization(of, tmp_path)), *STRICT)
+    assert "servicemonitor.monitoring.coreos.com" in done.stdout
+    assert done.stderr == ""
+
+
 @pytest.mark.parametrize("kind", ["Deployment", "PrometheusRule", "ServiceMonitor", "NetworkPolicy"])
 def test_a_misspelt_field_would_be_refused(kind: str, installed: ControlPlane) -> None:
-    item = copy.deepcopy(Installation(installed, "manifests").one(kind))
+    item = copy.deepcopy(Installation(installed, "manifests/with-monitoring").one(kind))
     item["spec"]["selektor"] = {}
     with pytest.raises(KubectlError, match=r'unknown field "spec\.selektor"'):
         installed.kubectl("apply", "-f", "-", *STRICT, input=json.dumps(item))
@@ -101,42 +121,6 @@ def test_samples_that_belong_together_name_each_other() -> None:
     }
     assert wanted.pop("perses-cloudnative-pg") == "perses-db-app"
     assert set(wanted.values()) == {written}
-
-
-@pytest.mark.parametrize("sample", ["init-container", "sidecar"])
-def test_the_pod_of_a_sample_is_let_in_where_restricted_is_enforced(sample: str, installed: ControlPlane) -> None:
-    deployment = yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())
-    create_pod(installed, deployment["spec"]["template"])
-
-
-def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
-    """Create the Pod of a Deployment, as its controller would, in a namespace that enforces `restricted`."""
-    namespace = cluster.namespace()
-    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
-    pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    pod["metadata"] = {**pod["metadata"], "name": "operator"}
-    cluster.kubectl("create", "-f", "-", "-n", namespace, *STRICT, input=json.dumps(pod))
-
-
-@pytest.mark.parametrize("folder", INSTALLATIONS)
-def test_the_pod_is_let_in_where_restricted_is_enforced(folder: str, installed: ControlPlane) -> None:
-    create_pod(installed, Installation(installed, folder).template)
-
-
-@pytest.mark.parametrize(
-    ("of_the_pod", "setting"),
-    [(True, "runAsNonRoot"), (True, "seccompProfile"), (False, "capabilities"), (False, "allowPrivilegeEscalation")],
-)
-def test_the_pod_would_be_refused_without(of_the_pod: bool, setting: str, installed: ControlPlane) -> None:
-    template = copy.deepcopy(Installation(installed, "manifests").template)
-    del (template["spec"] if of_the_pod else template["spec"]["containers"][0])["securityContext"][setting]
-    with pytest.raises(KubectlError, match=f'violates PodSecurity "restricted:latest": .*{setting}'):
-        create_pod(installed, template)
-
-
-def test_the_operators_own_namespace_enforces_restricted(installed: ControlPlane) -> None:
-    labels = Installation(installed, "manifests").one("Namespace", "dashdb-system")["metadata"]["labels"]
-    assert labels["pod-security.kubernetes.io/enforce"] == "restricted"
 
 
 Right = tuple[str, str, str]
@@ -254,16 +238,6 @@ def test_the_operator_uses_every_right_and_misses_none(
     asked = requests(cluster, user, began)
     assert used(asked) == granted
     assert [e for e in asked if e.get("responseStatus", {}).get("code") in (401, 403)] == []
-
-
-def test_without_prometheus_operator_all_the_rest_is_installed() -> None:
-    with ControlPlane() as cluster:
-        done = cluster.kubectl("apply", "-k", str(ROOT / "manifests"), check=False)
-        objects = Installation(cluster, "manifests").objects
-        assert done.returncode == 1
-        assert len(done.stdout.splitlines()) == len(objects) - 2
-        assert done.stderr.count("no matches for kind") == 2
-        assert f"deployment.apps/{NAME} created" in done.stdout
 
 
 def test_the_operator_may_use_its_lease_and_no_other(own_namespace: Namespace) -> None:

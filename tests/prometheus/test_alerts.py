@@ -14,7 +14,7 @@ from tests.support.binaries import promtool
 from tests.unit.web.reports import scrape, store_with
 
 ROOT = Path(__file__).parents[2]
-RULES = ROOT / "manifests" / "operator" / "prometheus-rule.yaml"
+RULES = ROOT / "manifests" / "monitoring" / "prometheus-rule.yaml"
 
 
 def run_promtool(folder: Path, *arguments: str) -> None:

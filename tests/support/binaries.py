@@ -24,6 +24,7 @@ from tests.support.go_builds import (
     ETCD,
     GOLANG_MIGRATE,
     GOOSE,
+    HELM,
     KSTATUS,
     MODULES,
     PERCLI,
@@ -49,6 +50,7 @@ __all__ = [
     "go_pool",
     "golang_migrate",
     "goose",
+    "helm",
     "kstatus",
     "kube_apiserver",
     "kubectl",
@@ -101,6 +103,11 @@ def golang_migrate() -> Path:
 def goose() -> Path:
     """Our own program around goose's Provider (go/goose): its own command knows no lock."""
     return built(GOOSE)
+
+
+def helm() -> Path:
+    """Return the path of Helm, which renders the chart and judges it."""
+    return built(HELM)
 
 
 def go_durations() -> Path:
@@ -174,6 +181,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "PgBouncer": pgbouncer,
     "golang-migrate": golang_migrate,
     "goose": goose,
+    "Helm": helm,
     "Go's durations": go_durations,
     "Go's pool": go_pool,
     "kstatus": kstatus,

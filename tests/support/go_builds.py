@@ -56,6 +56,14 @@ PERCLI = {
     for version in ("0.51.1", "0.52.0", "0.53.1", "0.54.0")
 }
 """The last patch of each release of Perses that the system templates are for."""
+HELM = GoBuild(
+    "helm",
+    ("helm.sh/helm/v3/cmd/helm",),
+    "2 to 4 minutes",
+    # As its authors build it: without a cluster to ask, it takes it for the Kubernetes that it is made of.
+    "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37"
+    " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+)
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 

@@ -1,5 +1,6 @@
 """Installs what the operator needs of `manifests/`, and gives the way in with its own account."""
 
+import json
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,16 @@ def install_operator(cluster: ControlPlane) -> Path:
     )
     account = next(item for item in objects if item["kind"] == "ServiceAccount")["metadata"]
     return cluster.service_account_kubeconfig(account["namespace"], account["name"])
+
+
+def create_pod(cluster: ControlPlane, template: dict[str, Any]) -> None:
+    """Create the Pod of a Deployment, as its controller would, in a namespace that enforces `restricted`."""
+    namespace = cluster.namespace()
+    cluster.kubectl("label", "namespace", namespace, "pod-security.kubernetes.io/enforce=restricted")
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    pod["metadata"] = {**pod["metadata"], "name": "pod"}
+    strict = ("--validate=strict", "--dry-run=server")
+    cluster.kubectl("create", "-f", "-", "-n", namespace, *strict, input=json.dumps(pod))
 
 
 @cache

@@ -26,18 +26,34 @@ class ServingProcess:
     """A `dashdb` that listens; started by `with` or `start()`, ended for certain."""
 
     def __init__(
-        self, arguments: Sequence[str], log: Path, environment: Mapping[str, str], *, descriptors: int | None = None
+        self,
+        arguments: Sequence[str],
+        log: Path,
+        environment: Mapping[str, str],
+        *,
+        descriptors: int | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         """Take a LOG file that all restarts append to, and the whole ENVIRONMENT of the process.
 
-        DESCRIPTORS is the hard limit of open ones; None leaves ours.
+        DESCRIPTORS is the hard limit of open ones; None leaves ours. WITHIN is a command that takes ours as its last
+        arguments, changes something for the process, and becomes it.
         """
         self.port = free_port()
         self.authority: ssl.SSLContext | None = None  # for HTTPS: whom to trust
         self.log_file = log
         self._environment = environment
         limited = ["sh", "-c", f'ulimit -n {descriptors} && exec "$@"', "sh"] if descriptors else []
-        self._command = [*limited, sys.executable, "-m", "controller", *arguments, "--listen", f"127.0.0.1:{self.port}"]
+        self._command = [
+            *limited,
+            *within,
+            sys.executable,
+            "-m",
+            "controller",
+            *arguments,
+            "--listen",
+            f"127.0.0.1:{self.port}",
+        ]
         self._process: subprocess.Popen[bytes] | None = None
 
     def __enter__(self) -> Self:
@@ -159,6 +175,7 @@ class OperatorProcess(ServingProcess):
         options: Sequence[str] = (),
         authorize: bool = False,
         certificates: Certificates | None = None,
+        within: Sequence[str] = (),
     ) -> None:
         """NAMESPACE None watches all of them; ENVIRONMENT is added to ours, OPTIONS to the command.
 
@@ -171,6 +188,6 @@ class OperatorProcess(ServingProcess):
         arguments += ["--namespace", namespace] if namespace else []
         arguments += ["--path", str(migrations)] if migrations else []
         arguments += options
-        super().__init__(arguments, log, {**os.environ, **(environment or {})})
+        super().__init__(arguments, log, {**os.environ, **(environment or {})}, within=within)
         if certificates is not None:
             self.authority = ssl.create_default_context(cafile=str(certificates.ca))

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-FOLDERS = ("benchmarks", "controller", "tests")
+FOLDERS = ("benchmarks", "controller", "tests", "tools")
 CLAUSES = frozenset((
     "What", "Why", "How", "Where", "Whether", "Who", "Which", "As", "Of", "In", "For", "By", "With", "From", "To",
     "Until", "Above", "Below", "Between",
