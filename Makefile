@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd chart reference sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart dashboards reference sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -35,6 +35,7 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 	@$(BIN)/python -m tools.chart --check
+	@$(BIN)/python -m tools.dashboards --check
 
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
 	$(BIN)/python -m pytest -q tests/unit tests/perses
@@ -73,6 +74,9 @@ crd: $(STAMP) ## crds/ from controller/resource
 
 reference: $(STAMP) ## docs/reference/metrics.md, settings.md, spec.md and status.md from the code
 	$(BIN)/python -m tests.support.reference
+
+dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Grafana
+	$(BIN)/python -m tools.dashboards
 
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
