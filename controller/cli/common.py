@@ -176,6 +176,8 @@ def print_progress(text: str, *, warns: bool = False, **fields: Any) -> None:
 def _set_up_logs(ctx: click.Context, _: click.Parameter, value: str) -> None:
     """Configure logs, except for commands that print text: loading structlog would take half of their time."""
     ctx.meta["log_level"] = value
+    if ctx.resilient_parsing:  # a shell asks for completions; nothing runs
+        return
     if ctx.meta["log_format"] == LogFormat.JSON or ctx.meta["serves"]:
         from controller.runtime.logs import configure_logs  # noqa: PLC0415
 

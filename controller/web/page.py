@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
+from urllib.parse import quote
 
 from controller.health.report import Key, Report
 from controller.health.verdict import Health
@@ -134,7 +135,7 @@ def row_of(key: Key, report: Report) -> Row:
     degraded = state is State.DEGRADED
     return Row(
         name=full_name(key),
-        path=f"/databases/{full_name(key)}",
+        path="/databases/" + "/".join(quote(part, safe="") for part in key if part),
         state=state,
         since=shown_time(report.since),
         reason=report.verdict.reason if degraded else report.reason,

@@ -23,8 +23,8 @@ from tests.support.processes import wait_until
 from tests.support.serving import ServingProcess
 
 TABLES = [
-    "audit_log", "dashboard", "dashboard_template", "schema_version", "schema_version_detail", "share_token",
-    "user_preferences",
+    "audit_log", "audit_log_from_start", "dashboard", "dashboard_template", "schema_version", "schema_version_detail",
+    "share_token", "user_preferences",
 ]  # fmt: skip
 PATHS = ("/", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 Serve = Callable[..., ServingProcess]
@@ -102,7 +102,8 @@ def test_it_migrates_and_seeds_and_is_ready(serve: Serve, postgres: PostgresServ
     assert f"dashdb_schema_version{{{labels}}} 1.0" in metrics
     assert f"dashdb_schema_pending_migrations{{{labels}}} 0.0" in metrics
     assert f'dashdb_templates{{{labels},state="Current"}} 4.0' in metrics
-    assert f'href="/api/v1/health">{database.name}<' in sidecar.get("/")[1]
+    assert f'href="/databases/{database.name}">{database.name}<' in sidecar.get("/")[1]
+    assert "<h2>Conditions</h2>" in sidecar.get(f"/databases/{database.name}")[1]
 
 
 def test_without_being_asked_it_changes_nothing(serve: Serve, postgres: PostgresServer, database: Database) -> None:

@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import re
 import threading
 from collections.abc import AsyncIterator
 
 import aiohttp
 import pytest
+from yarl import URL
 
 from controller.errors import ConfigurationError
 from controller.health.role import Role
@@ -30,7 +32,9 @@ class Served:
 
     async def get(self, path: str, **headers: str) -> tuple[int, str, str]:
         """Status, content type and body."""
-        async with self._client.get(f"http://127.0.0.1:{self.port}{path}", headers=headers) as answer:
+        async with self._client.get(
+            URL(f"http://127.0.0.1:{self.port}{path}", encoded=True), headers=headers
+        ) as answer:
             return answer.status, answer.content_type, await answer.text()
 
 
@@ -65,6 +69,15 @@ async def test_each_database_has_its_own_answers(served: Served) -> None:
         assert (await served.get(f"{path}/team-a/bad"))[0] == 503
     assert (await served.get("/metrics/health/team-a/bad"))[0] == 200
     assert (await served.get("/api/v1/health"))[0] == 503
+
+
+@pytest.mark.parametrize("key", [("team-a", "perses"), ("", "perses"), ("", "odd name/100%?#é")])
+async def test_the_page_of_all_leads_to_that_of_each(served: Served, key: tuple[str, str]) -> None:
+    served.store.put(key, report(DOWN))
+    [path] = re.findall(r'href="(/databases/[^"]+)"', (await served.get("/"))[2])
+    status, kind, html = await served.get(path)
+    assert (status, kind) == (200, "text/html")
+    assert "ConnectionRefused" in html
 
 
 async def test_health_comes_as_plain_json_and_as_health_json(served: Served) -> None:
