@@ -64,7 +64,8 @@ class FileBatch:
     def message(self) -> str:
         """SQL that applies or reverts all files, and notes in the session how many are done."""
         name, last = self.prepared_name, self.runs[-1]
-        prepare = f"{BEGIN}{prepare_steps(last.location, name, host=last.settings.host)}COMMIT;\n"
+        # A statement stays prepared after a ROLLBACK, and the commits of a message are counted to tell its files apart.
+        prepare = f"{BEGIN}{prepare_steps(last.location, name, host=last.settings.host)}ROLLBACK;\n"
         parts: list[str] = []
         previous: int | None = None
         for done, run in enumerate(self.runs, start=1):
