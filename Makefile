@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd reference sbom image format clean
+.PHONY: help demo test chaos check unit parts bench lock crd reference pictures sbom image format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -72,6 +72,9 @@ crd: $(STAMP) ## crds/ from controller/resource
 
 reference: $(STAMP) ## docs/reference/metrics.md, settings.md, spec.md and status.md from the code
 	$(BIN)/python -m tests.support.reference
+
+pictures: $(STAMP) ## docs/pictures/ from the templates, by Perses' components; Chromium is needed (CHROMIUM=/path/to/it)
+	$(BIN)/python -m tests.pictures
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
 	@mkdir -p $(DIST)
