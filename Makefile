@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd chart dashboards reference sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart dashboards reference pictures sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -80,6 +80,9 @@ dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Gra
 
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
+
+pictures: $(STAMP) ## docs/pictures/ from the templates, by Perses' components; Chromium is needed (CHROMIUM=/path/to/it)
+	$(BIN)/python -m tests.pictures
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
 	@mkdir -p $(DIST)

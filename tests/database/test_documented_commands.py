@@ -21,7 +21,8 @@ from tests.support.postgres import PostgresServer
 from tests.support.postgres_parts import client
 
 RUNS_ON_A_DATABASE = ("dashdb", "psql")
-NEEDS_A_CLUSTER = ("kubectl",)
+NEEDS_A_CLUSTER = ("kubectl", "helm")
+NEEDS_A_RELEASE = ("sha256sum", "cosign", "gh")
 NEEDS_A_SHELL = ("eval", "export", "value()")
 NEEDS_A_NETWORK = ("pip",)
 READ_BY_THEIR_PARSER = ("make", "python")
@@ -136,7 +137,8 @@ def test_make_has_every_target_of_the_documents() -> None:
 
 
 def test_every_line_of_a_code_block_runs_here_or_says_what_it_needs() -> None:
-    known = {*RUNS_ON_A_DATABASE, *NEEDS_A_CLUSTER, *NEEDS_A_SHELL, *NEEDS_A_NETWORK, *READ_BY_THEIR_PARSER}
+    elsewhere = {*NEEDS_A_CLUSTER, *NEEDS_A_RELEASE, *NEEDS_A_SHELL, *NEEDS_A_NETWORK}
+    known = {*RUNS_ON_A_DATABASE, *READ_BY_THEIR_PARSER} | elsewhere
     assert [each for each in in_blocks() if each.program not in known and each.text not in NO_COMMANDS] == []
 
 

@@ -122,6 +122,7 @@ class StatChartSpec(Closed):
     format: Format
     thresholds: Thresholds | None = None
     mappings: tuple[ValueMapping, ...] = ()
+    value_font_size: int | None = Field(default=None, ge=1)
 
 
 class StatChart(Closed):

@@ -82,7 +82,7 @@ def test_the_image_is_built_of_files_that_are_there() -> None:
     sources = {name for line in lines for name in line.split()[:-1]}
     assert {"controller", "crds", "migrations", "requirements.lock", "pyproject.toml"} <= sources
     assert [name for name in sources if not (ROOT / name).exists() or ignored(name)] == []
-    assert [name for name in (".git", ".venv", "tests", ".env", "manifests") if not ignored(name)] == []
+    assert [name for name in (".git", ".venv", "tests", "docs", ".env", "manifests") if not ignored(name)] == []
 
 
 def test_what_builds_the_wheel_is_pinned_for_the_image() -> None:

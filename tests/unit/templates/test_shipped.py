@@ -20,19 +20,19 @@ every_template = pytest.mark.parametrize("template", TEMPLATES.values(), ids=lis
 RELEASED = {
     "template-model-serving": (
         "1.0.0",
-        "sha256:57557618889ae03c7c04cedddd35d5139c757bd79c8964148ad822187c74acb0",
+        "sha256:fa43cbc7ba896181736a8e84160c6d1610d01483af6cf0e5dd6fa99e99e61e8d",
     ),
     "template-training-job": (
         "1.0.0",
-        "sha256:4b91f0ebf500ed7086220baab4c90dd8d0a0ffe967bd928c09eb95deb7c68ec9",
+        "sha256:bbce9863251aabee7347b2557a0256c182a4832859484eb4e15b315f21a5e135",
     ),
     "template-notebook": (
         "1.0.0",
-        "sha256:378e730e40111c49ba63c83ea03cbbe195f4b682e3e7d6b85e886b840933119c",
+        "sha256:883976c899076e205e67ebe284d1ba7cc89c5107f93026c081b0e5139f553e5e",
     ),
     "template-data-pipeline": (
         "1.0.0",
-        "sha256:896d4d278f419d4f2b8e3600f64298f38587a5dd9b9b0deef43709fef7f1d323",
+        "sha256:1febb5470ee132e26623025ce7b098fd780e502a35153fcd138a31f6ee575461",
     ),
 }
 
