@@ -472,7 +472,13 @@ DECLARE
     validated   CONSTANT boolean := (SELECT convalidated FROM pg_constraint WHERE conrelid = last AND conname = begun);
     ends        CONSTANT date := coalesce(to_date(right(begun, 10), 'YYYY_MM_DD'), month);
     next        text;
+    has_rows    boolean;
 BEGIN
+    EXECUTE format('SELECT EXISTS (SELECT FROM %s)', last) INTO has_rows;
+    IF begun IS NULL AND has_rows AND month <= (now() AT TIME ZONE 'UTC')::date THEN
+        RAISE EXCEPTION 'audit_log has rows, and no partition can begin with %', month -- each new row would be refused
+            USING ERRCODE = 'invalid_parameter_value', HINT = 'Give a month to come, or none: the next one is meant then.';
+    END IF;
     -- A constraint proves that the rows fit, so that attaching the partition again reads none of them.
     IF begun IS NULL THEN
         EXECUTE format('ALTER TABLE %s ADD CONSTRAINT %I CHECK (recorded_on < %L AND recorded_on >= %L) NOT VALID',

