@@ -3,8 +3,9 @@
     python -m benchmarks.maintenance [--rows N] [--json]
 
 Half of the audit rows are in months of their own, as with a retention that was always set, and half in the first
-partition, as where it was set later. The clients insert audit rows and tokens without a pause, for some seconds alone,
-which is the floor, and then until nothing old is left. A look every half second counts what is left.
+partition, as where it was set later. The clients insert audit rows and tokens without a pause, alone until the next
+round of maintenance begins, which is the floor, and then until nothing old is left. A look every half second asks
+whether anything is.
 """
 
 import asyncio
@@ -42,9 +43,10 @@ INSERT INTO share_token (dashboard_id, created_by, created_at, expires_at)
 SELECT 'd', 'ann', now() - interval '60 days', now() - interval '59 days' FROM generate_series(1, $1::bigint)
 """
 _LEFT = f"""
-SELECT (SELECT count(*) FROM audit_log WHERE timestamp < now() - interval '{RETENTION_DAYS} days'),
-       (SELECT count(*) FROM share_token WHERE expires_at < now() - interval '30 days')
+SELECT (SELECT count(*) FROM share_token WHERE expires_at < now() - interval '30 days'),
+       EXISTS (SELECT FROM audit_log WHERE timestamp < now() - interval '{RETENTION_DAYS} days')::int
 """
+"""Old tokens, which go first, and whether there are old audit rows: a count of those would lock their partitions."""
 _INSERTS = (
     "INSERT INTO audit_log (user_id, action, resource_type, resource_id, project_id, result)"
     " VALUES ('ann', 'dashboard.view', 'Dashboard', 'd', 'p', 'success')",
@@ -54,14 +56,17 @@ _INSERTS = (
 
 @dataclass
 class Inserts:
-    """Milliseconds of all inserts of one stretch of time."""
+    """Inserts, each with the moment at which it ended and the milliseconds that it took."""
 
-    took: list[float] = field(default_factory=list)
+    ended: list[tuple[float, float]] = field(default_factory=list)
 
-    def at(self, share: float) -> float:
-        """Return the milliseconds below which this share of the inserts stayed; 1 is the worst."""
-        ordered = sorted(self.took)
-        return ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+    def percentiles(self, begin: float, end: float) -> dict[str, float]:
+        """Return the milliseconds below which half, 99 of 100 and all inserts stayed that ended between two moments."""
+        ordered = sorted(took for moment, took in self.ended if begin <= moment <= end)
+        return {
+            name: ordered[min(len(ordered) - 1, int(len(ordered) * share))]
+            for name, share in (("p50", 0.5), ("p99", 0.99), ("worst", 1.0))
+        }
 
 
 @dataclass(frozen=True)
@@ -118,9 +123,10 @@ async def insert_until(dsn: str, done: asyncio.Event) -> Inserts:
         connection = await asyncpg.connect(dsn)
         while not done.is_set():
             for statement in _INSERTS:
-                started = time.perf_counter()
+                started = time.monotonic()
                 await connection.execute(statement)
-                inserts.took.append((time.perf_counter() - started) * 1000)
+                ended = time.monotonic()
+                inserts.ended.append((ended, (ended - started) * 1000))
         await connection.close()
 
     await asyncio.gather(*(client() for _ in range(CLIENTS)))
@@ -129,14 +135,14 @@ async def insert_until(dsn: str, done: asyncio.Event) -> Inserts:
 
 async def until_removed(dsn: str, rows: int, progress: Progress, done: asyncio.Event) -> tuple[float, float]:
     """Return the moments at which the first old row was seen to be gone, and the last."""
-    task = progress.add_task("removing", total=2 * rows)
+    task = progress.add_task("removing", total=rows + 1)
     connection = await asyncpg.connect(dsn)
     first = 0.0
     try:
         async with asyncio.timeout(PATIENCE_SECONDS):
             while left := sum(await connection.fetchrow(_LEFT)):
-                progress.update(task, completed=2 * rows - left)
-                if left < 2 * rows and not first:
+                progress.update(task, completed=rows + 1 - left)
+                if left <= rows and not first:
                     first = time.monotonic()
                 await asyncio.sleep(LOOK_SECONDS)
         return first or time.monotonic(), time.monotonic()
@@ -146,25 +152,24 @@ async def until_removed(dsn: str, rows: int, progress: Progress, done: asyncio.E
 
 
 async def measure(parts: Parts, dsn: str, rows: int, progress: Progress, name: str) -> Result:
-    """Measure the inserts alone, then ask for the retention and measure them until nothing old is left."""
+    """Ask for the retention, and measure inserts before the removal begins and from then until nothing old is left."""
     watcher = await asyncpg.connect(dsn)
     count = "SELECT count(*) FROM audit_log_partitions()"
     before = await watcher.fetchval(count)
     done = asyncio.Event()
-    asyncio.get_running_loop().call_later(ALONE_SECONDS, done.set)
-    alone = await insert_until(dsn, done)
-    done = asyncio.Event()
+    inserting = asyncio.create_task(insert_until(dsn, done))
+    begun = time.monotonic()
+    await asyncio.sleep(ALONE_SECONDS)
     maintenance = {"intervalSeconds": INTERVAL_SECONDS, "auditRetentionDays": RETENTION_DAYS}
     await asyncio.to_thread(parts.team.apply, resource(name, secret_name=name, maintenance=maintenance))
     asked = time.monotonic()
-    beside, (first, last) = await asyncio.gather(insert_until(dsn, done), until_removed(dsn, rows, progress, done))
+    first, last = await until_removed(dsn, rows, progress, done)
+    inserts = await inserting
     after = await watcher.fetchval(count)
     await watcher.close()
-    return Result(rows, last - asked, last - first, before, after, *map(percentiles, (alone, beside)))
-
-
-def percentiles(inserts: Inserts) -> dict[str, float]:
-    return {name: inserts.at(share) for name, share in (("p50", 0.5), ("p99", 0.99), ("worst", 1.0))}
+    removing = first - 2 * LOOK_SECONDS  # it began between two looks
+    alone, beside = inserts.percentiles(begun, removing), inserts.percentiles(removing, last)
+    return Result(rows, last - asked, last - first, before, after, alone, beside)
 
 
 @click.command()

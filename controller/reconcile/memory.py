@@ -74,17 +74,20 @@ class Memory:
     comparison_due: datetime | None = None
 
     def scheduled(self, desired: Desired, now: datetime, chance: float) -> Self:
-        """Return a memory in which both rounds have a time.
+        """Return a memory in which both rounds have a time, an interval from now at the latest: it may be shorter now.
 
         Args:
             chance: at random, from 0 to 1: the part of an interval after which the first rounds are due, so that many
                 databases do not have theirs at the same time after a restart.
         """
-        first = now + timedelta(seconds=desired.maintenance.interval_seconds * chance)
+        first, latest = (
+            now + timedelta(seconds=desired.maintenance.interval_seconds * chance),
+            _next_round(desired, now),
+        )
         return replace(
             self,
-            maintenance_due=self.maintenance_due or first,
-            comparison_due=self.comparison_due or first,
+            maintenance_due=min(self.maintenance_due or first, latest),
+            comparison_due=min(self.comparison_due or first, latest),
         )
 
     def observed(self, observed: Observed, desired: Desired) -> Self:

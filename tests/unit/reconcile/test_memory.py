@@ -33,6 +33,12 @@ def test_the_first_rounds_are_due_at_a_random_moment_of_an_interval_and_stay_so(
     assert known.scheduled(HOURLY, NOW + timedelta(minutes=5), 0.9) == known
 
 
+def test_a_shorter_interval_is_taken_up_at_once() -> None:
+    shorter = replace(HOURLY, maintenance=replace(HOURLY.maintenance, interval_seconds=60))
+    known = Memory().scheduled(HOURLY, NOW, 0.5).scheduled(shorter, NOW, 0.9)
+    assert known.maintenance_due == known.comparison_due == NOW + timedelta(minutes=1)
+
+
 def test_maintenance_and_a_migration_put_off_the_next_rounds_by_an_interval() -> None:
     assert Memory().maintained(HOURLY, NOW).maintenance_due == NOW + timedelta(hours=1)
     migrated = Memory(drift=("index ix missing",)).migrated(HOURLY, NOW, None)
