@@ -252,7 +252,7 @@ CERTIFICATE = "-----BEGIN CERTIFICATE-----\nMIIB\n-----END CERTIFICATE-----\n"
 ATTACKS = (
     *(Attack("A", f"planted: {name}", "ForeignObject", planted(sql)) for name, sql in BEFORE.items()),
     *(
-        Attack("A", f"a trigger with {name}", "ForeignObject", planted(sql, after="public.audit_log"))
+        Attack("A", f"a trigger with {name}", "ForeignObject", planted(sql, after="public.share_token"))
         for name, sql in TRIGGERS.items()
     ),
     Attack("B", "an encrypted client key", "SecretValueInvalid",
