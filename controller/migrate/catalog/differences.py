@@ -15,7 +15,7 @@ _RELATION = re.compile(rf"(?:table|view|materialized view|foreign table|sequence
 
 _USED = (
     "table ", "column ", "view ", "materialized view ", "foreign table ", "sequence ", "function ", "procedure ",
-    "aggregate ", "trigger ", "type ",
+    "aggregate ", "trigger ", "type ", "partitions ", "last partition ",
 )  # fmt: skip
 _GRANTS = "privileges on "
 """Begin of the names of privileges, as `query` writes them."""

@@ -1,7 +1,8 @@
 """Inventory of a schema: whether all that the last migration left is there, in a fraction of a comparison's time. Pure.
 
-It has names alone: of tables, views and sequences, their columns, triggers and whether those fire, and functions. A
-digest of it is recorded with the catalog, so that each look can tell whether anything was dropped, disabled or added.
+It has names alone: of tables, views and sequences, their columns, triggers and whether those fire, functions, and
+whether a table has partitions. A digest of it is recorded with the catalog, so that each look can tell whether anything
+was dropped, disabled or added.
 """
 
 from dataclasses import dataclass
@@ -18,7 +19,7 @@ WITH held AS MATERIALIZED (
       FROM pg_catalog.pg_depend AS d
      WHERE d.refclassid = 'pg_catalog.pg_namespace'::regclass AND d.refobjid = {namespace}::regnamespace
 ), relation AS MATERIALIZED (
-    SELECT c.oid, c.relname AS name
+    SELECT c.oid, c.relname AS name, c.relkind AS kind
       FROM held AS h JOIN pg_catalog.pg_class AS c ON c.oid = h.oid
      WHERE h.class = 'pg_catalog.pg_class'::regclass AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S')
        AND NOT c.relispartition
@@ -33,6 +34,14 @@ WITH held AS MATERIALIZED (
     SELECT format('%I on %I: %s', t.tgname, r.name, t.tgenabled)
       FROM relation AS r JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
      WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
+     UNION ALL
+    SELECT DISTINCT format('%s of %I', f.name, r.name)
+      FROM relation AS r
+      JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
+      JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+      JOIN (VALUES ('partitions', ''), ('last partition', '^DEFAULT$|TO [(]MAXVALUE')) AS f (name, bound)
+        ON pg_get_expr(c.relpartbound, c.oid) ~ f.bound
+     WHERE r.kind = 'p'
      UNION ALL
     SELECT format('%I(%s)', p.proname, oidvectortypes(p.proargtypes))
       FROM held AS h JOIN pg_catalog.pg_proc AS p ON p.oid = h.oid

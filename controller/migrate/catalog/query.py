@@ -8,7 +8,8 @@ Every object is a row: its name for people, and its definition. Left out, with t
 - names of NOT NULL constraints: they are objects only since PostgreSQL 18;
 - the schema's own privileges and comment: it belongs to whoever made the database;
 - `schema_version` and `schema_version_detail`, which belong to the engine;
-- partitions with all that is on them: they come and go with time.
+- partitions with all that is on them: they come and go with time. Whether a table has any, and a last one
+  without an end, is an object.
 
 Other kinds (collations, operators, statistics, text search) are rows with their name alone.
 """
@@ -75,6 +76,17 @@ SELECT 'pg_catalog.pg_class'::regclass AS class, r.oid, 0 AS part,
        r.definition
   FROM relation AS r
  WHERE r.kind <> 'c'
+"""
+# Without the last partition, rows are refused once its bound is passed.
+_PARTITIONS = """
+SELECT DISTINCT 'pg_catalog.pg_class'::regclass, r.oid, NULL::integer, NULL::oid, NULL::aclitem[], NULL::"char",
+       format('%s on %s', f.name, r.name), ''
+  FROM relation AS r
+  JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+  JOIN (VALUES ('partitions', ''), ('last partition', '^DEFAULT$|TO [(]MAXVALUE')) AS f (name, bound)
+    ON pg_get_expr(c.relpartbound, c.oid) ~ f.bound
+ WHERE r.kind = 'p'
 """
 _COLUMNS = """
 SELECT 'pg_catalog.pg_class'::regclass, r.oid, a.attnum, r.owner, a.attacl, 'c',
@@ -179,7 +191,7 @@ SELECT h.class, h.oid, 0, NULL, NULL, NULL, concat(o.type, ' ', o.identity), ''
        'pg_catalog.pg_rewrite'::regclass, 'pg_catalog.pg_attrdef'::regclass, 'pg_catalog.pg_constraint'::regclass,
        'pg_catalog.pg_policy'::regclass, 'pg_catalog.pg_trigger'::regclass, 'pg_catalog.pg_default_acl'::regclass)
 """
-_OF_RELATIONS = (_RELATIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _POLICIES)
+_OF_RELATIONS = (_RELATIONS, _PARTITIONS, _COLUMNS, _CONSTRAINTS, _INDEXES, _TRIGGERS, _RULES, _POLICIES)
 _PARTS = "UNION ALL".join([*_OF_RELATIONS, _FUNCTIONS, _TYPES, _OTHERS])
 
 _COMMENTS = """

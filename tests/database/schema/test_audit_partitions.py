@@ -195,6 +195,7 @@ async def test_partitions_are_neither_drift_nor_damage(migrated_connection: Conn
     await split(migrated_connection, date(2026, 1, 1))
     assert await found(migrated_connection) == before
     await migrated_connection.execute("ALTER TABLE audit_log DETACH PARTITION audit_log_from_2026_01")
+    assert "last partition on audit_log" in before[1].keys() - (await found(migrated_connection))[1].keys()
     assert {new for new in (await found(migrated_connection))[1] if new not in before[1]} >= {
         "table audit_log_from_2026_01",
         "column audit_log_from_2026_01.id",

@@ -15,6 +15,7 @@ DAMAGE = {
     "column audit_log.metadata": "ALTER TABLE audit_log DROP COLUMN metadata CASCADE",
     "table user_preferences": "ALTER TABLE user_preferences SET SCHEMA elsewhere",
     "table audit_log": "ALTER TABLE audit_log RENAME TO audit",
+    "partitions on audit_log": "DROP TABLE audit_log_from_start",
     f"function {FUNCTION}": f"DROP FUNCTION {FUNCTION}",
     "trigger": "ALTER TABLE dashboard DISABLE TRIGGER USER",
 }
