@@ -1,7 +1,6 @@
 """Group of commands that loads the module of a command only when it is used, and none for `--help`."""
 
 from collections.abc import Mapping
-from difflib import get_close_matches
 from importlib import import_module
 from typing import Any
 
@@ -38,6 +37,8 @@ class LazyGroup(click.Group):
         try:
             return super().resolve_command(ctx, args)
         except click.UsageError as error:
+            from difflib import get_close_matches  # noqa: PLC0415 - no other start of the program needs it
+
             near = get_close_matches(args[0], self._commands_at)
             raise click.UsageError(
                 f"{error.message} Did you mean {' or '.join(near)}?" if near else error.message, ctx

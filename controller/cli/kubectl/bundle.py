@@ -9,6 +9,7 @@ import json
 import tarfile
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,6 @@ from controller.cli.kubectl.client import (
     Kubectl,
     KubectlError,
     cluster_options,
-    labels,
     operator_namespace_option,
 )
 from controller.cli.terminal import echo_line
@@ -44,10 +44,7 @@ _ANNOTATION = "kubectl.kubernetes.io/last-applied-configuration"
     type=click.Path(dir_okay=False, path_type=Path),
     help="Default: dashdb-support-TIME.tar.gz.",
 )
-def support_bundle(
-    namespace: str | None, context: str | None, kubeconfig: str | None, operator_namespace: str, file: Path | None, *,
-    all_namespaces: bool,
-) -> None:  # fmt: skip
+def support_bundle(kubectl: Kubectl, operator_namespace: str, file: Path | None, *, all_namespaces: bool) -> None:
     """Collect resources, their events, the operator's Deployments, Pods, Lease and logs into one archive.
 
     No Secret is read, and no environment variable of a Pod is stored. What may not be read is said in errors.txt.
@@ -56,22 +53,21 @@ def support_bundle(
     Example:
       kubectl dashdb support-bundle --all-namespaces
     """
-    ours, operator = Kubectl.of(namespace, context, kubeconfig), Kubectl.of(operator_namespace, context, kubeconfig)
+    operator = replace(kubectl, namespace=operator_namespace)
 
-    def listed(kubectl: Kubectl, kinds: str, *options: str, everywhere: bool = False) -> Callable[[], str]:
-        return lambda: _tidied(kubectl.run("get", kinds, "--output=json", *options, all_namespaces=everywhere))
+    def listed(which: Kubectl, kinds: str, *options: str, everywhere: bool = False) -> Callable[[], str]:
+        return lambda: _tidied(which.run("get", kinds, "--output=json", *options, all_namespaces=everywhere))
 
-    selector = f"--selector={labels(OPERATOR)}"
     involved = "--field-selector=involvedObject.kind=DashboardDatabase"
     parts: dict[str, Callable[[], str]] = {
-        "versions.json": lambda: ours.run("version", "--output=json"),
-        "resources.json": listed(ours, RESOURCES, everywhere=all_namespaces),
-        "events.json": listed(ours, "events", involved, everywhere=all_namespaces),
-        "crd.json": listed(ours, "customresourcedefinitions", f"--field-selector=metadata.name={RESOURCES}"),
-        "operator.json": listed(operator, "deployments,pods,leases", selector),
+        "versions.json": lambda: kubectl.run("version", "--output=json"),
+        "resources.json": listed(kubectl, RESOURCES, everywhere=all_namespaces),
+        "events.json": listed(kubectl, "events", involved, everywhere=all_namespaces),
+        "crd.json": listed(kubectl, "customresourcedefinitions", f"--field-selector=metadata.name={RESOURCES}"),
+        "operator.json": listed(operator, "deployments,pods,leases", OPERATOR),
         "operator-events.json": listed(operator, "events"),
         "operator.log": lambda: operator.run(
-            "logs", selector, "--prefix", f"--tail={LOG_LINES}", f"--limit-bytes={LOG_BYTES}", "--max-log-requests=20"
+            "logs", OPERATOR, "--prefix", f"--tail={LOG_LINES}", f"--limit-bytes={LOG_BYTES}", "--max-log-requests=20"
         ),
     }
     contents = {"program.json": json.dumps({"version": __version__})}

@@ -3,9 +3,10 @@
 import json
 import shutil
 import subprocess
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from functools import wraps
+from typing import Any, TypeVar, cast
 
 import click
 
@@ -16,11 +17,8 @@ SECONDS = 60
 """Time limit of one call in seconds; kubectl itself would wait for ever for an API server that hangs."""
 RESOURCES = "dashboarddatabases.dashdb.dev"
 OPERATOR_NAMESPACE = "dashdb-system"
-OPERATOR = {
-    "app.kubernetes.io/name": "dashboard-database-operator",
-    "app.kubernetes.io/component": "operator",
-}
-"""Labels of the operator's Pods in manifests/."""
+OPERATOR = "--selector=app.kubernetes.io/name=dashboard-database-operator,app.kubernetes.io/component=operator"
+"""Option that selects the operator's objects, by their labels in manifests/."""
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -42,11 +40,6 @@ class Kubectl:
 
     namespace: str | None
     options: tuple[str, ...]
-
-    @classmethod
-    def of(cls, namespace: str | None, context: str | None, kubeconfig: str | None) -> "Kubectl":
-        options = {"--context": context, "--kubeconfig": kubeconfig}
-        return cls(namespace, tuple(f"{name}={value}" for name, value in options.items() if value))
 
     def command(self, *arguments: str, names: Sequence[str] = (), all_namespaces: bool = False) -> list[str]:
         """Return the whole command line; NAMES come last, where kubectl takes none of them for an option."""
@@ -96,14 +89,22 @@ def _program() -> str:
 
 
 def cluster_options(function: F) -> F:
-    """Add the options of kubectl that say which cluster and namespace is meant; hand over a `Kubectl`."""
+    """Add the options of kubectl that say which cluster and namespace is meant; hand them over as `kubectl`."""
+
+    @wraps(function)
+    def with_kubectl(*, namespace: str | None, context: str | None, kubeconfig: str | None, **others: Any) -> Any:
+        options = {"--context": context, "--kubeconfig": kubeconfig}
+        given = tuple(f"{name}={value}" for name, value in options.items() if value)
+        return function(kubectl=Kubectl(namespace, given), **others)
+
+    command: Any = with_kubectl
     for option in (
         click.option("--kubeconfig", metavar="FILE", help="As kubectl's own option."),
         click.option("--context", metavar="NAME", help="As kubectl's own option."),
         click.option("-n", "--namespace", metavar="NAME", help="Namespace; default: that of the context."),
     ):
-        function = option(function)
-    return function
+        command = option(command)
+    return cast("F", command)
 
 
 def operator_namespace_option(function: F) -> F:
@@ -115,8 +116,3 @@ def operator_namespace_option(function: F) -> F:
         metavar="NAME",
         help="Where the operator runs.",
     )(function)
-
-
-def labels(pairs: Mapping[str, str]) -> str:
-    """Return a selector for kubectl's --selector."""
-    return ",".join(f"{name}={value}" for name, value in pairs.items())

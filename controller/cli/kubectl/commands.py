@@ -4,6 +4,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import asdict, replace
 
 import click
 from rich.table import Table
@@ -14,7 +15,6 @@ from controller.cli.kubectl.client import (
     Kubectl,
     KubectlError,
     cluster_options,
-    labels,
     operator_namespace_option,
 )
 from controller.cli.kubectl.shown import ShownResource, plan_of, shown, worst_first
@@ -31,10 +31,7 @@ _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 @cluster_options
 @click.option("-A", "--all-namespaces", is_flag=True, help="Those of all namespaces.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def status(
-    name: str | None, namespace: str | None, context: str | None, kubeconfig: str | None, *, all_namespaces: bool,
-    as_json: bool,
-) -> None:  # fmt: skip
+def status(kubectl: Kubectl, name: str | None, *, all_namespaces: bool, as_json: bool) -> None:
     """Show which databases are ready, and why others are not: those first.
 
     \b
@@ -44,11 +41,10 @@ def status(
     Example:
       kubectl dashdb status --all-namespaces
     """
-    kubectl = Kubectl.of(namespace, context, kubeconfig)
     found = [kubectl.resource(name)] if name else kubectl.resources(all_namespaces=all_namespaces)
     resources = worst_first([shown(each) for each in found])
     if as_json:
-        click.echo(json.dumps({"databases": [each.as_json() for each in resources]}))
+        click.echo(json.dumps({"databases": [asdict(each) for each in resources]}))
     elif not resources:
         echo("There is no DashboardDatabase here. For those of all namespaces: kubectl dashdb status -A")
     else:
@@ -75,17 +71,16 @@ def _table(resources: list[ShownResource]) -> Table:
 @click.argument("name")
 @cluster_options
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON object.")
-def plan(name: str, namespace: str | None, context: str | None, kubeconfig: str | None, *, as_json: bool) -> None:
+def plan(kubectl: Kubectl, name: str, *, as_json: bool) -> None:
     """Show the migrations that wait in a resource, and what data they would remove.
 
     \b
     Example:
       kubectl dashdb plan perses --namespace team-a
     """
-    found = plan_of(Kubectl.of(namespace, context, kubeconfig).resource(name))
+    found = plan_of(kubectl.resource(name))
     if as_json:
-        names = ("hash", "current", "target", "migrations", "losses", "policy", "approved")
-        click.echo(json.dumps({each: getattr(found, each) for each in names}))
+        click.echo(json.dumps(asdict(found)))
         return
     for line in found.lines():
         echo_line(line)
@@ -98,7 +93,7 @@ def plan(name: str, namespace: str | None, context: str | None, kubeconfig: str 
 @click.argument("name")
 @cluster_options
 @click.option("--yes", is_flag=True, help="Do not ask; needed where there is no terminal.")
-def approve(name: str, namespace: str | None, context: str | None, kubeconfig: str | None, *, yes: bool) -> None:
+def approve(kubectl: Kubectl, name: str, *, yes: bool) -> None:
     """Show the plan of a resource with policy Manual, ask, and approve exactly that plan.
 
     The API server refuses the approval if the plan has become another one meanwhile.
@@ -107,7 +102,6 @@ def approve(name: str, namespace: str | None, context: str | None, kubeconfig: s
     Example:
       kubectl dashdb approve perses --namespace team-a
     """
-    kubectl = Kubectl.of(namespace, context, kubeconfig)
     found = plan_of(kubectl.resource(name))
     for line in found.lines():
         echo_line(line)
@@ -139,10 +133,7 @@ def approve(name: str, namespace: str | None, context: str | None, kubeconfig: s
 @operator_namespace_option
 @click.option("--since", default="1h", show_default=True, help="How far back, as kubectl's own option.")
 @click.option("-f", "--follow", is_flag=True, help="Go on with what comes, until ^C.")
-def logs(  # noqa: PLR0917 - options of one command
-    name: str | None, namespace: str | None, context: str | None, kubeconfig: str | None, operator_namespace: str,
-    since: str, *, follow: bool,
-) -> None:  # fmt: skip
+def logs(kubectl: Kubectl, name: str | None, operator_namespace: str, since: str, *, follow: bool) -> None:
     """Show the log of all replicas of the operator, or only what they say of one resource.
 
     NAME alone means the resource with that name in --namespace, or in any.
@@ -151,11 +142,10 @@ def logs(  # noqa: PLR0917 - options of one command
     Example:
       kubectl dashdb logs perses --namespace team-a --since 10m
     """
-    kubectl = Kubectl.of(operator_namespace, context, kubeconfig)
     options = ["--tail=-1", f"--since={since}", "--max-log-requests=20", *(["--follow"] if follow else [])]
-    command = kubectl.command("logs", f"--selector={labels(OPERATOR)}", *options)
+    command = replace(kubectl, namespace=operator_namespace).command("logs", OPERATOR, *options)
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:  # noqa: S603
-        for line in _about(process.stdout or (), namespace, name):
+        for line in _about(process.stdout or (), kubectl.namespace, name):
             echo_line(line)
     if process.returncode:
         raise KubectlError(f"kubectl logs ended with {process.returncode}, and says why above.")

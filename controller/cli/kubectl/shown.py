@@ -1,7 +1,7 @@
 """Texts about a DashboardDatabase, which is JSON as kubectl prints it, and may lack anything. Pure."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
 from controller.text import one_line
@@ -25,9 +25,6 @@ class ShownResource:
     schema: str
     health: str
     plan: str
-
-    def as_json(self) -> dict[str, str]:
-        return asdict(self)
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,6 +13,16 @@ from controller.migrate.history.location import table_in
 
 DIGEST_LENGTH = 64
 """Characters of a digest."""
+PARTITIONS = """
+  FROM relation AS r
+  JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
+  JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
+  JOIN (VALUES ('partitions', ''), ('last partition', '^DEFAULT$|TO [(]MAXVALUE')) AS f (name, bound)
+    ON pg_get_expr(c.relpartbound, c.oid) ~ f.bound
+ WHERE r.kind = 'p'
+"""
+"""Source of names: one for each table `r` that has partitions, and one if there is a last one without an end. Where
+that is missing, rows are refused once the bound of the others is passed."""
 INVENTORY = """
 WITH held AS MATERIALIZED (
     SELECT d.classid AS class, d.objid AS oid
@@ -35,13 +45,7 @@ WITH held AS MATERIALIZED (
       FROM relation AS r JOIN pg_catalog.pg_trigger AS t ON t.tgrelid = r.oid
      WHERE NOT t.tgisinternal OR t.tgenabled <> 'O'
      UNION ALL
-    SELECT DISTINCT format('%s of %I', f.name, r.name)
-      FROM relation AS r
-      JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
-      JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
-      JOIN (VALUES ('partitions', ''), ('last partition', '^DEFAULT$|TO [(]MAXVALUE')) AS f (name, bound)
-        ON pg_get_expr(c.relpartbound, c.oid) ~ f.bound
-     WHERE r.kind = 'p'
+    SELECT DISTINCT format('%s of %I', f.name, r.name) {partitions}
      UNION ALL
     SELECT format('%I(%s)', p.proname, oidvectortypes(p.proargtypes))
       FROM held AS h JOIN pg_catalog.pg_proc AS p ON p.oid = h.oid
@@ -50,7 +54,7 @@ WITH held AS MATERIALIZED (
 SELECT encode(sha256(convert_to(coalesce(string_agg(o.name, ',' ORDER BY o.name COLLATE "C"), ''), 'UTF8')), 'hex')
   FROM object AS o
 """
-"""Query for the digest; {namespace} is the schema as a literal."""
+"""Query for the digest; {namespace} is the schema as a literal, {partitions} is `PARTITIONS`."""
 
 # `recorded` is read from the beginning of the comment in which `snapshot` records the catalog.
 _QUESTION = """
@@ -77,7 +81,7 @@ class Inventory:
 
 def inventory_query(schema: str) -> str:
     """Return the query for the digest of SCHEMA, which finds the names of PostgreSQL alone, see `OWN_NAMES`."""
-    return INVENTORY.format(namespace=literal(identifier(schema)))
+    return INVENTORY.format(namespace=literal(identifier(schema)), partitions=PARTITIONS)
 
 
 @lru_cache(maxsize=64)

@@ -17,7 +17,7 @@ Other kinds (collations, operators, statistics, text search) are rows with their
 import hashlib
 
 from controller.database.quoting import identifier, literal
-from controller.migrate.catalog.inventory import INVENTORY
+from controller.migrate.catalog.inventory import INVENTORY, PARTITIONS
 
 # Settings that decide how PostgreSQL writes names and constants in definitions. SET LOCAL, before the query.
 SETTINGS = """
@@ -77,16 +77,9 @@ SELECT 'pg_catalog.pg_class'::regclass AS class, r.oid, 0 AS part,
   FROM relation AS r
  WHERE r.kind <> 'c'
 """
-# Without the last partition, rows are refused once its bound is passed.
-_PARTITIONS = """
+_PARTITIONS = f"""
 SELECT DISTINCT 'pg_catalog.pg_class'::regclass, r.oid, NULL::integer, NULL::oid, NULL::aclitem[], NULL::"char",
-       format('%s on %s', f.name, r.name), ''
-  FROM relation AS r
-  JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
-  JOIN pg_catalog.pg_class AS c ON c.oid = i.inhrelid
-  JOIN (VALUES ('partitions', ''), ('last partition', '^DEFAULT$|TO [(]MAXVALUE')) AS f (name, bound)
-    ON pg_get_expr(c.relpartbound, c.oid) ~ f.bound
- WHERE r.kind = 'p'
+       format('%s on %s', f.name, r.name), '' {PARTITIONS}
 """
 _COLUMNS = """
 SELECT 'pg_catalog.pg_class'::regclass, r.oid, a.attnum, r.owner, a.attacl, 'c',

@@ -1,6 +1,7 @@
 """A user without a home folder gets one, and nobody else another one."""
 
 import os
+import pwd
 from pathlib import Path
 
 import pytest
@@ -9,11 +10,11 @@ from controller.runtime.home import ensure_home
 
 
 def test_a_user_without_home_and_name_is_at_home_in_the_root_folder(monkeypatch: pytest.MonkeyPatch) -> None:
-    def fail() -> None:
-        raise RuntimeError("Could not determine home directory.")
+    def fail(user: int) -> None:
+        raise KeyError(f"getpwuid(): uid not found: {user}")
 
-    monkeypatch.setattr(Path, "home", fail)
-    monkeypatch.setenv("HOME", "")
+    monkeypatch.setattr(pwd, "getpwuid", fail)
+    monkeypatch.delenv("HOME", raising=False)
     ensure_home()
     assert os.environ["HOME"] == "/"
 
