@@ -92,14 +92,15 @@ class _Server:
     identities: dict[str, bytes] = field(default_factory=dict)
 
     def identity(self, database: str) -> bytes:
-        """Return the identity of a database; a new one has the next oid.
+        """Return the identity of a database; a new one has the next oid, of as many digits as the recorded one.
 
         Raises:
             ValueError: it is longer than the recorded one, so that the answers' lengths would be wrong.
         """
         if database not in self.identities:
-            system, _, _ = self.recording.identity.partition("/")
-            identity = f"{int(system) + self.number}/{FIRST_OID + len(self.identities)}"
+            system, _, oid = self.recording.identity.partition("/")
+            first = max(FIRST_OID, 10 ** (len(oid) - 1))
+            identity = f"{int(system) + self.number}/{first + len(self.identities)}"
             if len(identity) != len(self.recording.identity):
                 raise ValueError(f"too many databases: {identity} is longer than {self.recording.identity}")
             self.identities[database] = identity.encode()

@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from benchmarks.simulated.record import recorded
+from benchmarks.simulated.recording import Recording
 from benchmarks.simulated.requests import CLOSE, SYNC, Requests, whole_messages
 from benchmarks.simulated.scram import password_of
-from benchmarks.simulated.servers import SimulatedServers, replaying
+from benchmarks.simulated.servers import SimulatedServers, _Server, replaying
 from controller.database.connection import connected
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
@@ -66,6 +67,17 @@ async def test_each_database_is_ready_at_once_and_again_and_with_drift_and_maint
         assert len(set(identities)) == 3
         assert await reconciled(simulated_target(ports[0], "one"), Memory()) is not None
     assert SimulatedServers(ports, unknown).unknown() == []
+
+
+@pytest.mark.parametrize(
+    ("recorded_oid", "first"), [("16999", "16384"), ("104883", "100000"), ("99999999", "10000000")]
+)
+def test_the_oid_of_a_simulated_database_has_as_many_digits_as_the_recorded_one(
+    recorded_oid: str, first: str, tmp_path: Path
+) -> None:
+    server = _Server(0, Recording(b"", f"7713602943661734244/{recorded_oid}", {}), {}, tmp_path / "unknown")
+    assert server.identity("one") == f"7713602943661734244/{first}".encode()
+    assert server.identity("two") == f"7713602943661734244/{int(first) + 1}".encode()
 
 
 async def test_a_request_that_was_not_recorded_fails_and_is_kept(
