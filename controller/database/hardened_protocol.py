@@ -14,7 +14,7 @@ from collections.abc import Awaitable
 from concurrent.futures import Future
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from functools import lru_cache, partial
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -98,14 +98,24 @@ class _Wire:
 MOST_HASHES = 16384
 """Salted passwords that are kept, about 600 bytes each: with fewer than there are users, each login would hash anew."""
 
+_salted: dict[tuple[str, bytes, bytes, int], bytes] = {}
+"""Salted passwords by digest, password, salt and iterations, the one that was used last at the end. Each is costly, and
+the same for all connections of a user; RFC 5802, section 5.1 allows to keep it. Changed in the event loop's thread."""
 
-@lru_cache(maxsize=MOST_HASHES)
-def _salted_password(digest: str, password: bytes, salt: bytes, iterations: int) -> bytes:
-    """Return the salted password, which is costly and the same for each connection of a user.
 
-    RFC 5802, section 5.1 allows to cache it.
-    """
-    return hashlib.pbkdf2_hmac(digest, password, salt, iterations)
+def _hash(*key: Any) -> bytes:
+    """Return the salted password for a key of `_salted`; one that was kept meanwhile is not computed again."""
+    return _salted.get(key) or hashlib.pbkdf2_hmac(*key)
+
+
+def _salted_password(*key: Any) -> bytes:
+    """Return the salted password and keep it; for asyncpg, in whose calls it is nearly always kept already."""
+    salted = _hash(*key)
+    _salted.pop(key, None)
+    _salted[key] = salted
+    if len(_salted) > MOST_HASHES:
+        del _salted[next(iter(_salted))]
+    return salted
 
 
 class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
@@ -224,8 +234,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
                 return
             for message in login.messages():
                 challenge = login.challenge(message)
-                if challenge is not None:
-                    self._hash(login, challenge, message)
+                if challenge is not None and self._must_hash(login, challenge, message):
                     return
                 self._pass_on(message.raw)
                 if message.ends_login:
@@ -238,20 +247,24 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
                 self._connected.set_exception(violation)
             self.close_socket()
 
-    def _hash(self, login: LoginReader, challenge: Challenge, message: Message) -> None:
-        """Compute the hash in a thread, then continue; asyncpg finds the result in the cache of `_salted_password`."""
+    def _must_hash(self, login: LoginReader, challenge: Challenge, message: Message) -> bool:
+        """Return False where the hash is kept; else compute it in a thread, and continue then."""
+        # PostgreSQL prepares other alphabets by SASLprep, which for nearly every password is NFKC.
+        password = unicodedata.normalize("NFKC", self._password).encode()
+        key = ("sha256", password, challenge.salt, challenge.iterations)
+        if key in _salted:
+            return False
 
         def resume(made: asyncio.Future[bytes]) -> None:
             self._pending_hash = None
             if not made.cancelled() and not self._connected.done():
+                _salted[key] = made.result()
                 self._pass_on(message.raw)
                 self._log_in(login)
 
-        # PostgreSQL prepares other alphabets by SASLprep, which for nearly every password is NFKC.
-        password = unicodedata.normalize("NFKC", self._password).encode()
-        work = partial(_salted_password, "sha256", password, challenge.salt, challenge.iterations)
-        self._pending_hash = _hashing.submit(self._account, work)
+        self._pending_hash = _hashing.submit(self._account, partial(_hash, *key))
         asyncio.wrap_future(self._pending_hash, loop=self._event_loop).add_done_callback(resume)
+        return True
 
     def _answer(self) -> None:
         """Pass one piece of the waiting data to asyncpg as soon as the limits allow, and schedule the rest."""

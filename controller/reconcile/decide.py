@@ -144,8 +144,7 @@ def decide_templates(desired: Desired, observed: Observed, memory: Memory) -> Se
 
 def decide_maintenance(desired: Desired, observed: Observed, memory: Memory) -> Maintain | None:
     """Return a round of maintenance where one is due and its tables are there."""
-    due = memory.maintenance_due is not None and observed.now >= memory.maintenance_due
-    if desired.suspend or not desired.maintenance.enabled or not due or not isinstance(observed.templates, tuple):
+    if not memory.wants_maintenance(desired, observed.now) or not isinstance(observed.templates, tuple):
         return None
     return Maintain(desired.maintenance.audit_retention_days)
 

@@ -121,6 +121,11 @@ class Memory:
             return False
         return inventory.found != inventory.recorded or bool(self.damage)
 
+    def wants_maintenance(self, desired: Desired, now: datetime) -> bool:
+        """Return True where a round of maintenance is due, and anything may be changed."""
+        due = self.maintenance_due is not None and now >= self.maintenance_due
+        return due and desired.maintenance.enabled and not desired.suspend
+
     def regressed(self, observed: Observed) -> bool:
         """Return True where the database is another one than before, or is at a lower version."""
         if observed.facts is None or not isinstance(observed.schema, ObservedSchema) or self.schema is None:

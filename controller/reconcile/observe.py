@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 import structlog
 
 from controller.database.answer_messages import as_expected
+from controller.database.catalog_changes import CATALOG_CHANGES, changes_digest
 from controller.database.connection import Connection, peer_address
 from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_words
 from controller.database.located_schema import LocatedSchema
@@ -142,30 +143,34 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
     memory: Memory,
     settled: Observed,
 ) -> Observed | None:
-    """Return what `settled` says, with a new check, if nothing has changed since; one round trip. None where it has."""
-    if settled.located is None or not isinstance(settled.schema, ObservedSchema):
+    """Return what `settled` says, with a new check, if nothing has changed since. None where it has.
+
+    One round trip; a second one where something in the catalogs has changed, or may have.
+    """
+    located = settled.located
+    if located is None or not isinstance(settled.schema, ObservedSchema):
         return None
     try:
-        seen, answers = await _check_server(
-            desired,
-            pool,
-            connection,
-            memory,
-            state_question(settled.located),
-            inventory_question(settled.located.name),
-            first=NO_WAIT,
-        )
+        seen, (rows,) = await _check_server(desired, pool, connection, memory, state_question(located), first=NO_WAIT)
+        if seen.facts is None or (seen.facts.identity, rows) != (located.database, settled.rows):
+            return None
+        # Before something is done, whose objects would take part is looked at once more: a count may come late.
+        counted = seen.catalog_changes is not None and not memory.wants_maintenance(desired, seen.now)
+        if not counted or seen.catalog_changes != settled.catalog_changes:
+            name = desired.schema.name
+            questions = locate_question(name), inventory_question(located.name)
+            answers = (await ask(connection, *questions, first=path_note(name) + NO_WAIT)).values
+            if (unchecked_schema(answers[0]), _inventory(answers[1])) != (located, settled.inventory):
+                return None
     except DRIVER_ERRORS as error:
         if ends_connection(error):
             raise
         return None  # a table is gone, or locked
-    found = (unchecked_schema(answers[0]), answers[1], _inventory(answers[2]))
-    same = found == (settled.located, settled.rows, settled.inventory)
-    plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(settled.located).identity)
-    if not same or not isinstance(plan, Plan) or not plan.empty:
+    plan, ahead = _plan(desired, migrations, settled.schema.history, history_location(located).identity)
+    if not isinstance(plan, Plan) or not plan.empty:
         return None
     schema = ObservedSchema(settled.schema.history, plan, (), ahead)
-    kept = replace(settled, schema=schema, drift=None)
+    kept = replace(settled, schema=schema, drift=None, catalog_changes=seen.catalog_changes)
     return replace(kept, now=seen.now, verdict=seen.verdict, sample=seen.sample, facts=seen.facts)
 
 
@@ -188,21 +193,22 @@ async def _observe_server(
     desired: Desired, pool: Pool, connection: Connection, memory: Memory
 ) -> tuple[Observed, LocatedSchema | DashdbError]:
     """Return the server as it is, and the schema to work in, or why there is none; one round trip for both."""
-    seen, answers = await _check_server(desired, pool, connection, memory)
     name = desired.schema.name
-    return seen, await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, answers[0]))
+    seen, (answer,) = await _check_server(desired, pool, connection, memory, locate_question(name))
+    return seen, await _attempt(connection, pool.target, lambda: schema_from_answer(connection, name, answer))
 
 
 async def _check_server(
     desired: Desired, pool: Pool, connection: Connection, memory: Memory, *questions: str, first: str = ""
 ) -> tuple[Observed, tuple[Any, ...]]:
-    """Return what a check finds, and the answers to the question for the schema and to QUESTIONS; one round trip.
+    """Return what a check finds, and the answers to QUESTIONS; one round trip.
+
+    The changes of the catalogs are asked for before them, so that none is missed.
 
     Args:
         first: statements before them.
     """
-    name = desired.schema.name
-    asked, noted = (locate_question(name), *questions), path_note(name) + first
+    asked, noted = (CATALOG_CHANGES, *questions), path_note(desired.schema.name) + first
     measured = await measure(pool, connection, desired.thresholds, memory.verdict, *asked, first=noted)
     seen = Observed(
         now=datetime.now(UTC),
@@ -210,8 +216,9 @@ async def _check_server(
         sample=measured.sample,
         database=pool.target.description,
         facts=measured.facts,
+        catalog_changes=changes_digest(measured.answers[0]),
     )
-    return seen, measured.answers
+    return seen, measured.answers[1:]
 
 
 async def _read_state(

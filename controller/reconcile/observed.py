@@ -68,6 +68,7 @@ class Observed:
         database: the database in words; None where not even its address is known.
         facts: None where the server did not answer.
         located: the schema that was checked; None where it was not, or may be another one by now.
+        catalog_changes: digest of the changes of the catalogs until before they were read; None where it is not known.
         rows: digest of the rows that `schema` and `templates` were read from; None where it was not read.
         schema: None where it was not read.
         templates: None where there is no table for them, or they were not read.
@@ -84,6 +85,7 @@ class Observed:
     database: str | None = None
     facts: ServerFacts | None = None
     located: LocatedSchema | None = None
+    catalog_changes: str | None = None
     rows: str | None = None
     schema: ObservedSchema | DashdbError | None = None
     templates: tuple[TemplateDecision, ...] | DashdbError | None = None

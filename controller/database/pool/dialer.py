@@ -32,9 +32,20 @@ class Dialer:
             DatabaseUnavailable, ConfigurationError: see `connect`. There is one try only if the server never answered
                 yet, or is down for longer than `BRIDGE_SECONDS`.
         """
+        try:
+            connection = await self._once(deadline)
+        except DashdbError as error:
+            if not self._may_be_restarting(error):
+                raise
+            connection = await self._again(deadline)
+        self._down_since = None
+        return connection
 
-        async def once() -> Connection:
-            return await connect(self._target, seconds=max(deadline - self._loop.time(), 0.001))
+    async def _once(self, deadline: float) -> Connection:
+        return await connect(self._target, seconds=max(deadline - self._loop.time(), 0.001))
+
+    async def _again(self, deadline: float) -> Connection:
+        """Try again and again as long as the server may be restarting."""
 
         def too_late(state: RetryCallState) -> bool:
             return self._loop.time() + state.upcoming_sleep >= deadline
@@ -48,12 +59,11 @@ class Dialer:
         # tenacity and its last actions refer to each other, and so do its frames and the error: without this, only
         # the garbage collector would free them.
         try:
-            connection: Connection = await dialling(once)
+            connection: Connection = await dialling(self._once, deadline)
         except DashdbError as error:
             raise error.with_traceback(None) from None
         finally:
             dialling.iter_state.reset()
-        self._down_since = None
         return connection
 
     def _may_be_restarting(self, error: BaseException) -> bool:

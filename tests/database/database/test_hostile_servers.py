@@ -16,7 +16,7 @@ from tenacity import AsyncRetrying
 
 from controller.database.auth_messages import MOST_ITERATIONS
 from controller.database.connection import answer_limit, connected
-from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol, _hashing, _salted_password
+from controller.database.hardened_protocol import ANSWER_SHARE, PIECE, HardenedProtocol, _hashing, _salted
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
 from controller.database.target import SslMode, Target
@@ -166,7 +166,7 @@ async def test_servers_that_ask_for_many_rounds_do_not_hold_up_the_logins_of_oth
             for n in range(20)
         ]
         for number in range(5):
-            _salted_password.cache_clear()
+            _salted.clear()
             began = time.monotonic()
             async with connected(replace(target, tenant=f"other-{number}")):
                 longest = max(longest, time.monotonic() - began)
@@ -184,7 +184,7 @@ async def test_a_hash_is_not_made_for_a_login_that_has_ended(monkeypatch: pytest
         assert go_on.wait(20)
         return b""
 
-    monkeypatch.setattr("controller.database.hardened_protocol._salted_password", hold)
+    monkeypatch.setattr("controller.database.hardened_protocol._hash", hold)
     async with hostile_server(hostile.scram_challenge(4096)) as port:
         dials = [asyncio.create_task(refused_at(replace(TARGET, port=port, connect_timeout=0.5))) for _ in range(5)]
         assert await asyncio.to_thread(begun.wait, 10)

@@ -46,12 +46,17 @@ class Watched:
 
     async def become_settled(self) -> Observed:
         for _ in range(2):  # the first one migrates and seeds
-            dependencies = Dependencies(lambda: FILES, Turns(), "team", lambda _: None)
-            result = await reconcile(self.desired, self.pool, dependencies, self.memory)
-            assert result.ready, result.summary
-            self.memory = result.memory
-        assert self.memory.settled is not None
-        return self.memory.settled
+            await self.reconcile()
+            async with self.pool.connection() as connection:
+                await counted(connection)
+        return await self.reconcile()
+
+    async def reconcile(self) -> Observed:
+        dependencies = Dependencies(lambda: FILES, Turns(), "team", lambda _: None)
+        result = await reconcile(self.desired, self.pool, dependencies, self.memory)
+        assert result.ready, result.summary
+        self.memory = result.memory
+        return result.observed
 
     async def look(self) -> tuple[Observed, int]:
         """Return an observation, and how many messages it took."""
@@ -63,6 +68,11 @@ class Watched:
         async with self.pool.connection() as connection:
             connection.remove_query_logger(messages.append)
         return seen, len(messages)
+
+
+async def counted(connection: Connection) -> None:
+    """Let the session add its counts of changes now, and not within ten seconds."""
+    await connection.execute("SELECT pg_stat_force_next_flush()")
 
 
 @pytest_asyncio.fixture
@@ -99,6 +109,11 @@ async def test_a_database_in_which_nothing_changed_is_seen_in_one_message(watche
         "CREATE TABLE schema_migrations (version bigint, dirty boolean)",
         "ALTER TABLE dashboard ENABLE ROW LEVEL SECURITY",
         "GRANT TRIGGER ON dashboard TO PUBLIC",
+        "ALTER TABLE dashboard DISABLE TRIGGER USER",
+        "ALTER TABLE dashboard RENAME COLUMN name TO title",
+        "DROP FUNCTION cleanup_expired_tokens",
+        "DROP TABLE audit_log_from_start",
+        "COMMENT ON CONSTRAINT schema_version_pkey ON schema_version IS 'by hand'",
         "DROP TABLE share_token CASCADE",
         "DROP TABLE dashboard_template CASCADE",
         "DROP TABLE schema_version",
@@ -109,11 +124,54 @@ async def test_a_database_in_which_nothing_changed_is_seen_in_one_message(watche
     ids=lambda statement: statement[:40],
 )
 async def test_any_change_that_may_matter_is_noticed(watched: Watched, connection: Connection, change: str) -> None:
-    await watched.become_settled()
+    settled = await watched.become_settled()
     await connection.execute(change)
+    await counted(connection)
     seen, messages = await watched.look()
-    assert messages > 1
-    assert seen.connection_error is None
+    assert messages > 2
+    assert seen.rows != settled.rows or seen.located != settled.located or seen.inventory != settled.inventory
+
+
+@pytest.mark.parametrize(
+    "change",
+    ["CREATE TEMP TABLE scratch (n int)", "COMMENT ON TABLE dashboard IS 'ours'", "CREATE SCHEMA other"],
+)
+async def test_a_change_that_does_not_matter_costs_one_more_message_once(
+    watched: Watched, connection: Connection, change: str
+) -> None:
+    settled = await watched.become_settled()
+    await connection.execute(change)
+    await counted(connection)
+    seen, messages = await watched.look()
+    assert messages == 2
+    assert (seen.schema, seen.inventory) == (settled.schema, settled.inventory)
+    await watched.reconcile()
+    assert (await watched.look())[1] == 1
+
+
+async def test_before_maintenance_a_change_is_noticed_whose_count_is_late(
+    watched: Watched, connection: Connection
+) -> None:
+    await watched.become_settled()
+    await counted(connection)
+    await connection.execute("GRANT TRIGGER ON dashboard TO PUBLIC")  # counted in a second at the earliest
+    watched.memory = replace(watched.memory, maintenance_due=EARLIER)
+    seen, messages = await watched.look()
+    assert messages > 2
+    assert seen.located is not None
+    assert seen.located.suspicious
+
+
+async def test_where_a_superuser_has_switched_counting_off_each_look_reads_the_catalogs(
+    watched: Watched, postgres: PostgresServer, database: Database
+) -> None:
+    settled = await watched.become_settled()
+    postgres.psql(postgres.superuser, sql=f'ALTER DATABASE "{database.name}" SET track_counts = off;')
+    for pooled in list(watched.pool._idle):
+        pooled.connection.terminate()
+    seen, messages = await watched.look()
+    assert messages == 2
+    assert (seen.schema, seen.catalog_changes) == (settled.schema, None)
 
 
 async def test_a_template_that_a_user_deleted_is_missed(watched: Watched, connection: Connection) -> None:
