@@ -4,7 +4,7 @@
 
 The loops of as many databases run in this process, with the operator's limits and without Kubernetes, on simulated
 servers (see `benchmarks.simulated_scale`). More databases than connections share a server, so each look is a login. The
-floor of the same run is a login by asyncpg alone (`benchmarks.bare_login`).
+floor of the same run is a login by asyncpg alone, at the same pace (`benchmarks.bare_login`).
 """
 
 import asyncio
@@ -39,7 +39,7 @@ USER = "owner"
 CONNECTIONS = 5
 """Connections to each server, the operator's default."""
 INTERVAL_SECONDS = 2.0
-LOGINS = 1000
+LOGINS = 500
 """Logins of which the floor is the mean."""
 
 
@@ -114,9 +114,9 @@ async def look_for(adapters: list[_Adapter], seconds: float) -> tuple[int, float
     return found
 
 
-def bare_login(port: int) -> float:
-    """Return the milliseconds of CPU time of a login by asyncpg alone."""
-    command = [sys.executable, "-m", "benchmarks.bare_login", str(LOGINS)]
+def bare_login(port: int, pause: float) -> float:
+    """Return the milliseconds of CPU time of a login by asyncpg alone, PAUSE seconds after the one before."""
+    command = [sys.executable, "-m", "benchmarks.bare_login", str(LOGINS), str(pause)]
     where = {"PGHOST": "127.0.0.1", "PGPORT": str(port), "PGDATABASE": "bare"}
     login = {"PGUSER": USER, "PGPASSWORD": password_of(USER)}
     answer = subprocess.run(command, env=clean_environ() | where | login, check=True, capture_output=True, text=True)
@@ -133,7 +133,7 @@ def measure(databases: int, seconds: float) -> Figures:
         looks, used = asyncio.run(look_for(adapters, seconds))
         if unknown := simulated.unknown():
             raise click.ClickException(f"asked what was not recorded: {unknown[0]}")
-        look, login = used / looks * 1000, bare_login(simulated.ports[0])
+        look, login = used / looks * 1000, bare_login(simulated.ports[0], seconds / looks)
     return Figures(databases, looks, look, login, look / login)
 
 

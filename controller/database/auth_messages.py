@@ -27,8 +27,8 @@ ParameterStatus, BackendKeyData, ReadyForQuery, NegotiateProtocolVersion."""
 _OK, _PLAIN, _MD5, _SASL, _SASL_CONTINUE, _SASL_FINAL = 0, 3, 5, 10, 11, 12
 _LEAST_BYTES = {b"Z": 6, b"K": 13}
 """Lengths of messages whose content the driver reads without a check."""
-_SETTINGS = frozenset(("server_version", "client_encoding"))
-"""Settings that the driver uses; all others are dropped, however many a server sends."""
+_SETTINGS = (b"server_version\0", b"client_encoding\0")
+"""Settings that the driver uses; all others, a dozen at each login, are dropped unread, however many a server sends."""
 _VERSION = re.compile(r"(PostgreSQL )?[0-9]{1,4}([.][0-9]{1,6}){0,2}([a-z]{1,8}[0-9]{0,4})?([ +/~(-].*)?")
 _LONGEST_VERSION = 256
 _CHALLENGE = re.compile(rb"r=[^,]+,s=([^,]{1,1024}),i=([0-9]{1,10})(?:,|\Z)")
@@ -101,12 +101,15 @@ class LoginReader:
                 raise _not_postgresql("does not speak its protocol")
             if len(self._buffer) <= length:
                 return
+            if kind == b"S" and not self._buffer.startswith(_SETTINGS, _HEADER.size):
+                self._buffer = self._buffer[length + 1 :]
+                continue
             message = Message(kind, self._buffer[: length + 1])
             self._buffer = self._buffer[length + 1 :]
             self._check(message)
             if kind == b"E":
                 yield Message(kind, readable_error(message.body))
-            elif kind != b"N" and (kind != b"S" or self._keeps(message)):
+            elif kind != b"N":
                 yield message
 
     def rest(self) -> bytes:
@@ -139,17 +142,12 @@ class LoginReader:
         except ValueError:
             raise _not_postgresql("sends a SCRAM challenge that cannot be read") from None
 
-    def _keeps(self, message: Message) -> bool:
-        """Take up a setting that the server reports, and return whether the driver uses it."""
-        name, value = check_setting(message.body)
-        if name not in _SETTINGS:
-            return False
-        self._settings[name] = value
-        return True
-
     def _check(self, message: Message) -> None:
         if len(message.raw) < _LEAST_BYTES.get(message.kind, 0):
             raise _not_postgresql("does not speak its protocol")
+        if message.kind == b"S":
+            name, value = check_setting(message.body)
+            self._settings[name] = value
         if message.ends_login:
             self._check_settings()
         if message.kind != b"R":

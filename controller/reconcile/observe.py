@@ -7,7 +7,6 @@ from typing import Any, TypeVar
 
 import structlog
 
-from controller.database.answer_messages import as_expected
 from controller.database.catalog_changes import CATALOG_CHANGES, changes_digest
 from controller.database.connection import Connection, peer_address
 from controller.database.failures import DRIVER_ERRORS, ends_connection, in_our_words
@@ -24,7 +23,7 @@ from controller.health.check import failed_sample, login_seconds, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.differences import is_damage
 from controller.migrate.catalog.drift import Drift, read_drift
-from controller.migrate.catalog.inventory import DIGEST_LENGTH, Inventory, inventory_question
+from controller.migrate.catalog.inventory import Inventory, inventory_from, inventory_question
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import history_location, read_history_at
@@ -160,7 +159,7 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
             name = desired.schema.name
             questions = locate_question(name), inventory_question(located.name)
             answers = (await ask(connection, *questions, first=path_note(name) + NO_WAIT)).values
-            if (unchecked_schema(answers[0]), _inventory(answers[1])) != (located, settled.inventory):
+            if (unchecked_schema(answers[0]), inventory_from(answers[1])) != (located, settled.inventory):
                 return None
     except DRIVER_ERRORS as error:
         if ends_connection(error):
@@ -170,8 +169,16 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
     if not isinstance(plan, Plan) or not plan.empty:
         return None
     schema = ObservedSchema(settled.schema.history, plan, (), ahead)
-    kept = replace(settled, schema=schema, drift=None, catalog_changes=seen.catalog_changes)
-    return replace(kept, now=seen.now, verdict=seen.verdict, sample=seen.sample, facts=seen.facts)
+    return replace(
+        settled,
+        now=seen.now,
+        verdict=seen.verdict,
+        sample=seen.sample,
+        facts=seen.facts,
+        catalog_changes=seen.catalog_changes,
+        schema=schema,
+        drift=None,
+    )
 
 
 def unreachable(error: DashdbError) -> Observed:
@@ -230,15 +237,7 @@ async def _read_state(
     """
     questions = (state_question(schema),) if rows else ()
     answers = (await ask(connection, inventory_question(schema.name), *questions)).values
-    return str(answers[1]) if rows else None, _inventory(answers[0])
-
-
-def _inventory(answer: Any) -> Inventory:
-    with as_expected("the inventory"):
-        found, recorded = answer["found"], answer["recorded"]
-        if len(found) != DIGEST_LENGTH or (recorded is not None and len(recorded) != DIGEST_LENGTH):
-            raise ValueError
-        return Inventory(found, recorded)
+    return str(answers[1]) if rows else None, inventory_from(answers[0])
 
 
 async def _attempt(connection: Connection, target: Target, read: Callable[[], Awaitable[T]]) -> T | DashdbError:

@@ -5,14 +5,18 @@ whether a table has partitions. A digest of it is recorded with the catalog, so 
 was dropped, disabled or added.
 """
 
+import re
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
+from controller.database.answer_messages import as_expected
 from controller.database.quoting import identifier, literal
 from controller.migrate.history.location import table_in
 
 DIGEST_LENGTH = 64
 """Characters of a digest."""
+_RECORDED = re.compile(f'"inventory" : "([0-9a-f]{{{DIGEST_LENGTH}}})"')
 PARTITIONS = """
   FROM relation AS r
   JOIN pg_catalog.pg_inherits AS i ON i.inhparent = r.oid
@@ -56,14 +60,15 @@ SELECT encode(sha256(convert_to(coalesce(string_agg(o.name, ',' ORDER BY o.name 
 """
 """Query for the digest; {namespace} is the schema as a literal, {partitions} is `PARTITIONS`."""
 
-# `recorded` is read from the beginning of the comment in which `snapshot` records the catalog.
+# `recorded` stands in the beginning of the comment in which `snapshot` records the catalog. A regular expression, or
+# obj_description, would take a new connection longer than to read it.
 _QUESTION = """
 SELECT json_build_object(
     'found', ({inventory}),
-    'recorded', (SELECT substring(left(obj_description(k.oid, 'pg_constraint'), 300)
-                                  FROM '"inventory" : "([0-9a-f]{{64}})"')
-                   FROM pg_constraint AS k
-                  WHERE k.conrelid = to_regclass({table}) AND k.conname = 'schema_version_pkey'))
+    'recorded', (SELECT left(d.description, 300)
+                   FROM pg_constraint AS k JOIN pg_description AS d ON d.objoid = k.oid
+                  WHERE k.conrelid = to_regclass({table}) AND k.conname = 'schema_version_pkey'
+                    AND d.classoid = 'pg_constraint'::regclass AND d.objsubid = 0))
 """
 
 
@@ -77,6 +82,19 @@ class Inventory:
 
     found: str
     recorded: str | None
+
+
+def inventory_from(answer: Any) -> Inventory:
+    """Return the inventory in the answer to `inventory_question`.
+
+    Raises:
+        ProtocolViolation: no PostgreSQL answers like this.
+    """
+    with as_expected("the inventory"):
+        recorded = _RECORDED.search(answer["recorded"] or "")
+        if len(answer["found"]) != DIGEST_LENGTH:
+            raise ValueError
+        return Inventory(answer["found"], recorded and recorded[1])
 
 
 def inventory_query(schema: str) -> str:
