@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from functools import partial
 
-from controller.database.connection import connected
+from controller.database.connection import Connection, connected
 from controller.database.target import Target
 from controller.migrate.catalog.differences import Difference, differences
 from controller.migrate.catalog.snapshot import parse_catalog, read_text
@@ -51,10 +51,15 @@ async def scratch_runner(target: Target, progress: Progress, schema: str | None)
 
 async def check_until_failed(runner: Runner, migrations: Migrations, start: int) -> list[Check]:
     """Check the versions from number `start` on, up to the first that fails."""
+    async with runner.open_connection() as reader:
+        return await _check_until_failed(runner, reader, migrations, start)
+
+
+async def _check_until_failed(runner: Runner, reader: Connection, migrations: Migrations, start: int) -> list[Check]:
     version = migrations[start - 1].version if start else EMPTY
     await runner.run(migrations, version)
     location = await locate_history(runner.connection, runner.settings.schema)
-    scratch = _Scratch(runner, migrations, location, await replaced_characters(runner.connection, migrations))
+    scratch = _Scratch(runner, reader, migrations, location, await replaced_characters(runner.connection, migrations))
     before = await scratch.catalog()
     checks: list[Check] = []
     for migration in migrations[start:]:
@@ -81,15 +86,20 @@ def text_differences(before: str, after: str) -> tuple[Difference, ...]:
 
 @dataclass
 class _Scratch:
-    """Database that nobody else changes, so that its version is known and need not be read before each file."""
+    """Database that nobody else changes, so that its version is known and need not be read before each file.
+
+    Attributes:
+        reader: for the catalogs; the runner's connection is as new after each file, and would plan their query anew.
+    """
 
     runner: Runner
+    reader: Connection
     migrations: Migrations
     location: HistoryLocation
     replaced: Replaced
 
     async def catalog(self) -> str:
-        return await read_text(self.runner.connection, self.location.schema)
+        return await read_text(self.reader, self.location.schema)
 
     async def catalog_after(self, step: Step, before: int, after: int) -> str:
         """Run one file, which leads from version `before` to `after`, and return the catalog then."""

@@ -16,7 +16,7 @@ from controller.migrate.verify.check import Check, check_until_failed, scratch_r
 from controller.migrate.verify.replacement import check_replacement, own_files
 
 MOST_TOGETHER = 3
-"""Scratch databases at the same time, each with two connections."""
+"""Scratch databases at the same time, each with three connections."""
 LEAST_OF_A_PART = 20
 """Versions that are worth a scratch database of their own."""
 _OF_THE_SERVER = re.compile(rf"\b(?:{'|'.join(CHANGES)})\s+(?:{'|'.join(OF_THE_SERVER)})\b", re.IGNORECASE)
