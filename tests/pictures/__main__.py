@@ -2,8 +2,8 @@
 
     python -m tests.pictures
 
-draws docs/pictures/template-*.png with Perses' own components, a real Prometheus and Chromium (/usr/bin/chromium, or
-what CHROMIUM names). Nothing leaves this machine once npm has fetched the components.
+draws docs/pictures/template-*.png with Perses' own components, a real Prometheus and Chromium. Nothing leaves this
+machine once npm has fetched the components and Chromium.
 """
 
 import asyncio
@@ -13,22 +13,23 @@ from pathlib import Path
 from urllib.parse import urlencode
 
 from controller.templates.shipped import ShippedTemplate, shipped_templates
-from tests.pictures.browser import Tab, chromium
 from tests.pictures.bundle import bundled_page
 from tests.pictures.drawing import draw
 from tests.pictures.picture import PICTURES, with_source
 from tests.pictures.prometheus import prometheus_with_series
 from tests.pictures.series.shapes import END, START
 from tests.pictures.site import site
+from tests.support.browser import Tab, running_chromium
 from tests.support.processes import SupportError
 
 
 async def draw_all(folder: Path) -> None:
     """Draw every template; FOLDER takes data and logs."""
     page = bundled_page()
-    async with prometheus_with_series(folder) as prometheus, site(page, prometheus) as address, chromium(folder) as tab:
-        for template in shipped_templates():
-            await _draw(template, tab, address)
+    with running_chromium(folder) as browser:
+        async with prometheus_with_series(folder) as prometheus, site(page, prometheus) as address, browser.tab() as tab:
+            for template in shipped_templates():
+                await _draw(template, tab, address)
 
 
 async def _draw(template: ShippedTemplate, tab: Tab, site: str) -> None:

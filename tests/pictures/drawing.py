@@ -3,7 +3,7 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from tests.pictures.browser import Tab
+from tests.support.browser import Tab
 from tests.support.processes import SupportError, wait_until_async
 
 WIDTH = 1280
@@ -26,7 +26,7 @@ async def draw(tab: Tab, address: str, document: Mapping[str, Any]) -> bytes:
     panels = document["spec"]["panels"].values()
     queries = sum(len(panel["spec"]["queries"]) for panel in panels)
     await tab.set_size(WIDTH, TALLEST)
-    await tab.call("Page.navigate", url=address)
+    await tab.open(address)
 
     async def is_drawn() -> bool:
         answered = await tab.evaluate("window.answered?.()") or []
