@@ -81,7 +81,7 @@ dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Gra
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
 
-pictures: $(STAMP) ## docs/pictures/ from the templates, by Perses' components
+pictures: $(STAMP) ## docs/pictures/: dashboards by Perses' components, and the operator's page
 	$(BIN)/python -m tests.pictures
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/
