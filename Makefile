@@ -40,7 +40,7 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
 	$(BIN)/python -m pytest -q tests/unit tests/perses
 
-parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus (built once, then cached)
+parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus, Chromium (got once, then cached)
 	@$(BIN)/python -m tests.support.binaries
 
 bench: $(STAMP) ## The numbers of the README
@@ -81,7 +81,7 @@ dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Gra
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
 
-pictures: $(STAMP) ## docs/pictures/ from the templates, by Perses' components; Chromium is needed (CHROMIUM=/path/to/it)
+pictures: $(STAMP) ## docs/pictures/: dashboards by Perses' components, and the operator's page
 	$(BIN)/python -m tests.pictures
 
 sbom: $(STAMP) ## What the image holds of Python, from the lock file, as CycloneDX JSON in dist/

@@ -10,6 +10,7 @@ import json
 import sys
 from dataclasses import dataclass
 from enum import StrEnum
+from string import ascii_uppercase
 from typing import Any
 
 import click
@@ -51,13 +52,27 @@ _GRAFANA_UNIT = {Unit.NUMBER: "short", Unit.SECONDS: "s", Unit.PERCENT: "percent
 
 
 @dataclass(frozen=True)
+class Line:
+    """Query of a panel, PromQL over `$job`.
+
+    Attributes:
+        legend: name of each line; labels in double braces.
+        colour: of all its lines; None for one that the program chooses for each.
+    """
+
+    query: str
+    legend: str = ""
+    colour: str | None = None
+
+
+@dataclass(frozen=True)
 class Panel:
     """One panel.
 
     Attributes:
         key: name of the panel in its document.
-        query: PromQL, over `$job`.
-        legend: name of each line; labels in double braces.
+        many: it has a line for each of several databases, whose names stand beside it.
+        most: greatest value of the axis; None for that of the lines.
         width, height: in columns and rows.
         bad_above: value above which a stat is red; None where no value is bad.
     """
@@ -65,81 +80,108 @@ class Panel:
     key: str
     title: str
     description: str
-    query: str
+    lines: tuple[Line, ...]
     kind: Kind = Kind.LINES
-    legend: str = ""
     unit: Unit = Unit.NUMBER
+    many: bool = False
+    most: int | None = None
     width: int = 12
     height: int = 8
     bad_above: float | None = None
 
 
 def _stat(key: str, title: str, description: str, query: str, *, bad_above: float | None = None) -> Panel:
-    return Panel(key, title, description, query, Kind.STAT, width=4, height=4, bad_above=bad_above)
+    return Panel(key, title, description, (Line(query),), Kind.STAT, width=4, height=4, bad_above=bad_above)
 
 
 def _databases(states: str) -> str:
     return f'sum(dashdb_databases{{job=~"{JOB}", state=~"{states}"}})'
 
 
+NOT_READY = "not_ready|unhealthy"
+GOOD, BAD = "#2e7d32", "#d32f2f"
+EACH = "{{namespace}}/{{name}}"
+"""Name of a line of one database."""
+
 PANELS = (
     _stat("ready", "Ready", "Connected, migrated, seeded and healthy.", _databases("ready")),
     _stat("degraded", "Degraded", "They serve users, slowly or nearly full.", _databases("degraded"), bad_above=0),
-    _stat("not_ready", "Not ready", "kubectl dashdb status says why.", _databases("not_ready|unhealthy"), bad_above=0),
+    _stat("not_ready", "Not ready", "kubectl dashdb status says why.", _databases(NOT_READY), bad_above=0),
     _stat("pending", "Migrations wait", "For an approval, a lock or a right.", _databases("pending"), bad_above=0),
     _stat("stale", "Not checked in time", "Nothing is known of these now.", _databases("stale"), bad_above=0),
     _stat("leaders", "Leaders", "One for each shard.", f'sum(dashdb_leader{{job=~"{JOB}"}})'),
     Panel(
         "states", "Databases by state", "Of all replicas together; a standby has none.",
-        f'sum by (state) (dashdb_databases{{job=~"{JOB}"}})', legend="{{state}}",
+        (
+            Line(_databases("ready"), "ready", GOOD),
+            Line(_databases("degraded"), "degraded", "#ed6c02"),
+            Line(_databases(NOT_READY), "not ready", BAD),
+            Line(_databases("pending"), "migrations wait", "#0072b2"),
+            Line(_databases("stale"), "not checked in time", "#757575"),
+        ),
     ),
     Panel(
         "which", "Databases that are not ready", "A line at 1 for as long as one is not ready.",
-        f'dashdb_database_ready{{job=~"{JOB}"}} == bool 0 > 0', legend="{{namespace}}/{{name}}",
+        (Line(f'dashdb_database_ready{{job=~"{JOB}"}} == bool 0 > 0', EACH),), many=True,
     ),
     Panel(
         "response", "Slowest answers", "Round trip of the last check, of the ten slowest databases.",
-        f'topk(10, dashdb_database_response_seconds{{job=~"{JOB}"}})', legend="{{namespace}}/{{name}}",
-        unit=Unit.SECONDS,
+        (Line(f'topk(10, dashdb_database_response_seconds{{job=~"{JOB}"}})', EACH),), unit=Unit.SECONDS, many=True,
     ),
     Panel(
         "connections", "Connections in use", "Part of the limit of role, database or server; the ten fullest.",
-        f'topk(10, 100 * dashdb_server_connections{{job=~"{JOB}"}}'
-        f' / (dashdb_server_connections_limit{{job=~"{JOB}"}} > 0))',
-        legend="{{namespace}}/{{name}}", unit=Unit.PERCENT,
+        (
+            Line(
+                f'topk(10, 100 * dashdb_server_connections{{job=~"{JOB}"}}'
+                f' / (dashdb_server_connections_limit{{job=~"{JOB}"}} > 0))',
+                EACH,
+            ),
+        ),
+        unit=Unit.PERCENT, many=True, most=100,
     ),
     Panel(
         "reconciles", "Reconciles per second", "By whether the database was ready afterwards.",
-        f'sum by (result) (rate(dashdb_reconciles_total{{job=~"{JOB}"}}[{RATE}]))', legend="{{result}}",
+        tuple(
+            Line(f'sum(rate(dashdb_reconciles_total{{job=~"{JOB}", result="{result}"}}[{RATE}]))', legend, colour)
+            for result, legend, colour in (("ready", "ready", GOOD), ("not_ready", "not ready", BAD))
+        ),
     ),
     Panel(
-        "age", "Oldest checks", "Time since the last check, of the ten databases that wait longest.",
-        f'topk(10, time() - dashdb_database_last_check_timestamp_seconds{{job=~"{JOB}"}})',
-        legend="{{namespace}}/{{name}}", unit=Unit.SECONDS,
+        "age", "Oldest check", "Time since the last check of the database that waits longest.",
+        (Line(f'max(time() - dashdb_database_last_check_timestamp_seconds{{job=~"{JOB}"}})', "oldest"),),
+        unit=Unit.SECONDS,
     ),
     Panel(
-        "watch", "Watches begun anew", "Per second: the API server ended one, or it had missed something.",
-        f'rate(dashdb_watch_restarts_total{{job=~"{JOB}"}}[{RATE}])', legend="{{instance}}",
+        "waiting", "Databases that wait for a connection", "The operator has as many on their server as it may.",
+        (Line(f'sum(dashdb_databases_waiting_for_connection{{job=~"{JOB}"}})', "waiting"),),
     ),
     Panel(
-        "refused", "Statuses refused", "Per second: the API server did not store them.",
-        f'rate(dashdb_status_writes_refused_total{{job=~"{JOB}"}}[{RATE}])', legend="{{instance}}",
+        "wait", "Longest wait for a connection", "Of those that wait at this moment; an alert fires above 30 s.",
+        (Line(f'max(dashdb_connection_longest_wait_seconds{{job=~"{JOB}"}})', "longest"),), unit=Unit.SECONDS,
+    ),
+    Panel(
+        "watch", "Watches begun anew", "In the last 5 minutes: the API server ended one, or it had missed something.",
+        (Line(f'increase(dashdb_watch_restarts_total{{job=~"{JOB}"}}[5m])', "{{instance}}"),),
+    ),
+    Panel(
+        "refused", "Statuses refused", "In the last 5 minutes: the API server did not store them.",
+        (Line(f'increase(dashdb_status_writes_refused_total{{job=~"{JOB}"}}[5m])', "{{instance}}"),),
     ),
     Panel(
         "memory", "Memory of the operator", "Resident memory of each replica.",
-        f'process_resident_memory_bytes{{job=~"{JOB}"}}', legend="{{instance}}", unit=Unit.BYTES,
+        (Line(f'process_resident_memory_bytes{{job=~"{JOB}"}}', "{{instance}}"),), unit=Unit.BYTES,
     ),
     Panel(
         "cpu", "CPU of the operator", "Cores in use by each replica; a process uses one at most.",
-        f'rate(process_cpu_seconds_total{{job=~"{JOB}"}}[{RATE}])', legend="{{instance}}",
+        (Line(f'rate(process_cpu_seconds_total{{job=~"{JOB}"}}[{RATE}])', "{{instance}}"),),
     ),
     Panel(
         "transitions", "Changes of the leader", "How often the Lease passed to another replica.",
-        f'max(dashdb_lease_transitions_total{{job=~"{JOB}"}})', legend="changes",
+        (Line(f'max(dashdb_lease_transitions_total{{job=~"{JOB}"}})', "changes"),),
     ),
     Panel(
         "releases", "Replicas by release", "Two lines during an update.",
-        f'count by (version) (dashdb_build_info{{job=~"{JOB}"}})', legend="{{version}}",
+        (Line(f'count by (version) (dashdb_build_info{{job=~"{JOB}"}})', "{{version}}"),),
     ),
 )  # fmt: skip
 
@@ -210,29 +252,34 @@ def _perses_panel(panel: Panel) -> dict[str, Any]:
     if panel.kind is Kind.STAT:
         spec: dict[str, Any] = {"calculation": "last-number", **shown}
         if panel.bad_above is not None:
-            steps = [{"value": panel.bad_above + 0.001, "color": "#d32f2f"}]
-            spec["thresholds"] = {"mode": "absolute", "defaultColor": "#2e7d32", "steps": steps}
+            steps = [{"value": panel.bad_above + 0.001, "color": BAD}]
+            spec["thresholds"] = {"mode": "absolute", "defaultColor": GOOD, "steps": steps}
     else:
+        most = {} if panel.most is None else {"max": panel.most}
         spec = {
-            "legend": {"position": "bottom", "mode": "list", "size": "small"},
-            "yAxis": {"show": True, "min": 0, **shown},
+            "legend": {"position": "right" if panel.many else "bottom", "mode": "list", "size": "small"},
+            "yAxis": {"show": True, "min": 0, **most, **shown},
         }
-    query: dict[str, Any] = {"query": panel.query}
-    if panel.legend:
-        query["seriesNameFormat"] = panel.legend
+        colours = [
+            {"queryIndex": index, "colorMode": "fixed-single", "colorValue": line.colour}
+            for index, line in enumerate(panel.lines)
+            if line.colour is not None
+        ]
+        if colours:
+            spec["querySettings"] = colours
     return {
         "kind": "Panel",
         "spec": {
             "display": {"name": panel.title, "description": panel.description},
             "plugin": {"kind": panel.kind.value, "spec": spec},
-            "queries": [
-                {
-                    "kind": "TimeSeriesQuery",
-                    "spec": {"plugin": {"kind": "PrometheusTimeSeriesQuery", "spec": query}},
-                }
-            ],
+            "queries": [_perses_query(line) for line in panel.lines],
         },
     }
+
+
+def _perses_query(line: Line) -> dict[str, Any]:
+    query = {"query": line.query, **({"seriesNameFormat": line.legend} if line.legend else {})}
+    return {"kind": "TimeSeriesQuery", "spec": {"plugin": {"kind": "PrometheusTimeSeriesQuery", "spec": query}}}
 
 
 def grafana() -> dict[str, Any]:
@@ -263,23 +310,44 @@ def grafana() -> dict[str, Any]:
 def _grafana_panel(number: int, place: Place, source: dict[str, str]) -> dict[str, Any]:
     panel = place.panel
     defaults: dict[str, Any] = {"unit": _GRAFANA_UNIT[panel.unit], "min": 0}
+    if panel.most is not None:
+        defaults["max"] = panel.most
     if panel.bad_above is not None:
         steps: list[dict[str, Any]] = [
             {"color": "green", "value": None},
             {"color": "red", "value": panel.bad_above + 0.001},
         ]
         defaults["thresholds"] = {"mode": "absolute", "steps": steps}
-    target = {"datasource": source, "expr": panel.query, "legendFormat": panel.legend or "__auto", "refId": "A"}
-    return {
+    targets = [
+        {
+            "datasource": source,
+            "expr": line.query,
+            "legendFormat": line.legend or "__auto",
+            "refId": letter,
+        }
+        for letter, line in zip(ascii_uppercase, panel.lines, strict=False)
+    ]
+    overrides = [
+        {
+            "matcher": {"id": "byName", "options": line.legend},
+            "properties": [{"id": "color", "value": {"mode": "fixed", "fixedColor": line.colour}}],
+        }
+        for line in panel.lines
+        if line.colour is not None
+    ]
+    made: dict[str, Any] = {
         "id": number,
         "type": _GRAFANA_KIND[panel.kind],
         "title": panel.title,
         "description": panel.description,
         "datasource": source,
         "gridPos": {"x": place.x, "y": place.y, "w": panel.width, "h": panel.height},
-        "fieldConfig": {"defaults": defaults, "overrides": []},
-        "targets": [target],
+        "fieldConfig": {"defaults": defaults, "overrides": overrides},
+        "targets": targets,
     }
+    if panel.many:
+        made["options"] = {"legend": {"displayMode": "list", "placement": "right", "showLegend": True}}
+    return made
 
 
 def files() -> dict[str, str]:

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime
 
 from controller.health.report import Key, Report
+from controller.runtime.waits import Waits
 
 
 class ReportStore:
@@ -12,6 +13,8 @@ class ReportStore:
         succeeded, failed: reconciles of all databases, also of those that are gone, by whether they ended in ready.
         status_refused: statuses that the API server refused to store.
         watching: the API server lists the resources of all namespaces; None where there are none, as in the sidecar.
+        connection_waits: databases that wait, since this process has as many connections to their server as it may;
+            None where there is no such limit, as in the sidecar.
         watch_restarts: how often the watch of the resources ended, or had missed something, and began anew.
     """
 
@@ -19,6 +22,7 @@ class ReportStore:
         self.succeeded = self.failed = 0
         self.status_refused = self.watch_restarts = 0
         self.watching: bool | None = None
+        self.connection_waits: Waits | None = None
         self._refused: dict[Key, str] = {}
         self._reports: dict[Key, Report] = {}
 

@@ -22,6 +22,7 @@ from controller.reconcile.claims import Claims
 from controller.reconcile.loop import ReconcileLoop
 from controller.reconcile.turns import Turns
 from controller.runtime.fence import Fence, unfenced
+from controller.runtime.waits import Waits
 
 WATCH_LAG_SECONDS = 2.0
 """Seconds by which the watch may lag behind a list without having missed anything."""
@@ -60,8 +61,9 @@ class Supervisor:
         self._limits = limits
         self._shard = shard
         self._fence = fence
-        self._turns = Turns(on_a_server=connections_per_server)
-        self._servers = Servers(connections_per_server)
+        store.connection_waits = waits = Waits()
+        self._turns = Turns(on_a_server=connections_per_server, waits=waits)
+        self._servers = Servers(connections_per_server, waits)
         self._claims = Claims()
         self._listed: dict[str | None, int] = {}
         """Version of the last list of each namespace, or of all; a lower one comes from a backup of etcd."""

@@ -5,10 +5,12 @@ does not answer holds up the databases on it, and no others.
 """
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Hashable
 from contextlib import AsyncExitStack, asynccontextmanager
 
 from controller.runtime.fair_places import FairPlaces
+from controller.runtime.waits import Waits
 
 AT_ONCE = 8
 """Looks and actions of the process at the same time. More would only wait for its one core; fewer would let it wait
@@ -25,16 +27,18 @@ class Turns:
     Namespaces get both in turn, and none of them gets all.
     """
 
-    def __init__(self, at_once: int = AT_ONCE, on_a_server: int | None = None) -> None:
+    def __init__(self, at_once: int = AT_ONCE, on_a_server: int | None = None, waits: Waits | None = None) -> None:
         """Allow ON_A_SERVER looks at the same time, and one action less, so that a look is always possible.
 
         Args:
             at_once: looks and actions in the process.
             on_a_server: connections that the process may have there; None for no limit.
+            waits: counts those who wait for a place on a server.
         """
         self._at_once = FairPlaces(at_once, shared=True)
         self._on_a_server = on_a_server
         self._actions_on_a_server = None if on_a_server is None else max(1, on_a_server - 1)
+        self._waits = waits or Waits()
         self._looks: dict[Hashable, FairPlaces] = {}
         self._actions: dict[Hashable, FairPlaces] = {}
 
@@ -89,7 +93,8 @@ class Turns:
             yield
             return
         places = servers.setdefault(server, FairPlaces(most, shared=True))
-        await places.take(group, stalled_seconds=stalled_seconds)
+        with self._waits.one(time.monotonic()):
+            await places.take(group, stalled_seconds=stalled_seconds)
         try:
             yield
         finally:

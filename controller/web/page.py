@@ -2,10 +2,11 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from controller.health.report import Key, Report
 from controller.health.verdict import Health
@@ -15,7 +16,7 @@ from controller.web.answers import full_name
 MOST_ROWS = 500
 """Most databases on one page; a person filters, and a page of thousands takes seconds to draw."""
 REFRESH_SECONDS = 30
-"""Seconds after which the page loads itself again: the default interval of checks."""
+"""Seconds after which a page loads itself again, for those who ask for that: the default interval of checks."""
 _SEARCH_LENGTH = 253
 """Most characters of a search, as of a name in Kubernetes."""
 
@@ -47,12 +48,13 @@ class Selection:
     Attributes:
         search: part of a name, a reason or a message, in any case; empty for all.
         state: None for all.
-        refresh: whether the page loads itself again.
+        refresh: whether the page loads itself again. That takes away what a person is reading, so it has to be
+            asked for.
     """
 
     search: str = ""
     state: State | None = None
-    refresh: bool = True
+    refresh: bool = False
 
     @classmethod
     def of_query(cls, query: Mapping[str, str]) -> "Selection":
@@ -61,8 +63,14 @@ class Selection:
         return cls(
             search=one_line(query.get("search", ""), _SEARCH_LENGTH).strip(),
             state=State(state) if state in _ORDER else None,
-            refresh=query.get("refresh") != "off",
+            refresh=query.get("refresh") == "on",
         )
+
+    def address(self, **changes: Any) -> str:
+        """Return the address, in the same page, of this choice with CHANGES of its attributes."""
+        chosen = replace(self, **changes)
+        query = {"search": chosen.search, "state": chosen.state or "", "refresh": "on" if chosen.refresh else ""}
+        return "?" + urlencode({name: value for name, value in query.items() if value})
 
     def chooses(self, row: "Row") -> bool:
         text = f"{row.name} {row.reason} {row.message}".casefold()
@@ -103,7 +111,6 @@ class Overview:
     rows: tuple[Row, ...]
     counts: Mapping[State, int]
     chosen: int
-    selection: Selection = field(default_factory=Selection)
 
     @property
     def left_out(self) -> int:
@@ -121,7 +128,6 @@ def overview(reports: Mapping[Key, Report], selection: Selection) -> Overview:
         rows=tuple(chosen[:MOST_ROWS]),
         counts={state: counts[state] for state in State},
         chosen=len(chosen),
-        selection=selection,
     )
 
 

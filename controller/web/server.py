@@ -148,9 +148,8 @@ class _Endpoints:
         role, selection = self._standby(), page.Selection.of_query(request.query)
         return self._html(
             "overview.html",
+            selection,
             page=page.overview(self._all(), selection),
-            refresh_seconds=page.REFRESH_SECONDS if selection.refresh else None,
-            interval=page.REFRESH_SECONDS,
             note=answers.standby(role) if role else "",
             links=page.LINKS,
             version=self._version,
@@ -162,16 +161,17 @@ class _Endpoints:
         row = page.row_of(key, report)
         return self._html(
             "database.html",
+            page.Selection.of_query(request.query),
             row=row,
             facts=page.facts_of(row),
             conditions=page.conditions_of(report),
             changes=page.changes_of(report),
             links=page.links_of(key),
-            refresh_seconds=page.REFRESH_SECONDS,
         )
 
-    def _html(self, template: str, **values: Any) -> web.Response:
-        text = render(template, now=page.shown_time(datetime.now(UTC)), **values)
+    def _html(self, template: str, selection: page.Selection, **values: Any) -> web.Response:
+        now = page.shown_time(datetime.now(UTC))
+        text = render(template, selection=selection, refresh_seconds=page.REFRESH_SECONDS, now=now, **values)
         return web.Response(text=text, content_type="text/html", headers=HEADERS)
 
     async def live(self, _: web.Request) -> web.Response:

@@ -1,5 +1,6 @@
 """Metrics of all databases together: a few series, however many databases there are."""
 
+import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from datetime import UTC, datetime
@@ -56,6 +57,13 @@ class Totals(Collector):
         yield reconciles
         text = "Statuses of resources that the API server refused to store"
         yield CounterMetricFamily("dashdb_status_writes_refused", text, value=self._store.status_refused)
+        if (waits := self._store.connection_waits) is not None:
+            text = "Databases that wait for a connection, since this process has as many on their server as it may"
+            yield GaugeMetricFamily("dashdb_databases_waiting_for_connection", text, value=waits.count)
+            text = "Time for which one of them has been waiting, the longest"
+            yield GaugeMetricFamily(
+                "dashdb_connection_longest_wait_seconds", text, value=waits.longest(time.monotonic())
+            )
         if self._store.watching is not None:
             text = "1 if the API server lists the resources of all namespaces that this process looks after"
             yield GaugeMetricFamily("dashdb_watching", text, value=self._store.watching)

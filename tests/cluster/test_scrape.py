@@ -20,7 +20,7 @@ from tests.support.processes import KeptProcess, free_port, wait_until
 from tests.support.replicas import replicas
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
-from tools.dashboards import JOB, PANELS, RATE, Panel
+from tools.dashboards import JOB, PANELS, RATE, Line
 
 
 @pytest.fixture
@@ -80,8 +80,8 @@ def answer(port: int, query: str) -> list[dict[str, Any]]:
         return result
 
 
-def asked(panel: Panel) -> str:
-    return panel.query.replace(JOB, ".*").replace(RATE, "10s")
+def asked(line: Line) -> str:
+    return line.query.replace(JOB, ".*").replace(RATE, "10s")
 
 
 def test_every_panel_of_the_dashboards_finds_what_prometheus_scraped(
@@ -95,10 +95,10 @@ def test_every_panel_of_the_dashboards_finds_what_prometheus_scraped(
     with scraping([{"scrape_interval": "1s", **job}], tmp_path) as port:
 
         def silent() -> list[str]:
-            return [panel.key for panel in PANELS if not answer(port, asked(panel))]
+            return [panel.key for panel in PANELS for line in panel.lines if not answer(port, asked(line))]
 
         wait_until(lambda: not silent(), what="every panel shows something", seconds=60, interval=0.5)
-        by_key = {panel.key: answer(port, asked(panel)) for panel in PANELS}
+        by_key = {panel.key: answer(port, asked(panel.lines[0])) for panel in PANELS}
     names = {series["metric"]["name"] for series in by_key["which"]}
     assert names == {"lost"}
     assert [float(by_key[key][0]["value"][1]) for key in ("ready", "not_ready", "leaders")] == [1, 1, 1]

@@ -1,44 +1,50 @@
-"""The pictures of the templates show the documents of this release, are small, and are described where they stand."""
+"""The pictures show the documents and pages of this release, are small, and are described where they stand."""
 
 import re
-import zlib
+from io import BytesIO
 from pathlib import Path
 
 import pytest
+from PIL import Image
 
+from controller.health.role import Role
+from controller.runtime.waits import Waits
 from controller.templates.shipped import ShippedTemplate, shipped_templates
-from tests.pictures.picture import PICTURES, SIGNATURE, source_of, with_source
-from tests.pictures.series import all_series
+from tests.pictures.picture import PICTURES, source_of, with_source
+from tests.pictures.series import all_series, operator
 from tests.pictures.series.shapes import TIMES, counter, histogram, steady
+from tests.pictures.shown import Dashboard, Page, dashboards, pages
+from tests.unit.web.reports import scrape, store_with
 
 ROOT = Path(__file__).parents[2]
-LARGEST = 200_000
+LARGEST = 150_000
 """Bytes of a picture that a reader on a slow line still waits for."""
-SMALLEST = b"\0\0\0\x0dIHDR\0\0\0\x01\0\0\0\x01\x08\0\0\0\0:~\x9bU" + b"\0\0\0\0IEND\xaeB`\x82"
-"""Head and end of a PNG; what lies between is not looked at."""
 
+SHOWN: tuple[Dashboard | Page, ...] = (*dashboards(), *pages())
+
+every_picture = pytest.mark.parametrize("shown", SHOWN, ids=lambda shown: str(shown.name))
 every_template = pytest.mark.parametrize("template", shipped_templates(), ids=lambda template: template.id)
 
 
 def pictures_in(document: str) -> dict[str, str]:
-    """Return the alternative text of each picture in a document, by the file that it shows."""
-    found = re.findall(r"!\[([^\]]*)\]\((?:[^)]*/)?([^/)]+\.png)\)", (ROOT / document).read_text())
+    """Return the text that stands for each picture in a document, by the file that it shows or links."""
+    found = re.findall(r"\[([^\]]*)\]\((?:[^)]*/)?([^/)]+\.png)\)", (ROOT / document).read_text())
     return {file: " ".join(text.split()) for text, file in found}
 
 
-@every_template
-def test_the_picture_shows_the_document_of_this_release(template: ShippedTemplate) -> None:
-    source = source_of((PICTURES / f"{template.id}.png").read_bytes())
-    assert source == template.content_sha256, "it was drawn from another document: make pictures, and look at it"
+@every_picture
+def test_the_picture_shows_the_document_of_this_release(shown: Dashboard | Page) -> None:
+    source = source_of((PICTURES / f"{shown.name}.png").read_bytes())
+    assert source == shown.source, "it was drawn from another document: make pictures, and look at it"
 
 
 def test_there_is_no_picture_of_anything_else() -> None:
-    assert {file.stem for file in PICTURES.iterdir()} == {template.id for template in shipped_templates()}
+    assert {file.stem for file in PICTURES.iterdir()} == {shown.name for shown in SHOWN}
 
 
-@every_template
-def test_the_picture_is_small(template: ShippedTemplate) -> None:
-    assert (PICTURES / f"{template.id}.png").stat().st_size < LARGEST
+@every_picture
+def test_the_picture_is_small(shown: Dashboard | Page) -> None:
+    assert (PICTURES / f"{shown.name}.png").stat().st_size < LARGEST
 
 
 @every_template
@@ -48,24 +54,30 @@ def test_the_reference_shows_the_picture_and_says_what_is_on_it(template: Shippe
     assert {"CPU", "memory", "limits"} <= set(re.findall(r"\w+", text))
 
 
-def test_the_readme_shows_one() -> None:
-    assert list(pictures_in("README.md")) == ["template-model-serving.png"]
+def test_every_picture_is_shown_somewhere_and_described() -> None:
+    documents = ("README.md", "docs/reference/templates.md", "docs/runbooks.md")
+    found = {file: text for document in documents for file, text in pictures_in(document).items()}
+    assert found.keys() == {f"{shown.name}.png" for shown in SHOWN}
+    assert all(len(text) > 40 for text in found.values())
 
 
-def test_a_picture_tells_what_it_was_drawn_from() -> None:
-    picture = SIGNATURE + SMALLEST
-    marked = with_source(picture, "sha256:abc")
-    assert source_of(picture) is None
+def test_the_operators_series_have_the_names_and_labels_of_those_that_it_exports() -> None:
+    store = store_with("one")
+    store.watching, store.connection_waits = True, Waits()
+    exported = scrape(store, role=lambda: Role(leading=True, standby=False, leader="a", transitions=1))
+    of_prometheus = {"job", "pod", "instance"}
+    for each in operator.series():
+        labels = "".join(f'.*{name}="' for name in sorted(each.labels.keys() - of_prometheus))
+        assert re.search(rf"^{each.metric}(\{{{labels}.*\}})? ", exported, re.MULTILINE), each
+
+
+def test_a_picture_tells_what_it_was_drawn_from_and_looks_the_same() -> None:
+    drawn = BytesIO()
+    Image.new("RGB", (3, 2), "#1b6b8f").save(drawn, format="PNG")
+    marked = with_source(drawn.getvalue(), "sha256:abc")
+    assert source_of(drawn.getvalue()) is None
     assert source_of(marked) == "sha256:abc"
-    assert marked.startswith(picture[:-12])
-    assert marked.endswith(picture[-12:])
-    chunk = marked[len(picture) - 12 : -12]
-    assert chunk[-4:] == zlib.crc32(chunk[4:-4]).to_bytes(4)
-
-
-def test_what_is_no_png_is_refused() -> None:
-    with pytest.raises(ValueError, match="not a PNG"):
-        source_of(b"GIF89a")
+    assert Image.open(BytesIO(marked)).convert("RGB").getpixel((2, 1)) == (0x1B, 0x6B, 0x8F)
 
 
 def test_the_synthetic_series_are_the_same_at_each_call_and_each_is_there_once() -> None:

@@ -1,9 +1,9 @@
-"""Taking the picture of one dashboard, once all of it is drawn, and refusing one that shows an error or a gap."""
+"""Taking the picture of a page, once all of it is drawn, and refusing a dashboard that shows an error or a gap."""
 
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Any
 
-from tests.pictures.browser import Tab
+from tests.support.browser import Scheme, Tab
 from tests.support.processes import SupportError, wait_until_async
 
 WIDTH = 1280
@@ -26,7 +26,7 @@ async def draw(tab: Tab, address: str, document: Mapping[str, Any]) -> bytes:
     panels = document["spec"]["panels"].values()
     queries = sum(len(panel["spec"]["queries"]) for panel in panels)
     await tab.set_size(WIDTH, TALLEST)
-    await tab.call("Page.navigate", url=address)
+    await tab.open(address)
 
     async def is_drawn() -> bool:
         answered = await tab.evaluate("window.answered?.()") or []
@@ -43,6 +43,15 @@ async def draw(tab: Tab, address: str, document: Mapping[str, Any]) -> bytes:
     if empty := [each["query"] for each in await tab.evaluate("window.answered()") if not each["series"]]:
         raise SupportError(f"{address} has no series for {empty}")
     return picture
+
+
+async def draw_page(tab: Tab, address: str, width: int, scheme: Scheme) -> bytes:
+    """Return the whole page at ADDRESS, in a window of WIDTH pixels, as a PNG."""
+    await tab.set_scheme(scheme)
+    await tab.set_size(width, 1)
+    await tab.open(address)
+    await tab.set_size(width, int(await tab.evaluate("document.documentElement.scrollHeight")))
+    return await tab.picture()
 
 
 async def _steady_picture(tab: Tab, is_drawn: Callable[[], Awaitable[bool]]) -> bytes:

@@ -7,8 +7,9 @@ from pathlib import Path
 import aiohttp
 from aiohttp import web
 
-from controller.templates.shipped import shipped_templates
+from controller.web.html import HEADERS
 from tests.pictures.series.shapes import END
+from tests.pictures.shown import dashboards, pages
 
 PROMETHEUS = web.AppKey("prometheus", aiohttp.ClientSession)
 
@@ -17,7 +18,8 @@ PROMETHEUS = web.AppKey("prometheus", aiohttp.ClientSession)
 async def site(page: Path, prometheus: str) -> AsyncIterator[str]:
     """Serve PAGE on loopback, and the documents beside it; give the address."""
     application = web.Application()
-    application.router.add_get("/{template}.json", _document)
+    application.router.add_get("/dashboards/{name}.json", _document)
+    application.router.add_get("/pages/{name}", _page)
     application.router.add_route("*", "/api/v1/{path:.+}", _ask_prometheus)
     application.router.add_static("/", page)
     async with aiohttp.ClientSession(prometheus) as session:
@@ -33,8 +35,13 @@ async def site(page: Path, prometheus: str) -> AsyncIterator[str]:
 
 
 async def _document(request: web.Request) -> web.Response:
-    documents = {template.id: template.document for template in shipped_templates()}
-    return web.json_response(documents[request.match_info["template"]])
+    documents = {each.name: each.document for each in dashboards()}
+    return web.json_response(documents[request.match_info["name"]])
+
+
+async def _page(request: web.Request) -> web.Response:
+    html = {each.name: each.html for each in pages()}
+    return web.Response(text=html[request.match_info["name"]], content_type="text/html", headers=HEADERS)
 
 
 async def _ask_prometheus(request: web.Request) -> web.Response:

@@ -60,6 +60,15 @@ def replica(
     return {f"dashdb_{name}{{{labels}}}": value for name, value in values.items()}
 
 
+def budget(*, pod: str = "a", waiting: str = "0x120", longest: str = "0x120") -> dict[str, str]:
+    """Series of one replica about the databases that wait for a connection to their server."""
+    labels = f'job="dashboard-database-operator",pod="{pod}"'
+    return {
+        f"dashdb_databases_waiting_for_connection{{{labels}}}": waiting,
+        f"dashdb_connection_longest_wait_seconds{{{labels}}}": longest,
+    }
+
+
 @dataclass(frozen=True)
 class Case:
     """Series, one value a minute, and which alerts fire at which minute."""
@@ -185,6 +194,18 @@ CASES = {
     ),
     "a status that was refused once is no news": Case(
         {m: [] for m in range(0, 60, 5)}, replica(refused="0x10 1x110")
+    ),
+    "databases that wait for a connection for long are told": Case(
+        {9: [], 11: ["DashdbConnectionBudgetUsedUp"], 60: ["DashdbConnectionBudgetUsedUp"]},
+        totals(ready="900x120", unhealthy="3x120", pod="a") | budget(waiting="40x120", longest="45x120")
+        | database(labels=f'{LABELS},job="dashboard-database-operator"'),
+    ),
+    "databases that wait for a few seconds, or for a while after a start, are no news": Case(
+        {m: [] for m in range(0, 120, 10)},
+        totals(ready="900x120") | budget(waiting="300x8 40x112", longest="90x8 20x112"),
+    ),
+    "databases that wait since their server hangs are down, and no other alert says so": Case(
+        {60: ["DashdbDatabasesDown"]}, totals(unhealthy="300x120") | budget(waiting="295x120", longest="500x120")
     ),
     "an alert of totals goes on when the operator moves to another Pod": Case(
         {30: ["DashdbDatabasesDown"], 33: ["DashdbDatabasesDown"]},

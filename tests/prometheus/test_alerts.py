@@ -9,6 +9,7 @@ import pytest
 import yaml
 
 from controller.health.role import Role
+from controller.runtime.waits import Waits
 from tests.prometheus.cases import CASES, LABELS, OPERATOR, database
 from tests.support.binaries import promtool
 from tests.unit.web.reports import scrape, store_with
@@ -77,7 +78,7 @@ def scraped() -> dict[str, set[str]]:
     """Label names by metric, of a database about which everything is known."""
     role = Role(leading=True, standby=False, leader="a", transitions=1)
     store = store_with("one")
-    store.watching = True
+    store.watching, store.connection_waits = True, Waits()
     page = scrape(store, role=lambda: role, shard=(1, 2))
     lines = re.findall(r"^(dashdb_\w+)(?:\{(.*)\})? ", page, re.MULTILINE)
     return {name: set(re.findall(r'(\w+)="', labels)) for name, labels in lines}
@@ -85,8 +86,10 @@ def scraped() -> dict[str, set[str]]:
 
 LABELS_OF = {
     "dashdb_build_info": {"version"},
+    "dashdb_connection_longest_wait_seconds": set[str](),
     "dashdb_databases": {"state"},
     "dashdb_databases_near_connection_limit": set[str](),
+    "dashdb_databases_waiting_for_connection": set[str](),
     "dashdb_leader": set[str](),
     "dashdb_shard_info": {"shard"},
     "dashdb_shards": set[str](),

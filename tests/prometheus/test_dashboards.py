@@ -25,7 +25,7 @@ def test_every_cell_of_every_row_is_of_one_panel() -> None:
 def test_every_panel_says_what_it_shows_and_has_a_name_of_its_own() -> None:
     assert len({panel.key for panel in PANELS}) == len({panel.title for panel in PANELS}) == len(PANELS)
     assert all(panel.description.endswith(".") for panel in PANELS)
-    assert all(panel.legend for panel in PANELS if panel.kind is Kind.LINES)
+    assert all(line.legend for panel in PANELS if panel.kind is Kind.LINES for line in panel.lines)
 
 
 def test_both_programs_ask_the_same_in_the_same_places() -> None:
@@ -33,12 +33,16 @@ def test_both_programs_ask_the_same_in_the_same_places() -> None:
     of_perses = [
         (
             item["x"], item["y"], item["width"], item["height"],
-            ours["panels"][item["content"]["$ref"].rpartition("/")[2]]["spec"]["queries"][0]["spec"]["plugin"]["spec"]["query"],
+            *(
+                query["spec"]["plugin"]["spec"]["query"]
+                for query in ours["panels"][item["content"]["$ref"].rpartition("/")[2]]["spec"]["queries"]
+            ),
         )
         for item in ours["layouts"][0]["spec"]["items"]
     ]  # fmt: skip
     of_grafana = [
-        (*(panel["gridPos"][side] for side in "xywh"), panel["targets"][0]["expr"]) for panel in grafana()["panels"]
+        (*(panel["gridPos"][side] for side in "xywh"), *(target["expr"] for target in panel["targets"]))
+        for panel in grafana()["panels"]
     ]
     assert of_perses == of_grafana
     assert all("$job" in query for *_, query in of_perses)

@@ -15,6 +15,7 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Column, Table
 
+from tests.support.browser_parts import axe, chromium
 from tests.support.cache import appears_whole, cache_folder, locked
 from tests.support.go_builds import (
     API_SERVER,
@@ -43,7 +44,9 @@ from tests.support.processes import SupportError
 from tests.support.progress import Watch, show_progress
 
 __all__ = [
+    "axe",
     "certs_program",
+    "chromium",
     "cue",
     "etcd",
     "go_durations",
@@ -179,6 +182,8 @@ PARTS: dict[str, Callable[[], Path]] = {
     "psql 18": psql,
     "certificate maker": certs_program,
     "PgBouncer": pgbouncer,
+    "Chromium": chromium,
+    "axe-core": axe,
     "golang-migrate": golang_migrate,
     "goose": goose,
     "Helm": helm,

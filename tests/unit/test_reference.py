@@ -8,6 +8,7 @@ import pytest
 from controller.config.environment import database_settings
 from controller.database.target import Pooler
 from controller.health.role import Role
+from controller.runtime.waits import Waits
 from tests.support.reference import FOLDER, PAGES, variables
 from tests.unit.web.reports import report, scrape, store_with
 
@@ -22,7 +23,7 @@ def test_a_page_is_what_the_code_says(name: str) -> None:
 def test_every_metric_of_a_scrape_is_on_the_page_with_its_labels() -> None:
     store = store_with("one")
     store.put(("team-a", "one"), report(templates={"Current": 4}, dirty=False))
-    store.watching = True
+    store.watching, store.connection_waits = True, Waits()
     role = Role(leading=True, standby=False, leader="a", transitions=1)
     page = PAGES["metrics.md"]()
     series = re.findall(r"^(dashdb_\w+?)(?:\{(.*)\})? ", scrape(store, role=lambda: role, shard=(1, 2)), re.MULTILINE)

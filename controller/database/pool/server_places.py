@@ -5,6 +5,7 @@ of an idle connection of another database, which is closed. Namespaces get place
 """
 
 import asyncio
+import time
 from collections import Counter
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
@@ -12,6 +13,7 @@ from typing import Protocol, TypeAlias
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.runtime.fair_places import FairPlaces
+from controller.runtime.waits import Waits
 
 NO_PLACE = "NoConnectionLeft"
 """Reason where other databases of the same server use all connections that this process may have there."""
@@ -67,8 +69,10 @@ class NoPlaces:
 class ServerPlaces:
     """Places on one server; for one event loop."""
 
-    def __init__(self, count: int) -> None:
+    def __init__(self, count: int, waits: Waits | None = None) -> None:
+        """Begin with COUNT places; WAITS counts those who wait for one."""
         self._most = count
+        self._waits = waits or Waits()
         self._places = FairPlaces(count, shared=True)
         self._ending: Counter[str] = Counter()
         """Connections of each tenant that are being closed, whose places are free in a moment."""
@@ -105,14 +109,15 @@ class ServerPlaces:
             self._give_up_one(of=target.tenant)
         elif not self._places.free:
             self._give_up_one()
+        began = time.monotonic()
         if first:
-            clock = asyncio.get_running_loop().time
-            began = clock()
-            await self._places.take(target.tenant)
-            return deadline + clock() - began
-        try:
-            async with asyncio.timeout_at(deadline):
+            with self._waits.one(began):
                 await self._places.take(target.tenant)
+            return deadline + time.monotonic() - began
+        try:
+            with self._waits.one(began):
+                async with asyncio.timeout_at(deadline):
+                    await self._places.take(target.tenant)
         except TimeoutError:
             text = "other databases use all connections that dashdb may have on this server."
             raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
@@ -177,14 +182,16 @@ class Servers:
         connections: places on a server.
     """
 
-    def __init__(self, connections: int) -> None:
+    def __init__(self, connections: int, waits: Waits | None = None) -> None:
+        """Begin without servers; WAITS counts those who wait for a place on any."""
         self.connections = connections
+        self._waits = waits
         self._places: dict[tuple[str, int], tuple[ServerPlaces, int]] = {}
 
     def join(self, host: str, port: int) -> ServerPlaces:
         """Return the places of a server for one more pool; `leave` is to follow."""
         places, users = self._places.get((host, port), (None, 0))
-        places = places or ServerPlaces(self.connections)
+        places = places or ServerPlaces(self.connections, self._waits)
         self._places[host, port] = (places, users + 1)
         return places
 

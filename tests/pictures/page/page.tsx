@@ -1,6 +1,6 @@
 // One dashboard as Perses shows it, in Perses' own components.
 //
-// The address names what is shown: ?template=NAME (NAME.json beside this page), and start and end in milliseconds, which
+// The address names what is shown: ?dashboard=NAME (dashboards/NAME.json), and start and end in milliseconds, which
 // Perses itself reads from there. Prometheus' API is beside this page too.
 import React from 'react';
 import { createRoot } from 'react-dom/client';
@@ -104,5 +104,5 @@ function isOfPanel(definition: unknown): boolean {
 // Whoever takes the picture asks this.
 Object.assign(window, { answered });
 
-const answer = await fetch(`${asked.get('template')}.json`);
+const answer = await fetch(`dashboards/${asked.get('dashboard')}.json`);
 createRoot(document.getElementById('root')!).render(<Page dashboard={(await answer.json()) as DashboardResource} />);

@@ -7,6 +7,7 @@ import pytest
 
 from controller.reconcile import turns as module
 from controller.reconcile.turns import Turns
+from controller.runtime.waits import Waits
 
 
 class Action:
@@ -121,6 +122,18 @@ async def test_a_server_has_no_more_turns_than_connections_and_holds_up_no_other
             await look.entered.wait()
         assert not looks[2].entered.is_set()
         await let_go(*looks, elsewhere)
+
+
+async def test_who_waits_for_a_turn_on_a_server_is_counted() -> None:
+    waits = Waits()
+    turns = Turns(on_a_server=2, waits=waits)
+    looks = [Action(turns, f"team-{number}") for number in range(3)]
+    async with asyncio.timeout(5):
+        for look in looks[:2]:
+            await look.entered.wait()
+        assert waits.count == 1
+        await let_go(*looks)
+    assert waits.count == 0
 
 
 async def test_a_namespace_whose_looks_hang_leaves_one_turn_of_the_server_to_others() -> None:

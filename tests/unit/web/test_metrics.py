@@ -1,5 +1,7 @@
 """Metrics as Prometheus scrapes them."""
 
+import re
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -10,6 +12,7 @@ from prometheus_client.exposition import choose_encoder
 from prometheus_client.registry import Collector
 
 from controller.health.store import ReportStore
+from controller.runtime.waits import Waits
 from controller.web.families import FAMILIES
 from controller.web.metrics import MetricsPage, form_for
 from controller.web.totals import STATES, state_of
@@ -160,6 +163,18 @@ def test_a_process_that_watches_says_whether_it_sees_its_resources() -> None:
     store.watching, store.watch_restarts = False, 2
     assert "dashdb_watching 0.0" in scrape(store)
     assert "dashdb_watch_restarts_total 2.0" in scrape(store)
+
+
+def test_a_process_with_few_connections_says_how_many_databases_wait_for_one_and_how_long() -> None:
+    store = store_with("one")
+    assert "connection_longest_wait" not in scrape(store), "a sidecar has no such limit"
+    store.connection_waits = Waits()
+    assert "dashdb_databases_waiting_for_connection 0.0" in scrape(store)
+    assert "dashdb_connection_longest_wait_seconds 0.0" in scrape(store)
+    with store.connection_waits.one(time.monotonic() - 600):
+        assert "dashdb_databases_waiting_for_connection 1.0" in scrape(store)
+        [waited] = re.findall(r"^dashdb_connection_longest_wait_seconds (\S+)$", scrape(store), re.MULTILINE)
+        assert float(waited) >= 600
 
 
 @pytest.mark.parametrize(("state", "value"), [("stale", 1.0), ("ready", 0.0)])

@@ -13,6 +13,7 @@ from controller.database.pool.server_places import LEAST, NO_PLACE, SPARE, Serve
 from controller.database.pool.values import CloseReason, PoolSettings
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
+from controller.runtime.waits import Waits
 from tests.database.database.pool.test_pool import eventually
 from tests.support.database import Database
 from tests.support.postgres import PostgresServer
@@ -171,6 +172,21 @@ async def test_a_server_is_forgotten_with_its_last_pool() -> None:
     servers.leave("db", 5432)
     servers.leave("db", 5432)
     assert servers.join("db", 5432) is not first
+
+
+async def test_who_waits_for_a_place_on_any_server_is_counted_until_it_has_one(target: Target) -> None:
+    waits = Waits()
+    places, deadline = Servers(2, waits).join("db", 5432), asyncio.get_running_loop().time() + 5
+    one, two, three = (replace(target, tenant=tenant) for tenant in ("team-1", "team-2", "team-3"))
+    await places.take(one, deadline, first=True)
+    await places.take(two, deadline, first=True)
+    waiting = [asyncio.create_task(places.take(three, deadline, first=first)) for first in (True, False)]
+    await eventually(lambda: waits.count == 2)
+    places.give_back(one.tenant)
+    await eventually(lambda: waits.count == 1)
+    places.give_back(three.tenant)
+    await asyncio.gather(*waiting)
+    assert waits.count == 0
 
 
 async def test_a_server_that_is_nearly_full_is_left_to_its_users(target: Target) -> None:
