@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd chart dashboards reference pictures sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart bundle dashboards reference pictures sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -31,10 +31,11 @@ check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml .github .pre-commit-config.yaml
+	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml tools/olm bundle/tests .github .pre-commit-config.yaml
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 	@$(BIN)/python -m tools.chart --check
+	@$(BIN)/python -m tools.bundle --check
 	@$(BIN)/python -m tools.dashboards --check
 
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
@@ -81,6 +82,9 @@ dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Gra
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
 
+bundle: $(STAMP) ## The bundle for Operator Lifecycle Manager from manifests/
+	$(BIN)/python -m tools.bundle
+
 pictures: $(STAMP) ## docs/pictures/ from the templates, by Perses' components; Chromium is needed (CHROMIUM=/path/to/it)
 	$(BIN)/python -m tests.pictures
 
@@ -99,7 +103,7 @@ image: sbom ## The image, on a base that is named by its digest, and its list of
 	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
 
 # IMAGE=registry.example.com/name@sha256:... is the image that the files install; without it, they name none of a registry.
-release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, list of contents, image, checksums
+release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, bundle, list of contents, image, checksums
 	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
 	@$(MAKE) --no-print-directory sbom
 	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image '$(IMAGE)') $(if $(TAG),--tag '$(TAG)') \
