@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd chart dashboards reference pictures sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart bundle dashboards docs reference pictures sbom image release format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -26,16 +26,18 @@ test: check parts ## Every test and every check
 chaos: parts ## The long form of all tests that repeat, in about three hours: kills, faults, an idle minute, ten times the examples
 	DASHDB_TESTS=long $(BIN)/python -m pytest -n auto --dist worksteal -q -m repeats
 
-check: $(STAMP) ## Formatter, linter, types, import contracts, manifests
+check: $(STAMP) ## Formatter, linter, types, import contracts, manifests, documents
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
-	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml .github .pre-commit-config.yaml
+	$(BIN)/yamllint --strict crds manifests charts/*/*.yaml tools/olm bundle/tests mkdocs.yml .github .pre-commit-config.yaml
 	@$(BIN)/python -m controller.resource.crd | diff - crds/dashboarddatabases.yaml \
 	  || { echo "crds/ is not what controller/resource says: run make crd"; exit 1; }
 	@$(BIN)/python -m tools.chart --check
+	@$(BIN)/python -m tools.bundle --check
 	@$(BIN)/python -m tools.dashboards --check
+	@$(MAKE) --no-print-directory docs
 
 unit: $(STAMP) ## The tests that need no server, no cluster and no build
 	$(BIN)/python -m pytest -q tests/unit tests/perses
@@ -81,6 +83,12 @@ dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Gra
 chart: $(STAMP) ## The Helm chart from manifests/
 	$(BIN)/python -m tools.chart
 
+bundle: $(STAMP) ## The bundle for Operator Lifecycle Manager from manifests/
+	$(BIN)/python -m tools.bundle
+
+docs: $(STAMP) ## The documents as a site in dist/docs; a broken link is an error
+	$(BIN)/python -m mkdocs build --strict --site-dir $(DIST)/docs
+
 pictures: $(STAMP) ## docs/pictures/: dashboards by Perses' components, and the operator's page
 	$(BIN)/python -m tests.pictures
 
@@ -99,7 +107,7 @@ image: sbom ## The image, on a base that is named by its digest, and its list of
 	$(DOCKER) build --build-arg PYTHON_IMAGE=$(PYTHON_IMAGE) --tag $(NAME):$(VERSION) .
 
 # IMAGE=registry.example.com/name@sha256:... is the image that the files install; without it, they name none of a registry.
-release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, list of contents, image, checksums
+release: $(STAMP) ## All files of a release, in dist/: packages, install files, chart, bundle, list of contents, image, checksums
 	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
 	@$(MAKE) --no-print-directory sbom
 	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image '$(IMAGE)') $(if $(TAG),--tag '$(TAG)') \

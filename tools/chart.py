@@ -3,7 +3,6 @@
 By hand are written: values.yaml and its schema, templates/_helpers.tpl, NOTES.txt and the test.
 """
 
-import sys
 from dataclasses import dataclass
 from typing import Any
 
@@ -11,6 +10,7 @@ import click
 import yaml
 
 from controller import __version__
+from tools.generated import write_files
 from tools.kustomize import ROOT, key_of, objects
 from tools.marks import NAME, NAMESPACE, as_yaml, marked, templated
 
@@ -105,15 +105,7 @@ def _template(template: Template, found: dict[str, dict[str, Any]]) -> str:
 @click.option("--check", is_flag=True, help="Write nothing; end with 1 where the chart is not what manifests/ say.")
 def main(*, check: bool) -> None:
     """Write the Helm chart from manifests/."""
-    files = chart_files()
-    stale = [name for name, text in files.items() if not (CHART / name).is_file() or (CHART / name).read_text() != text]
-    if check:
-        for name in stale:
-            click.echo(f"charts/{NAME}/{name} is not what manifests/ say: run make chart", err=True)
-        sys.exit(1 if stale else 0)
-    for name in stale:
-        (CHART / name).parent.mkdir(parents=True, exist_ok=True)
-        (CHART / name).write_text(files[name])
+    write_files(CHART, chart_files(), check=check, command="make chart")
 
 
 if __name__ == "__main__":

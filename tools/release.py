@@ -15,6 +15,7 @@ import click
 
 from controller import __version__
 from tools.archive import checksums, write_archive
+from tools.bundle import BUNDLE
 from tools.chart import CHART
 from tools.image import build_image
 from tools.kustomize import ROOT, rendered
@@ -78,6 +79,17 @@ def write_chart(into: Path, image: str | None, moment: int) -> None:
         write_archive(copy, into / f"{NAME}-{__version__}.tgz", moment=moment)
 
 
+def write_bundle(into: Path, image: str | None, moment: int) -> None:
+    """Write the archive of the bundle for Operator Lifecycle Manager, which installs IMAGE (by its digest)."""
+    with tempfile.TemporaryDirectory() as folder:
+        copy = Path(folder) / f"{NAME}-bundle"
+        shutil.copytree(BUNDLE, copy)
+        if image is not None:
+            version = copy / "manifests" / f"{NAME}.clusterserviceversion.yaml"
+            version.write_text(version.read_text().replace(f": {IMAGE}\n", f": {image}\n"))
+        write_archive(copy, into / f"{NAME}-bundle-{__version__}.tgz", moment=moment)
+
+
 def build_packages(into: Path, moment: int) -> None:
     """Build wheel and source archive, with the builder that the development environment has."""
     command = [sys.executable, "-m", "hatchling", "build", "--directory", str(into), "--target", "wheel"]
@@ -101,7 +113,7 @@ def require_digest(context: click.Context, parameter: click.Parameter, value: st
 @click.option("--base", callback=require_digest, help="Base of the image, by its digest: python:3.13-slim@sha256:...")
 @click.option("--tag", help="Refuse unless this is the tag of the version in the code, such as v0.1.0.")
 def main(into: Path, image: str | None, base: str | None, tag: str | None) -> None:
-    """Build wheel, source archive, install files, Helm chart, image and checksums."""
+    """Build wheel, source archive, install files, Helm chart, OLM bundle, image and checksums."""
     reason = what_keeps_the_tag(tag, (ROOT / "CHANGELOG.md").read_text()) if tag else None
     if reason:
         raise click.UsageError(reason)
@@ -111,6 +123,7 @@ def main(into: Path, image: str | None, base: str | None, tag: str | None) -> No
     build_packages(into, moment)
     write_installations(into, image or IMAGE)
     write_chart(into, image, moment)
+    write_bundle(into, image, moment)
     missing = build_image(base, into / f"{NAME}-{__version__}.oci.tar", moment=moment, source=ROOT)
     (into / "SHA256SUMS").write_text(checksums(into))
     click.echo("\n".join(sorted(path.name for path in into.iterdir())))

@@ -49,6 +49,7 @@ class NamespaceType(click.ParamType[str]):
     """Parameter type for the name of one namespace."""
 
     name = "namespace"
+    envvar_list_splitter = ","
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
         if not _NAMESPACE.fullmatch(value):
@@ -64,7 +65,9 @@ class NamespaceType(click.ParamType[str]):
     metavar="NS",
     type=NamespaceType(),
     multiple=True,
-    help="Watch only this namespace, for example team-a; may be repeated.",
+    envvar="WATCH_NAMESPACE",
+    help="Watch only this namespace, for example team-a; may be repeated. Default: the namespaces in the variable "
+    "WATCH_NAMESPACE, with a comma between two, as Operator Lifecycle Manager names them; where it is empty, all.",
 )
 @click.option(
     "--shard",

@@ -16,6 +16,7 @@ from click.testing import CliRunner
 
 from controller import __version__
 from tests.release.helm import Helm
+from tools.bundle import BUNDLE
 from tools.image import NO_BUILDER, image_builder, image_command, succeeds
 from tools.kustomize import ROOT, objects
 from tools.marks import NAME
@@ -24,6 +25,7 @@ from tools.release import IMAGE, INSTALLATIONS, main, what_keeps_the_tag
 WHEEL = f"dashboard_database_operator-{__version__}-py3-none-any.whl"
 SOURCE = f"dashboard_database_operator-{__version__}.tar.gz"
 PACKED_CHART = f"dashboard-database-operator-{__version__}.tgz"
+PACKED_BUNDLE = f"dashboard-database-operator-bundle-{__version__}.tgz"
 CONTENTS = f"dashboard-database-operator-{__version__}.cdx.json"
 DIGEST = "registry.example.com/dashboards/operator@sha256:" + "0" * 64
 MOMENT = 1_750_000_000
@@ -54,6 +56,11 @@ def make_release(folder: Path, *, umask: int) -> Path:
     return folder / "dist"
 
 
+def texts(folder: Path) -> dict[Path, str]:
+    """Return the text of each file in FOLDER by its path there."""
+    return {path.relative_to(folder): path.read_text() for path in folder.rglob("*") if path.is_file()}
+
+
 @pytest.fixture(scope="module")
 def first(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_release(checkout(tmp_path_factory.mktemp("one")), umask=0o022)
@@ -67,7 +74,7 @@ def second(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_a_release_has_these_files_and_their_checksums(first: Path) -> None:
     names = {path.name for path in first.iterdir()}
-    assert names == {WHEEL, SOURCE, CONTENTS, PACKED_CHART, *INSTALLATIONS, "crds.yaml", "SHA256SUMS"}
+    assert names == {WHEEL, SOURCE, CONTENTS, PACKED_CHART, PACKED_BUNDLE, *INSTALLATIONS, "crds.yaml", "SHA256SUMS"}
     said = [line.split("  ") for line in (first / "SHA256SUMS").read_text().splitlines()]
     assert {name: digest for digest, name in said} == {
         name: hashlib.sha256((first / name).read_bytes()).hexdigest() for name in names - {"SHA256SUMS"}
@@ -102,6 +109,12 @@ def test_the_packed_chart_renders_as_the_unpacked_one(first: Path, chart: Helm) 
     assert chart.render(chart=first / PACKED_CHART) == chart.render()
 
 
+def test_the_packed_bundle_is_the_one_of_this_checkout(first: Path, tmp_path: Path) -> None:
+    with tarfile.open(first / PACKED_BUNDLE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    assert texts(tmp_path / f"{NAME}-bundle") == texts(BUNDLE)
+
+
 def test_every_folder_for_kubectl_apply_is_released() -> None:
     folders = {path.parent for path in (ROOT / "manifests").rglob("kustomization.yaml")}
     whole = {folder for folder in folders if "kind: Component" not in (folder / "kustomization.yaml").read_text()}
@@ -125,6 +138,10 @@ def test_the_image_that_was_pushed_is_the_one_that_is_installed(tmp_path: Path, 
         assert IMAGE not in text
     deployment = chart.render(chart=tmp_path / PACKED_CHART)[f"dashdb-system/Deployment/{NAME}"]
     assert deployment["spec"]["template"]["spec"]["containers"][0]["image"] == DIGEST
+    with tarfile.open(tmp_path / PACKED_BUNDLE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    text = "".join(texts(tmp_path / f"{NAME}-bundle").values())
+    assert (text.count(f": {DIGEST}\n"), text.count(IMAGE)) == (3, 0)
 
 
 @pytest.mark.parametrize("option", ["--image", "--base"])

@@ -28,6 +28,7 @@ from tests.support.go_builds import (
     HELM,
     KSTATUS,
     MODULES,
+    OLM,
     PERCLI,
     POOL,
     PROMETHEUS,
@@ -58,6 +59,7 @@ __all__ = [
     "kube_apiserver",
     "kubectl",
     "monitoring_crds",
+    "olm",
     "percli",
     "pgbouncer",
     "postgres_bin",
@@ -121,6 +123,11 @@ def go_durations() -> Path:
 def kstatus() -> Path:
     """Our own program that asks kstatus, as Flux uses it, what it says of an object (go/kstatus)."""
     return built(KSTATUS)
+
+
+def olm() -> Path:
+    """Our own program that asks OLM's validators about a bundle, and for its CRD (go/olm)."""
+    return built(OLM)
 
 
 def go_pool() -> Path:
@@ -190,6 +197,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "Go's durations": go_durations,
     "Go's pool": go_pool,
     "kstatus": kstatus,
+    "OLM's validators": olm,
     "CUE": cue,
     **{f"percli {version}": partial(percli, version) for version in PERCLI},
     "etcd": etcd,

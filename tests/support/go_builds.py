@@ -64,6 +64,7 @@ HELM = GoBuild(
     "-X helm.sh/helm/v3/pkg/chartutil.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37"
     " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMajor=1 -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
 )
+OLM = GoBuild("olm", ("tests/support/olm",), "1 to 2 minutes")
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 

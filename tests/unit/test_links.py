@@ -6,17 +6,17 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parents[2]
-DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")])
+from tools.documents import ROOT, documents, slug
+
 _CODE = re.compile(r"^```.*?^```|^ {4}.*?$|`[^`\n]*`", re.MULTILINE | re.DOTALL)
 
 
 @cache
 def anchors(path: Path) -> frozenset[str]:
-    """Return the anchors of the headings in a document, made as GitHub and GitLab make them."""
+    """Return the anchors of the headings in a document."""
     text = re.sub(r"^```.*?^```", "", path.read_text(), flags=re.MULTILINE | re.DOTALL)
     headings = re.findall(r"^#+ (.*)$", text, re.MULTILINE)
-    return frozenset(re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings)
+    return frozenset(slug(heading) for heading in headings)
 
 
 def links(path: Path) -> list[str]:
@@ -31,9 +31,10 @@ def is_broken(path: Path, link: str) -> bool:
     return bool(anchor) and target.suffix == ".md" and anchor not in anchors(target)
 
 
-@pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: path.relative_to(ROOT).as_posix())
-def test_every_link_leads_somewhere(document: Path) -> None:
-    assert [link for link in links(document) if is_broken(document, link)] == []
+@pytest.mark.parametrize("document", documents())
+def test_every_link_leads_somewhere(document: str) -> None:
+    path = ROOT / document
+    assert [link for link in links(path) if is_broken(path, link)] == []
 
 
 def test_a_broken_link_would_be_found() -> None:
