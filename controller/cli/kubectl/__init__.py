@@ -4,6 +4,7 @@ client      kubectl itself as the client, with the login and the context that it
 shown       what the commands print of a resource (pure)
 commands    status, plan, approve and logs
 bundle      support-bundle
+completion  what kubectl shows where a shell completes the plugin's words
 """
 
 import click
