@@ -54,8 +54,11 @@ def test_the_wheel_brings_the_commands(wheel: zipfile.ZipFile) -> None:
     [name] = [name for name in wheel.namelist() if name.endswith("entry_points.txt")]
     scripts = configparser.ConfigParser()
     scripts.read_string(wheel.read(name).decode())
-    commands = {"dashdb": "controller.cli:main", "kubectl-dashdb": "controller.cli.kubectl:main"}
-    assert dict(scripts["console_scripts"]) == commands
+    assert dict(scripts["console_scripts"]) == {
+        "dashdb": "controller.cli:main",
+        "kubectl-dashdb": "controller.cli.kubectl:main",
+        "kubectl_complete-dashdb": "controller.cli.kubectl.completion:main",
+    }
 
 
 def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
