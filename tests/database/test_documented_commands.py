@@ -21,9 +21,9 @@ from tests.support.postgres import PostgresServer
 from tests.support.postgres_parts import client
 
 RUNS_ON_A_DATABASE = ("dashdb", "psql")
-NEEDS_A_CLUSTER = ("kubectl", "helm")
-NEEDS_A_RELEASE = ("sha256sum", "cosign", "gh")
-NEEDS_A_SHELL = ("eval", "export", "value()")
+NEEDS_A_CLUSTER = ("kubectl", "helm", "oc", "operator-sdk")
+NEEDS_A_RELEASE = ("sha256sum", "cosign", "gh", "docker")
+NEEDS_A_SHELL = ("cd", "eval", "export", "value()")
 NEEDS_A_NETWORK = ("pip",)
 READ_BY_THEIR_PARSER = ("make", "python")
 NO_COMMANDS = {"squash -> verify -> run -> catalog -> history -> plan -> files -> sql", "-- dashdb:no-transaction"}
