@@ -153,7 +153,7 @@ async def _look_again(  # noqa: PLR0917 - the parts of one observation
         seen, (rows,) = await _check_server(desired, pool, connection, memory, state_question(located), first=NO_WAIT)
         if seen.facts is None or (seen.facts.identity, rows) != (located.database, settled.rows):
             return None
-        # Before something is done, whose objects would take part is looked at once more: a count may come late.
+        # Before maintenance, which calls functions of the schema, that is asked as well: a count may come late.
         counted = seen.catalog_changes is not None and not memory.wants_maintenance(desired, seen.now)
         if not counted or seen.catalog_changes != settled.catalog_changes:
             name = desired.schema.name
