@@ -30,7 +30,7 @@ from rich.table import Table
 from benchmarks.footprint import p99
 from benchmarks.idle_pages import idle_pages
 from benchmarks.parts import Parts, ReadyWatch, real_parts
-from benchmarks.scripted import scripted_servers
+from benchmarks.scripted import servers_of
 from tests.support.processes import wait_until
 from tests.support.resources import connection_values, resource, secret
 
@@ -168,12 +168,14 @@ def apply_healthy(parts: Parts) -> None:
     watch.close()
 
 
-def apply_secrets(parts: Parts, ports: dict[str, int], count: int) -> list[str]:
-    """Apply a Secret for each hanging and each hostile database; return their names."""
-    scripts = itertools.chain(itertools.islice(itertools.cycle(HANG), count), HOSTILE)
+def apply_secrets(parts: Parts, ports: list[int], count: int) -> list[str]:
+    """Apply a Secret for each of COUNT hanging databases and each hostile one; return their names.
+
+    Each is on a server of its own: on one server they would wait for each other's few connections.
+    """
     values = {
-        f"{'hung' if number < count else 'hostile'}-{number}": {"host": "127.0.0.1", "port": str(ports[script])}
-        for number, script in enumerate(scripts)
+        f"{'hung' if number < count else 'hostile'}-{number}": {"host": "127.0.0.1", "port": str(port)}
+        for number, port in enumerate(ports)
     }
     login = {"dbname": "perses", "user": "ann", "password": "secret", "sslmode": "disable"}
     parts.team.apply(*(secret(name, each | login) for name, each in values.items()))
@@ -194,7 +196,8 @@ def apply_hung(parts: Parts, names: list[str], spec: dict[str, Any]) -> None:
 def measure_all(databases: int, seconds: int, console: Console) -> dict[str, Figures]:
     """Return the figures of each of the three loads."""
     found: dict[str, Figures] = {}
-    with idle_pages(databases + HEALTHY + len(HOSTILE)) as floor, scripted_servers() as ports, real_parts() as parts:
+    scripts = [*itertools.islice(itertools.cycle(HANG), databases), *HOSTILE]
+    with idle_pages(HEALTHY + len(scripts)) as floor, servers_of(scripts) as ports, real_parts() as parts:
         console.print("at rest")
         apply_healthy(parts)
         found["at rest"] = measure(parts, floor, seconds)

@@ -2,7 +2,7 @@
 
 import socket
 import tempfile
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import AbstractContextManager, AsyncExitStack, asynccontextmanager, contextmanager
 from pathlib import Path
 
@@ -37,6 +37,17 @@ def scripted_servers() -> AbstractContextManager[dict[str, int]]:
     They are SCRIPTS, BLACK_HOLE, and PLAIN_PASSWORD, which asks for the password over TLS.
     """
     return in_another_process(_servers)
+
+
+def servers_of(scripts: Sequence[str]) -> AbstractContextManager[list[int]]:
+    """Return a context manager that runs a server for each of SCRIPTS, names that may repeat, and yields the ports."""
+    return in_another_process(_servers_of, scripts)
+
+
+@asynccontextmanager
+async def _servers_of(scripts: Sequence[str]) -> AsyncIterator[list[int]]:
+    async with AsyncExitStack() as stack:
+        yield [await stack.enter_async_context(hostile_server(SCRIPTS[name])) for name in scripts]
 
 
 @asynccontextmanager
