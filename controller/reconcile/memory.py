@@ -10,7 +10,7 @@ from typing import Self
 
 from controller.desired import Desired
 from controller.errors import DashdbError, MigrationFailed, SchemaDirty
-from controller.health.verdict import Verdict
+from controller.health.verdict import Health, Verdict
 from controller.migrate.catalog.inventory import Inventory
 from controller.reconcile.observed import Observed, ObservedSchema, SchemaSummary
 from controller.runtime.backoff import Backoff
@@ -120,6 +120,11 @@ class Memory:
         if inventory is None or inventory.recorded is None or inventory.found == self.compared:
             return False
         return inventory.found != inventory.recorded or bool(self.damage)
+
+    @property
+    def is_silent(self) -> bool:
+        """True where the server did not answer the last time."""
+        return self.verdict is not None and self.verdict.health is Health.UNHEALTHY
 
     def wants_maintenance(self, desired: Desired, now: datetime) -> bool:
         """Return True where a round of maintenance is due, and anything may be changed."""

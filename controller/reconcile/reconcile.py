@@ -107,7 +107,7 @@ class _Reconciliation:
         turns, group = self.dependencies.turns, self.dependencies.group
         async with AsyncExitStack() as turn:
             begin = turns.look_and_act if before.settled is None else turns.look
-            may_act = await turn.enter_async_context(begin(server, group))
+            may_act = await turn.enter_async_context(begin(server, group, silent=before.is_silent))
             observed = await self._observe(pool)
             self.regressed = before.regressed(observed)
             if not may_act:

@@ -17,6 +17,9 @@ AT_ONCE = 8
 for servers."""
 SLOW_SECONDS = 0.5
 """Seconds after which a look or an action goes on without a place of the process: mostly it waits for its server."""
+SILENT_SECONDS = 0.02
+"""The same for a server that did not answer the last time: a connection is begun in less, and nearly all the rest is to
+wait. With `SLOW_SECONDS`, hundreds of servers that hang would let the others wait for seconds."""
 STALLED_SECONDS = 1.0
 """Seconds in which no action on a server ended, after which a database there is looked at without a turn to act."""
 
@@ -43,14 +46,15 @@ class Turns:
         self._actions: dict[Hashable, FairPlaces] = {}
 
     @asynccontextmanager
-    async def look(self, server: Hashable, group: str) -> AsyncIterator[None]:
+    async def look(self, server: Hashable, group: str, *, silent: bool = False) -> AsyncIterator[None]:
         """Wait for the turn to look at a database, and have it for the time of a `with`.
 
         Args:
             server: its host and port.
             group: its namespace.
+            silent: it did not answer the last time.
         """
-        async with self._on(self._looks, self._on_a_server, server, group), self._in_process(group):
+        async with self._on(self._looks, self._on_a_server, server, group), self._in_process(group, silent=silent):
             yield
 
     @asynccontextmanager
@@ -60,8 +64,8 @@ class Turns:
             yield
 
     @asynccontextmanager
-    async def look_and_act(self, server: Hashable, group: str) -> AsyncIterator[bool]:
-        """Wait for the turn to look at a database in which there is most likely something to do.
+    async def look_and_act(self, server: Hashable, group: str, *, silent: bool = False) -> AsyncIterator[bool]:
+        """Wait for the turn to look at a database in which there is most likely something to do; see `look`.
 
         One turn for both spares a login, since meanwhile other databases would want the connection.
 
@@ -73,10 +77,10 @@ class Turns:
             try:
                 await turn.enter_async_context(acts)
             except TimeoutError:
-                await turn.enter_async_context(self.look(server, group))
+                await turn.enter_async_context(self.look(server, group, silent=silent))
                 yield False
             else:
-                await turn.enter_async_context(self._in_process(group))
+                await turn.enter_async_context(self._in_process(group, silent=silent))
                 yield True
 
     @asynccontextmanager
@@ -103,11 +107,11 @@ class Turns:
                 servers.pop(server, None)
 
     @asynccontextmanager
-    async def _in_process(self, group: str) -> AsyncIterator[None]:
-        """Hold a place of the process, for `SLOW_SECONDS` at most."""
+    async def _in_process(self, group: str, *, silent: bool = False) -> AsyncIterator[None]:
+        """Hold a place of the process, for `SLOW_SECONDS` at most, or `SILENT_SECONDS`."""
         await self._at_once.take(group)
         loop = asyncio.get_running_loop()
-        timer = loop.call_later(SLOW_SECONDS, self._at_once.give_back, group)
+        timer = loop.call_later(SILENT_SECONDS if silent else SLOW_SECONDS, self._at_once.give_back, group)
         try:
             yield
         finally:

@@ -1,6 +1,7 @@
 """Few databases at once, in the process and on each server, and none held up by a slow one."""
 
 import asyncio
+from contextlib import AsyncExitStack
 from typing import Any
 
 import pytest
@@ -50,6 +51,17 @@ async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.Mon
         await next_one.entered.wait()
         assert not slow.task.done()
         await let_go(slow, next_one)
+
+
+async def test_servers_that_did_not_answer_hold_up_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "SLOW_SECONDS", 60.0)
+    turns = Turns(1, on_a_server=2)
+    async with asyncio.timeout(5), AsyncExitStack() as silent:
+        for number in range(10):
+            turn = turns.look if number % 2 else turns.look_and_act
+            await silent.enter_async_context(turn(f"silent-{number}:5432", "team-a", silent=True))
+        async with turns.look("db:5432", "team-a"):
+            pass
 
 
 @pytest.mark.parametrize("slow_seconds", [0.0, 60.0])
