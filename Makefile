@@ -48,6 +48,7 @@ parts: $(STAMP) ## The real parts: PostgreSQL, kube-apiserver, etcd, Prometheus,
 bench: $(STAMP) ## The numbers of the README
 	$(BIN)/python -m benchmarks.apply_to_ready
 	$(BIN)/python -m benchmarks.footprint
+	$(BIN)/python -m benchmarks.looks
 	$(BIN)/python -m benchmarks.migrations
 	$(BIN)/python -m benchmarks.commands
 	$(BIN)/python -m benchmarks.notices
