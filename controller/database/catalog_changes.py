@@ -1,4 +1,4 @@
-"""Question whether anything in the catalogs of a database has changed, in a tenth of the time to read them. Pure.
+"""Question whether anything in the catalogs of a database has changed, without reading them. Pure.
 
 PostgreSQL counts the rows that are inserted, updated and deleted in each table, its own catalogs included, so every
 CREATE, ALTER, DROP, GRANT and COMMENT changes a count: https://www.postgresql.org/docs/current/monitoring-stats.html. A

@@ -110,7 +110,11 @@ def _hash(*key: Any) -> bytes:
 
 def _salted_password(*key: Any) -> bytes:
     """Return the salted password and keep it; for asyncpg, in whose calls it is nearly always kept already."""
-    salted = _hash(*key)
+    return _keep(key, _hash(*key))
+
+
+def _keep(key: Any, salted: bytes) -> bytes:
+    """Keep a salted password as the one that was used last, in place of the one that was used the longest ago."""
     _salted.pop(key, None)
     _salted[key] = salted
     if len(_salted) > MOST_HASHES:
@@ -258,7 +262,7 @@ class HardenedProtocol(asyncpg.protocol.Protocol):  # type: ignore[misc]
         def resume(made: asyncio.Future[bytes]) -> None:
             self._pending_hash = None
             if not made.cancelled() and not self._connected.done():
-                _salted[key] = made.result()
+                _keep(key, made.result())
                 self._pass_on(message.raw)
                 self._log_in(login)
 

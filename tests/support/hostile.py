@@ -6,6 +6,7 @@ async with hostile_server(scram_bomb) as port:
 
 import asyncio
 import base64
+import os
 import ssl
 import struct
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -184,13 +185,15 @@ async def asks_for_kerberos(client: Client) -> None:
     await client.until_gone()
 
 
-def scram_challenge(iterations: int) -> Script:
+def scram_challenge(iterations: int, *, of_another_login: bool = False) -> Script:
+    """Return a script that asks for a hash with a salt of its own; OF_ANOTHER_LOGIN, with a nonce that is not ours."""
+
     async def script(client: Client) -> None:
         await client.startup()
         await client.send(SCRAM_OFFER)
         first = await client.hear()
-        nonce = first.split(b"r=", 1)[1]
-        salt = base64.b64encode(b"0123456789abcdef")
+        nonce = b"another" if of_another_login else first.split(b"r=", 1)[1]
+        salt = base64.b64encode(os.urandom(16))
         await client.send(authentication(SASL_CONTINUE, b"r=%sx,s=%s,i=%d" % (nonce, salt, iterations)))
         await client.until_gone()
 

@@ -157,6 +157,17 @@ async def test_the_dearest_hash_that_is_made_holds_up_the_login_and_nothing_else
     assert (await refused(hostile.scram_challenge(MOST_ITERATIONS))).reason == "Timeout"
 
 
+@pytest.mark.parametrize("of_another_login", [False, True])
+async def test_hashes_for_servers_with_ever_new_salts_are_not_all_kept(
+    monkeypatch: pytest.MonkeyPatch, of_another_login: bool
+) -> None:
+    monkeypatch.setattr("controller.database.hardened_protocol.MOST_HASHES", 2)
+    _salted.clear()
+    for _ in range(4):
+        await refused(hostile.scram_challenge(1, of_another_login=of_another_login), connect_timeout=0.5)
+        assert 0 < len(_salted) <= 2
+
+
 async def test_servers_that_ask_for_many_rounds_do_not_hold_up_the_logins_of_others(target: Target) -> None:
     """Twenty dials of one tenant, each with the most rounds that are allowed and a salt of its own."""
     longest, script = 0.0, hostile.scram_challenge(MOST_ITERATIONS)
