@@ -139,3 +139,16 @@ def write_status(team: Namespace, name: str, status: dict[str, object]) -> None:
     team.cluster.kubectl(
         "patch", "ddb", name, "-n", team.name, "--subresource=status", "--type=merge", f"--patch={patch}"
     )
+
+
+def test_kubectl_completes_the_commands_and_options_of_the_plugin(tmp_path: Path) -> None:
+    folders = (Path(sys.executable).parent, kubectl_program().parent)
+    environ = {"PATH": os.pathsep.join(map(str, folders)), "HOME": str(tmp_path)}
+
+    def completed(*words: str) -> list[str]:
+        command = [str(kubectl_program()), "__complete", "dashdb", *words]
+        done = subprocess.run(command, env=environ, capture_output=True, text=True, check=True)
+        return [line.partition("\t")[0] for line in done.stdout.splitlines()]
+
+    assert completed("s") == ["status", "support-bundle", ":4"]
+    assert "--all-namespaces" in completed("status", "--a")
