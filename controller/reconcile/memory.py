@@ -123,7 +123,7 @@ class Memory:
 
     @property
     def is_silent(self) -> bool:
-        """True where the server did not answer the last time."""
+        """True while the server does not answer."""
         return self.verdict is not None and self.verdict.health is Health.UNHEALTHY
 
     def wants_maintenance(self, desired: Desired, now: datetime) -> bool:
