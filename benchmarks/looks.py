@@ -39,6 +39,8 @@ USER = "owner"
 CONNECTIONS = 5
 """Connections to each server, the operator's default."""
 INTERVAL_SECONDS = 2.0
+SETTLE_SECONDS = 120.0
+"""Limit of the first looks at all databases."""
 LOGINS = 500
 """Logins of which the floor is the mean."""
 
@@ -103,8 +105,9 @@ async def look_for(adapters: list[_Adapter], seconds: float) -> tuple[int, float
         for n, adapter in enumerate(adapters)
     ]
     running = [asyncio.create_task(loop.run()) for loop in loops]
-    for each in adapters:
-        await each.settled.wait()
+    async with asyncio.timeout(SETTLE_SECONDS):  # the loop of one that is not ready logs that, and goes on
+        for each in adapters:
+            await each.settled.wait()
     before, began = sum(each.looks for each in adapters), time.process_time()
     await asyncio.sleep(seconds)
     found = sum(each.looks for each in adapters) - before, time.process_time() - began

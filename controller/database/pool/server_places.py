@@ -110,17 +110,16 @@ class ServerPlaces:
         elif not self._places.free:
             self._give_up_one()
         began = time.monotonic()
-        if first:
-            with self._waits.one(began):
+        with self._waits.one(began):
+            if first:
                 await self._places.take(target.tenant)
-            return deadline + time.monotonic() - began
-        try:
-            with self._waits.one(began):
+                return deadline + time.monotonic() - began
+            try:
                 async with asyncio.timeout_at(deadline):
                     await self._places.take(target.tenant)
-        except TimeoutError:
-            text = "other databases use all connections that dashdb may have on this server."
-            raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
+            except TimeoutError:
+                text = "other databases use all connections that dashdb may have on this server."
+                raise DatabaseUnavailable(f"{target.description}: {text}", reason=NO_PLACE) from None
         return deadline
 
     def _give_up_one(self, *, of: str | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Completions of `kubectl dashdb`, as kubectl itself asks for them."""
+"""Completions of `kubectl dashdb`, as the lines that kubectl reads."""
 
 import pytest
 
