@@ -5,7 +5,7 @@ import secrets
 import socket
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from http import HTTPStatus
 
@@ -37,6 +37,7 @@ class Operator:
     _trouble: str | None = "the API server was not asked yet"
     _reviews: AccessReviews | None = None
     _election: Election | None = None
+    _working: bool = False
     _stop: StopSignal | None = None
 
     def not_ready(self) -> str | None:
@@ -52,7 +53,10 @@ class Operator:
 
     def role(self) -> Role | None:
         """Return its part in the election; None where there is none."""
-        return None if self._election is None else self._election.role
+        if self._election is None:
+            return None
+        role = self._election.role
+        return replace(role, standby=role.standby and not self._working)
 
     async def may_read(self, token: str, verb: str, path: str, address: str) -> HTTPStatus:
         """Return whether the owner of TOKEN may read an endpoint, as the API server says."""
@@ -102,7 +106,11 @@ class Operator:
                     await first_done(self._election.began.wait(), work.stop.wait())
                     term = self._election.term
                     if term is not None and not term.ended.is_set() and not work.stop.is_set():
-                        await work.run(term, self._election.release)
+                        self._working = True
+                        try:
+                            await work.run(term, self._election.release)
+                        finally:
+                            self._working = False
         finally:
             await client.close()
 
