@@ -1,6 +1,8 @@
 """Reconcile of one database: observe, decide, act, until nothing is left to do."""
 
+import math
 import random
+import time
 from collections.abc import Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field, replace
@@ -38,6 +40,11 @@ never added: the interval is an upper bound."""
 FIRST_JITTER = 0.9
 """The same for the first intervals after a start, or after the database was not ready: all databases of a process, or
 of a server, begin together, and must not stay so."""
+
+LONGEST_STEP_SECONDS = 1.0
+"""Seconds between two moments at which looks begin, at most; of a shorter interval a sixteenth to an eighth. The looks
+that are due between two such moments follow each other: with a pause before each, all of them would find the caches of
+the processor cold, and cost both us and the server up to twice as much (`benchmarks.looks`)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -207,9 +214,22 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
     interval = Backoff(desired.interval_seconds, desired.interval_seconds, jitter)
     retry = Backoff(FIRST_RETRY_SECONDS, desired.longest_retry_seconds)
     wait = (interval if ready else retry).pause(memory.failures, _chance())
+    if ready:
+        wait = in_step(wait, time.monotonic(), desired.interval_seconds)
     wait = min([wait, *memory.retries_in(observed.now)])
     events = tuple(reconciliation.events)
     return ReconcileResult(observed, findings, found, events, wait, memory.concluded(observed, ready=ready))
+
+
+def in_step(seconds: float, now: float, interval: float) -> float:
+    """Return SECONDS shortened by less than a step, so that the wait ends together with others.
+
+    Args:
+        now: of the clock that all databases of the process share, in seconds.
+        interval: seconds between two looks, by which the steps are told.
+    """
+    step = min(LONGEST_STEP_SECONDS, 2.0 ** math.floor(math.log2(interval / 8)))
+    return max(0.0, (now + seconds) // step * step - now)
 
 
 def _has_begun(action: Migrate, observed: Observed) -> bool:

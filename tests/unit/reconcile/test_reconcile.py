@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, NoReturn, cast
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from controller.database.pool.pool import Pool
 from controller.desired import Desired
@@ -15,7 +17,13 @@ from controller.reconcile import reconcile as module
 from controller.reconcile.findings import Findings, find
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed
-from controller.reconcile.reconcile import FIRST_RETRY_SECONDS, Dependencies, reconcile
+from controller.reconcile.reconcile import (
+    FIRST_RETRY_SECONDS,
+    LONGEST_STEP_SECONDS,
+    Dependencies,
+    in_step,
+    reconcile,
+)
 from controller.reconcile.result import ReconcileResult
 from controller.reconcile.turns import Turns
 from tests.unit.reconcile.observations import MANUAL, NOW, desired, observed, plan_of
@@ -67,14 +75,38 @@ def scripted(monkeypatch: pytest.MonkeyPatch, seen: list[Observed], failure: Exc
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = desired(interval_seconds=30.0)
     seen = observed(1, 2)
-    assert (await concluded(monkeypatch, seen, wanted, seen_before=True)).wait_seconds == 30
-    assert (await concluded(monkeypatch, seen, wanted, seen_before=True, chance=1.0)).wait_seconds == 27
+    assert 29 < (await concluded(monkeypatch, seen, wanted, seen_before=True)).wait_seconds <= 30
+    assert 26 < (await concluded(monkeypatch, seen, wanted, seen_before=True, chance=1.0)).wait_seconds <= 27
 
 
 async def test_databases_that_begin_together_spread_over_the_first_interval(monkeypatch: pytest.MonkeyPatch) -> None:
     wanted = desired(interval_seconds=30.0)
     waits = [(await concluded(monkeypatch, observed(1, 2), wanted, chance=c)).wait_seconds for c in (0.0, 0.5, 1.0)]
-    assert waits == [30.0, pytest.approx(16.5), pytest.approx(3.0)]
+    for wait, unshortened in zip(waits, (30.0, 16.5, 3.0), strict=True):
+        assert unshortened - LONGEST_STEP_SECONDS < wait <= unshortened
+
+
+@given(
+    interval=st.floats(min_value=0.1, max_value=3600),
+    share=st.floats(min_value=0.1, max_value=1),
+    now=st.floats(min_value=0, max_value=1e7),
+)
+def test_waits_that_end_within_a_step_end_together_and_none_gets_longer(
+    interval: float, share: float, now: float
+) -> None:
+    step = min(LONGEST_STEP_SECONDS, interval / 8)
+    wait = in_step(interval * share, now, interval)
+    assert 0 <= wait <= interval * share + 1e-6
+    assert wait > interval * share - step - 1e-6
+    later = in_step(interval * share, now + step / 1000, interval)
+    moments = {round(now + wait, 4), round(now + step / 1000 + later, 4)}
+    assert len(moments) == 1 or max(moments) - min(moments) >= step / 2.001
+
+
+def test_looks_of_many_databases_begin_at_a_few_moments() -> None:
+    due = [27 + number / 100 for number in range(300)]
+    moments = {round(7.3 + in_step(wait, 7.3, 30.0), 6) for wait in due}
+    assert moments == {34.0, 35.0, 36.0, 37.0}
 
 
 async def test_waits_after_failures_double_up_to_the_longest(monkeypatch: pytest.MonkeyPatch) -> None:
