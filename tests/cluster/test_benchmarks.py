@@ -1,4 +1,4 @@
-"""The benchmark of many databases runs, here with a few, and finds every promise kept that does not depend on speed."""
+"""The programs that measure many databases and an upgrade run, here with a few, and find every promise kept."""
 
 import json
 import subprocess
@@ -12,12 +12,13 @@ import pytest
 from benchmarks.cost import costs_of
 from benchmarks.other_shards import AtRest, OtherShards
 from benchmarks.scale import Figures
+from benchmarks.upgrade import findings_of
 
 ROOT = Path(__file__).parents[2]
 
 
-def measured(*arguments: str) -> Any:
-    command = [sys.executable, "-m", "benchmarks.scale", "--json", *arguments]
+def measured(*arguments: str, program: str = "scale") -> Any:
+    command = [sys.executable, "-m", f"benchmarks.{program}", "--json", *arguments]
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)
@@ -58,3 +59,24 @@ def test_simulated_databases_become_ready_and_nothing_unknown_is_asked_of_them()
     assert 0 < found["memory_none"] < found["memory_peak"]
     assert min(found[each] for each in ("cpu_each", "memory_each", "restart")) > 0
     assert found["idle_cpu_each"] >= 0  # the kernel counts in hundredths of a second
+
+
+@pytest.mark.timeout(180)
+def test_a_change_of_the_release_under_resources_at_work_loses_and_tells_nothing() -> None:
+    found = measured("--from", str(ROOT), "--resources", "2", program="upgrade")  # ends with 1 where anything is lost
+    assert [step["name"] for step in found["steps"]] == ["upgrade", "downgrade"]
+    assert [step["writes"] for step in found["steps"]] == [0, 0]
+    assert all(step["seconds"] > 0 < step["new_ready"] for step in found["steps"])
+
+
+def test_what_is_incompatible_in_a_crd_is_named_with_its_place() -> None:
+    lost = {"name": "existingFieldRemoval", "errors": ["field removed : v1alpha1.^.spec.suspend"]}
+    stricter = {"name": "maximum", "errors": ["maximum decreased"], "warnings": ["said once more"]}
+    places = {"^.spec.pool.maxOpen": [{"name": "default"}, stricter]}
+    judged = {"crdValidation": [{"name": "scope"}, lost], "sameVersionValidation": {"v1alpha1": places}}
+    assert findings_of(judged) == [
+        "existingFieldRemoval: field removed : v1alpha1.^.spec.suspend",
+        "v1alpha1 ^.spec.pool.maxOpen: maximum: maximum decreased",
+        "v1alpha1 ^.spec.pool.maxOpen: maximum: said once more",
+    ]
+    assert findings_of({"crdValidation": [], "servedVersionValidation": None}) == []

@@ -20,6 +20,7 @@ from tests.support.cache import appears_whole, cache_folder, locked
 from tests.support.go_builds import (
     API_SERVER,
     CONTROLLER_GEN,
+    CRDIFY,
     CUE,
     DURATIONS,
     ETCD,
@@ -48,6 +49,7 @@ __all__ = [
     "axe",
     "certs_program",
     "chromium",
+    "crdify",
     "cue",
     "etcd",
     "go_durations",
@@ -128,6 +130,11 @@ def kstatus() -> Path:
 def olm() -> Path:
     """Our own program that asks OLM's validators about a bundle, and for its CRD (go/olm)."""
     return built(OLM)
+
+
+def crdify() -> Path:
+    """Return the command of crdify, which says what is incompatible in a changed CRD."""
+    return built(CRDIFY)
 
 
 def go_pool() -> Path:

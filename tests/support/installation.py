@@ -11,8 +11,9 @@ from tests.support.controlplane import ControlPlane
 from tests.support.processes import wait_until
 
 ROOT = Path(__file__).parents[2]
+CRD = "CustomResourceDefinition"
 NEEDED = (
-    "Namespace", "CustomResourceDefinition", "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role",
+    "Namespace", CRD, "ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role",
     "RoleBinding", "Lease",
 )  # fmt: skip
 """Kinds that a process outside of the cluster needs; the Deployment and what belongs to it run nowhere here."""
@@ -23,14 +24,17 @@ def manifests(cluster: ControlPlane, folder: Path = ROOT / "manifests") -> list[
     return [dict(document) for document in yaml.safe_load_all(_built(cluster, folder))]
 
 
-def install_operator(cluster: ControlPlane) -> Path:
-    """Apply CRD, account and rights from the manifests; return a kubeconfig with a token of that account."""
-    objects = [item for item in manifests(cluster) if item["kind"] in NEEDED]
+def install_operator(cluster: ControlPlane, folder: Path = ROOT / "manifests", *, crd: bool = True) -> Path:
+    """Apply CRD, account and rights from the manifests; return a kubeconfig with a token of that account.
+
+    Without CRD, the one that is there stays.
+    """
+    objects = [item for item in manifests(cluster, folder) if item["kind"] in NEEDED]
     objects.sort(key=lambda item: NEEDED.index(item["kind"]))
-    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(objects))
-    crd = next(item for item in objects if item["kind"] == "CustomResourceDefinition")
-    established = ("wait", "--for=condition=Established", f"crd/{crd['metadata']['name']}", "--timeout=20s")
-    cluster.kubectl(*established)
+    applied = [item for item in objects if crd or item["kind"] != CRD]
+    cluster.kubectl("apply", "-f", "-", input=yaml.safe_dump_all(applied))
+    name = next(item for item in objects if item["kind"] == CRD)["metadata"]["name"]
+    cluster.kubectl("wait", "--for=condition=Established", f"crd/{name}", "--timeout=20s")
     wait_until(  # a moment after that the kind is served
         lambda: cluster.kubectl("get", "ddb", "-A", check=False).returncode == 0,
         what="the API server serves DashboardDatabase",
