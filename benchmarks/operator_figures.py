@@ -66,19 +66,37 @@ def at_rest(parts: Parts, seconds: int) -> dict[str, Any]:
     return {**figures, "metrics": milliseconds, "metrics_bytes": size / 1e6, "live_most": live}
 
 
+def wait_until_ready(parts: Parts, expected: int, count: int) -> None:
+    """Wait until the operator sees EXPECTED of COUNT databases ready."""
+    # To ask costs the operator more with more databases, so it is asked as much less often.
+    interval = max(0.5, count / 2000)
+    what = f"{expected} of {count} are seen ready"
+    wait_until(lambda: ready_now(parts) == expected, what=what, seconds=120 + count, interval=interval)
+
+
+def came_back(parts: Parts, count: int) -> float:
+    """Stop the servers until no database is ready, and start them; return the seconds until all are ready again."""
+    for server in parts.servers:
+        server.stop()
+    wait_until_ready(parts, 0, count)
+    started = time.monotonic()
+    for server in parts.servers:
+        server.start()
+    wait_until_ready(parts, count, count)
+    return time.monotonic() - started
+
+
 def restarted(parts: Parts, count: int, settle: int) -> dict[str, Any]:
-    """Stop the operator and start it, wait until it has seen all COUNT databases, and stop it again."""
+    """Stop the operator and start it, and wait until it has seen all COUNT databases."""
     ending = stopped(parts)
     since, started = datetime.now(UTC), time.monotonic()
     parts.operator.start()
-    # To ask costs the operator more with more databases, so it is asked as much less often.
-    interval = max(0.5, count / 2000)
-    wait_until(lambda: ready_now(parts) == count, what="all were seen", seconds=120 + count, interval=interval)
+    wait_until_ready(parts, count, count)
     restart = time.monotonic() - started
     time.sleep(settle)  # what a slow first look makes it write, it takes back with the second
     figures = {"restart": restart, "restart_writes": calls(parts, since)[1]}
     memory = parts.operator.resident_bytes / MEBIBYTE
-    return {**figures, "memory_restart": memory, "stop": max(ending, stopped(parts))}
+    return {**figures, "memory_restart": memory, "stop": ending}
 
 
 def shown(value: object, form: str) -> str:

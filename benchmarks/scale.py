@@ -9,9 +9,10 @@ there is room, and are not flushed: what is measured is the operator, and not th
 the least possible work: one `kubectl apply` of as many ConfigMaps, and at the same time `psql -1 -f` of the same
 migration on fresh databases, two at a time; of at most a hundred, and multiplied. Requests are counted in the API
 server's audit log, where those of the operator's account stand alone. All the while a user logs in to each server,
-ten times a second, and connections of the operator are counted. With --bad-servers: how late checks of healthy
-databases are, without and with one server that is gone and one that is silent. With --simulated: more databases than
-fit on a machine, on servers that only give recorded answers; see `benchmarks.simulated_scale`.
+ten times a second, and connections of the operator are counted. In the end the servers are stopped until the operator
+has noticed it for all databases, and started. With --bad-servers: how late checks of healthy databases are, without and
+with one server that is gone and one that is silent. With --simulated: more databases than fit on a machine, on servers
+that only give recorded answers; see `benchmarks.simulated_scale`.
 """
 
 import json
@@ -30,7 +31,7 @@ from benchmarks.bad_servers import measure_lateness, table_of_lateness
 from benchmarks.footprint import MEBIBYTE
 from benchmarks.many_databases import SAMPLE, apply_resources, create_secrets, floor_seconds, spread_databases
 from benchmarks.observers import Memory, Users
-from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, restarted, shown
+from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, came_back, restarted, shown, stopped
 from benchmarks.parts import Parts, ReadyWatch, real_parts
 from benchmarks.simulated_scale import SIMULATED_SERVERS, measure_simulated, table_of_simulated
 
@@ -65,6 +66,7 @@ class Figures:
     restart: float
     restart_writes: int
     memory_restart: float
+    back: float
     connections_peak: int
     connections_idle: int
     logins: int
@@ -86,6 +88,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "writes": ("writes to the API at rest", "{}", "0"),
     "restart": ("restart until all were seen", "{:.1f} s", "20 s"),
     "restart_writes": ("  writes to the API until an interval later", "{}", "0"),
+    "back": ("servers stopped and started, until all are Ready", "{:.1f} s", "10 s for 100"),
     "connections_peak": ("connections of the operator to one server, most", "{}", "5"),
     "connections_idle": ("  at rest", "{}", "5"),
     "logins": ("logins of users", "{}", ""),
@@ -128,8 +131,11 @@ def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], No
         figures |= at_rest(parts, idle_seconds) | {"connections_idle": users.connections}
         say(f"SIGTERM, a start, and {settle} s more for what may be written")
         figures |= restarted(parts, count, settle)
-    figures |= {"logins": users.logins, "logins_refused": len(users.refused), "login_slowest": users.slowest}
     told = dict(Counter(event["reason"] for event in parts.team.events()))
+    say("the servers stopped until no database is ready, and started")
+    figures["back"] = came_back(parts, count)
+    figures["stop"] = max(figures["stop"], stopped(parts))
+    figures |= {"logins": users.logins, "logins_refused": len(users.refused), "login_slowest": users.slowest}
     return Figures(resources=count, servers=len(parts.servers), connections_peak=users.most, told=told, **figures)
 
 

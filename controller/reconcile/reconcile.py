@@ -42,9 +42,9 @@ FIRST_JITTER = 0.9
 of a server, begin together, and must not stay so."""
 
 LONGEST_STEP_SECONDS = 1.0
-"""Seconds between two moments at which looks begin, at most; of a shorter interval a sixteenth to an eighth. The looks
-that are due between two such moments follow each other: with a pause before each, all of them would find the caches of
-the processor cold, and cost both us and the server up to twice as much (`benchmarks.looks`)."""
+"""Seconds between two moments at which looks begin; less for an interval below 8 s, see `in_step`. Looks that are due
+by the same moment follow each other. With a pause before each, every one of them would find the processor's caches
+cold, and cost more CPU time here and on the server; `benchmarks.looks` prints how much it is."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -222,11 +222,12 @@ def _concluded(desired: Desired, observed: Observed, reconciliation: _Reconcilia
 
 
 def in_step(seconds: float, now: float, interval: float) -> float:
-    """Return SECONDS shortened by less than a step, so that the wait ends together with others.
+    """Return SECONDS shortened by less than a step, so that the wait ends at the same moment as those of others.
 
     Args:
         now: of the clock that all databases of the process share, in seconds.
-        interval: seconds between two looks, by which the steps are told.
+        interval: seconds between two looks. A step is a power of two and at most an eighth of it, so that databases
+            with different intervals share the moments.
     """
     step = min(LONGEST_STEP_SECONDS, 2.0 ** math.floor(math.log2(interval / 8)))
     return max(0.0, (now + seconds) // step * step - now)
