@@ -42,7 +42,7 @@ FIRST_JITTER = 0.9
 of a server, begin together, and must not stay so."""
 
 LONGEST_STEP_SECONDS = 1.0
-"""Seconds between two moments at which looks begin; less for an interval below 8 s, see `in_step`. Looks that are due
+"""Seconds between two moments at which looks begin; less for an interval below 16 s, see `in_step`. Looks that are due
 by the same moment follow each other. With a pause before each, every one of them would find the processor's caches
 cold, and cost more CPU time here and on the server; `benchmarks.looks` prints how much it is."""
 
@@ -226,11 +226,11 @@ def in_step(seconds: float, now: float, interval: float) -> float:
 
     Args:
         now: of the clock that all databases of the process share, in seconds.
-        interval: seconds between two looks. A step is a power of two and at most an eighth of it, so that databases
-            with different intervals share the moments.
+        interval: seconds between two looks. A step is a power of two, so that databases with different intervals share
+            the moments, and at most a sixteenth of it: shorter than any wait, of which the jitter leaves a tenth.
     """
-    step = min(LONGEST_STEP_SECONDS, 2.0 ** math.floor(math.log2(interval / 8)))
-    return max(0.0, (now + seconds) // step * step - now)
+    step = min(LONGEST_STEP_SECONDS, 2.0 ** math.floor(math.log2(interval / 16)))
+    return (now + seconds) // step * step - now
 
 
 def _has_begun(action: Migrate, observed: Observed) -> bool:
