@@ -123,7 +123,8 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
     if memory.damage:
         text = (
             f"Missing or disabled since version {version} was applied: {listed(memory.damage)}. Bring it back from a "
-            "backup or with the statements of its migration; dashdb migrate drift shows all that was changed."
+            "backup or with the statements that dashdb migrate show prints, and its grants with dashdb roles; dashdb "
+            "migrate drift shows all that was changed."
         )
         return Finding(False, "Damaged", text, Recovery.WAITING, desired.schema.policy is not SchemaPolicy.REPORT)
     if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready

@@ -28,8 +28,9 @@ NEEDS_A_NETWORK = ("pip",)
 READ_BY_THEIR_PARSER = ("make", "python")
 NO_COMMANDS = {"squash -> verify -> run -> catalog -> history -> plan -> files -> sql", "-- dashdb:no-transaction"}
 OWNER = "perses"
+CREATE = "CREATE DATABASE perses OWNER perses TEMPLATE template0 LC_CTYPE 'C.UTF-8'"
 FAILS = {
-    "psql -U postgres -d postgres -c 'CREATE DATABASE perses OWNER perses'": "already exists",
+    f'psql -U postgres -d postgres -c "{CREATE}"': "already exists",
     """psql -d postgres -c 'DROP DATABASE "NAME" WITH (FORCE)'""": "does not exist",
 }
 """Commands of psql that mend what is not broken here, and what they say then."""

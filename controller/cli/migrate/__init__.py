@@ -11,6 +11,7 @@ _COMMANDS = {
     "version": ("controller.cli.migrate.inspect:version", "Print the applied version."),
     "status": ("controller.cli.migrate.inspect:status", "Show every version and its state."),
     "plan": ("controller.cli.migrate.inspect:plan", "Show what would run, without running it."),
+    "show": ("controller.cli.migrate.files:show", "Print the file of version V."),
     "baseline": ("controller.cli.migrate.history:baseline", "Record all versions up to V as applied."),
     "force": ("controller.cli.migrate.history:force", "Record version V without running anything, and clear dirty."),
     "lint": ("controller.cli.migrate.files:lint", "Find risky or wrong statements in migration files."),

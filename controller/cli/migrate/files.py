@@ -1,4 +1,4 @@
-"""`dashdb migrate lint` and `create`, which need files and no database."""
+"""`dashdb migrate show`, `lint` and `create`, which need files and no database."""
 
 import json
 import sys
@@ -14,12 +14,13 @@ from controller.cli.common import logging_options
 from controller.cli.failures import fail
 from controller.cli.invocation import path_option
 from controller.cli.migrate.findings import rules_of, summary_of
-from controller.cli.terminal import echo, echo_line
-from controller.errors import DashdbError
+from controller.cli.terminal import echo, echo_exactly, echo_line
+from controller.errors import ConfigurationError, DashdbError
 from controller.migrate.files.create import create as create_pair
 from controller.migrate.files.folder import read_folder, read_script, refuse_packaged
 from controller.migrate.files.lint import Finding, Level, without_down
 from controller.migrate.files.lint import lint as find
+from controller.migrate.plan.model import newest_version
 from controller.runtime.log_format import LogFormat
 
 FINDINGS_EXIT_CODE = 1
@@ -72,6 +73,30 @@ def lint(files: tuple[Path, ...], path: Path, *, strict: bool, details: bool, as
         _print_counts(findings, errors, len(scripts))
     if errors or (strict and findings):
         sys.exit(FINDINGS_EXIT_CODE)
+
+
+@click.command()
+@click.argument("version", metavar="V", type=click.IntRange(min=0))
+@click.option("--down", is_flag=True, help="Print the down migration instead.")
+@_file_options
+def show(version: int, path: Path, *, down: bool, as_json: bool) -> None:
+    """Print the file of version V, to bring back by hand what is missing of it.
+
+    \b
+    Example:
+      dashdb migrate show 1
+    """
+    migrations = read_folder(path)
+    migration = next((each for each in migrations if each.version == version), None)
+    if migration is None:
+        raise ConfigurationError(f"No file has version {version}; the newest is {newest_version(migrations)}.")
+    script = migration.down if down else migration.up
+    if script is None:
+        raise ConfigurationError(f"Version {version} has no down migration: {migration.down_name} is not there.")
+    if as_json:
+        click.echo(json.dumps({"file": script.name, "sha256": script.sha256, "sql": script.text}))
+    else:
+        echo_exactly(script.text)
 
 
 @click.command()

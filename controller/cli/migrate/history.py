@@ -2,15 +2,18 @@
 
 import sys
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import click
 
+from controller.cli.common import print_progress
 from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_version
 from controller.cli.progress import Reporter
 from controller.database.connection import Connection
-from controller.errors import ConfigurationError
+from controller.errors import ConfigurationError, DashdbError
+from controller.migrate.catalog.drift import read_drift
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.editor import HistoryEditor
@@ -22,9 +25,13 @@ from controller.migrate.plan.model import History
 @click.command()
 @click.argument("to", metavar="V", type=click.IntRange(min=0))
 @click.option("--yes", is_flag=True, help="Do not ask.")
+@click.option("--accept-drift", is_flag=True, help="Take what differs from the schema after version V as wanted.")
 @migration_options
-def force(invocation: Invocation, to: int, *, yes: bool) -> None:
+def force(invocation: Invocation, to: int, *, yes: bool, accept_drift: bool) -> None:
     """Record that the database is at version V without running anything, and clear dirty; 0 clears the history.
+
+    If V is the version that the database is at, what is missing stays known as missing: see dashdb migrate drift. How
+    the schema of another version has to be is not known, and the present one is recorded as that.
 
     \b
     Example:
@@ -38,9 +45,30 @@ def force(invocation: Invocation, to: int, *, yes: bool) -> None:
             raise click.Abort
 
     async def record(editor: HistoryEditor, migrations: Migrations) -> None:
-        await editor.force(migrations, to)
+        kept = None if accept_drift else await _drift_at(editor, to)
+        await (editor if kept is None else replace(editor, record_catalog=_nothing)).force(migrations, to)
+        if kept is not None:
+            print_progress(
+                f"As before, the schema is not what it was after version {to}: see dashdb migrate drift. To take it as "
+                "wanted, add --accept-drift.",
+                warns=True,
+                differences=kept,
+            )
 
     _record(invocation, record)
+
+
+async def _drift_at(editor: HistoryEditor, version: int) -> int | None:
+    """Return the number of differences from the recorded schema of VERSION; None where there are none, or no record."""
+    try:
+        drift = await read_drift(editor.connection, editor.settings.schema)
+    except DashdbError:  # no catalog was recorded that could be compared
+        return None
+    return len(drift.differences) or None if drift.version == version else None
+
+
+def _nothing(_: str) -> str:
+    return ""
 
 
 @click.command()

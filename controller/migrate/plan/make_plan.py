@@ -25,6 +25,10 @@ from controller.migrate.plan.model import (
     shown_version,
 )
 from controller.migrate.plan.replacement import Chosen, choose, made_by_others, made_of, replaced_by_files, standing_for
+from controller.text import one_line
+
+SHOWN_DIGITS = 12
+"""Digits of a checksum that a message shows."""
 
 
 def make_plan(
@@ -191,8 +195,10 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
             reason="FileMissing",
         )
     if not migration.up.has_digest(row.sha256):
+        found, recorded = migration.up.sha256[:SHOWN_DIGITS], one_line(row.sha256[:SHOWN_DIGITS])
         raise HistoryMismatch(
-            f"{migration.up.name} was edited after it had been applied on {row.applied_at:%Y-%m-%d}. "
+            f"{migration.up.name} was edited after it had been applied on {row.applied_at:%Y-%m-%d}: its sha256 begins "
+            f"with {found}, that in the history with {recorded}. "
             "Restore the file, and write the change as a new migration.",
             reason="ChecksumMismatch",
         )

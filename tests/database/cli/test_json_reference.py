@@ -116,6 +116,7 @@ def test_plan_and_lint(run: Run) -> None:
     run("migrate", "up", "1")
     compare("dashdb migrate plan", up, run("migrate", "plan", "0", "--sql"), run("migrate", "plan", "0"))
     compare("dashdb migrate lint", run("migrate", "lint"))
+    compare("dashdb migrate show", run("migrate", "show", "1"))
 
 
 def test_recorded_versions(run: Run) -> None:

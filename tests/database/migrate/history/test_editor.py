@@ -22,6 +22,7 @@ from controller.migrate.plan.model import Origin
 from tests.database.engine import IMPATIENT, history, run, tables, take_lock
 from tests.database.programs import dashdb_here, write_migrations
 from tests.support.database import Database
+from tests.support.postgres import PostgresServer
 from tests.unit.migrate.folders import pairs
 
 THREE = {f"V{n}_t{n}.up.sql": f"CREATE TABLE t{n} ()" for n in (1, 2, 3)}
@@ -162,6 +163,41 @@ def test_the_verbs_say_where_the_database_is_then(database: Database, tmp_path: 
     assert migrate("force", "3", "--yes") == (0, "3\n")
     assert migrate("force", "0", "--yes") == (0, "none\n")
     assert migrate("baseline", "1") == (0, "1\n")
+
+
+def test_a_forced_version_hides_nothing_that_is_missing_unless_that_is_accepted(
+    postgres: PostgresServer, database: Database, tmp_path: Path
+) -> None:
+    folder = write_migrations(tmp_path, THREE)
+
+    def migrate(*arguments: str) -> tuple[int, str, str]:
+        ended = dashdb_here(database.environ, "migrate", *arguments, "--path", str(folder))
+        return ended.exit_code, ended.stdout, ended.stderr
+
+    assert migrate("up")[0] == 0
+    postgres.psql(database, sql="DROP TABLE t1")
+    missing = migrate("drift")
+    assert (missing[0], "table t1: missing" in missing[1]) == (8, True)
+    code, version, told = migrate("force", "3", "--yes")
+    assert (code, version, "--accept-drift" in told) == (0, "3\n", True)
+    assert migrate("drift") == missing
+    assert migrate("force", "3", "--yes", "--accept-drift") == (0, "3\n", "")
+    assert migrate("drift")[0] == 0
+
+
+def test_a_version_that_is_forced_where_another_was_is_compared_with_the_schema_of_that_moment(
+    postgres: PostgresServer, database: Database, tmp_path: Path
+) -> None:
+    folder = write_migrations(tmp_path, THREE)
+
+    def migrate(*arguments: str) -> int:
+        return dashdb_here(database.environ, "migrate", *arguments, "--path", str(folder)).exit_code
+
+    assert migrate("goto", "2") == 0
+    assert migrate("force", "3", "--yes") == 0
+    assert migrate("drift") == 0
+    postgres.psql(database, sql="DROP TABLE t1")
+    assert migrate("drift") == 8
 
 
 LATE = {**THREE, "20260101_a.up.sql": "CREATE TABLE a ()", "20260103_c.up.sql": "CREATE TABLE c ()"}

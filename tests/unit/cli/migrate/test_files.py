@@ -1,6 +1,7 @@
-"""`dashdb migrate lint` and `create`: what they print, where, and their exit codes."""
+"""`dashdb migrate show`, `lint` and `create`: what they print, where, and their exit codes."""
 
 import json
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from click.testing import CliRunner, Result
 
 from controller.cli import root
 from controller.migrate.files import folder as folders
+from controller.migrate.files.folder import packaged_folder
 
 RISKY = "ALTER TABLE a ADD COLUMN b text;\nALTER TABLE a DROP COLUMN c;\n"
 
@@ -21,6 +23,22 @@ def folder(tmp_path: Path) -> Path:
     (tmp_path / "V001_a.up.sql").write_text(RISKY)
     (tmp_path / "V001_a.down.sql").write_text("ALTER TABLE a DROP COLUMN b;")
     return tmp_path
+
+
+def test_the_file_of_a_version_is_shown_as_it_is() -> None:
+    file = packaged_folder() / "V001_initial_schema.up.sql"
+    assert migrate("show", "1").stdout == file.read_text()
+    assert migrate("show", "1", "--down").stdout == (packaged_folder() / "V001_initial_schema.down.sql").read_text()
+    told = json.loads(migrate("show", "1", "--json").stdout)
+    assert told == {"file": file.name, "sha256": sha256(file.read_bytes()).hexdigest(), "sql": file.read_text()}
+
+
+def test_a_version_without_a_file_is_named(folder: Path) -> None:
+    absent = migrate("show", "7", "--path", folder)
+    assert (absent.exit_code, "No file has version 7; the newest is 1." in absent.stderr) == (2, True)
+    (folder / "V001_a.down.sql").unlink()
+    one_way = migrate("show", "1", "--down", "--path", folder)
+    assert (one_way.exit_code, "V001_a.down.sql is not there" in one_way.stderr) == (2, True)
 
 
 def test_the_packaged_migrations_have_no_finding() -> None:
