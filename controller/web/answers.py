@@ -155,6 +155,8 @@ def _details(samples: Sequence[Sample]) -> dict[str, Any]:
         "wait_count": sum(p.wait_count for p in pools),
         "utilization_percent": _utilization(samples),
     }
+    if samples:
+        details["checked_at"] = f"{min(s.taken_at for s in samples):%FT%TZ}"
     if len(samples) == 1 and samples[0].server_connection_limit is not None:
         details["server_connections"] = samples[0].server_connections
         details["server_connection_limit"] = samples[0].server_connection_limit

@@ -39,7 +39,7 @@ def test_a_healthy_database_is_told_as_the_endpoint_tells_it(database: Database)
     assert check["response_time_ms"] > 0
     assert set(check["details"]) == {
         "open_connections", "idle_connections", "in_use_connections", "wait_count", "utilization_percent",
-        "server_connections", "server_connection_limit",
+        "checked_at", "server_connections", "server_connection_limit",
     }  # fmt: skip
 
 

@@ -1,6 +1,7 @@
 """The JSON of the endpoints, to the letter of the contract."""
 
 from dataclasses import replace
+from datetime import timedelta
 
 from controller.health.verdict import Health, Verdict
 from controller.web import answers
@@ -23,6 +24,7 @@ def test_healthy() -> None:
                     "in_use_connections": 2,
                     "wait_count": 4,
                     "utilization_percent": 5.2,
+                    "checked_at": "2026-01-31T03:00:00Z",
                     "server_connections": 5,
                     "server_connection_limit": 97,
                 },
@@ -54,6 +56,14 @@ def test_all_together_are_as_bad_as_the_worst() -> None:
     details = answer["checks"]["database"]["details"]
     assert details["open_connections"] == 9
     assert "server_connections" not in details
+
+
+def test_the_time_of_the_oldest_check_is_told() -> None:
+    sample = report().sample
+    assert sample is not None
+    older = replace(report(), sample=replace(sample, taken_at=sample.taken_at - timedelta(seconds=20)))
+    answer = answers.health([report(), older], now=NOW, version="0.1.0")
+    assert answer["checks"]["database"]["details"]["checked_at"] == "2026-01-31T02:59:40Z"
 
 
 def test_all_together_say_which_are_how_and_why() -> None:
