@@ -58,6 +58,9 @@ class Maintain:
 Action = Migrate | Seed | Maintain
 
 
+DAMAGED = "Damaged"
+
+
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """Answer that something is to be done, and may not or cannot be done now.
@@ -112,6 +115,13 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
         return refused
     if desired.schema.policy is SchemaPolicy.AUTOMATIC and (tables := _without_history(observed, schema)):
         return _history_missing(tables)
+    if desired.schema.policy is SchemaPolicy.AUTOMATIC and memory.damage and not schema.summary.dirty:
+        # The schema that a migration leaves is the one that is wanted from then on: what is missing would be forgotten.
+        text = (
+            f"{damage_text(schema, memory)} {pending(schema.plan)}, and nothing runs before that. Or approve the "
+            "plan with policy: Manual; what is missing is forgotten then."
+        )
+        return Blocked(DAMAGED, text, Recovery.WAITING)
     action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
     failed = memory.waits(action.key, observed.now)
     return action if failed is None else Blocked.by(failed.error)
@@ -163,6 +173,15 @@ def _history_missing(tables: list[str]) -> Blocked:
         "dashdb migrate baseline V; or approve the plan with policy: Manual."
     )
     return Blocked("HistoryMissing", text, Recovery.WAITING)
+
+
+def damage_text(schema: ObservedSchema, memory: Memory) -> str:
+    """Return what is missing of the migrations or disabled, and how to bring it back."""
+    return (
+        f"Missing or disabled since version {schema.summary.version} was applied: {listed(memory.damage)}. Bring it "
+        "back from a backup or with the statements that dashdb migrate show prints, and its grants with dashdb roles; "
+        "dashdb migrate drift shows all that was changed."
+    )
 
 
 def _claimed_by(other: str) -> Blocked:

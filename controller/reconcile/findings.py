@@ -8,7 +8,17 @@ from typing import TypeAlias
 from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
-from controller.reconcile.decide import Blocked, Migrate, Seed, decide_schema, decide_templates, listed, pending
+from controller.reconcile.decide import (
+    DAMAGED,
+    Blocked,
+    Migrate,
+    Seed,
+    damage_text,
+    decide_schema,
+    decide_templates,
+    listed,
+    pending,
+)
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateDecision, TemplateState
@@ -121,12 +131,8 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
         text = f"Version {version} was applied by a newer release than this one; it is left alone."
         return Finding.good("SchemaAhead", text)
     if memory.damage:
-        text = (
-            f"Missing or disabled since version {version} was applied: {listed(memory.damage)}. Bring it back from a "
-            "backup or with the statements that dashdb migrate show prints, and its grants with dashdb roles; dashdb "
-            "migrate drift shows all that was changed."
-        )
-        return Finding(False, "Damaged", text, Recovery.WAITING, desired.schema.policy is not SchemaPolicy.REPORT)
+        affects = desired.schema.policy is not SchemaPolicy.REPORT
+        return Finding(False, DAMAGED, damage_text(schema, memory), Recovery.WAITING, affects)
     if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)

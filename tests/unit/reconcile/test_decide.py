@@ -1,5 +1,6 @@
 """Decisions: the next action, or the reason that blocks it."""
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -10,9 +11,20 @@ from controller.errors import DatabaseUnavailable, HistoryMismatch, MigrationFai
 from controller.health.verdict import Health, Verdict
 from controller.reconcile.decide import Action, Blocked, Maintain, Migrate, Seed, decide, decide_schema
 from controller.reconcile.memory import Memory
-from controller.reconcile.observed import Observed
+from controller.reconcile.observed import Observed, ObservedSchema
 from controller.templates.merge import TemplateAction, TemplateState
-from tests.unit.reconcile.observations import MANUAL, NOW, REPORT, desired, due, failed, observed, plan_of, template
+from tests.unit.reconcile.observations import (
+    MANUAL,
+    NOW,
+    REPORT,
+    desired,
+    due,
+    failed,
+    history,
+    observed,
+    plan_of,
+    template,
+)
 
 MISSING = template(TemplateState.MISSING, TemplateAction.INSERT)
 EMPTY = Memory()
@@ -123,6 +135,25 @@ def test_manual_runs_the_approved_plan_and_no_other() -> None:
     assert reason_of(decide(outdated, seen, EMPTY)) == "ApprovalOutdated"
     assert decide(approved, seen, EMPTY) == Migrate(plan_of(seen), approved=True)
     assert reason_of(decide(approved, seen, Memory(used_approval=plan_of(seen).sha256))) == "ApprovalUsed"
+
+
+def test_nothing_is_migrated_while_something_is_missing_unless_a_person_approved_it() -> None:
+    seen, damaged = observed(1), Memory(damage=("table a",))
+    answer = decide(desired(), seen, damaged)
+    assert isinstance(answer, Blocked)
+    assert (answer.reason, answer.recovery) == ("Damaged", Recovery.WAITING)
+    assert "table a" in answer.message
+    assert "from version 1 to 2" in answer.message
+    approved = desired(policy=MANUAL, approved=plan_of(seen).sha256)
+    assert isinstance(decide(approved, seen, damaged), Migrate)
+
+
+def test_a_file_that_stopped_half_way_is_gone_on_with_although_something_is_missing() -> None:
+    seen = observed(1)
+    assert isinstance(seen.schema, ObservedSchema)
+    rows = (*seen.schema.history, history(2)[0]._replace(error="it stopped"))
+    half_done = replace(seen, schema=replace(seen.schema, history=rows))
+    assert isinstance(decide(desired(), half_done, Memory(damage=("table a",))), Migrate)
 
 
 def test_tables_without_a_history_are_not_migrated_unless_a_person_approved_it() -> None:
