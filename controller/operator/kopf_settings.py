@@ -29,7 +29,7 @@ def settings() -> kopf.OperatorSettings:
     tuned.watching.client_timeout = 310
     tuned.watching.chunk_size = PAGE  # else all resources are in memory at once when the watch begins
     # Seconds; for so long a worker keeps its whole object after an event, and all of them do when the watch begins.
-    tuned.queueing.idle_timeout = 0.1
+    tuned.queueing.idle_timeout = 1.0
     tuned.networking.connect_timeout = 5.0
     tuned.networking.request_timeout = 30.0
     tuned.networking.error_backoffs = _Endless()  # an API server may be away for longer than 54 s
