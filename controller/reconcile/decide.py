@@ -58,9 +58,6 @@ class Maintain:
 Action = Migrate | Seed | Maintain
 
 
-DAMAGED = "Damaged"
-
-
 @dataclass(frozen=True, slots=True)
 class Blocked:
     """Answer that something is to be done, and may not or cannot be done now.
@@ -121,7 +118,7 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
             f"{damage_text(schema, memory)} {pending(schema.plan)}, and nothing runs before that. Or approve the "
             "plan with policy: Manual; what is missing is forgotten then."
         )
-        return Blocked(DAMAGED, text, Recovery.WAITING)
+        return Blocked("Damaged", text, Recovery.WAITING)
     action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
     failed = memory.waits(action.key, observed.now)
     return action if failed is None else Blocked.by(failed.error)

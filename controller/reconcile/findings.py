@@ -9,7 +9,6 @@ from controller.desired import Desired, SchemaPolicy
 from controller.errors import DashdbError, Recovery
 from controller.health.verdict import Health
 from controller.reconcile.decide import (
-    DAMAGED,
     Blocked,
     Migrate,
     Seed,
@@ -132,7 +131,7 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
         return Finding.good("SchemaAhead", text)
     if memory.damage:
         affects = desired.schema.policy is not SchemaPolicy.REPORT
-        return Finding(False, DAMAGED, damage_text(schema, memory), Recovery.WAITING, affects)
+        return Finding(False, "Damaged", damage_text(schema, memory), Recovery.WAITING, affects)
     if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)
