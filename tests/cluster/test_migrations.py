@@ -261,6 +261,11 @@ async def test_a_lock_that_another_runner_keeps_is_told_once(
     apply()
     locked = team.wait_for("perses", "SchemaCurrent", "False", reason="MigrationLocked")
     assert "Nothing of it was applied" in locked["message"]
+
+    def is_told() -> bool:  # the event follows the status
+        return any(event["reason"] == "MigrationLocked" for event in team.events())
+
+    wait_until(is_told, what="an event tells it", seconds=20)
     since, failed = datetime.now(UTC), operator.log.count("action failed")
     wait_until(lambda: operator.log.count("action failed") > failed, what="one more try has failed", seconds=60)
     assert team.writes(since) == []
