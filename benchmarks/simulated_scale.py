@@ -31,7 +31,7 @@ from rich.table import Table
 from benchmarks.footprint import MEBIBYTE
 from benchmarks.many_databases import create_secrets, kubectl_create
 from benchmarks.observers import Memory
-from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, restarted, shown
+from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, restarted, shown, stopped
 from benchmarks.parts import Parts, ReadyWatch, real_parts
 from benchmarks.simulated.record import record
 from benchmarks.simulated.scram import password_of
@@ -162,6 +162,7 @@ def _measure(
     figures |= at_rest(parts, idle_seconds)
     say(f"SIGTERM, a start, and {settle} s more for what may be written")
     figures |= restarted(parts, count, settle)
+    figures["stop"] = max(figures["stop"], stopped(parts))
     _check(simulated)
     figures["memory_each"] = (figures["memory_idle"] - figures["memory_none"]) * 1024 / count
     figures["idle_cpu_each"] = figures["idle_cpu"] / 100 * INTERVAL_SECONDS * 1000 / count

@@ -17,13 +17,13 @@ import tempfile
 import threading
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import click
 import yaml
@@ -89,46 +89,26 @@ class Step:
         }
 
 
-class Observer(threading.Thread):
-    """Thread that reads all resources again and again; `with` ends it.
-
-    Attributes:
-        not_ready: names of those that did not say Ready at some time.
-    """
-
-    def __init__(self, team: Namespace) -> None:
-        super().__init__(daemon=True)
-        self.not_ready: set[str] = set()
-        self._team = team
-        self._ended = threading.Event()
-
-    def __enter__(self) -> Self:
-        self.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._ended.set()
-        self.join()
-
-    def run(self) -> None:
-        while not self._ended.wait(SAMPLE_SECONDS):
-            self.not_ready |= {each["metadata"]["name"] for each in self._team.all() if not says_ready(each)}
+def seen_not_ready(team: Namespace, ended: threading.Event) -> set[str]:
+    """Read all resources again and again until ENDED; return those that did not say Ready at some time."""
+    found: set[str] = set()
+    while not ended.wait(SAMPLE_SECONDS):
+        found |= {each["metadata"]["name"] for each in team.all() if not says_ready(each)}
+    return found
 
 
-@dataclass
+@dataclass(frozen=True)
 class Rehearsal:
     """Parts of the rehearsal.
 
     Attributes:
         databases: by the name of their resource.
-        leader: the operator that runs.
     """
 
     team: Namespace
     server: PostgresServer
     folder: Path
     databases: dict[str, Database]
-    leader: OperatorProcess | None = None
 
     def create(self, name: str) -> float:
         """Apply a resource with a database of its own; return the seconds until it is Ready."""
@@ -150,27 +130,31 @@ class Rehearsal:
         log = self.folder / f"{name}.log"
         return OperatorProcess(kubeconfig, log, namespace=self.team.name, log_level="info", options=lease, within=there)
 
-    def change(self, name: str, successor: OperatorProcess) -> Step:
-        """Let SUCCESSOR take over, and return what came of it."""
+    def change(self, name: str, leader: OperatorProcess, successor: OperatorProcess) -> Step:
+        """Let SUCCESSOR take over from LEADER, and return what came of it."""
         names, before, told = set(self.databases), self._stored(), self._events()
-        began = datetime.now(UTC)
-        with Observer(self.team) as observer:
-            successor.start()
-            signalled = time.monotonic()
-            if self.leader is not None:
-                self.leader.stop()
-            self.leader = successor
-            wait_until(lambda: self._all_seen(successor, names), what="all are seen ready", seconds=PATIENCE_SECONDS)
-            seconds = time.monotonic() - signalled
-            if not leads(successor):
-                raise SupportError("all is ready, and nobody leads")
-            time.sleep(SETTLE_SECONDS)
+        began, ended = datetime.now(UTC), threading.Event()
+        with ThreadPoolExecutor(1) as threads:
+            observing = threads.submit(seen_not_ready, self.team, ended)
+            try:
+                successor.start()
+                signalled = time.monotonic()
+                leader.stop()
+                what = "all are seen ready"
+                wait_until(lambda: self._all_seen(successor, names), what=what, seconds=PATIENCE_SECONDS)
+                seconds = time.monotonic() - signalled
+                if not leads(successor):
+                    raise SupportError("all is ready, and nobody leads")
+                time.sleep(SETTLE_SECONDS)
+            finally:
+                ended.set()
+        not_ready = sorted(observing.result())
         writes = len(self.team.writes(began))
         events = sorted(event["reason"] for key, event in self._events().items() if key not in told)
         after = self._stored()
         changed = sorted(each for each in names if before[each] != after[each])
         new_ready = self.create(f"after-the-{name}")
-        return Step(name, seconds, sorted(observer.not_ready), writes, events, _warnings(successor), changed, new_ready)
+        return Step(name, seconds, not_ready, writes, events, _warnings(successor), changed, new_ready)
 
     def _all_seen(self, operator: OperatorProcess, names: set[str]) -> bool:
         return all(operator.get(f"/ready/{self.team.name}/{name}")[0] == 200 for name in names)
@@ -194,29 +178,22 @@ def _warnings(operator: OperatorProcess) -> list[str]:
 def rehearse(older: Path, resources: int, say: Callable[[str], None]) -> list[Step]:
     """Return what came of the upgrade from OLDER to this release, and of the way back."""
     say("starting the control plane and PostgreSQL")
-    with (
-        tempfile.TemporaryDirectory(prefix="dashdb-upgrade-") as folder,
-        PostgresServer(18) as server,
-        ControlPlane() as cluster,
-    ):
-        rehearsal = Rehearsal(Namespace(cluster, cluster.namespace()), server, Path(folder), {})
-        running: list[OperatorProcess] = []
-        try:
-            say(f"{resources} resources with the older release")
-            running.append(first := rehearsal.install(older, "older"))
-            first.start()
-            rehearsal.leader = first
-            for number in range(resources):
-                rehearsal.create(f"before-{number}")
-            say("upgrade")
-            running.append(newer := rehearsal.install(ROOT, "newer"))
-            steps = [rehearsal.change("upgrade", newer)]
-            say("downgrade")
-            running.append(again := rehearsal.install(older, "older-again", crd=False))
-            return [*steps, rehearsal.change("downgrade", again)]
-        finally:
-            for operator in running:
-                operator.kill()
+    with ExitStack() as stack:
+        folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="dashdb-upgrade-")))
+        server, cluster = stack.enter_context(PostgresServer(18)), stack.enter_context(ControlPlane())
+        rehearsal = Rehearsal(Namespace(cluster, cluster.namespace()), server, folder, {})
+        say(f"{resources} resources with the older release")
+        first = stack.enter_context(rehearsal.install(older, "older"))
+        for number in range(resources):
+            rehearsal.create(f"before-{number}")
+        say("upgrade")
+        newer = rehearsal.install(ROOT, "newer")
+        stack.callback(newer.kill)
+        upgrade = rehearsal.change("upgrade", first, newer)
+        say("downgrade")
+        again = rehearsal.install(older, "older-again", crd=False)
+        stack.callback(again.kill)
+        return [upgrade, rehearsal.change("downgrade", newer, again)]
 
 
 def findings_of(judged: dict[str, Any]) -> list[str]:

@@ -9,9 +9,9 @@ class Role:
 
     Attributes:
         leading: it holds the Lease, and may change something now.
-        standby: it observes no database, since another replica does. Neither leading nor standby are a leader that does
-            not reach the API server, which goes on observing and changes nothing, and one that has just lost the Lease,
-            until what it had under way is rolled back.
+        standby: it observes no database, since another replica does. Two are neither leading nor standby: a leader that
+            does not reach the API server, which goes on observing and changes nothing; and one that has just lost the
+            Lease, until what it had under way is rolled back.
         leader: identity of who holds the Lease, as last seen: name of the Pod, `_` and a random suffix; empty for
             nobody.
         transitions: how often the Lease passed from one holder to another.

@@ -110,15 +110,8 @@ def decide_schema(desired: Desired, observed: Observed, memory: Memory) -> Migra
         return None
     if (refused := _refused_by_policy(desired, schema, schema.plan, memory)) is not None:
         return refused
-    if desired.schema.policy is SchemaPolicy.AUTOMATIC and (tables := _without_history(observed, schema)):
-        return _history_missing(tables)
-    if desired.schema.policy is SchemaPolicy.AUTOMATIC and memory.damage and not schema.summary.dirty:
-        # The schema that a migration leaves is the one that is wanted from then on: what is missing would be forgotten.
-        text = (
-            f"{damage_text(schema, memory)} {pending(schema.plan)}, and nothing runs before that. Or approve the "
-            "plan with policy: Manual; what is missing is forgotten then."
-        )
-        return Blocked("Damaged", text, Recovery.WAITING)
+    if desired.schema.policy is SchemaPolicy.AUTOMATIC and (unsafe := _unsafe(observed, schema, schema.plan, memory)):
+        return unsafe
     action = Migrate(schema.plan, approved=desired.schema.policy is SchemaPolicy.MANUAL)
     failed = memory.waits(action.key, observed.now)
     return action if failed is None else Blocked.by(failed.error)
@@ -154,6 +147,20 @@ def decide_maintenance(desired: Desired, observed: Observed, memory: Memory) -> 
     if not memory.wants_maintenance(desired, observed.now) or not isinstance(observed.templates, tuple):
         return None
     return Maintain(desired.maintenance.audit_retention_days)
+
+
+def _unsafe(observed: Observed, schema: ObservedSchema, plan: Plan, memory: Memory) -> Blocked | None:
+    """Return why `plan` may run only if a person has approved it; None where it may run by itself."""
+    if tables := _without_history(observed, schema):
+        return _history_missing(tables)
+    if not memory.damage or schema.summary.dirty:  # what is half done is to be brought to its end
+        return None
+    # The schema that a migration leaves is the one that is wanted from then on: what is missing would be forgotten.
+    text = (
+        f"{damage_text(schema, memory)} {pending(plan)}, and nothing runs before that. Or approve the plan with "
+        "policy: Manual; what is missing is forgotten then."
+    )
+    return Blocked("Damaged", text, Recovery.WAITING)
 
 
 def _without_history(observed: Observed, schema: ObservedSchema) -> list[str]:

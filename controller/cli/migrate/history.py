@@ -64,7 +64,7 @@ async def _drift_at(editor: HistoryEditor, version: int) -> int | None:
         drift = await read_drift(editor.connection, editor.settings.schema)
     except DashdbError:  # no catalog was recorded that could be compared
         return None
-    return len(drift.differences) or None if drift.version == version else None
+    return len(drift.differences) if drift.differences and drift.version == version else None
 
 
 def _nothing(_: str) -> str:
