@@ -28,11 +28,13 @@ COPY migrations migrations
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
  && python -m pip --python /opt/dashdb/bin/python install --no-compile --no-deps /opt/wheel/*.whl
 
+# 60 MB of the Kubernetes client are a class for each kind and call; the operator loads these three.
+RUN find /opt/dashdb/lib -regex '.*/kubernetes/\(aio/\)?client/\(api\|models\)/.*\.py' ! -name __init__.py \
+      ! -name v1_managed_fields_entry.py ! -name v1_object_meta.py ! -name v1_owner_reference.py -delete
+
 # The root is read-only later, so nothing could be compiled then. `unchecked-hash`: the files never change, so Python
-# need not look at each source first, and the same code gives the same bytes. Left out are 40 MB of the Kubernetes
-# client, a class for each kind and call, of which three are loaded.
-RUN python -m compileall -q -j 0 --invalidation-mode unchecked-hash -x 'kubernetes/(aio/)?client/(api|models)/' \
-      /opt/dashdb/lib
+# need not look at each source first, and the same code gives the same bytes. `-f` because pip has left a few with times.
+RUN python -m compileall -f -q -j 0 --invalidation-mode unchecked-hash /opt/dashdb/lib
 
 FROM ${PYTHON_IMAGE}
 ARG PYTHON_IMAGE
@@ -41,8 +43,12 @@ LABEL org.opencontainers.image.base.name="${PYTHON_IMAGE}" \
       org.opencontainers.image.description="Keeps the PostgreSQL database behind a dashboards service in order" \
       org.opencontainers.image.version="0.1.0" \
       org.opencontainers.image.licenses="Apache-2.0"
-# Nothing is ever installed in a running container.
-RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip
+# Nothing is ever installed in a running container. The base has its standard library as source alone, which would be
+# compiled at every start.
+RUN python -m pip uninstall --yes --quiet --root-user-action=ignore pip \
+ && python -m compileall -f -q -j 0 --invalidation-mode unchecked-hash \
+      -x '/(test|tests|idlelib|tkinter|turtledemo|ensurepip|lib2to3|site-packages)/' \
+      "$(python -c 'import sysconfig; print(sysconfig.get_path("stdlib"))')"
 COPY --from=build /opt/dashdb /opt/dashdb
 ENV PATH=/opt/dashdb/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \

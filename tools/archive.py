@@ -20,6 +20,16 @@ def write_archive(folder: Path, archive: Path, *, moment: int) -> None:
         packed.write(content.getvalue())
 
 
+def repack(archive: Path, *, moment: int) -> None:
+    """Write a tar file anew: in the order of names, and all of it from MOMENT (seconds since 1970)."""
+    written = archive.with_suffix(".part")
+    with tarfile.open(archive) as old, tarfile.open(written, "w", format=tarfile.USTAR_FORMAT) as new:
+        for entry in sorted(old.getmembers(), key=lambda member: member.name):
+            entry.mtime, entry.pax_headers = moment, {}
+            new.addfile(entry, old.extractfile(entry) if entry.isfile() else None)
+    written.replace(archive)
+
+
 def checksums(folder: Path) -> str:
     """Return the lines of SHA256SUMS about every file in FOLDER, which `sha256sum --check` reads."""
     files = sorted(path for path in folder.iterdir() if path.is_file() and path.name != "SHA256SUMS")

@@ -4,6 +4,8 @@ import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from tools.archive import repack
+
 PROBES = {"buildah": ("buildah", "version"), "docker": ("docker", "buildx", "inspect")}
 """Programs that build images, each with the command that succeeds where it works; docker needs buildx and a daemon."""
 NO_BASE = "No image: name its base by its digest, make release PYTHON_IMAGE=python:3.13-slim@sha256:..."
@@ -20,6 +22,7 @@ def build_image(base: str | None, archive: Path, *, moment: int, source: Path) -
     done = subprocess.run(image_command(builder, base, archive, moment), cwd=source, check=False)
     if done.returncode != 0:
         raise SystemExit(f"{builder} could not build the image; its words stand above.")
+    repack(archive, moment=moment)  # what is in it has the same bytes each time, and the file itself a time
     return None
 
 

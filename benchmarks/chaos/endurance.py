@@ -98,7 +98,8 @@ class Found:
     """Figures of the whole time.
 
     Attributes:
-        strikes: number of faults; late: of those after which Ready came later than promised.
+        strikes: number of faults.
+        late: seconds until Ready where they were more than promised, by the fault and what was promised.
         holders: how often the Lease changed its holder.
         both: see `Watchers`; strangers: actions of a replica that did not hold the Lease.
         sizes: of the larger replica, in equal distances, the last one at the end.
@@ -106,7 +107,7 @@ class Found:
     """
 
     strikes: int
-    late: int
+    late: dict[str, list[float]]
     losses: Losses
     holders: int
     actions: int
@@ -120,7 +121,7 @@ class Found:
         warm, end = self.sizes[round(len(self.sizes) * WARM_PART) - 1], self.sizes[-1]
         grown, more = end.memory - warm.memory, end.descriptors - warm.descriptors
         return [
-            *([f"{self.late} times Ready came late"] if self.late else ()),
+            *(f"Ready came late after {fault}: {seconds}" for fault, seconds in self.late.items()),
             *([str(self.losses)] if self.losses != Losses() else ()),
             *([f"{self.both} times two replicas led"] if self.both else ()),
             *([f"{self.strangers} actions without the Lease"] if self.strangers else ()),
@@ -173,7 +174,8 @@ def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Fou
     watchers, logs, runs = Watchers(stage), Logs(), []
     sizes: list[Size] = []
     watchers.start()
-    began, late = time.monotonic(), 0
+    began = time.monotonic()
+    late: dict[str, list[float]] = {}
     with Progress(console=Console(stderr=True)) as progress:
         task = progress.add_task("", total=minutes * 60)
         while (passed := time.monotonic() - began) < minutes * 60:
@@ -182,7 +184,8 @@ def endure(stage: Stage, faults: list[Fault], minutes: float, count: int) -> Fou
             fault = random.choice(faults)
             progress.update(task, completed=passed, description=fault.name)
             runs.append(run_once(stage, fault, logs))
-            late += runs[-1].seconds > fault.promised
+            if runs[-1].seconds > fault.promised:
+                late.setdefault(f"{fault.name} ({fault.promised:.0f} s)", []).append(round(runs[-1].seconds, 1))
     try:
         wait_until(lambda: ready_resources(stage) == count, what="all are Ready again", seconds=START_SECONDS)
     except SupportError as error:

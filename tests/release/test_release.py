@@ -1,6 +1,7 @@
 """`make release`: every file of a release, the same bytes from the same commit, and nothing that is not committed."""
 
 import hashlib
+import io
 import json
 import os
 import shutil
@@ -16,6 +17,7 @@ from click.testing import CliRunner
 
 from controller import __version__
 from tests.release.helm import Helm
+from tools.archive import repack
 from tools.bundle import BUNDLE
 from tools.image import NO_BUILDER, image_builder, image_command, succeeds
 from tools.kustomize import ROOT, objects
@@ -207,3 +209,21 @@ def test_the_image_has_the_base_and_the_time_of_the_release(builder: str, tmp_pa
     assert f"PYTHON_IMAGE={DIGEST}" in command
     assert any(str(MOMENT) in part for part in command)
     assert any(str(tmp_path / "image.tar") in part for part in command)
+
+
+def test_an_archive_with_the_same_files_has_the_same_bytes(tmp_path: Path) -> None:
+    archives = []
+    for number, names in enumerate((("a", "b/c"), ("b/c", "a"))):
+        archive = tmp_path / f"{number}.oci.tar"
+        with tarfile.open(archive, "w") as tar:
+            for name in names:
+                entry = tarfile.TarInfo(name)
+                entry.size, entry.mtime = len(name), number
+                tar.addfile(entry, io.BytesIO(name.encode()))
+        repack(archive, moment=MOMENT)
+        archives.append(archive)
+    assert archives[0].read_bytes() == archives[1].read_bytes()
+    with tarfile.open(archives[0]) as tar:
+        members = [(entry.name, entry.mtime, (tar.extractfile(entry) or io.BytesIO()).read()) for entry in tar]
+    assert members == [("a", MOMENT, b"a"), ("b/c", MOMENT, b"b/c")]
+    assert sorted(tmp_path.iterdir()) == archives

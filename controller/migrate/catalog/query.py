@@ -26,6 +26,8 @@ SET LOCAL datestyle = 'ISO, YMD'; SET LOCAL intervalstyle = 'postgres'; SET LOCA
 SET LOCAL bytea_output = 'hex'; SET LOCAL extra_float_digits = 1;
 """
 
+SETTINGS_OF_SESSION = SETTINGS.replace("SET LOCAL", "SET SESSION")
+
 # By pg_depend, which has an index for it and knows objects of every kind.
 _HELD = """
 SELECT d.classid AS class, d.objid AS oid

@@ -70,8 +70,13 @@ async def read_live(connection: Connection, schema: str) -> Catalog:
 async def read_text(connection: Connection, schema: str) -> str:
     """Return the current catalog of `schema` as JSON, which is the same text for the same catalog; see `read_live`."""
     async with transaction(connection, read_only=True, first=SETTINGS):
-        with answer_limit(connection, CATALOG_BYTES):
-            text: str = await connection.fetchval(_AS_ONE_VALUE.format(query=catalog_query(schema)))
+        return await read_text_at_once(connection, schema)
+
+
+async def read_text_at_once(connection: Connection, schema: str) -> str:
+    """Return what `read_text` does in a single message, on a connection that has `SETTINGS_OF_SESSION`."""
+    with answer_limit(connection, CATALOG_BYTES):
+        text: str = await connection.fetchval(_AS_ONE_VALUE.format(query=catalog_query(schema)))
     return text
 
 

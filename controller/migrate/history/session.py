@@ -56,8 +56,8 @@ class RunSettings:
         schema: schema to migrate; None for the first of the search_path.
         out_of_order: True to apply files that sort before an applied one, instead of refusing them.
         host: machine or Pod that runs the files, for the history.
-        records_catalog: False to leave out the catalog at the end, without which drift cannot be read; for databases
-            that last some seconds.
+        scratch: True for a database that lasts some seconds: no catalog is recorded at the end, without which drift
+            cannot be read, and no statement is expected to take long.
     """
 
     runner_wait: float = 15.0
@@ -66,7 +66,7 @@ class RunSettings:
     schema: str | None = None
     out_of_order: bool = False
     host: str = field(default_factory=socket.gethostname)
-    records_catalog: bool = True
+    scratch: bool = False
 
 
 def limits(

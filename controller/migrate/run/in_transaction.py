@@ -86,7 +86,7 @@ def closing(run: MigrationAttempt, *, duration_ms: int | None = None, reset: str
         text += write.write_step(
             run.location, run.step, host=run.settings.host, retries=run.retries, duration_ms=duration_ms
         )
-    recorded = run.last and run.settings.records_catalog
+    recorded = run.last and not run.settings.scratch
     return text + (record_statements(run.location.schema) if recorded else _ASYNCHRONOUS_COMMIT)
 
 
@@ -114,12 +114,12 @@ class _Transaction:
         return True
 
     async def _send(self, before: str, ending: str) -> None:
-        """Send the file; `before` and `ending` are sent with the first and the last batch if those are quick."""
+        """Send the file; `before` and `ending` are sent with the first and the last batch if those take no time."""
         todo = statement_batches(self.file.step.script, one_by_one=self.one_by_one)
         batch = next(todo, None)
         while batch is not None:
             following = next(todo, None)
-            quick = batch.quick and not self.one_by_one
+            quick = (batch.quick or self.file.settings.scratch) and not self.one_by_one
             if before and not quick:
                 await self._execute(before)
                 before = ""

@@ -6,16 +6,18 @@ Only schemas are compared: a down migration that restores a table cannot restore
 import asyncio
 import math
 import re
+from contextlib import suppress
 from itertools import chain, pairwise
 
 from controller.database.target import Target
+from controller.errors import MigrationFailed
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.run.attempt import Progress
 from controller.migrate.sql.statements import CHANGES, OF_THE_SERVER
-from controller.migrate.verify.check import Check, check_until_failed, scratch_runner
+from controller.migrate.verify.check import Check, all_pass, check_until_failed, scratch_runner
 from controller.migrate.verify.replacement import check_replacement, own_files
 
-MOST_TOGETHER = 3
+MOST_TOGETHER = 2
 """Scratch databases at the same time, each with three connections."""
 LEAST_OF_A_PART = 20
 """Versions that are worth a scratch database of their own."""
@@ -78,6 +80,11 @@ def _leaves_the_database(migration: Migration) -> bool:
 async def _check_part(
     target: Target, migrations: Migrations, part: range, progress: Progress, schema: str | None
 ) -> list[Check]:
+    """Check the versions of a part: all together, and one by one only if that does not pass."""
+    with suppress(MigrationFailed):  # the first file that PostgreSQL refuses is found below
+        async with scratch_runner(target, progress, schema) as runner:
+            if await all_pass(runner, migrations[: part.stop], part.start):
+                return [Check(migration) for migration in migrations[part.start : part.stop]]
     checks: list[Check] = []
     while len(checks) < len(part):
         async with scratch_runner(target, progress, schema) as runner:

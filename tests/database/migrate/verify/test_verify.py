@@ -38,7 +38,7 @@ async def test_each_version_goes_up_down_and_up(creator: Target) -> None:
     checks = await verify(creator, pairs(TABLE | second), notes)
     assert [c.passed for c in checks] == [True, True]
     assert notes.done == [
-        "V1_t.up.sql", "V1_t.down.sql", "V1_t.up.sql", "V2_u.up.sql", "V2_u.down.sql", "V2_u.up.sql",
+        "V1_t.up.sql", "V2_u.up.sql", "V2_u.down.sql", "V1_t.down.sql", "V1_t.up.sql", "V2_u.up.sql",
     ]  # fmt: skip
 
 

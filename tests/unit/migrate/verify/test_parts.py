@@ -16,7 +16,7 @@ def test_each_version_is_in_one_part_and_their_order_stays(count: int, most: int
     assert 1 <= len(parts) <= most
 
 
-@pytest.mark.parametrize(("count", "parts"), [(1, 1), (39, 1), (40, 2), (60, 3), (1000, 3)])
+@pytest.mark.parametrize(("count", "parts"), [(1, 1), (39, 1), (40, 2), (1000, 2)])
 def test_short_histories_are_not_divided(count: int, parts: int) -> None:
     assert len(parts_of(count, MOST_TOGETHER)) == parts
     assert LEAST_OF_A_PART == 20
