@@ -120,7 +120,7 @@ async def _dumped(
     target: Target, migrations: Migrations, pg_dump: Path, progress: Progress, schema: str | None
 ) -> tuple[str, ...]:
     """Return the statements that make what the migrations made, as pg_dump writes them."""
-    async with scratch_runner(target, progress, schema) as runner:
+    async with scratch_runner(target, migrations, progress, schema) as runner:
         await runner.run(migrations, migrations[-1].version)
         name = (await locate_history(runner.connection, schema)).schema
         await _refuse_elsewhere(runner.connection, name, migrations)

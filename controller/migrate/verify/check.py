@@ -2,13 +2,15 @@
 
 import hashlib
 from collections.abc import AsyncIterator, Iterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import groupby
 
 from controller.database.connection import Connection, connected
+from controller.database.failures import DRIVER_ERRORS
 from controller.database.target import Target
+from controller.errors import DashdbError
 from controller.migrate.catalog.differences import Difference, differences
 from controller.migrate.catalog.query import SETTINGS_OF_SESSION
 from controller.migrate.catalog.snapshot import parse_catalog, read_text_at_once
@@ -21,6 +23,7 @@ from controller.migrate.plan.model import EMPTY, Direction, Plan, Step
 from controller.migrate.run.attempt import Progress
 from controller.migrate.run.runner import Runner
 from controller.migrate.verify.scratch_database import scratch_database
+from controller.migrate.verify.visible import catalog_shows_all, outlasts_the_database
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,22 +48,32 @@ class Check:
 
 
 @asynccontextmanager
-async def scratch_runner(target: Target, progress: Progress, schema: str | None) -> AsyncIterator[Runner]:
-    """Yield a runner in a new scratch database on the server of `target`, see `scratch_database`."""
+async def scratch_runner(
+    target: Target, migrations: Migrations, progress: Progress, schema: str | None
+) -> AsyncIterator[Runner]:
+    """Yield a runner for `migrations` in a new scratch database on the server of `target`, see `scratch_database`.
+
+    Migrations that make what outlasts the database, such as roles, are reverted at the end.
+    """
     async with scratch_database(target, schema=schema) as scratch, connected(scratch) as connection:
         settings = RunSettings(schema=schema, scratch=True)
-        yield Runner(connection, settings, progress, partial(connected, scratch))
+        runner = Runner(connection, settings, progress, partial(connected, scratch))
+        try:
+            yield runner
+        finally:
+            if any(map(outlasts_the_database, migrations)):
+                with suppress(DashdbError, *DRIVER_ERRORS):  # as far as their down migrations lead
+                    await runner.run(migrations, EMPTY)
 
 
 async def all_pass(runner: Runner, migrations: Migrations, start: int) -> bool:
-    """Return whether all versions from number `start` on pass, when all go up, all go down and all go up again.
+    """Return whether all versions from number `start` on pass.
 
-    That takes two thirds of the time of `check_until_failed`, which finds the version that does not pass. The catalogs
-    before and after each version are compared, and after the last one those of both ways up: so what a second way up
-    does otherwise counts only if no later version removes it.
+    Neighbours whose whole effect the catalog shows go up together, down and up again. That takes two thirds of the time
+    of `check_until_failed` and proves the same: where the catalogs are equal, a file meets what it met before.
 
     Raises:
-        MigrationFailed: PostgreSQL refused a file, which need not be the first that it refuses.
+        MigrationFailed, SchemaDirty: PostgreSQL refused a file, which need not be the first that it refuses.
     """
     async with _at(runner, migrations, start) as scratch:
         before = _digest(await scratch.catalog())
@@ -73,10 +86,10 @@ async def all_pass(runner: Runner, migrations: Migrations, start: int) -> bool:
 
 
 def _stretches(migrations: Migrations) -> Iterator[Migrations]:
-    """Yield the migrations in order: each without a down migration alone, those between them together."""
-    for irreversible, together in groupby(migrations, lambda migration: migration.down is None):
-        stretch = tuple(together)
-        yield from ((each,) for each in stretch) if irreversible else (stretch,)
+    """Yield the migrations in order: neighbours together if the catalog shows all of them and they can be reverted."""
+    for together, neighbours in groupby(migrations, lambda each: each.down is not None and catalog_shows_all(each)):
+        stretch = tuple(neighbours)
+        yield from (stretch,) if together else ((each,) for each in stretch)
 
 
 async def _digest_if_passed(scratch: "_Scratch", stretch: Migrations, before: bytes) -> bytes | None:

@@ -43,11 +43,12 @@ async def check_replacement(
     replaced = with_nested(replacing, {each.version: each for each in migrations})
     others = tuple(each for each in own_files(migrations) if each.version <= max(replaced))
     before = tuple(each for each in others if each.version < min(replaced))
-    async with scratch_runner(target, progress, schema) as runner:
+    async with scratch_runner(target, others, progress, schema) as runner:
         await runner.run(others, others[-1].version)
         wanted, rows = await _found(runner)
-    async with scratch_runner(target, progress, schema) as runner:
-        (check,) = await check_until_failed(runner, (*before, replacing), len(before))
+    shorter = (*before, replacing)
+    async with scratch_runner(target, shorter, progress, schema) as runner:
+        (check,) = await check_until_failed(runner, shorter, len(before))
         if not check.passed:
             return check
         found, rows_now = await _found(runner)

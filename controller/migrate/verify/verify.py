@@ -5,23 +5,21 @@ Only schemas are compared: a down migration that restores a table cannot restore
 
 import asyncio
 import math
-import re
 from contextlib import suppress
 from itertools import chain, pairwise
 
 from controller.database.target import Target
-from controller.errors import MigrationFailed
-from controller.migrate.files.migration import Migration, Migrations
+from controller.errors import MigrationFailed, SchemaDirty
+from controller.migrate.files.migration import Migrations
 from controller.migrate.run.attempt import Progress
-from controller.migrate.sql.statements import CHANGES, OF_THE_SERVER
 from controller.migrate.verify.check import Check, all_pass, check_until_failed, scratch_runner
 from controller.migrate.verify.replacement import check_replacement, own_files
+from controller.migrate.verify.visible import outlasts_the_database
 
 MOST_TOGETHER = 2
 """Scratch databases at the same time, each with three connections."""
 LEAST_OF_A_PART = 20
 """Versions that are worth a scratch database of their own."""
-_OF_THE_SERVER = re.compile(rf"\b(?:{'|'.join(CHANGES)})\s+(?:{'|'.join(OF_THE_SERVER)})\b", re.IGNORECASE)
 
 
 async def verify(
@@ -43,7 +41,7 @@ async def verify(
     for migration in migrations:  # an invalid file stops all, before any is run
         _ = [script.statements for script in migration.scripts]
     own = own_files(migrations)
-    together = 1 if any(map(_leaves_the_database, migrations)) else MOST_TOGETHER
+    together = 1 if any(map(outlasts_the_database, migrations)) else MOST_TOGETHER
     found = await asyncio.gather(
         *(_check_part(target, own, part, progress, schema) for part in parts_of(len(own), together)),
         return_exceptions=True,  # so that no part is left behind, and the error is that of the lowest version
@@ -69,24 +67,18 @@ def parts_of(count: int, most: int) -> list[range]:
     return [range(start, end) for start, end in pairwise(ends)]
 
 
-def _leaves_the_database(migration: Migration) -> bool:
-    """Return whether a file may change what all databases of a server share, which only one may do at a time.
-
-    Also inside a DO block, where `changes_the_server` does not look: one scratch database too few costs only time.
-    """
-    return any(_OF_THE_SERVER.search(script.text) for script in migration.scripts)
-
-
 async def _check_part(
     target: Target, migrations: Migrations, part: range, progress: Progress, schema: str | None
 ) -> list[Check]:
-    """Check the versions of a part: all together, and one by one only if that does not pass."""
-    with suppress(MigrationFailed):  # the first file that PostgreSQL refuses is found below
-        async with scratch_runner(target, progress, schema) as runner:
-            if await all_pass(runner, migrations[: part.stop], part.start):
-                return [Check(migration) for migration in migrations[part.start : part.stop]]
+    """Check the versions of a part together, and one by one only if they do not pass."""
+    whole = migrations[: part.stop]
+    if not any(map(outlasts_the_database, whole)):
+        with suppress(MigrationFailed, SchemaDirty):  # the first file that PostgreSQL refuses is found one by one
+            async with scratch_runner(target, whole, progress, schema) as runner:
+                if await all_pass(runner, whole, part.start):
+                    return [Check(migration) for migration in whole[part.start :]]
     checks: list[Check] = []
     while len(checks) < len(part):
-        async with scratch_runner(target, progress, schema) as runner:
-            checks += await check_until_failed(runner, migrations[: part.stop], part.start + len(checks))
+        async with scratch_runner(target, whole, progress, schema) as runner:
+            checks += await check_until_failed(runner, whole, part.start + len(checks))
     return checks

@@ -114,6 +114,46 @@ async def test_of_several_files_that_are_refused_the_lowest_is_told(
     assert each_postgres.psql(each_postgres.superuser, sql=owned, args=("-At",)) == "0\n"
 
 
+async def test_rows_that_a_way_back_leaves_are_met_by_the_second_way_up(creator: Target) -> None:
+    keyed = {"V1_t.up.sql": "CREATE TABLE t (n integer PRIMARY KEY)"}
+    with pytest.raises(MigrationFailed, match=r"^V2_row\.up\.sql.*unique_violation"):
+        await check(creator, keyed | {"V2_row.up.sql": "INSERT INTO t VALUES (1)", "V2_row.down.sql": "SELECT 1"})
+
+
+async def test_what_a_way_back_leaves_in_another_schema_is_met_by_the_second_way_up(creator: Target) -> None:
+    schema = {"V2_s.up.sql": "CREATE SCHEMA x", "V2_s.down.sql": "DROP SCHEMA x CASCADE"}
+    with pytest.raises(MigrationFailed, match=r"^V3_u\.up\.sql.*duplicate_table"):
+        await check(creator, schema | {"V3_u.up.sql": "CREATE TABLE x.u ()", "V3_u.down.sql": "SELECT 1"})
+
+
+async def test_of_files_that_are_refused_the_lowest_is_told_before_one_without_a_transaction(creator: Target) -> None:
+    lasting = "-- dashdb:no-transaction\nCREATE INDEX CONCURRENTLY t_n ON t (n); SELECT 1 / 0"
+    with pytest.raises(MigrationFailed, match=r"^V2_u\.down\.sql"):
+        await check(creator, {
+            "V2_u.up.sql": "CREATE TABLE u ()", "V2_u.down.sql": "DROP TABLE no",
+            "V3_i.up.sql": lasting, "V3_i.down.sql": "DROP INDEX t_n",
+        })  # fmt: skip
+
+
+async def test_a_role_that_files_make_is_gone_after_a_later_version_failed(each_postgres: PostgresServer) -> None:
+    name = f"made_{id(each_postgres)}_later"
+    database = each_postgres.create_database()
+    each_postgres.psql(each_postgres.superuser, sql=f'ALTER ROLE "{database.user}" CREATEDB CREATEROLE')
+    files = {
+        "V2_r.up.sql": f"CREATE ROLE {name}", "V2_r.down.sql": f"DROP ROLE {name}",
+        "V3_u.up.sql": "CREATE TABLE u ()", "V3_u.down.sql": "SELECT 1",
+        "V4_v.up.sql": "CREATE TABLE v ()", "V4_v.down.sql": "DROP TABLE v",
+    }  # fmt: skip
+    try:
+        checks = await check(target_to(database), files)
+        asked = f"SELECT count(*) FROM pg_roles WHERE rolname = '{name}'"
+        assert each_postgres.psql(each_postgres.superuser, sql=asked, args=("-At",)) == "0\n"
+    finally:
+        each_postgres.psql(each_postgres.superuser, sql=f"DROP ROLE IF EXISTS {name}")
+        each_postgres.drop_database(database)
+    assert [(c.migration.version, c.passed) for c in checks] == [(1, True), (2, True), (3, False), (4, True)]
+
+
 async def test_files_that_make_roles_are_checked_one_after_the_other(each_postgres: PostgresServer) -> None:
     """A role belongs to the whole server, so that a second scratch database could not make it as well."""
     name = f"made_{id(each_postgres)}"
