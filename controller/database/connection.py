@@ -82,7 +82,7 @@ async def _connect(target: Target, seconds: float) -> Connection:
         _notice_silent_peers(connection, target)
         return connection
     # Not inside the handler, where it would keep the driver's error as its context.
-    raise in_our_words(problem, target, limit=round(seconds, 1))
+    raise in_our_words(problem, target, dialled=round(seconds, 1))
 
 
 async def _dial(target: Target, seconds: float) -> Connection:
@@ -169,7 +169,7 @@ async def connected(target: Target) -> AsyncIterator[Connection]:
     try:
         yield connection
     except (*DRIVER_ERRORS, ProtocolViolation) as error:
-        raise in_our_words(error, target, limit=target.query_timeout) from None
+        raise in_our_words(error, target) from None
     finally:
         await close(connection)
 

@@ -76,11 +76,14 @@ _BY_SQLSTATE: dict[str, tuple[str, Recovery, str]] = {
 }  # fmt: skip
 
 
-def in_our_words(error: BaseException, target: Target, *, limit: float | None = None) -> DashdbError:
+def in_our_words(
+    error: BaseException, target: Target, *, dialled: float | None = None, checked: float | None = None
+) -> DashdbError:
     """Return the error to show to people for any error of a connection or a query.
 
     Args:
-        limit: the time limit in seconds, for the message; None for the connect timeout.
+        dialled: time limit in seconds of a login that failed; None if there was a connection.
+        checked: time limit in seconds of a question that has its own; None for the query timeout.
 
     Returns:
         A `DatabaseUnavailable`, with a separate reason for each cause that a person would treat differently.
@@ -94,7 +97,7 @@ def in_our_words(error: BaseException, target: Target, *, limit: float | None = 
         return error
     if isinstance(error, asyncpg.PostgresError) and not isinstance(error, asyncpg.PostgresConnectionError):
         return _from_server(error, target)  # PostgresConnectionError comes from the driver, despite its name
-    reason, recovery, text = _from_network(error, target, limit)
+    reason, recovery, text = _from_network(error, target, dialled, checked)
     return DatabaseUnavailable(f"{target.description}: {text}", reason=reason, recovery=recovery)
 
 
@@ -118,14 +121,16 @@ def _from_server(error: asyncpg.PostgresError, target: Target) -> DashdbError:
     )
 
 
-def _from_network(error: BaseException, target: Target, limit: float | None) -> tuple[str, Recovery, str]:
+def _from_network(
+    error: BaseException, target: Target, dialled: float | None, checked: float | None
+) -> tuple[str, Recovery, str]:
     names = target.names
     if isinstance(error, ssl.SSLCertVerificationError):
         return _from_certificate(error, names)
     if isinstance(error, ssl.SSLError):
         return "TLSFailed", _WAITING, "The TLS handshake failed. Compare the certificates of both sides."
     if isinstance(error, TimeoutError):
-        return "Timeout", _TRANSIENT, _timeout(target, limit)
+        return "Timeout", _TRANSIENT, _timeout(target, dialled, checked)
     if isinstance(error, socket.gaierror):
         return "HostNotFound", _TRANSIENT, f"The name of the host cannot be resolved. Correct {names.host}."
     if isinstance(error, ConnectionRefusedError):
@@ -143,14 +148,18 @@ def _from_network(error: BaseException, target: Target, limit: float | None) -> 
     return "ConnectionLost", _TRANSIENT, "The connection broke."
 
 
-def _timeout(target: Target, limit: float | None) -> str:
+def _timeout(target: Target, dialled: float | None, checked: float | None) -> str:
+    """Return what to look for; a setting is named only where a higher value would have given more time."""
     names = target.names
-    if limit is None:
+    if dialled is not None:
+        raised = f"; for a slow server, raise {names.connect_timeout}" if dialled >= target.connect_timeout else ""
         return (
-            f"No answer within {target.connect_timeout:g} s. Check {names.host} and {names.port}, and whether a "
-            f"firewall or a NetworkPolicy stands in between; for a slow server, raise {names.connect_timeout}."
+            f"No answer within {dialled:g} s. Check {names.host} and {names.port}, and whether a firewall or a "
+            f"NetworkPolicy stands in between{raised}."
         )
-    return f"No answer within {limit:g} s. Look for what keeps the server busy, or raise {names.query_timeout}."
+    raised = f", or raise {names.query_timeout}" if checked is None else ""
+    seconds = target.query_timeout if checked is None else checked
+    return f"No answer within {seconds:g} s. Look for what keeps the server busy{raised}."
 
 
 def _from_certificate(error: ssl.SSLCertVerificationError, names: FieldNames) -> tuple[str, Recovery, str]:

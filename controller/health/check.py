@@ -94,7 +94,7 @@ async def _ask(pool: Pool, connection: Connection, *questions: str, first: str =
     try:
         return await ask(connection, *questions, first=first, seconds=CHECK_SECONDS)
     except TimeoutError as error:
-        raise in_our_words(error, pool.target, limit=CHECK_SECONDS) from None
+        raise in_our_words(error, pool.target, checked=CHECK_SECONDS) from None
 
 
 def login_seconds(previous: Verdict | None) -> float | None:

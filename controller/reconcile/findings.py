@@ -126,12 +126,12 @@ def _current_schema(desired: Desired, observed: Observed, memory: Memory) -> Fin
     if not schema.plan.empty and desired.schema.policy is SchemaPolicy.REPORT:
         return Finding(False, "MigrationPending", f"{pending(schema.plan)}.")
     version = schema.summary.version
-    if schema.ahead:
-        text = f"Version {version} was applied by a newer release than this one; it is left alone."
-        return Finding.good("SchemaAhead", text)
     if memory.damage:
         affects = desired.schema.policy is not SchemaPolicy.REPORT
         return Finding(False, "Damaged", damage_text(schema, memory), Recovery.WAITING, affects)
+    if schema.ahead:
+        text = f"Version {version} was applied by a newer release than this one; it is left alone."
+        return Finding.good("SchemaAhead", text)
     if memory.drift:  # it may be an index that somebody needed: reported, but no reason to be not ready
         changed = f"Changed by hand since version {version} was applied: {listed(memory.drift)}."
         return Finding.good("Drifted", changed)

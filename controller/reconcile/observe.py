@@ -22,7 +22,7 @@ from controller.errors import DashdbError, DatabaseUnavailable
 from controller.health.check import failed_sample, login_seconds, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.differences import is_damage
-from controller.migrate.catalog.drift import Drift, read_drift
+from controller.migrate.catalog.drift import Drift, read_drift, read_missing
 from controller.migrate.catalog.inventory import Inventory, inventory_from, inventory_question
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
@@ -116,6 +116,8 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     rows, inventory = state if isinstance(state, tuple) else (None, None)
     compares = memory.wants_comparison(inventory, seen.now)
     found = await attempt(lambda: read_drift(connection, located.name)) if compares else None
+    if isinstance(found, DashdbError) and found.reason == "CatalogNotComparable":  # after an upgrade, often for long
+        found = await attempt(lambda: read_missing(connection, located.name))
     drift, damage = _comparable(found)
     return replace(
         seen,
@@ -247,7 +249,7 @@ async def _attempt(connection: Connection, target: Target, read: Callable[[], Aw
     except DashdbError as error:
         return error
     except DRIVER_ERRORS as error:
-        problem = in_our_words(error, target, limit=target.query_timeout)
+        problem = in_our_words(error, target)
     await roll_back(connection, in_doubt=True)
     return problem
 

@@ -318,4 +318,4 @@ class _Lease(AbstractAsyncContextManager[Connection]):
     ) -> None:
         self._pool.give_back(self._pooled, error)
         if isinstance(error, (*DRIVER_ERRORS, ProtocolViolation)):
-            raise in_our_words(error, self._pool.target, limit=self._pool.target.query_timeout) from None
+            raise in_our_words(error, self._pool.target) from None

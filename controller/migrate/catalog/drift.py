@@ -5,7 +5,7 @@ from itertools import filterfalse
 
 from controller.database.connection import Connection
 from controller.errors import DashdbError, Recovery
-from controller.migrate.catalog.differences import Difference, differences, is_grant
+from controller.migrate.catalog.differences import Catalog, Difference, Kind, differences, is_grant
 from controller.migrate.catalog.snapshot import read_live, read_recorded
 from controller.migrate.history.read import locate_history
 
@@ -32,7 +32,26 @@ async def read_drift(connection: Connection, schema: str | None = None) -> Drift
         DatabaseUnavailable: the schema does not exist.
     """
     location = await locate_history(connection, schema)
-    wanted, found = await read_recorded(connection, location.schema), await read_live(connection, location.schema)
+    wanted, found = await _read_both(connection, location.schema)
+    changed = differences(wanted, found)
+    grants = tuple(filter(is_grant, changed))
+    return Drift(found.version, tuple(filterfalse(is_grant, changed)), grants)
+
+
+async def read_missing(connection: Connection, schema: str) -> Drift:
+    """Return what is missing in `schema`, by names alone: for a catalog that was recorded in another form.
+
+    Raises:
+        DashdbError, DatabaseUnavailable: see `read_drift`.
+    """
+    wanted, found = await _read_both(connection, schema, names_alone=True)
+    return Drift(found.version, tuple(each for each in differences(wanted, found) if each.kind is Kind.MISSING))
+
+
+async def _read_both(connection: Connection, schema: str, *, names_alone: bool = False) -> tuple[Catalog, Catalog]:
+    """Return the recorded catalog and the one found, which are of the same version."""
+    wanted = await read_recorded(connection, schema, names_alone=names_alone)
+    found = await read_live(connection, schema)
     if wanted.version != found.version:
         raise DashdbError(
             f"The catalog was recorded at version {wanted.version}, and the database is at version {found.version}: "
@@ -40,6 +59,4 @@ async def read_drift(connection: Connection, schema: str | None = None) -> Drift
             reason="CatalogOutdated",
             recovery=Recovery.STALLED,
         )
-    changed = differences(wanted, found)
-    grants = tuple(filter(is_grant, changed))
-    return Drift(found.version, tuple(filterfalse(is_grant, changed)), grants)
+    return wanted, found

@@ -233,6 +233,8 @@ UNION ALL {_COMMENTS} UNION ALL {_PRIVILEGES} UNION ALL {_DEFAULT_PRIVILEGES}
 """
 FORMAT = hashlib.sha256((SETTINGS + _QUERY + INVENTORY).encode()).hexdigest()[:12]
 """Identifier of this query and the inventory's; results of others cannot be compared with theirs."""
+NAMES = "1"
+"""Version of how the query names objects, whatever their definitions look like; another one means other names."""
 
 
 def catalog_query(schema: str) -> str:

@@ -13,7 +13,7 @@ from controller.database.transaction import transaction
 from controller.errors import DashdbError, Recovery
 from controller.migrate.catalog.differences import Catalog
 from controller.migrate.catalog.inventory import inventory_query
-from controller.migrate.catalog.query import FORMAT, SETTINGS, catalog_query
+from controller.migrate.catalog.query import FORMAT, NAMES, SETTINGS, catalog_query
 from controller.migrate.history.location import IS_APPLIED, table_in
 from controller.migrate.history.read import read_history
 from controller.migrate.plan.model import current_version, shown_version
@@ -27,6 +27,7 @@ DO $dashdb_record$ BEGIN
         SELECT json_build_object(
                    'version', (SELECT coalesce(max(version), 0) FROM {table} WHERE {is_applied}),
                    'format', '{format}',
+                   'names', '{names}',
                    'postgresql', current_setting('server_version_num')::int / 10000,
                    'inventory', ({inventory}),
                    'objects', coalesce(json_object_agg(c.object, c.definition), '{{}}'))
@@ -53,8 +54,8 @@ def record_statements(schema: str) -> str:
     """
     table = table_in(schema)
     query, inventory = catalog_query(schema), inventory_query(schema)
-    names = {"table": table, "name": literal(table), "is_applied": IS_APPLIED}
-    return SETTINGS + _RECORD.format(**names, format=FORMAT, query=query, inventory=inventory)
+    parts = {"table": table, "name": literal(table), "is_applied": IS_APPLIED, "query": query, "inventory": inventory}
+    return SETTINGS + _RECORD.format(**parts, format=FORMAT, names=NAMES)
 
 
 async def read_live(connection: Connection, schema: str) -> Catalog:
@@ -86,8 +87,11 @@ def parse_catalog(version: int, text: str) -> Catalog:
         return Catalog(version, dict(json.loads(text)))
 
 
-async def read_recorded(connection: Connection, schema: str) -> Catalog:
+async def read_recorded(connection: Connection, schema: str, *, names_alone: bool = False) -> Catalog:
     """Return the catalog of `schema` as recorded by its last migration.
+
+    Args:
+        names_alone: definitions are not to be compared, so that they may be written in any form.
 
     Raises:
         DashdbError: no catalog was recorded (CatalogNotRecorded), or one by another release of this program or of
@@ -107,7 +111,8 @@ async def read_recorded(connection: Connection, schema: str) -> Catalog:
         recorded = json.loads(row["recorded"])
         version, objects = int(recorded["version"]), dict(recorded["objects"])
         kept, now = (str(recorded["format"]), int(recorded["postgresql"])), (FORMAT, row["major"])
-    if kept != now:
+        comparable = recorded.get("names") == NAMES if names_alone else kept == now
+    if not comparable:
         raise DashdbError(
             f"The catalog was recorded in another form ({kept[0]} of PostgreSQL {kept[1]}; now {now[0]} of PostgreSQL "
             f"{now[1]}) and cannot be compared: dashdb or PostgreSQL was upgraded since. The next migration records it "

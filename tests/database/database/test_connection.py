@@ -147,7 +147,9 @@ async def server_that(answers: bytes | None) -> AsyncIterator[int]:
 async def test_a_server_that_says_nothing(target: Target, mode: SslMode) -> None:
     async with server_that(None) as port:
         mute = replace(target, port=port, ssl_mode=mode, connect_timeout=0.2)
-        assert "No answer within 0.2 s" in await refusal(mute, "Timeout", Recovery.TRANSIENT)
+        told = await refusal(mute, "Timeout", Recovery.TRANSIENT)
+        assert "No answer within 0.2 s. Check host and port, and whether a firewall" in told
+        assert "for a slow server, raise spec.pool.connectTimeoutSeconds" in told
 
 
 @pytest.mark.parametrize("answers", [b"", b"HTTP/1.1 400 Bad Request\r\n\r\n", b"N", b"S", b"S\x16\x03"])

@@ -1,5 +1,6 @@
 """One observation of a real database: drift, what a down migration would take with it, locked tables."""
 
+import re
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -9,6 +10,7 @@ import pytest_asyncio
 from controller.database.connection import Connection
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
+from controller.database.quoting import literal
 from controller.database.target import Target
 from controller.errors import DatabaseUnavailable
 from controller.migrate.files.folder import packaged_folder, sql_files
@@ -21,6 +23,10 @@ from tests.support.database import Database
 from tests.unit.migrate.folders import pairs
 from tests.unit.reconcile.observations import desired
 
+RECORDED = """
+SELECT obj_description(oid, 'pg_constraint') FROM pg_constraint
+ WHERE conrelid = 'schema_version'::regclass AND conname = 'schema_version_pkey'
+"""
 A = {"V1_a.up.sql": "CREATE TABLE a (n int, note text)", "V1_a.down.sql": "DROP TABLE a"}
 B = {**A, "V2_b.up.sql": "CREATE TABLE b ()", "V2_b.down.sql": "ALTER TABLE a DROP COLUMN note; DROP TABLE b"}
 
@@ -94,6 +100,32 @@ async def test_what_is_missing_is_seen_at_once_and_so_is_that_it_came_back(
     repaired = await observer.see(A)
     assert (repaired.drift, repaired.damage) == ((), ())
     assert not observer.memory.damage
+
+
+async def test_what_is_missing_is_seen_where_an_upgrade_keeps_definitions_from_being_compared(
+    observer: Observer, connection: Connection
+) -> None:
+    await run(connection, A)
+    comment = await connection.fetchval(RECORDED)
+    other = re.sub(r'("format" : )"\w+"', r'\1"older"', comment)
+    assert other != comment
+    await connection.execute(f"COMMENT ON CONSTRAINT schema_version_pkey ON schema_version IS {literal(other)}")
+    await connection.execute("ALTER TABLE a ALTER COLUMN n TYPE bigint")
+    observer.make_comparison_due()
+    assert (await observer.see(A)).damage == ()
+    await connection.execute("ALTER TABLE a DROP COLUMN note")
+    seen = await observer.see(A)
+    assert (seen.drift, seen.damage) == (("column a.note missing",), ("column a.note",))
+
+
+async def test_names_that_another_release_writes_otherwise_are_not_compared(
+    observer: Observer, connection: Connection
+) -> None:
+    await run(connection, A)
+    other = '{"version": 1, "format": "older", "names": "0", "postgresql": 9, "objects": {"Table a": ""}}'
+    await connection.execute(f"COMMENT ON CONSTRAINT schema_version_pkey ON schema_version IS {literal(other)}")
+    observer.make_comparison_due()
+    assert (await observer.see(A)).damage == ()
 
 
 async def test_what_was_added_is_compared_once(observer: Observer, connection: Connection) -> None:

@@ -75,8 +75,8 @@ def test_what_is_ours_already_stays_as_it_is() -> None:
 
 
 def test_a_limit_is_told_as_it_was_given() -> None:
-    assert "No answer within 10 s" in in_our_words(TimeoutError(), TARGET).message
-    assert "No answer within 30 s" in in_our_words(TimeoutError(), TARGET, limit=TARGET.query_timeout).message
+    assert "No answer within 10 s" in in_our_words(TimeoutError(), TARGET, dialled=TARGET.connect_timeout).message
+    assert "No answer within 30 s" in in_our_words(TimeoutError(), TARGET).message
 
 
 @pytest.mark.parametrize(
@@ -119,9 +119,17 @@ def test_what_to_write_instead_is_said_by_the_names_of_its_source(names: FieldNa
     ],
 )
 def test_each_message_names_the_variable(error: Exception, told: str) -> None:
-    assert told in in_our_words(error, replace(TARGET, names=OF_VARIABLES)).message
+    assert told in in_our_words(error, replace(TARGET, names=OF_VARIABLES), dialled=TARGET.connect_timeout).message
 
 
 def test_a_query_that_takes_too_long_names_its_own_limit() -> None:
-    slow = in_our_words(TimeoutError(), replace(TARGET, names=OF_VARIABLES), limit=TARGET.query_timeout)
+    slow = in_our_words(TimeoutError(), replace(TARGET, names=OF_VARIABLES))
     assert "raise DB_QUERY_TIMEOUT." in slow.message
+
+
+def test_no_setting_is_named_that_would_have_given_no_more_time() -> None:
+    target = replace(TARGET, names=OF_VARIABLES)
+    checked, dialled = in_our_words(TimeoutError(), target, checked=5), in_our_words(TimeoutError(), target, dialled=5)
+    assert checked.message.endswith("No answer within 5 s. Look for what keeps the server busy.")
+    assert "No answer within 5 s. Check DB_HOST and DB_PORT, and whether a firewall" in dialled.message
+    assert dialled.message.endswith("stands in between.")

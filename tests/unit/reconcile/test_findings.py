@@ -124,6 +124,12 @@ def test_what_is_said_and_does_not_keep_it_from_ready(
     assert summary(find(wanted, seen, known)) is READY
 
 
+def test_a_database_of_a_newer_release_is_not_ready_where_something_is_missing() -> None:
+    seen, damaged = observed(1, 2, 3, ahead=True), Memory(damage=("table a",))
+    assert reasons(seen, desired(), damaged)[Aspect.SCHEMA_CURRENT.value] == "False Damaged"
+    assert summary(find(desired(), seen, damaged)) is not READY
+
+
 @pytest.mark.parametrize(
     ("seen", "expected"),
     [
