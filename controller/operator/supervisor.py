@@ -86,7 +86,10 @@ class Supervisor:
         Context().run(self._start, resource)
 
     def forget(self, resource: Resource) -> None:
-        """End the loop of a resource that is gone: what runs for it is rolled back, its data stays."""
+        """End the loop of a resource that is gone: what runs for it is rolled back, its data stays.
+
+        A file without a transaction runs to its end first, since a part of it would stay.
+        """
         running = self._running.get(resource.key)
         if running is not None and running.uid == resource.uid:
             self._end(running)
@@ -167,12 +170,17 @@ class Supervisor:
         del self._running[running.loop.key]
         self._store.remove(running.loop.key)
         self._claims.release(running.loop.key)
-        running.task.cancel()
+        if running.loop.leaves_part:
+            running.adapter.vanished()
+        else:
+            running.task.cancel()
 
     def _ended(self, running: _Running) -> None:
         self._tasks.discard(running.task)
         if self._running.get(running.loop.key) is running:  # it saw by itself that the resource is gone
             self._end(running)
+        elif running.loop.key not in self._running:  # it has shown its result since
+            self._store.remove(running.loop.key)
 
 
 def _differs(running: _Running, listed: Listing) -> bool:

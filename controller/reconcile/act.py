@@ -164,7 +164,7 @@ class _ReportedProgress(LoggedProgress):
     def statement(self, step: Step, number: int, statement: Statement) -> None:
         total = len(step.script.statements)
         message = f"Running {step.label}, statement {number} of {total}, line {statement.line}."
-        self._on_progress(MigrationProgress(message, self.since))
+        self._on_progress(MigrationProgress(message, self.since, leaves_part=not step.transactional))
 
     def waiting(self, what: str, why: str) -> None:
         super().waiting(what, why)

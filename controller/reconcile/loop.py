@@ -82,6 +82,11 @@ class ReconcileLoop:
         self._unreported: tuple[Event, ...] = ()
         self._starting = True
 
+    @property
+    def leaves_part(self) -> bool:
+        """True while a file runs of which a part would stay if the loop were cancelled."""
+        return self._monitor.leaves_part
+
     async def run(self) -> None:
         """Reconcile again and again; what runs when the task is cancelled is rolled back."""
         failures, due = 0, False

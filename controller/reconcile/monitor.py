@@ -57,6 +57,11 @@ class ReconcileMonitor:
         """Take up what a migration does; None at its end."""
         self._progress = progress
 
+    @property
+    def leaves_part(self) -> bool:
+        """True while a file runs of which a part would stay if it were interrupted."""
+        return self._progress is not None and self._progress.leaves_part
+
     async def confirm(self) -> None:
         """Return where the next change of the database may be made; the fence of a reconcile.
 

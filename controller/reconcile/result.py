@@ -31,12 +31,14 @@ class MigrationProgress:
         waits: for a lock that another session holds.
         regressed: the database is another one than before, or has lost what was migrated: nobody may use it until the
             migration is over.
+        leaves_part: interrupted now, a part of the file would stay, since it runs without a transaction.
     """
 
     message: str
     since: float
     waits: bool = False
     regressed: bool = False
+    leaves_part: bool = False
 
 
 OnProgress = Callable[[MigrationProgress | None], None]

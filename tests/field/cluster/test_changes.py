@@ -98,6 +98,37 @@ def test_a_resource_that_is_deleted_while_files_run_leaves_nothing_by_half(
     assert int(counts[0]) < len(SLOW_FILES)
 
 
+def test_a_file_without_a_transaction_ends_before_its_deleted_resource_is_left(
+    operator: OperatorProcess,
+    team: Namespace,
+    apply: Callable[..., None],
+    postgres: PostgresServer,
+    database: Database,
+    tmp_path: Path,
+) -> None:
+    file = tmp_path / "migrations" / f"V{SLOW_FILES[0]:03}_slow.up.sql"
+    file.write_text(f"-- dashdb:no-transaction\n{file.read_text()}CREATE TABLE after_the_wait ();\n")
+    operator.stop()
+    operator.start()
+    apply()
+    wait_until(lambda: sleeps(postgres, database), what="the file of version 2 runs", seconds=30, interval=0.05)
+    team.cluster.kubectl("delete", "ddb", "perses", "-n", team.name)
+    gone = f"/ready/{team.name}/perses"
+    wait_until(lambda: operator.get(gone)[0] == 404, what="the operator knows of the deletion", seconds=20)
+    let_end(postgres, database, last=4)
+    states = "SELECT version, state FROM schema_version ORDER BY version"
+    done = "1|applied\n2|applied\n"
+    wait_until(
+        lambda: postgres.psql(database, args=("-At",), sql=states) == done, what="its file is applied", seconds=20
+    )
+    left = f"SELECT count(*) FROM pg_stat_activity WHERE datname = '{database.name}'"
+    wait_until(
+        lambda: postgres.psql(postgres.superuser, args=("-At",), sql=left) == "0\n", what="nothing runs", seconds=20
+    )
+    assert postgres.psql(database, args=("-At",), sql=states) == done
+    assert operator.get(gone)[0] == 404
+
+
 def sleeps(postgres: PostgresServer, database: Database) -> bool:
     """Return whether a file of the slow ones runs."""
     sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'"
