@@ -124,7 +124,7 @@ class Operator:
             errors = await _ping(client, namespaces)
             if any(error.status == HTTPStatus.NOT_FOUND for error in errors.values()):
                 raise ConfigurationError(
-                    "The cluster does not know DashboardDatabase. Install it: kubectl apply -k manifests/."
+                    "The cluster does not know DashboardDatabase. Apply its CRD: kubectl apply -f crds/."
                 )
             if len(errors) < max(1, len(namespaces)):
                 return

@@ -112,6 +112,21 @@ def test_there_is_time_to_end_before_the_kill(installation: Installation) -> Non
     assert installation.template["spec"]["terminationGracePeriodSeconds"] > pause + drain
 
 
+def test_no_start_ends_in_a_warning_event_and_a_frozen_process_is_ended_soon(installation: Installation) -> None:
+    container = installation.container
+    assert container["startupProbe"]["initialDelaySeconds"] > 0
+    grace = container["livenessProbe"]["terminationGracePeriodSeconds"]
+    assert grace < installation.template["spec"]["terminationGracePeriodSeconds"]
+
+
+@pytest.mark.parametrize("sample", ["sidecar", "init-container"])
+def test_the_backend_of_a_sample_gets_requests_only_while_it_answers(sample: str) -> None:
+    spec = yaml.safe_load((ROOT / f"manifests/samples/{sample}.yaml").read_text())["spec"]["template"]["spec"]
+    [backend] = spec["containers"]
+    assert backend["readinessProbe"]["initialDelaySeconds"] > 0
+    assert backend["lifecycle"]["preStop"]["sleep"]["seconds"] > 0
+
+
 def test_there_is_always_a_standby_to_hand_over_to(installation: Installation) -> None:
     spec = installation.one("Deployment")["spec"]
     assert spec["replicas"] == 2

@@ -2,6 +2,8 @@
 
 import base64
 import json
+import re
+import shlex
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -46,6 +48,19 @@ def test_prometheus_may_scrape_and_sees_nothing_else(account: Path, team: Namesp
         others = [path for path in GUARDED if path != "/metrics"]
         assert [operator.get(path, token)[0] for path in others] == [403] * len(others)
         assert token not in operator.log
+
+
+def test_the_runbooks_give_an_account_the_right_to_read_health(account: Path, team: Namespace, tmp_path: Path) -> None:
+    text = (ROOT / "docs" / "runbooks.md").read_text().partition("## Read the endpoints")[2]
+    lines = re.findall(r"^    kubectl (create .*)$", text, re.MULTILINE)
+    install_prometheus_account(team.cluster)  # with the readers of the manifests
+    *made, token = [team.cluster.kubectl(*shlex.split(line)).stdout.strip() for line in lines]
+    assert len(made) == 2
+    [curl] = re.findall(r"^    curl .*(/api/\S+)$", text, re.MULTILINE)
+    with guarded(account, tmp_path) as operator:
+        assert operator.get(curl)[0] == 401
+        assert operator.get(curl, token)[0] == 200
+        assert operator.get("/", token)[0] == 200
 
 
 def test_what_kubernetes_gives_every_account_is_no_right_to_any_of_it(
