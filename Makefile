@@ -11,7 +11,7 @@ DIST   ?= dist
 NAME   := dashboard-database-operator
 DOCKER ?= docker
 
-.PHONY: help demo test chaos check unit parts bench lock crd chart bundle dashboards docs reference pictures sbom image release format clean
+.PHONY: help demo test chaos check unit parts bench lock crd chart bundle dashboards docs reference pictures sbom image release version format clean
 .DEFAULT_GOAL := help
 
 help: ## This list
@@ -112,7 +112,11 @@ release: $(STAMP) ## All files of a release, in dist/: packages, install files, 
 	@rm -f $(DIST)/$(NAME)-* $(DIST)/$(subst -,_,$(NAME))-* $(DIST)/install*.yaml $(DIST)/crds.yaml $(DIST)/SHA256SUMS
 	@$(MAKE) --no-print-directory sbom
 	@$(BIN)/python -m tools.release --into $(DIST) $(if $(IMAGE),--image '$(IMAGE)') $(if $(TAG),--tag '$(TAG)') \
-	  $(if $(PYTHON_IMAGE),--base '$(PYTHON_IMAGE)')
+	  $(if $(PYTHON_IMAGE),--base '$(PYTHON_IMAGE)') $(if $(RUNBOOKS),--runbooks '$(RUNBOOKS)')
+
+version: $(STAMP) ## Writes TO=X.Y.Z wherever the version stands
+	@$(BIN)/python -m tools.version '$(TO)'
+	@$(MAKE) --no-print-directory chart bundle
 
 format: $(STAMP) ## Puts the code in order
 	$(BIN)/ruff format .

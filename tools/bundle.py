@@ -5,6 +5,7 @@ By hand are written: tools/olm/base.yaml, tools/olm/icon.svg and bundle/tests/sc
 
 import base64
 import json
+import re
 from collections.abc import Mapping
 from copy import deepcopy
 from typing import Any
@@ -116,15 +117,27 @@ def _examples() -> list[Object]:
 
 
 def _describe(owned: Object, crd: Object) -> None:
-    """Add to OWNED, what OperatorHub shows of the CRD, the descriptions that the CRD has."""
+    """Add to OWNED, what OperatorHub shows of the CRD, the descriptions that the CRD has.
+
+    The scorecard wants a descriptor for each field at the top of an example, whatever there is for those below it.
+    """
     schema = crd["spec"]["versions"][0]["schema"]["openAPIV3Schema"]
     owned["description"] = schema["description"]
     for part in ("spec", "status"):
-        for descriptor in owned[f"{part}Descriptors"]:
+        descriptors = owned[f"{part}Descriptors"]
+        described = {descriptor["path"] for descriptor in descriptors}
+        top = [name for name in schema["properties"][part]["properties"] if name not in described]
+        descriptors += [{"path": name, "displayName": _as_words(name)} for name in top]
+        for descriptor in descriptors:
             field = schema["properties"][part]
             for name in descriptor["path"].split("."):
                 field = field["properties"][name]
             descriptor["description"] = field["description"]
+
+
+def _as_words(name: str) -> str:
+    """Return `Observed generation` for `observedGeneration`."""
+    return re.sub(r"(?<!^)([A-Z])", lambda found: f" {found[1].lower()}", name).capitalize()
 
 
 def _anywhere(item: Object) -> Object:

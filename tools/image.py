@@ -45,5 +45,6 @@ def image_command(builder: str, base: str, archive: Path, moment: int) -> list[s
     if builder == "buildah":
         return ["buildah", "build", *base_argument, "--timestamp", str(moment), "--tag", f"oci-archive:{archive}", "."]
     moment_argument = ["--build-arg", f"SOURCE_DATE_EPOCH={moment}"]
+    same = ["--provenance=false", "--sbom=false"]  # both would hold the time of the build
     output = ["--output", f"type=oci,dest={archive},rewrite-timestamp=true"]
-    return ["docker", "buildx", "build", *base_argument, *moment_argument, *output, "."]
+    return ["docker", "buildx", "build", *base_argument, *moment_argument, *same, *output, "."]

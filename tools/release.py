@@ -55,22 +55,30 @@ def what_keeps_the_tag(tag: str, changelog: str) -> str | None:
     return None
 
 
-def write_installations(into: Path, image: str) -> None:
+def linked(text: str, runbooks: str | None) -> str:
+    """Return TEXT with the address RUNBOOKS, if any, in front of the path that each alert has as its runbook_url."""
+    where = "" if runbooks is None else f"{runbooks.rstrip('/')}/"
+    return text.replace("runbook_url: docs/", f"runbook_url: {where}docs/")
+
+
+def write_installations(into: Path, image: str, runbooks: str | None) -> None:
     """Write a file for `kubectl apply -f` of each way to install, and one with the CRD alone."""
     for name, folder in INSTALLATIONS.items():
         text = rendered(ROOT / folder)
         if (line := f"image: {IMAGE}\n") not in text:
             raise click.ClickException(f"{folder} does not run {IMAGE}: its kustomizations name another version.")
         title = f"# {NAME} {__version__}: the same as {folder}/, for kubectl apply -f {name}\n"
-        (into / name).write_text(title + text.replace(line, f"image: {image}\n"))
+        (into / name).write_text(title + linked(text.replace(line, f"image: {image}\n"), runbooks))
     shutil.copyfile(ROOT / "crds" / "dashboarddatabases.yaml", into / "crds.yaml")
 
 
-def write_chart(into: Path, image: str | None, moment: int) -> None:
+def write_chart(into: Path, image: str | None, runbooks: str | None, moment: int) -> None:
     """Write the archive of the Helm chart, with IMAGE (by its digest) as its default."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / NAME
         shutil.copytree(CHART, copy)
+        alerts = copy / "templates" / "monitoring.yaml"
+        alerts.write_text(linked(alerts.read_text(), runbooks))
         if image is not None:
             repository, _, digest = image.partition("@")
             values = (copy / "values.yaml").read_text()
@@ -79,11 +87,13 @@ def write_chart(into: Path, image: str | None, moment: int) -> None:
         write_archive(copy, into / f"{NAME}-{__version__}.tgz", moment=moment)
 
 
-def write_bundle(into: Path, image: str | None, moment: int) -> None:
+def write_bundle(into: Path, image: str | None, runbooks: str | None, moment: int) -> None:
     """Write the archive of the bundle for Operator Lifecycle Manager, which installs IMAGE (by its digest)."""
     with tempfile.TemporaryDirectory() as folder:
         copy = Path(folder) / f"{NAME}-bundle"
         shutil.copytree(BUNDLE, copy)
+        for alerts in (copy / "manifests").glob("*_prometheusrule.yaml"):
+            alerts.write_text(linked(alerts.read_text(), runbooks))
         if image is not None:
             version = copy / "manifests" / f"{NAME}.clusterserviceversion.yaml"
             version.write_text(version.read_text().replace(f": {IMAGE}\n", f": {image}\n"))
@@ -111,8 +121,9 @@ def require_digest(context: click.Context, parameter: click.Parameter, value: st
 @click.option("--into", type=click.Path(path_type=Path), required=True, help="Folder to write to, such as dist.")
 @click.option("--image", callback=require_digest, help="Image to install: registry.example.com/name@sha256:...")
 @click.option("--base", callback=require_digest, help="Base of the image, by its digest: python:3.13-slim@sha256:...")
+@click.option("--runbooks", help="Address of this project's files, for the runbook of each alert: https://...")
 @click.option("--tag", help="Refuse unless this is the tag of the version in the code, such as v0.1.0.")
-def main(into: Path, image: str | None, base: str | None, tag: str | None) -> None:
+def main(into: Path, image: str | None, base: str | None, runbooks: str | None, tag: str | None) -> None:
     """Build wheel, source archive, install files, Helm chart, OLM bundle, image and checksums."""
     reason = what_keeps_the_tag(tag, (ROOT / "CHANGELOG.md").read_text()) if tag else None
     if reason:
@@ -121,9 +132,9 @@ def main(into: Path, image: str | None, base: str | None, tag: str | None) -> No
     into = into.resolve()
     into.mkdir(parents=True, exist_ok=True)
     build_packages(into, moment)
-    write_installations(into, image or IMAGE)
-    write_chart(into, image, moment)
-    write_bundle(into, image, moment)
+    write_installations(into, image or IMAGE, runbooks)
+    write_chart(into, image, runbooks, moment)
+    write_bundle(into, image, runbooks, moment)
     missing = build_image(base, into / f"{NAME}-{__version__}.oci.tar", moment=moment, source=ROOT)
     (into / "SHA256SUMS").write_text(checksums(into))
     click.echo("\n".join(sorted(path.name for path in into.iterdir())))

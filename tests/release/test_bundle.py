@@ -40,6 +40,20 @@ def test_olm_finds_nothing_to_complain_about() -> None:
     assert verdict() == {"errors": [], "warnings": []}
 
 
+def test_the_scorecard_finds_resources_and_a_descriptor_for_each_field_at_the_top_of_an_example(
+    found: dict[str, dict[str, Any]],
+) -> None:
+    [owned] = spec(found)["customresourcedefinitions"]["owned"]
+    assert owned["resources"]
+    examples = json.loads(found[CSV]["metadata"]["annotations"]["alm-examples"])
+    [version] = found[CRD]["spec"]["versions"]
+    properties = version["schema"]["openAPIV3Schema"]["properties"]
+    for part in ("spec", "status"):
+        paths = {descriptor["path"] for descriptor in owned[f"{part}Descriptors"]}
+        assert {name for example in examples for name in example.get(part, {})} <= paths
+        assert properties[part]["properties"].keys() <= paths
+
+
 def test_olm_would_complain(tmp_path: Path) -> None:
     shutil.copytree(BUNDLE, tmp_path / "bundle")
     [crd] = (tmp_path / "bundle" / "manifests").glob("*_customresourcedefinition.yaml")

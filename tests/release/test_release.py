@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -208,6 +209,7 @@ def test_the_image_has_the_base_and_the_time_of_the_release(builder: str, tmp_pa
     assert command[0] == builder
     assert f"PYTHON_IMAGE={DIGEST}" in command
     assert any(str(MOMENT) in part for part in command)
+    assert builder == "buildah" or {"--provenance=false", "--sbom=false"} < {*command}
     assert any(str(tmp_path / "image.tar") in part for part in command)
 
 
@@ -227,3 +229,22 @@ def test_an_archive_with_the_same_files_has_the_same_bytes(tmp_path: Path) -> No
         members = [(entry.name, entry.mtime, (tar.extractfile(entry) or io.BytesIO()).read()) for entry in tar]
     assert members == [("a", MOMENT, b"a"), ("b/c", MOMENT, b"b/c")]
     assert sorted(tmp_path.iterdir()) == archives
+
+
+def test_each_alert_leads_to_its_runbook_at_the_address_of_the_files(tmp_path: Path, chart: Helm) -> None:
+    address = "https://git.example.com/dashdb/v0"
+    command = ["--into", str(tmp_path), "--runbooks", f"{address}/"]
+    done = CliRunner().invoke(main, command, env={"SOURCE_DATE_EPOCH": str(MOMENT)})
+    assert done.exit_code == 0, done.output
+    with tarfile.open(tmp_path / PACKED_BUNDLE) as archive:
+        archive.extractall(tmp_path, filter="data")
+    rendered = chart.render("--set", "monitoring.enabled=true", chart=tmp_path / PACKED_CHART)
+    whole = [
+        (tmp_path / "install-with-monitoring.yaml").read_text(),
+        "".join(texts(tmp_path / f"{NAME}-bundle").values()),
+        yaml.safe_dump_all(rendered.values(), width=500),
+    ]
+    for text in whole:
+        urls = re.findall(r"runbook_url: (\S+)", text)
+        assert len(urls) > 10
+        assert all(url.startswith(f"{address}/docs/runbooks.md#") for url in urls)

@@ -5,9 +5,11 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from controller import __version__
 from tools.kustomize import ROOT
+from tools.version import main, places, with_version
 
 LABEL = "app.kubernetes.io/version"
 KUSTOMIZATIONS = sorted((ROOT / "manifests").rglob("kustomization.yaml"))
@@ -16,6 +18,23 @@ SAMPLES = sorted((ROOT / "manifests" / "samples").glob("*.yaml"))
 
 def numbers(version: str) -> tuple[int, ...]:
     return tuple(int(number) for number in version.split("."))
+
+
+def test_a_new_version_is_written_wherever_it_stands_and_nowhere_else() -> None:
+    texts = {path: path.read_text() for path in places()}
+    written = {path: with_version(text, __version__, "77.88.99") for path, text in texts.items()}
+    assert all(__version__ not in text for text in written.values())
+    changed = {path for path, text in written.items() if text != texts[path]}
+    assert {ROOT / "controller" / "__init__.py", ROOT / "Dockerfile"} < changed
+    assert changed > {path for path in (*KUSTOMIZATIONS, *SAMPLES) if __version__ in path.read_text()}
+    assert with_version("1.0.1.0 and 0.1.0-rc and 10.1.0", "0.1.0", "2.0.0") == "1.0.1.0 and 2.0.0-rc and 10.1.0"
+
+
+@pytest.mark.parametrize("new", ["", "1.2", "v1.2.3", "01.2.3"])
+def test_what_is_no_version_is_refused_before_anything_is_written(new: str) -> None:
+    done = CliRunner().invoke(main, [new])
+    assert done.exit_code == 2
+    assert "write three numbers" in done.output
 
 
 def test_it_is_a_semantic_version() -> None:

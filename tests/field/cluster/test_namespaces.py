@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+from controller import __version__
 from tests.field.cluster.limited import Limited
 from tests.support.controlplane import ControlPlane, of_an_account
 from tests.support.database import Database
@@ -37,13 +38,13 @@ def test_audit_log_and_managed_fields_name_the_program_and_its_release(
     team.apply(secret("perses-db", connection_values(database)), resource("perses", secret_name="perses-db"))
     team.wait_for("perses", "Ready", "True")
     managers = {each["manager"] for each in team.get("perses")["metadata"]["managedFields"]}
-    assert "dashdb/0.1.0" in managers
+    assert f"dashdb/{__version__}" in managers
     agents = {
         event["userAgent"]
         for event in control_plane.audit_events()
         if of_an_account(event) and event["user"]["username"].endswith(f":{team.name}:limited")
     }
-    assert agents == {"dashdb/0.1.0"}
+    assert agents == {f"dashdb/{__version__}"}
 
 
 def test_a_warning_is_logged_as_one_with_its_text_as_the_message(
