@@ -1,5 +1,6 @@
 """Calls of our own client to a real API server, and its answers."""
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 from controller.operator.client import ApiUnavailable, Client
 from controller.operator.credentials import load_configuration
 from controller.operator.resource import Resource
+from controller.reconcile.result import Event
 from tests.support.resources import Namespace, resource
 
 
@@ -30,3 +32,17 @@ async def test_a_status_is_never_written_to_another_resource_of_the_same_name(te
             await client.write_status(written, {"observedGeneration": -1})
     finally:
         await client.close()
+
+
+async def test_describe_shows_events_in_the_order_in_which_they_happened(team: Namespace, account: Path) -> None:
+    team.apply(resource("perses", secret_name="perses-db"))
+    there = Resource.parse(team.get("perses"))
+    client = Client(await load_configuration(account, None), instance="test")
+    reasons = [f"Reason{chr(ord('A') + number * 7 % 26)}" for number in range(26)]
+    try:
+        for reason in reasons:
+            await client.post_event(there, Event(reason, "Something happened."))
+    finally:
+        await client.close()
+    described = team.cluster.kubectl("describe", "ddb", "perses", "-n", team.name).stdout
+    assert re.findall(r"^  Normal +(Reason\w)", described, re.MULTILINE) == reasons
