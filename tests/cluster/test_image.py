@@ -1,4 +1,4 @@
-"""What the Dockerfile leaves out of the Kubernetes client, the operator does not need."""
+"""The operator does not need what the Dockerfile leaves out of the Kubernetes client."""
 
 import os
 import re
