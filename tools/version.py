@@ -13,7 +13,8 @@ VERSION = re.compile(r"(0|[1-9]\d*)\.(0|[1-9]\d*)\.(0|[1-9]\d*)")
 
 def places() -> list[Path]:
     """Return the files in which the version stands, and no other number that could be the same."""
-    return [ROOT / "controller" / "__init__.py", ROOT / "Dockerfile", *sorted((ROOT / "manifests").rglob("*.yaml"))]
+    by_name = ("controller/__init__.py", "Dockerfile", "docs/tutorial.md")
+    return [*(ROOT / name for name in by_name), *sorted((ROOT / "manifests").rglob("*.yaml"))]
 
 
 def with_version(text: str, old: str, new: str) -> str:

@@ -5,7 +5,6 @@ import io
 import json
 import os
 import re
-import shutil
 import subprocess
 import sys
 import tarfile
@@ -18,6 +17,7 @@ from click.testing import CliRunner
 
 from controller import __version__
 from tests.release.helm import Helm
+from tests.support.checkout import MOMENT, checkout
 from tools.archive import repack
 from tools.bundle import BUNDLE
 from tools.image import NO_BUILDER, image_builder, image_command, succeeds
@@ -31,22 +31,6 @@ PACKED_CHART = f"dashboard-database-operator-{__version__}.tgz"
 PACKED_BUNDLE = f"dashboard-database-operator-bundle-{__version__}.tgz"
 CONTENTS = f"dashboard-database-operator-{__version__}.cdx.json"
 DIGEST = "registry.example.com/dashboards/operator@sha256:" + "0" * 64
-MOMENT = 1_750_000_000
-
-
-def checkout(folder: Path) -> Path:
-    """Copy what git knows of this repository into FOLDER and commit it there, at MOMENT."""
-    listed = ["git", "ls-files", "-z", "--cached", "--others", "--exclude-standard"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, text=True, check=True).stdout.split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy(ROOT / name, folder / name)
-    author = ["-c", "user.name=A", "-c", "user.email=a@example.com"]
-    moment = {"GIT_AUTHOR_DATE": f"{MOMENT} +0000", "GIT_COMMITTER_DATE": f"{MOMENT} +0000"}
-    for command in (["init", "--quiet"], ["add", "--all"], [*author, "commit", "--quiet", "--message", "All"]):
-        subprocess.run(["git", *command], cwd=folder, env={**os.environ, **moment}, check=True)
-    return folder
 
 
 def make_release(folder: Path, *, umask: int) -> Path:

@@ -6,6 +6,8 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from tests.support.walked import steps
+
 ROOT = Path(__file__).parents[2]
 DOCUMENTS = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md"))]
 _FENCED = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -17,7 +19,7 @@ class Documented:
     """A command, and the document that has it.
 
     Attributes:
-        text: one line, with comment and pipe.
+        text: as one line, with comment and pipe.
     """
 
     text: str
@@ -57,10 +59,9 @@ def once(commands: Iterable[Documented]) -> list[Documented]:
 
 
 def _block_lines(text: str) -> Iterator[str]:
-    for language, block in _FENCED.findall(text):
-        if language == "console":
-            yield from re.findall(r"^\$ (.*)$", block, re.MULTILINE)
-    yield from re.findall(r"(?<=\n) {4}(\S.*)$", _FENCED.sub("", text), re.MULTILINE)
+    for step in steps(text):
+        if step.language == "console":
+            yield re.sub(r"\\\n\s*", "", step.text)
 
 
 def _without_blocks(text: str) -> str:
