@@ -243,7 +243,7 @@ class _Journal:
             return nothing_applied(why)
         step = self.file.step
         message = describe_dirty(step.migration.version, step.direction, self._where(done, why.message))
-        return SchemaDirty(message, at=why.at, report=why.report)
+        return SchemaDirty(message, at=why.at, report=why.report, recovery=why.recovery)
 
     async def _stop(self, done: int, *, half: bool, why: str | None = None) -> None:
         """Write the position into the journal, or remove the journal if nothing of the file is in the database.
