@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from controller.errors import NotLeading
+from controller.health.store import ReportStore
 from controller.operator import adapter as module
 from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import ApiUnavailable, StatusConflict
@@ -64,6 +65,81 @@ async def test_events_of_a_status_that_could_not_be_written_are_posted_with_the_
     assert api.events == ["SchemaMigrated", "Ready"]
     await adapter.report(replace(result()))
     assert api.events == ["SchemaMigrated", "Ready"]
+
+
+class Refusing:
+    """Answers `status` to each write of a status while it is set; counts the tries."""
+
+    def __init__(self, api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+        self.status, self.tries = status, 0
+        self._write = api.write_status
+        monkeypatch.setattr(api, "write_status", self.write_status)
+
+    async def write_status(self, known: Resource, status: dict[str, Any]) -> Resource | None:
+        self.tries += 1
+        if self.status:
+            raise ApiUnavailable("PATCH", self.status)
+        return await self._write(known, status)
+
+
+@pytest.mark.parametrize("status", [400, 403, 413, 422])
+async def test_a_status_that_the_api_server_refuses_is_noted_at_once_and_events_tell_it_all_the_same(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    await adapter.report(result())
+    assert (store.status_refused, api.events) == (1, ["Ready"])
+    assert store.status_refused_for == f"The API server answered {status} to PATCH."
+    await adapter.report(result())
+    assert refusing.tries == 1, "the same status is tried again after a minute"
+
+
+@pytest.mark.parametrize("status", [401, 500, 503, 504])
+async def test_a_webhook_that_fails_again_and_again_is_a_refusal_after_three_tries(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    for _ in range(2):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    assert (store.status_refused, store.status_refused_for, api.events) == (0, None, [])
+    await adapter.report(result())
+    assert (refusing.tries, store.status_refused, api.events) == (3, 1, ["Ready"])
+
+
+async def test_a_status_that_is_stored_ends_the_refusal_and_the_count_of_failures(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, 500)
+    adapter = adapter_of(api, resource(), store=store)
+    monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+    for _ in range(2):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    await adapter.report(result())
+    assert store.status_refused == 1
+    refusing.status = 0
+    await adapter.report(result())
+    assert store.status_refused_for is None
+    refusing.status = 500
+    with pytest.raises(ApiUnavailable):
+        await adapter.report_progress(MigrationProgress("Running V002.", 0.0))
+    assert store.status_refused == 1
+
+
+@pytest.mark.parametrize("status", [409, 429])
+async def test_a_conflict_or_too_many_requests_are_no_refusal_however_often_they_come(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store = ReportStore()
+    Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    for _ in range(5):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    assert store.status_refused == 0
 
 
 async def test_a_resource_that_a_user_changed_meanwhile_gets_its_status_at_once(
