@@ -5,8 +5,8 @@ from http import HTTPStatus
 MOST_FAILURES = 3
 """Failures in a row after which an answer is taken for one that lasts."""
 _OF_THE_MOMENT = frozenset((HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS))
-_MAY_PASS = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.REQUEST_TIMEOUT))
-"""Answers that a token that is renewed, or a second try, may end."""
+_MAY_PASS = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_TIMEOUT))
+"""Answers that a token that is renewed, or a second try, may end; an API server that begins forbids all for a moment."""
 
 
 class Refusals:
@@ -18,9 +18,10 @@ class Refusals:
     def lasts(self, status: int) -> bool:
         """Return True where the API server refuses a status for good, as far as can be told, and count its failures.
 
-        No right (403), a CRD that does not allow it (422), a webhook that denies it (400 or any other code of its own)
-        and a body that is too large (413) last. A failing webhook answers 500, as an API server does that has just lost
-        etcd: that lasts once it has come `MOST_FAILURES` times with nothing stored in between.
+        A CRD that does not allow it (422), a webhook that denies it (400 or a code of its own) and a body that is too
+        large (413) last. No right (403) and a webhook that fails (500) are also what an API server answers for a moment
+        that begins or has lost etcd: they last once such an answer came `MOST_FAILURES` times with nothing stored in
+        between.
 
         Args:
             status: HTTP status; 0 where there was no answer.
