@@ -6,7 +6,7 @@ MOST_FAILURES = 3
 """Failures in a row after which an answer is taken for one that lasts."""
 _OF_THE_MOMENT = frozenset((HTTPStatus.CONFLICT, HTTPStatus.TOO_MANY_REQUESTS))
 _MAY_PASS = frozenset((HTTPStatus.UNAUTHORIZED, HTTPStatus.FORBIDDEN, HTTPStatus.REQUEST_TIMEOUT))
-"""Answers that a token that is renewed, or a second try, may end; an API server that begins forbids all for a moment."""
+"""Answers that a renewed token or a second try may end; an API server that begins forbids all for a moment."""
 
 
 class Refusals:
