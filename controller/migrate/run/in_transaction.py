@@ -8,7 +8,7 @@ import asyncpg
 from controller.database.connection import forget_statements
 from controller.database.failures import ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
-from controller.errors import MigrationFailed, Recovery
+from controller.errors import FilePosition, MigrationFailed, Recovery
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
@@ -148,7 +148,8 @@ class _Transaction:
                 raise nothing_applied(deferred_error(step, error)) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves a table in which the history of migrations is kept."
-                raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED) from None
+                at = FilePosition(step.label)
+                raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED, at=at) from None
             raise
 
     async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:

@@ -50,7 +50,7 @@ def sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.Post
     hint = _HINTS.get(error.sqlstate or "", "")
     said = message_without_row_data(error)
     words = f"{said} (SQLSTATE {condition_name(error)})" if said else f"PostgreSQL refused this with {_code(error)}"
-    message = f"{at.file}:{at.line}:{at.column}: {words}: {source}{hint}"
+    message = f"{at}: {words}: {source}{hint}"
     return MigrationFailed(message, at=at, report=error_report(error), recovery=_recovery(error))
 
 

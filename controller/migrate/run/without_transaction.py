@@ -228,7 +228,7 @@ class _Journal:
         elif not (may_be_done and await index.is_valid(self.connection, wanted)):
             await index.drop_invalid(self.connection, wanted)
             await self.file.execute(statement.text, timeout=NO_LIMIT)
-            await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
+            await index.check(self.connection, wanted, at=statement.position(self.script.name))
 
     def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> MigrationFailed:
         """Return the error to show; `ours` is the number of characters of our own SQL before the statement."""

@@ -112,9 +112,11 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
     name = None if reader.take_words("on") else reader.take_name()
     table = reader.take_relation() if name and reader.take_words("on") else None
     if name is None or table is None:
+        at = statement.position(file)
         raise MigrationFileError(
-            f"{file}:{statement.line_and_column}: an index that is made CONCURRENTLY needs a name: CREATE INDEX "
-            "CONCURRENTLY name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
+            f"{at}: an index that is made CONCURRENTLY needs a name: CREATE INDEX CONCURRENTLY name ON table (...). "
+            "Without one, a build that was interrupted cannot be found and repaired.",
+            at=at,
         )
     return ConcurrentIndex(name, table.name)
 
