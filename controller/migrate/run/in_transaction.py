@@ -16,7 +16,13 @@ from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, 
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import MigrationAttempt
-from controller.migrate.run.sql_error import NOTHING_APPLIED, deferred_error, nothing_applied, sql_error
+from controller.migrate.run.sql_error import (
+    ACTIVE_TRANSACTION,
+    NOTHING_APPLIED,
+    deferred_error,
+    nothing_applied,
+    sql_error,
+)
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 from controller.migrate.sql.statements import may_be_of_partitions
 
@@ -24,10 +30,6 @@ from controller.migrate.sql.statements import may_be_of_partitions
 # may lose the last files, each with its history row, and the next run applies them again.
 # https://www.postgresql.org/docs/current/wal-async-commit.html
 _ASYNCHRONOUS_COMMIT = "SET LOCAL synchronous_commit = off;\n"
-
-
-ACTIVE_TRANSACTION = "25001"
-"""SQLSTATE of a statement that cannot run inside a transaction."""
 
 
 class _Unlocated(Exception):

@@ -80,6 +80,17 @@ def may_stay_in_part(statement: Statement) -> bool:
     return several or may_commit(statement) or waits_for_others(statement)
 
 
+def sets_transaction(statement: Statement) -> bool:
+    """Return whether the statement sets a property of its transaction, most of which have to come before any query."""
+    reader = statement.reader()
+    if not reader.take_words("set"):
+        return False
+    reader.take_any_word("session", "local")
+    return reader.take_any_word(
+        "transaction", "transaction_isolation", "transaction_read_only", "transaction_deferrable"
+    )
+
+
 def discards_all(statement: Statement) -> bool:
     """Return whether the statement is DISCARD ALL, which also releases the locks of the session."""
     return statement.reader().take_words("discard", "all")
