@@ -144,10 +144,12 @@ class ResourceAdapter:
         await self._tell_unknown_fields(resource)
         return desired
 
-    def still_wanted(self) -> bool:
+    def still_wanted(self, *, dialling: bool = False) -> bool:
         """Return False where the resource is gone, or what decides over changes is not what was read last."""
         resource = self.resource
-        return resource is not None and not resource.deleting and self._inputs.still_asked_for(resource)
+        if resource is None or resource.deleting:
+            return False
+        return self._inputs.still_asked_for(resource, dialling=dialling)
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""

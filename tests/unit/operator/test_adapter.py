@@ -246,6 +246,24 @@ async def test_what_did_not_change_is_neither_read_from_the_spec_nor_made_into_a
     assert (await adapter.read_desired(due=False)) is not before
 
 
+@pytest.mark.parametrize(
+    ("change", "acting", "dialling"),
+    [
+        ({"pool": {"connectTimeoutSeconds": 1}}, True, False),
+        ({"connection": {"secretRef": {"name": "another"}}}, False, False),
+        ({"health": {"intervalSeconds": 60}}, True, True),
+    ],
+)
+async def test_settings_of_the_pool_end_a_dial_and_stop_no_change_of_the_database(
+    adapter: ResourceAdapter, change: dict[str, Any], acting: bool, dialling: bool
+) -> None:
+    await adapter.read_desired(due=True)
+    adapter.observe(resource(version=2, generation=2, **change))
+    assert (adapter.still_wanted(), adapter.still_wanted(dialling=True)) == (acting, dialling)
+    await adapter.read_desired(due=False)
+    assert (adapter.still_wanted(), adapter.still_wanted(dialling=True)) == (True, True)
+
+
 async def test_another_result_is_shown(adapter: ResourceAdapter, api: ApiServer) -> None:
     await adapter.read_desired(due=True)
     for _ in range(2):
