@@ -9,13 +9,15 @@ from itertools import islice
 from controller.errors import FilePosition, MigrationFileError
 from controller.migrate.sql.lexer import Statement, Statements, split
 from controller.migrate.sql.own_transactions import without_own_transactions
-from controller.migrate.sql.statements import changes_strings, concurrent_index, runs_alone
+from controller.migrate.sql.statements import concurrent_index, runs_alone
+from controller.migrate.sql.string_setting import changes_strings
 
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 _CHUNK = 1_000_000
 """Characters of a script that are hashed at once."""
-_CHECKED = frozenset("cCsS")
-"""First letters of the statements that are checked, CREATE and SET; see `own_transactions` for why letters."""
+_CHECKED = frozenset("cCsSvVwW(")
+"""First letters of the statements that are checked: CREATE, SET, and the queries that may call set_config; see
+`own_transactions` for why letters."""
 _BEGINNINGS = ("begin", "start")
 """Words of which a file with a transaction of its own has one; looking for them costs less than splitting the text."""
 

@@ -96,20 +96,6 @@ def discards_all(statement: Statement) -> bool:
     return statement.reader().take_words("discard", "all")
 
 
-def changes_strings(statement: Statement) -> bool:
-    """Return whether the statement sets standard_conforming_strings to off, so that backslashes have a meaning."""
-    reader = statement.reader()
-    if not reader.take_words("set"):
-        return False
-    reader.take_any_word("session", "local")
-    if not reader.take_words("standard_conforming_strings"):
-        return False
-    if not (reader.take_operator("=") or reader.take_words("to")):
-        return False
-    value = reader.take()
-    return value is not None and _is_false(reader, value)
-
-
 def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | None:
     """Return the index that the statement builds CONCURRENTLY; None for any other statement.
 

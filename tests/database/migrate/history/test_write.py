@@ -13,7 +13,7 @@ FILES = {"V1_a.up.sql": "CREATE TABLE a ()", "V1_a.down.sql": "DROP TABLE a", "V
 
 
 async def listed_in_psql(postgres: PostgresServer, owner: str, version: str, name: str) -> list[str]:
-    """What psql prints of a history whose version is half reverted, the longest of the states."""
+    """Lines of psql about a history whose version is half reverted, the longest of the states."""
     database = postgres.create_database("dashboards_in_psql", owner=owner)
     files = {
         f"{version}_{name}.up.sql": "CREATE TABLE a ()",
