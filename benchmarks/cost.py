@@ -21,7 +21,7 @@ import click
 from controller.operator.client import PAGE
 from controller.operator.lease import LeaseTimes
 from controller.operator.secrets import RATE
-from controller.operator.service import HEARTBEAT_SECONDS
+from controller.operator.service import HEARTBEAT_CALLS, HEARTBEAT_SECONDS
 from controller.operator.shard import MOST_SHARDS
 from controller.operator.work import LIST_SECONDS
 
@@ -150,7 +150,7 @@ class Estimate:
         secrets = min(self.own / INTERVAL_SECONDS, RATE)
         lists = max(1, ceil(self.total / PAGE)) / LIST_SECONDS
         lease = (REPLICAS - 1) / LeaseTimes().look
-        return self.shards * (secrets + lists + REPLICAS / HEARTBEAT_SECONDS + lease)
+        return self.shards * (secrets + lists + HEARTBEAT_CALLS * REPLICAS / HEARTBEAT_SECONDS + lease)
 
     @property
     def writes(self) -> float:

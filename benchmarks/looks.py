@@ -68,7 +68,7 @@ class _Adapter:
     async def read_desired(self, *, due: bool) -> Desired:  # noqa: ARG002
         return self._desired
 
-    def still_wanted(self) -> bool:
+    def still_wanted(self, *, dialling: bool = False) -> bool:  # noqa: ARG002
         return True
 
     async def inputs_changed(self) -> bool:

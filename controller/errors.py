@@ -53,6 +53,10 @@ class FilePosition:
     line: int | None = None
     column: int | None = None
 
+    def __str__(self) -> str:
+        """Return `file:line:column`, as compilers write it, as far as it is known."""
+        return ":".join(str(each) for each in (self.file, self.line, self.column) if each is not None)
+
 
 @dataclass(frozen=True, slots=True)
 class ErrorReport:

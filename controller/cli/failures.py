@@ -1,7 +1,6 @@
 """The last words of a command that fails: text on stderr, or JSON where JSON was asked for."""
 
 import json
-import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict
@@ -13,11 +12,10 @@ from typing import Any, NoReturn
 import click
 
 from controller.cli.terminal import echo, echo_lines
-from controller.errors import DashdbError, ErrorReport, FilePosition, MigrationFileError
+from controller.errors import DashdbError, ErrorReport
 from controller.runtime.log_format import LogFormat
 
 _COMMANDS_WITH_JSON_LOGS = ("serve", "operator")
-_POSITION = re.compile(r"(?P<file>[^:/]+):(?:(?P<line>\d+):(?P<column>\d+):)? ")
 SHOWN_NOTICES = "notices"
 """Key in the context of a command: the notices that the server sent, as the JSON of the result lists them."""
 
@@ -100,8 +98,8 @@ def error_object(
     """
     found = _object(error.reason, error.message, error.exit_code)
     found["notices"] = list(notices)
-    if (at := error.at or _position_in(error)) is not None:
-        found |= asdict(at)
+    if error.at is not None:
+        found |= asdict(error.at)
     if (report := error.report) is not None:
         found["sqlstate"] = report.sqlstate
         found["postgresql"] = {
@@ -112,14 +110,6 @@ def error_object(
             "detail": report.detail or None if detailed else None,
         }
     return found
-
-
-def _position_in(error: DashdbError) -> FilePosition | None:
-    """Return the position with which the message about a migration file begins, as those of compilers do."""
-    match = _POSITION.match(error.message) if isinstance(error, MigrationFileError) else None
-    if match is None:
-        return None
-    return FilePosition(match["file"], *(int(number) for number in (match["line"], match["column"]) if number))
 
 
 def _object(error: str, message: str, exit_code: int) -> dict[str, Any]:

@@ -16,6 +16,7 @@ from controller.errors import ConfigurationError
 from controller.health.store import ReportStore
 from controller.operator.client import ApiUnavailable, Client, StatusConflict
 from controller.operator.inputs import ResourceInputs, ResourceLimits
+from controller.operator.refusals import Refusals
 from controller.operator.resource import Resource
 from controller.operator.secrets import SecretReads
 from controller.operator.status import (
@@ -41,8 +42,6 @@ MOST_CONFLICTS = 5
 
 REFUSED_SECONDS = 60.0
 """Seconds after which a status that the API server refused is tried again: a right, or a newer CRD, may be there."""
-_REFUSALS = frozenset((HTTPStatus.FORBIDDEN, HTTPStatus.UNPROCESSABLE_ENTITY))
-"""Answers to a status that the next try will get as well: no right to write it, or a CRD that does not allow it."""
 
 _MakeStatus: TypeAlias = Callable[[DashboardDatabaseStatus], DashboardDatabaseStatus]
 """Returns the status to be shown in place of the one that is there."""
@@ -103,6 +102,7 @@ class ResourceAdapter:
         )
         self._in_doubt = False
         self._kept_back: _KeptBack | None = None
+        self._refusals = Refusals()
         self._told_generation = 0
         """Generation whose unknown fields were looked for."""
         self._shown: tuple[Resource, object] | None = None
@@ -144,10 +144,12 @@ class ResourceAdapter:
         await self._tell_unknown_fields(resource)
         return desired
 
-    def still_wanted(self) -> bool:
+    def still_wanted(self, *, dialling: bool = False) -> bool:
         """Return False where the resource is gone, or what decides over changes is not what was read last."""
         resource = self.resource
-        return resource is not None and not resource.deleting and self._inputs.still_asked_for(resource)
+        if resource is None or resource.deleting:
+            return False
+        return self._inputs.still_asked_for(resource, dialling=dialling)
 
     async def inputs_changed(self) -> bool:
         """Return True where one of the Secrets is another one now, or the resource is gone."""
@@ -248,12 +250,13 @@ class ResourceAdapter:
                     self._take_up(conflict.found, resource)
                 continue
             except ApiUnavailable as error:
-                if error.status not in _REFUSALS:
+                if not self._refusals.lasts(error.status):
                     raise
                 if self._store.note_status_refused(resource.key, error.message):
                     log.warning("a status cannot be written", error=error.message)
                 self._kept_back = _KeptBack(status, resource.status_json, time.monotonic())
                 return previous, status
+            self._refusals.stored()
             self._store.note_status_refused(resource.key, None)
             if written is None:
                 self.vanished()

@@ -5,10 +5,8 @@ Its generic call is used instead of its typed classes: those cost 25 MiB of memo
 
 import asyncio
 import json
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 from urllib.parse import quote
@@ -22,10 +20,10 @@ from controller import __version__
 from controller.database.secret import SecretData, needed_values
 from controller.errors import DashdbError
 from controller.health.report import Key
+from controller.operator.event_object import event_object
 from controller.operator.resource import Resource, version_number
 from controller.reconcile.result import Event
-from controller.resource import GROUP, KIND, PLURAL, VERSION
-from controller.text import one_line
+from controller.resource import GROUP, PLURAL, VERSION
 
 TIMEOUT_SECONDS = 10.0
 """Most seconds for one call; a server that hangs must not hold up a reconcile for longer than a database may."""
@@ -33,11 +31,6 @@ READ_SECONDS = 2.0
 """Most seconds for reading one object; without an answer, a reconcile uses the version that was read last."""
 CONNECTIONS = 16
 """Most open connections to the API server: a burst of resources must not open a thousand."""
-EVENT_NAME_LENGTH = 235
-"""Characters of a resource's name in the name of its event, which may have 253 in all."""
-NOTE_BYTES = 1024
-"""Longest note of an event in bytes, a limit of the API."""
-REPORTER = f"{GROUP}/operator"
 USER_AGENT = f"dashdb/{__version__}"
 """Name of this program in audit logs, and of the manager of the fields that it writes."""
 
@@ -47,6 +40,8 @@ PAGE = 500
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
 """Form of a list without specs and status:
 https://kubernetes.io/docs/reference/using-api/api-concepts/#metadata-only-fetches."""
+_METADATA_OF_ONE = "application/json;as=PartialObjectMetadata;v=v1;g=meta.k8s.io"
+"""The same of a watch."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,14 +147,25 @@ class Client:
                 return Listing(version_number(body["metadata"]), found)
             after = f"&continue={quote(after)}"
 
-    async def ping(self, namespace: str | None) -> None:
+    async def ping(self, namespace: str | None, *, watch: bool = False) -> None:
         """List one resource at most, to see whether the API server answers.
 
+        Args:
+            watch: also open a watch, and close it before it says anything.
+
         Raises:
-            ApiUnavailable: no answer, no right to list, or no such kind (status 404).
+            ApiUnavailable: no answer, no right to list or to watch, or no such kind (status 404).
         """
-        if await self._call("GET", f"{_collection(namespace)}?limit=1") is None:
+        path = _collection(namespace)
+        listed = await self._call("GET", f"{path}?limit=1", accept=_METADATA_ONLY)
+        if listed is None:
             raise ApiUnavailable(f"list {PLURAL}", HTTPStatus.NOT_FOUND)
+        if not watch:
+            return
+        # With the version of the list, else the API server begins with all resources.
+        since = (listed.get("metadata") or {}).get("resourceVersion") or ""
+        query = f"watch=1&timeoutSeconds=1&resourceVersion={quote(since)}"
+        await self._call("GET", f"{path}?{query}", accept=_METADATA_OF_ONE, opened=True)
 
     async def write_status(self, resource: Resource, status: dict[str, Any]) -> Resource | None:
         """Replace the status; return the resource as it is then, or None where it is gone, or another of its name.
@@ -189,28 +195,7 @@ class Client:
 
     async def post_event(self, resource: Resource, event: Event) -> None:
         """Show `event` in `kubectl describe` of `resource`."""
-        now = datetime.now(UTC)
-        # `kubectl describe` keeps the order of names, since events of this API have no time by which it sorts.
-        name = f"{resource.name[:EVENT_NAME_LENGTH]}.{time.time_ns():x}"
-        body = {
-            "apiVersion": "events.k8s.io/v1",
-            "kind": "Event",
-            "metadata": {"name": name, "namespace": resource.namespace},
-            "eventTime": now.strftime("%Y-%m-%dT%H:%M:%S.%fZ"),
-            "type": "Warning" if event.warning else "Normal",
-            "reason": event.reason,
-            "action": "Reconcile",
-            "note": one_line(event.message).encode()[:NOTE_BYTES].decode(errors="ignore"),
-            "reportingController": REPORTER,
-            "reportingInstance": self._instance,
-            "regarding": {
-                "apiVersion": f"{GROUP}/{VERSION}",
-                "kind": KIND,
-                "name": resource.name,
-                "namespace": resource.namespace,
-                "uid": resource.uid,
-            },
-        }
+        body = event_object(resource, event, instance=self._instance)
         await self._call("POST", f"/apis/events.k8s.io/v1/namespaces/{resource.namespace}/events", body)
 
     async def read(self, path: str, *, seconds: float) -> dict[str, Any] | None:
@@ -256,8 +241,12 @@ class Client:
         content_type: str = "application/json",
         accept: str = "application/json",
         seconds: float = TIMEOUT_SECONDS,
+        opened: bool = False,
     ) -> dict[str, Any] | None:
         """Return the decoded answer; None for 404.
+
+        Args:
+            opened: the status is enough; nothing of the answer is waited for, and it is returned as empty.
 
         Raises:
             ApiUnavailable: no answer in time, or any other status than 2xx and 404.
@@ -273,7 +262,9 @@ class Client:
                     auth_settings=["BearerToken"],
                 )
                 response = await self._api.call_api(*request)
-                data = await response.read()
+                if opened:
+                    response.response.close()
+                data = b"{}" if opened else await response.read()
         except ApiException as error:
             raise ApiUnavailable(call, error.status or 0) from None
         except (aiohttp.ClientError, OSError, ConfigException):  # the last: a token's file that is being written

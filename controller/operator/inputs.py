@@ -88,10 +88,17 @@ class ResourceInputs:
         """Return True where one of the Secrets is another one now."""
         return await self._secrets.changed()
 
-    def still_asked_for(self, resource: Resource) -> bool:
-        """Return False where what decides over changes is something else in RESOURCE than in what was read last."""
+    def still_asked_for(self, resource: Resource, *, dialling: bool = False) -> bool:
+        """Return False where what decides over changes is something else in RESOURCE than in what was read last.
+
+        Args:
+            dialling: how connections are made decides as well, such as the time for one.
+        """
         read = self.resource
-        return read is not None and (resource.generation == read.generation or deciding(resource) == deciding(read))
+        if read is None or resource.generation == read.generation:
+            return read is not None
+        same_pool = not dialling or _pool(resource) == _pool(read)
+        return same_pool and deciding(resource) == deciding(read)
 
     def _secret_names(self, resource: Resource) -> set[str]:
         """Return the Secrets that the spec names, and forget all others."""
@@ -141,6 +148,12 @@ def deciding(resource: Resource) -> object:
     """Return the parts of the spec that decide whether the database is changed, and which one."""
     spec = resource.spec
     return spec if isinstance(spec, str) else (spec.suspend, spec.connection, spec.schema_, spec.templates)
+
+
+def _pool(resource: Resource) -> object:
+    """Return the part of the spec that says how connections are made."""
+    spec = resource.spec
+    return spec if isinstance(spec, str) else spec.pool
 
 
 def spec_of(resource: Resource) -> DashboardDatabaseSpec:

@@ -27,6 +27,8 @@ log = structlog.get_logger(__name__)
 
 HEARTBEAT_SECONDS = 10.0
 """Seconds between two checks whether the API server still answers."""
+HEARTBEAT_CALLS = 2
+"""Calls of one of them for each namespace: a list, and a watch that is only opened."""
 
 
 @dataclass(slots=True)
@@ -139,7 +141,7 @@ class Operator:
 
         async def beat() -> None:
             while True:
-                errors = await _ping(client, namespaces)
+                errors = await _ping(client, namespaces, watch=True)
                 trouble = _worst(errors) if errors else None
                 if trouble is not None and trouble != self._trouble:
                     log.warning("the API server cannot be used", error=trouble)
@@ -155,13 +157,17 @@ class Operator:
             task.cancel()
 
 
-async def _ping(client: Client, namespaces: Sequence[str]) -> dict[str | None, ApiUnavailable]:
-    """Return why the resources of a namespace cannot be listed, for each where it is so; None stands for all."""
+async def _ping(client: Client, namespaces: Sequence[str], *, watch: bool = False) -> dict[str | None, ApiUnavailable]:
+    """Return why the resources of a namespace cannot be listed, for each where it is so; None stands for all.
+
+    Args:
+        watch: or watched. Without that right alone, changes are still found by the list of once a minute.
+    """
     asked: Sequence[str | None] = namespaces or (None,)
     errors = {}
     for namespace in asked:
         try:
-            await client.ping(namespace)
+            await client.ping(namespace, watch=watch)
         except ApiUnavailable as error:
             if error.status == 0:  # no answer: the others would get none either
                 return dict.fromkeys(asked, error)

@@ -32,8 +32,12 @@ class Adapter(Protocol):
         """
         ...
 
-    def still_wanted(self) -> bool:
-        """Return False where something else is asked for by now than `read_desired` returned last."""
+    def still_wanted(self, *, dialling: bool = False) -> bool:
+        """Return False where something else is asked for by now than `read_desired` returned last.
+
+        Args:
+            dialling: how connections are made counts as well; it is no reason to stop a change of the database.
+        """
         ...
 
     async def inputs_changed(self) -> bool:

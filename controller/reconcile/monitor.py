@@ -93,7 +93,8 @@ class ReconcileMonitor:
         checking: asyncio.Task[CheckResult] | None = None
         try:
             while not await self._done(reconciling):
-                if not self._acting and not self._adapter.still_wanted():
+                dialling = pool is not None and pool.is_dialling
+                if not self._acting and not self._adapter.still_wanted(dialling=dialling):
                     self.outdated = True
                     return
                 if time.monotonic() >= read_at and pool is not None and pool.is_dialling:

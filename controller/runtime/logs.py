@@ -1,6 +1,7 @@
 """Logs on stderr: one JSON object a line, or text for people; other libraries' records go the same way."""
 
 import logging
+import re
 import sys
 import traceback
 
@@ -12,6 +13,9 @@ from controller.text import one_line
 
 _QUIET = ("kopf", "aiohttp", "aiohttp_retry", "asyncio", "kubernetes")
 """Libraries that repeat what this program logs better, or log whole objects at DEBUG; their warnings are shown."""
+
+_RETRIED = re.compile(r"Request attempt \S+ failed; will retry")
+"""Begin of kopf's record of each try of each watch while the API server is away, which the heartbeat says once."""
 
 
 def configure_logs(log_format: LogFormat, level: str) -> None:
@@ -36,6 +40,7 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
             processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, *final],
         )
     )
+    handler.addFilter(_is_news)
     root = logging.getLogger()
     root.handlers = [handler]
     root.setLevel(level.upper())
@@ -58,6 +63,13 @@ def log_fault(fault: Exception) -> None:
     """Log where a fault of this program happened and its kind; never its text, which may repeat a password."""
     at = traceback.format_tb(fault.__traceback__)
     structlog.get_logger(__name__).error("fault of this program", fault=type(fault).__name__, at=at)
+
+
+def _is_news(record: logging.LogRecord) -> bool:
+    """Return False for a record of a library that repeats what this program says once; at level debug, True for all."""
+    if not record.name.startswith("kopf") or logging.getLogger().level <= logging.DEBUG:
+        return True
+    return _RETRIED.match(record.getMessage()) is None
 
 
 def _without_traceback(_: object, __: str, event: structlog.typing.EventDict) -> structlog.typing.EventDict:

@@ -43,7 +43,7 @@ class SidecarAdapter:
         self._desired = replace(self._desired, target=self._target())
         return self._desired
 
-    def still_wanted(self) -> bool:
+    def still_wanted(self, *, dialling: bool = False) -> bool:  # noqa: ARG002 - nothing changes
         """Return True: options change only with the process."""
         return True
 

@@ -130,3 +130,17 @@ def test_without_any_one_of_them_something_is_forbidden(
     operator = run_with([right for right in RIGHTS if right != missing])
     apply()
     wait_until(lambda: forbidden(operator, a_token), what=f"the operator meets a 403 without {missing}", seconds=40)
+
+
+def test_without_the_right_to_watch_the_operator_is_not_ready_and_says_so_but_works(
+    run_with: Callable[..., OperatorProcess], account: Path, team: Namespace, apply: Callable[..., None]
+) -> None:
+    watch = ("dashdb.dev", "dashboarddatabases", "watch")
+    apply()
+    operator = run_with([right for right in RIGHTS if right != watch])
+    operator.wait_alive()
+    wait_until(lambda: "watch=1" in operator.get("/ready")[1], what="/ready names the right", seconds=40)
+    status, body = operator.get("/ready")
+    assert status == 503
+    assert "answered 403 to GET" in body
+    team.wait_for("perses", "Ready", "True")

@@ -108,8 +108,11 @@ def print_sql(plan: Plan) -> None:
 
 
 def _sql(step: Step) -> str:
-    """Return the text of a step that would run, with a last semicolon: a file, or the rest of one that stopped."""
-    statements, text = step.script.statements, step.script.text
+    """Return the text of a step that would run, with a last semicolon: a file, or the rest of one that stopped.
+
+    A file's own BEGIN and COMMIT are not run, and blanks stand in their place, so that lines and columns stay.
+    """
+    statements, text = step.script.statements, step.script.body
     if step.resume_at == len(statements):
         return ""
     rest = text[statements[step.resume_at].offset :] if step.resume_at else text

@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from controller.errors import DashdbError, HistoryMismatch, SchemaDirty
 from controller.migrate.files.migration import Migration, Migrations
+from controller.migrate.history.write import recorded_description
 from controller.migrate.plan.make_plan import expand_adopted_row, make_plan
 from controller.migrate.plan.model import (
     Direction,
@@ -113,10 +114,11 @@ def _row(
         return StatusRow(version, migration.description, state, migration.up.name)
     assert row is not None  # noqa: S101 - a version exists because a file or a row has it
     adopted = migration is not None and not row.sha256  # golang-migrate records no names
-    other = edited and migration is not None and migration.description != row.description
+    named = migration is not None and row.description in (migration.description, recorded_description(migration))
+    other = edited and not named
     return StatusRow(
         version,
-        migration.description if adopted and migration is not None else row.description,
+        migration.description if migration is not None and (adopted or named) else row.description,
         _state(row, edited=edited, missing=missing, replaced=replaced),
         migration.up.name if migration is not None and not other else None,
         row.applied_at,

@@ -19,8 +19,8 @@ _USED = (
 )  # fmt: skip
 _GRANTS = "privileges on "
 """Begin of the names of privileges, as `query` writes them."""
-_DISABLED = "disabled"
-"""End of the definition of a trigger that does not fire, as `query` writes it."""
+_OFF = ("disabled", "on replicas")
+"""Ends of the definition of a trigger that fires for no program, as `query` writes them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +83,7 @@ def is_damage(difference: Difference) -> bool:
     """Return True where something that programs use is missing or disabled, and not only changed or added."""
     if difference.kind is Kind.MISSING:
         return difference.object.startswith(_USED)
-    off = (difference.after or "").endswith(_DISABLED) and not (difference.before or "").endswith(_DISABLED)
+    off = (difference.after or "").endswith(_OFF) and not (difference.before or "").endswith(_OFF)
     return difference.object.startswith("trigger ") and off
 
 

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
-from controller.errors import ConfigurationError, MigrationFileError
+from controller.errors import ConfigurationError, FilePosition, MigrationFileError
 from controller.migrate.files.folder import LARGEST_SEQUENCE, sql_files
 
 _NAME = re.compile(r"[A-Za-z0-9_]{1,80}")
@@ -81,7 +81,8 @@ def _numbered(name: str) -> tuple[int, str, int]:
     match = _FILE.fullmatch(name)
     if match is None:
         raise MigrationFileError(
-            f"{name}: cannot read this name, which is needed to number the next file. Rename or move it."
+            f"{name}: cannot read this name, which is needed to number the next file. Rename or move it.",
+            at=FilePosition(name),
         )
     return int(match["number"]), match["prefix"], len(match["number"])
 

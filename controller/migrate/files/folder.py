@@ -10,11 +10,11 @@ from collections.abc import Iterable, Mapping
 from itertools import pairwise
 from pathlib import Path
 
-from controller.errors import ConfigurationError, MigrationFileError
+from controller.errors import ConfigurationError, FilePosition, MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.reading import FilesChanged, file_names, read_file, read_files
 from controller.migrate.files.replaces import bounded, refuse_wrong_replacements, replaced_by
-from controller.migrate.sql.lexer import line_and_column
+from controller.migrate.sql.lexer import file_position
 
 _NAME = re.compile(r"(?P<prefix>[vV]?)(?P<version>[0-9]+)_(?P<description>.+)\.(?P<direction>up|down)\.sql")
 LARGEST_SEQUENCE = 9_999_999
@@ -105,7 +105,8 @@ def _parse(contents: Iterable[tuple[str, bytes]]) -> Migrations:
         if (version, direction) in scripts:
             raise MigrationFileError(
                 f"{name}: version {version} has two {direction} files, this one and "
-                f"{scripts[version, direction].name}. Give one of them the next free number."
+                f"{scripts[version, direction].name}. Give one of them the next free number.",
+                at=FilePosition(name),
             )
         scripts[version, direction] = Script(name, _decode(name, data))
     versions = sorted({version for version, _ in scripts})
@@ -122,11 +123,14 @@ def _parse_name(name: str) -> tuple[int, str]:
     if match is None or (match["prefix"] and not int(match["version"])):
         raise MigrationFileError(
             f"{_quoted(name)}: cannot read this name. Call it V<number>_<what_it_does>.up.sql or .down.sql, "
-            "for example V002_add_labels.up.sql; the number starts at 1."
+            "for example V002_add_labels.up.sql; the number starts at 1.",
+            at=FilePosition(name),
         )
     if (version := int(match["version"])) > _LARGEST_VERSION:
         raise MigrationFileError(
-            f"{_quoted(name)}: its number is too large. The largest is {_LARGEST_VERSION}, since a version has 63 bits."
+            f"{_quoted(name)}: its number is too large. The largest is {_LARGEST_VERSION}, since a version has 63 "
+            "bits.",
+            at=FilePosition(name),
         )
     return version, match["direction"]
 
@@ -141,11 +145,11 @@ def _decode(name: str, data: bytes) -> str:
         text = data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         before = data[: error.start].decode("utf-8-sig")  # the bytes before the first invalid one
-        raise MigrationFileError(
-            f"{name}:{line_and_column(before, len(before))}: not UTF-8. Save the file as UTF-8."
-        ) from None
+        at = file_position(name, before, len(before))
+        raise MigrationFileError(f"{at}: not UTF-8. Save the file as UTF-8.", at=at) from None
     if (nul := text.find("\0")) >= 0:
-        raise MigrationFileError(f"{name}:{line_and_column(text, nul)}: a NUL byte. Save the file as UTF-8.")
+        at = file_position(name, text, nul)
+        raise MigrationFileError(f"{at}: a NUL byte. Save the file as UTF-8.", at=at)
     return text
 
 
@@ -153,7 +157,9 @@ def _pair(up: Script | None, down: Script | None, version: int) -> Migration:
     if up is None:
         assert down is not None  # noqa: S101 - a version exists because a file named it
         wanted = re.sub(r"\.down(\.sql)$", r".up\1", down.name)
-        raise MigrationFileError(f"{down.name}: its up migration is missing. Write {wanted} in the same folder.")
+        raise MigrationFileError(
+            f"{down.name}: its up migration is missing. Write {wanted} in the same folder.", at=FilePosition(down.name)
+        )
     match = _NAME.fullmatch(up.name)
     return Migration(version, match["description"].replace("_", " ") if match else "", up, down, replaced_by(up))
 
@@ -166,5 +172,6 @@ def _refuse_gaps(migrations: Migrations) -> None:
         if counted and left_out and not after.replaces.issuperset(left_out):
             raise MigrationFileError(
                 f"{after.up.name}: version {before.version + 1} is missing between {before.up.name} and this file. "
-                "Add it, or renumber."
+                "Add it, or renumber.",
+                at=FilePosition(after.up.name),
             )

@@ -6,16 +6,18 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import islice
 
-from controller.errors import MigrationFileError
+from controller.errors import FilePosition, MigrationFileError
 from controller.migrate.sql.lexer import Statement, Statements, split
 from controller.migrate.sql.own_transactions import without_own_transactions
-from controller.migrate.sql.statements import changes_strings, concurrent_index, runs_alone
+from controller.migrate.sql.statements import concurrent_index, runs_alone
+from controller.migrate.sql.string_setting import changes_strings
 
 _NO_TRANSACTION = re.compile(r"^--[ \t]*dashdb:[ \t]*no-transaction[ \t]*\r?$", re.MULTILINE)
 _CHUNK = 1_000_000
 """Characters of a script that are hashed at once."""
-_CHECKED = frozenset("cCsS")
-"""First letters of the statements that are checked, CREATE and SET; see `own_transactions` for why letters."""
+_CHECKED = frozenset("cCsSvVwW(")
+"""First letters of the statements that are checked: CREATE, SET, and the queries that may call set_config; see
+`own_transactions` for why letters."""
 _BEGINNINGS = ("begin", "start")
 """Words of which a file with a transaction of its own has one; looking for them costs less than splitting the text."""
 
@@ -104,7 +106,8 @@ class Script:
             if _asks_for_none(self.text, statements) or any(map(runs_alone, statements)):
                 raise MigrationFileError(
                     f"{self.name}: it runs without a transaction, statement by statement, and has a BEGIN of its own. "
-                    "Write what is to be one transaction into a file of its own."
+                    "Write what is to be one transaction into a file of its own.",
+                    at=FilePosition(self.name),
                 )
             statements = split(body, file=self.name)
         for statement in statements:
@@ -115,9 +118,11 @@ class Script:
     def _check(self, statement: Statement) -> None:
         concurrent_index(statement, file=self.name)
         if changes_strings(statement):
+            at = statement.position(self.name)
             raise MigrationFileError(
-                f"{self.name}:{statement.line_and_column}: strings are read with standard_conforming_strings on, "
-                "PostgreSQL's default. Remove this, and write E'...' where a backslash has a meaning."
+                f"{at}: strings are read with standard_conforming_strings on, PostgreSQL's default. Remove this, and "
+                "write E'...' where a backslash has a meaning.",
+                at=at,
             )
 
     @property

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 
-from controller.errors import MigrationFileError
+from controller.errors import FilePosition, MigrationFileError
 from controller.migrate.files.migration import Migration, Migrations, Script
 
 MOST_REPLACED = 10_000
@@ -30,14 +30,16 @@ def replaced_by(script: Script) -> frozenset[int]:
     lines = list(_DIRECTIVE.finditer(script.text, 0, end)) if found < end else []
     if _DIRECTIVE.search(script.text, end):
         raise MigrationFileError(
-            f"{script.name}: a line -- dashdb:replaces stands behind a statement. Write it into the first lines."
+            f"{script.name}: a line -- dashdb:replaces stands behind a statement. Write it into the first lines.",
+            at=FilePosition(script.name),
         )
     try:
         return frozenset(version for line in lines for version in parse_versions(line["versions"]))
     except ValueError:
         raise MigrationFileError(
             f"{script.name}: cannot read which versions it replaces. Write -- dashdb:replaces 1-5, or single numbers "
-            f"with commas: 1-3, 5; at most {MOST_REPLACED}."
+            f"with commas: 1-3, 5; at most {MOST_REPLACED}.",
+            at=FilePosition(script.name),
         ) from None
 
 
@@ -83,7 +85,8 @@ def bounded(migrations: Iterable[Migration]) -> Iterator[Migration]:
         count += len(migration.replaces)
         if count > MOST_IN_ALL:
             raise MigrationFileError(
-                f"{migration.up.name}: with it, the files replace more than {MOST_IN_ALL} versions. Remove older ones."
+                f"{migration.up.name}: with it, the files replace more than {MOST_IN_ALL} versions. Remove older ones.",
+                at=FilePosition(migration.up.name),
             )
         yield migration
 
@@ -98,16 +101,18 @@ def refuse_wrong_replacements(migrations: Migrations) -> None:
 
 def _check(migration: Migration, files: Mapping[int, Migration]) -> None:
     name, replaced = migration.up.name, migration.replaces
+    at = FilePosition(name)
     if max(replaced) >= migration.version:
         raise MigrationFileError(
-            f"{name}: it replaces version {max(replaced)}, and can only replace lower versions than its own."
+            f"{name}: it replaces version {max(replaced)}, and can only replace lower versions than its own.", at=at
         )
     whole = with_nested(migration, files)
     between = [version for version in files if min(replaced) <= version < migration.version and version not in whole]
     if between:
         raise MigrationFileError(
             f"{name}: {files[min(between)].up.name} lies between the versions that it replaces and its own. Replace "
-            "that one as well, or give this file a number below it."
+            "that one as well, or give this file a number below it.",
+            at=at,
         )
     own = replaced.difference(*(with_nested(files[v], files) for v in replaced if v in files))
     missing = [version for version in own if version not in files]
@@ -115,5 +120,6 @@ def _check(migration: Migration, files: Mapping[int, Migration]) -> None:
         raise MigrationFileError(
             f"{name}: it replaces version {min(missing)}, which has no file, though others that it replaces have one. "
             f"Name those that there are: -- dashdb:replaces {format_versions(replaced - set(missing))}; or remove the "
-            "files of the others as well."
+            "files of the others as well.",
+            at=at,
         )

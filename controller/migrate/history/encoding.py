@@ -15,7 +15,7 @@ import asyncpg
 from controller.database.connection import Connection
 from controller.errors import MigrationFileError
 from controller.migrate.files.migration import Migration, Script
-from controller.migrate.sql.lexer import line_and_column
+from controller.migrate.sql.lexer import file_position
 
 Replaced: TypeAlias = Mapping[int, str]
 """Characters to send for others, as `str.translate` takes them; empty in nearly all databases."""
@@ -40,10 +40,12 @@ async def refuse_missing_characters(connection: Connection, scripts: Iterable[Sc
     for script in scripts if missing else ():
         if (place := first_outside_comments(script, [chr(code) for code in missing])) is not None:
             character = script.text[place]
+            at = file_position(script.name, script.text, place)
             raise MigrationFileError(
-                f"{script.name}:{line_and_column(script.text, place)}: this database has the encoding "
-                f"{await _encoding(connection)}, in which there is no {character} (U+{ord(character):04X}, "
-                f"{unicodedata.name(character, 'without a name')}). Write it without, or use a database with UTF8."
+                f"{at}: this database has the encoding {await _encoding(connection)}, in which there is no {character} "
+                f"(U+{ord(character):04X}, {unicodedata.name(character, 'without a name')}). Write it without, or use "
+                "a database with UTF8.",
+                at=at,
             )
 
 

@@ -7,8 +7,14 @@ from controller.migrate.files.replaces import format_versions
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.plan.model import Direction, Origin, RecordedState, Step
 
-# `SELECT * FROM schema_version` is what people type, so a version is one line of at most 120 characters there, and what
-# does not fit is in a table beside it.
+DESCRIPTION_LENGTH = 40
+"""Most characters of a description in schema_version; the name of the file has it all."""
+_CUT = "..."
+"""End of a description that was cut, of characters that every encoding has."""
+
+# `SELECT * FROM schema_version` is what people type, so a version is one line of at most 120 characters there, with a
+# date for its number, the longest state and a role of up to 20 characters; what does not fit is in a table beside it.
+# Who ran it is a record, so a longer role is not cut, and makes the line longer.
 _CREATE = """
 CREATE TABLE {table} (
     version     bigint         CONSTRAINT schema_version_pkey PRIMARY KEY CHECK (version >= 0),
@@ -81,6 +87,14 @@ _NO_JOURNAL = "statements_done = NULL, done_sha256 = NULL, error = NULL"
 ENGINE_VERSION = __version__
 
 
+def recorded_description(migration: Migration) -> str:
+    """Return the description of a migration as it stands in schema_version."""
+    description = migration.description
+    if len(description) <= DESCRIPTION_LENGTH:
+        return description
+    return description[: DESCRIPTION_LENGTH - len(_CUT)] + _CUT
+
+
 def create_tables(location: HistoryLocation) -> str:
     """Return SQL that creates the tables; empty if they exist."""
     if location.has_history:
@@ -133,7 +147,7 @@ def write_prepared(location: HistoryLocation, step: Step, name: str, *, retries:
     written = _EXECUTE.format(
         name=name,
         version=migration.version,
-        description=literal(migration.description),
+        description=literal(recorded_description(migration)),
         state=literal(state),
         origin=literal(origin),
         since=literal(since),
@@ -226,7 +240,7 @@ def _write(
         table=location.table,
         detail=location.detail,
         version=migration.version,
-        description=literal(migration.description),
+        description=literal(recorded_description(migration)),
         state=literal(state),
         details=(
             f"{literal(host)}, {literal(ENGINE_VERSION)}, {literal(origin)}, {duration}, {retries}, {half}, "

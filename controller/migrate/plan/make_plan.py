@@ -5,6 +5,7 @@ from datetime import datetime
 
 from controller.errors import (
     ConfigurationError,
+    FilePosition,
     HistoryMismatch,
     MigrationFileError,
     Recovery,
@@ -124,6 +125,7 @@ def _check_history(
                 f"{migration.up.name} sorts before version {current}, which is already applied. "
                 f"Give it a number above {current}, or apply it nevertheless: dashdb migrate up --out-of-order.",
                 reason="OutOfOrder",
+                at=FilePosition(migration.up.name),
             )
 
 
@@ -173,8 +175,9 @@ def _resumed(steps: tuple[Step, ...], history: History) -> tuple[Step, ...]:
     done = dirty.statements_done or 0
     if first.script.digest_of_first(done) != dirty.done_sha256:
         raise SchemaDirty(
-            f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only "
-            f"what comes after them can be changed. {describe_dirty(dirty.version, dirty.direction, dirty.error or '')}"
+            f"{first.label} was edited in its first {done} statements, which have already run. Restore them: only what "
+            f"comes after them can be changed. {describe_dirty(dirty.version, dirty.direction, dirty.error or '')}",
+            at=FilePosition(first.label),
         )
     return (replace(first, resume_at=done), *steps[1:])
 
@@ -201,6 +204,7 @@ def _check_applied(row: HistoryRow, migration: Migration | None) -> None:
             f"with {found}, that in the history with {recorded}. "
             "Restore the file, and write the change as a new migration.",
             reason="ChecksumMismatch",
+            at=FilePosition(migration.up.name),
         )
 
 
@@ -215,5 +219,6 @@ def _steps(chosen: Chosen, applied: set[int], current: int, target: int) -> tupl
                 f"{migration.up.name} cannot be reverted: it has no down migration. Write {migration.down_name}, or "
                 f"stay at version {migration.version}.",
                 reason="Irreversible",
+                at=FilePosition(migration.up.name),
             )
     return tuple(Step(m, Direction.DOWN) for m in reverted)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from controller.errors import HistoryMismatch
+from controller.errors import FilePosition, HistoryMismatch
 from controller.migrate.files.migration import Migration, Migrations
 from controller.migrate.files.replaces import format_versions, with_nested
 from controller.migrate.plan.model import History, applied_versions
@@ -107,6 +107,7 @@ def _refuse_missing(migration: Migration, files: dict[int, Migration], applied: 
             f"Versions {format_versions(missing)} are applied, and their files are gone. {migration.up.name} stands "
             "for them once it is recorded: dashdb migrate up.",
             reason="FileMissing",
+            at=FilePosition(migration.up.name),
         )
     raise _partly_applied(migration, applied)
 
@@ -120,4 +121,5 @@ def _partly_applied(migration: Migration, present: frozenset[int] | set[int]) ->
         f"Apply the others with their own files first (dashdb migrate goto {last}, with the release that has them if "
         "they were removed), then go on.",
         reason="PartlyReplaced",
+        at=FilePosition(migration.up.name),
     )

@@ -5,7 +5,7 @@ treats it as done. https://www.postgresql.org/docs/current/sql-createindex.html#
 """
 
 from controller.database.connection import Connection
-from controller.errors import MigrationFailed, Recovery
+from controller.errors import FilePosition, MigrationFailed, Recovery
 from controller.migrate.history.session import NO_LIMIT
 from controller.migrate.sql.statements import ConcurrentIndex
 
@@ -37,11 +37,11 @@ async def drop_invalid(connection: Connection, wanted: ConcurrentIndex) -> None:
         await connection.execute(f"DROP INDEX CONCURRENTLY {row['name']}", timeout=NO_LIMIT)
 
 
-async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> None:
+async def check(connection: Connection, wanted: ConcurrentIndex, *, at: FilePosition) -> None:
     """Check that the index exists and is valid after its statement.
 
     Args:
-        at: file and line, for the message.
+        at: place of its statement.
 
     Raises:
         MigrationFailed: PostgreSQL reported success, but the index does not exist or is not valid.
@@ -52,4 +52,5 @@ async def check(connection: Connection, wanted: ConcurrentIndex, *, at: str) -> 
             f"{at}: PostgreSQL reports success, but there is no valid index {wanted.name.sql} on "
             f"{wanted.table.sql}: the name belongs to something else. Choose another name.",
             recovery=Recovery.STALLED,
+            at=at,
         )

@@ -8,7 +8,7 @@ import asyncpg
 from controller.database.connection import forget_statements
 from controller.database.failures import ends_connection
 from controller.database.transaction import OWN_NAMES, roll_back
-from controller.errors import MigrationFailed, Recovery
+from controller.errors import FilePosition, MigrationFailed, Recovery
 from controller.migrate.catalog.snapshot import record_statements
 from controller.migrate.history import write
 from controller.migrate.history.lock import LOCKED, MOVED, describe_holder, guard, guard_in_batch
@@ -16,7 +16,13 @@ from controller.migrate.history.lock_retry import HISTORY_LOCK, LockedByRunner, 
 from controller.migrate.history.session import BEGIN, NO_LIMIT, NO_LOCK, RESET, ROLLBACK_TIMEOUT
 from controller.migrate.plan.model import EMPTY
 from controller.migrate.run.attempt import MigrationAttempt
-from controller.migrate.run.sql_error import NOTHING_APPLIED, deferred_error, nothing_applied, sql_error
+from controller.migrate.run.sql_error import (
+    ACTIVE_TRANSACTION,
+    NOTHING_APPLIED,
+    deferred_error,
+    nothing_applied,
+    sql_error,
+)
 from controller.migrate.run.statement_batch import StatementBatch, statement_batches
 from controller.migrate.sql.statements import may_be_of_partitions
 
@@ -24,10 +30,6 @@ from controller.migrate.sql.statements import may_be_of_partitions
 # may lose the last files, each with its history row, and the next run applies them again.
 # https://www.postgresql.org/docs/current/wal-async-commit.html
 _ASYNCHRONOUS_COMMIT = "SET LOCAL synchronous_commit = off;\n"
-
-
-ACTIVE_TRANSACTION = "25001"
-"""SQLSTATE of a statement that cannot run inside a transaction."""
 
 
 class _Unlocated(Exception):
@@ -148,7 +150,8 @@ class _Transaction:
                 raise nothing_applied(deferred_error(step, error)) from None
             if isinstance(error, asyncpg.UndefinedTableError):  # by this file: the transaction holds the lock
                 text = f"{step.label} drops or moves a table in which the history of migrations is kept."
-                raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED) from None
+                at = FilePosition(step.label)
+                raise MigrationFailed(text + NOTHING_APPLIED, recovery=Recovery.STALLED, at=at) from None
             raise
 
     async def _execute(self, before: str, batch: StatementBatch | None = None, after: str = "") -> None:

@@ -10,17 +10,27 @@ from controller.database.error_report import condition_name, error_report, messa
 from controller.errors import FilePosition, MigrationFailed, Recovery
 from controller.migrate.plan.model import Step
 from controller.migrate.sql.lexer import Statement
+from controller.migrate.sql.statements import sets_transaction
 from controller.text import NAME_LENGTH, one_line
 
 NOTHING_APPLIED = " -- Nothing of this file was applied; correct it and run again."
 SNIPPET = 120
 """Limit in characters of the shown part of the line with the error."""
 
+ACTIVE_TRANSACTION = "25001"
+"""SQLSTATE of a statement that cannot run inside a transaction, or not after its first query."""
+_COMMITS = "2D000"
+_NEED_NO_TRANSACTION = (ACTIVE_TRANSACTION, _COMMITS)
 _HINTS = {
-    "25001": " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line of the file)",
-    "2D000": " (it commits, which it cannot inside a transaction: write -- dashdb:no-transaction into the first line)",
+    ACTIVE_TRANSACTION: " (it cannot run inside a transaction: write -- dashdb:no-transaction into the first line)",
+    _COMMITS: " (it commits, which it cannot inside a transaction: write -- dashdb:no-transaction into the first line)",
     "55P04": " (a new value of an enum can be used once it is committed: add it in a file of its own before this one)",
 }
+_SETS_TRANSACTION = (
+    " (the engine's transaction is READ COMMITTED and has begun: remove this; where others must not write meanwhile, "
+    "begin with LOCK TABLE ... IN SHARE ROW EXCLUSIVE MODE)"
+)
+_HAS_BEGIN = ", and remove its BEGIN and COMMIT"
 
 
 _UNTIL_MENDED = ("42", "22", "23", "0A")
@@ -47,11 +57,20 @@ def sql_error(step: Step, statement: Statement, offset: int, error: asyncpg.Post
     end = text.find("\n", start)
     source = text[start : end if end >= 0 else len(text)].strip()[:SNIPPET]
     at = FilePosition(step.label, line, offset - start + 1)
-    hint = _HINTS.get(error.sqlstate or "", "")
     said = message_without_row_data(error)
     words = f"{said} (SQLSTATE {condition_name(error)})" if said else f"PostgreSQL refused this with {_code(error)}"
-    message = f"{at.file}:{at.line}:{at.column}: {words}: {source}{hint}"
+    message = f"{at}: {words}: {source}{_hint(step, statement, error.sqlstate or '')}"
     return MigrationFailed(message, at=at, report=error_report(error), recovery=_recovery(error))
+
+
+def _hint(step: Step, statement: Statement, code: str) -> str:
+    """Return what to write instead, in parentheses; empty where nothing is known."""
+    if code == ACTIVE_TRANSACTION and sets_transaction(statement):
+        return _SETS_TRANSACTION
+    hint = _HINTS.get(code, "")
+    if code in _NEED_NO_TRANSACTION and step.script.has_transactions:
+        return f"{hint.removesuffix(')')}{_HAS_BEGIN})"
+    return hint
 
 
 def deferred_error(step: Step, error: asyncpg.PostgresError) -> MigrationFailed:

@@ -228,7 +228,7 @@ class _Journal:
         elif not (may_be_done and await index.is_valid(self.connection, wanted)):
             await index.drop_invalid(self.connection, wanted)
             await self.file.execute(statement.text, timeout=NO_LIMIT)
-            await index.check(self.connection, wanted, at=f"{self.script.name}:{statement.line}")
+            await index.check(self.connection, wanted, at=statement.position(self.script.name))
 
     def _explain(self, statement: Statement, error: asyncpg.PostgresError, ours: int) -> MigrationFailed:
         """Return the error to show; `ours` is the number of characters of our own SQL before the statement."""
@@ -243,7 +243,7 @@ class _Journal:
             return nothing_applied(why)
         step = self.file.step
         message = describe_dirty(step.migration.version, step.direction, self._where(done, why.message))
-        return SchemaDirty(message, at=why.at, report=why.report)
+        return SchemaDirty(message, at=why.at, report=why.report, recovery=why.recovery)
 
     async def _stop(self, done: int, *, half: bool, why: str | None = None) -> None:
         """Write the position into the journal, or remove the journal if nothing of the file is in the database.

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import overload
 
-from controller.errors import MigrationFileError
+from controller.errors import FilePosition, MigrationFileError
 from controller.migrate.sql import tokens
 from controller.migrate.sql.token_reader import TokenReader
 from controller.migrate.sql.token_stream import first_words
@@ -52,10 +52,9 @@ class Statement:
         """
         return first_words(self.source, self.offset, self.end)
 
-    @property
-    def line_and_column(self) -> str:
-        """`line:column` of its first character, both counted from 1."""
-        return line_and_column(self.source, self.offset)
+    def position(self, file: str) -> FilePosition:
+        """Return the place of its first character, in the file of that name."""
+        return file_position(file, self.source, self.offset)
 
     @property
     def normalised(self) -> bytes:
@@ -107,9 +106,9 @@ def split(sql: str, *, file: str) -> Statements:
     return _Splitter(sql, file).statements()
 
 
-def line_and_column(text: str, offset: int) -> str:
-    """Return `line:column` of a character, both counted from 1; columns in characters."""
-    return f"{text.count(chr(10), 0, offset) + 1}:{offset - text.rfind(chr(10), 0, offset)}"
+def file_position(file: str, text: str, offset: int) -> FilePosition:
+    """Return the place of a character of TEXT, which is that of FILE."""
+    return FilePosition(file, text.count("\n", 0, offset) + 1, offset - text.rfind("\n", 0, offset))
 
 
 class _Splitter:
@@ -246,4 +245,5 @@ class _Splitter:
         return end
 
     def _error(self, offset: int, problem: str) -> MigrationFileError:
-        return MigrationFileError(f"{self.file}:{line_and_column(self.sql, offset)}: {problem}.")
+        at = file_position(self.file, self.sql, offset)
+        return MigrationFileError(f"{at}: {problem}.", at=at)

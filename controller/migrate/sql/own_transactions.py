@@ -44,9 +44,9 @@ def without_own_transactions(text: str, statements: Statements, *, file: str) ->
         pieces += text[position : statement.offset], " " * (statement.end - statement.offset)
         position = statement.end
     if begun is not None:
+        at = begun.position(file)
         raise MigrationFileError(
-            f"{file}:{begun.line_and_column}: this {_keyword(begun)} has no COMMIT. Remove it, or write COMMIT after "
-            "the last statement."
+            f"{at}: this {_keyword(begun)} has no COMMIT. Remove it, or write COMMIT after the last statement.", at=at
         )
     return "".join([*pieces, text[position:]]) if pieces else text
 
@@ -79,9 +79,11 @@ def _is_usual(reader: TokenReader) -> bool:
 
 
 def _refused(statement: Statement, file: str) -> MigrationFileError:
+    at = statement.position(file)
     return MigrationFileError(
-        f"{file}:{statement.line_and_column}: {_keyword(statement)} inside a migration. The engine runs the file in "
-        "one READ COMMITTED transaction and leaves out only pairs of BEGIN and COMMIT; remove it."
+        f"{at}: {_keyword(statement)} inside a migration. The engine runs the file in one READ COMMITTED transaction "
+        "and leaves out only pairs of BEGIN and COMMIT; remove it.",
+        at=at,
     )
 
 

@@ -80,23 +80,20 @@ def may_stay_in_part(statement: Statement) -> bool:
     return several or may_commit(statement) or waits_for_others(statement)
 
 
-def discards_all(statement: Statement) -> bool:
-    """Return whether the statement is DISCARD ALL, which also releases the locks of the session."""
-    return statement.reader().take_words("discard", "all")
-
-
-def changes_strings(statement: Statement) -> bool:
-    """Return whether the statement sets standard_conforming_strings to off, so that backslashes have a meaning."""
+def sets_transaction(statement: Statement) -> bool:
+    """Return whether the statement sets a property of its transaction, most of which have to come before any query."""
     reader = statement.reader()
     if not reader.take_words("set"):
         return False
     reader.take_any_word("session", "local")
-    if not reader.take_words("standard_conforming_strings"):
-        return False
-    if not (reader.take_operator("=") or reader.take_words("to")):
-        return False
-    value = reader.take()
-    return value is not None and _is_false(reader, value)
+    return reader.take_any_word(
+        "transaction", "transaction_isolation", "transaction_read_only", "transaction_deferrable"
+    )
+
+
+def discards_all(statement: Statement) -> bool:
+    """Return whether the statement is DISCARD ALL, which also releases the locks of the session."""
+    return statement.reader().take_words("discard", "all")
 
 
 def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | None:
@@ -112,9 +109,11 @@ def concurrent_index(statement: Statement, *, file: str) -> ConcurrentIndex | No
     name = None if reader.take_words("on") else reader.take_name()
     table = reader.take_relation() if name and reader.take_words("on") else None
     if name is None or table is None:
+        at = statement.position(file)
         raise MigrationFileError(
-            f"{file}:{statement.line_and_column}: an index that is made CONCURRENTLY needs a name: CREATE INDEX "
-            "CONCURRENTLY name ON table (...). Without one, a build that was interrupted cannot be found and repaired."
+            f"{at}: an index that is made CONCURRENTLY needs a name: CREATE INDEX CONCURRENTLY name ON table (...). "
+            "Without one, a build that was interrupted cannot be found and repaired.",
+            at=at,
         )
     return ConcurrentIndex(name, table.name)
 

@@ -178,3 +178,17 @@ def test_what_was_mended_ends_a_dial_in_progress(
     else:
         team.apply(secret("right", connection_values(database)), resource("perses", secret_name="right", **spec))
     team.wait_for("perses", "Ready", "True", seconds=30)
+
+
+def test_a_shorter_time_for_connecting_counts_for_the_dial_in_progress(
+    operator: OperatorProcess, team: Namespace, database: Database, mute_port: int
+) -> None:
+    values = {**connection_values(database), "port": str(mute_port)}
+    patient, impatient = (
+        resource("perses", secret_name="perses-db", pool={"connectTimeoutSeconds": seconds}) for seconds in (300, 1)
+    )
+    team.apply(secret("perses-db", values), patient)
+    path = f"/api/v1/health/{team.name}/perses"
+    wait_until(lambda: operator.get(path)[0] == 503, what="the dial has begun", seconds=10)
+    team.apply(impatient)
+    team.wait_for("perses", "Connected", "False", reason="Timeout", seconds=30)

@@ -1,13 +1,17 @@
 """The last words of a command that fails: JSON where JSON was asked for, text elsewhere."""
 
+import ast
 import json
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from controller.cli.failures import Form, asked_form
+from controller.cli.failures import Form, asked_form, error_object
+from controller.errors import FilePosition, MigrationFileError
 
+ROOT = Path(__file__).parents[3]
 UNREACHABLE = "postgresql://ann:h0rse@127.0.0.1:1/perses"
 
 
@@ -70,6 +74,27 @@ def test_with_json_logs_the_last_line_of_stderr_is_a_record(arguments: tuple[str
     assert (record["level"], record["error"], record["exit_code"]) == ("error", reason, ended.returncode)
     assert record["time"].endswith("Z")
     assert ended.stdout == ""
+
+
+def test_the_place_of_an_error_is_the_one_that_it_was_raised_with_and_not_guessed_from_its_message() -> None:
+    message = "1_a.up.sql cannot be reverted: it has no down migration. Write 1_a.down.sql."
+    placed = MigrationFileError(message, reason="Irreversible", at=FilePosition("1_a.up.sql"))
+    found = error_object(placed)
+    assert (found["file"], found["line"], found["column"]) == ("1_a.up.sql", None, None)
+    assert error_object(MigrationFileError(message))["file"] is None
+
+
+def test_each_error_about_a_migration_file_is_raised_with_its_place() -> None:
+    made = [
+        (path.relative_to(ROOT).as_posix(), node)
+        for path in sorted((ROOT / "controller").rglob("*.py"))
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and isinstance(node.func, ast.Name)
+        and node.func.id == MigrationFileError.__name__
+    ]
+    assert made
+    assert [(path, node.lineno) for path, node in made if "at" not in {each.arg for each in node.keywords}] == []
 
 
 def test_logs_as_text_end_with_text() -> None:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from controller.errors import NotLeading
+from controller.health.store import ReportStore
 from controller.operator import adapter as module
 from controller.operator.adapter import ResourceAdapter
 from controller.operator.client import ApiUnavailable, StatusConflict
@@ -64,6 +65,81 @@ async def test_events_of_a_status_that_could_not_be_written_are_posted_with_the_
     assert api.events == ["SchemaMigrated", "Ready"]
     await adapter.report(replace(result()))
     assert api.events == ["SchemaMigrated", "Ready"]
+
+
+class Refusing:
+    """Answers `status` to each write of a status while it is set; counts the tries."""
+
+    def __init__(self, api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int) -> None:
+        self.status, self.tries = status, 0
+        self._write = api.write_status
+        monkeypatch.setattr(api, "write_status", self.write_status)
+
+    async def write_status(self, known: Resource, status: dict[str, Any]) -> Resource | None:
+        self.tries += 1
+        if self.status:
+            raise ApiUnavailable("PATCH", self.status)
+        return await self._write(known, status)
+
+
+@pytest.mark.parametrize("status", [400, 413, 422])
+async def test_a_status_that_the_api_server_refuses_is_noted_at_once_and_events_tell_it_all_the_same(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    await adapter.report(result())
+    assert (store.status_refused, api.events) == (1, ["Ready"])
+    assert store.status_refused_for == f"The API server answered {status} to PATCH."
+    await adapter.report(result())
+    assert refusing.tries == 1, "the same status is tried again after a minute"
+
+
+@pytest.mark.parametrize("status", [401, 403, 500, 503, 504])
+async def test_an_answer_that_may_pass_is_a_refusal_after_three_tries(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    for _ in range(2):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    assert (store.status_refused, store.status_refused_for, api.events) == (0, None, [])
+    await adapter.report(result())
+    assert (refusing.tries, store.status_refused, api.events) == (3, 1, ["Ready"])
+
+
+async def test_a_status_that_is_stored_ends_the_refusal_and_the_count_of_failures(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, 500)
+    adapter = adapter_of(api, resource(), store=store)
+    monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+    for _ in range(2):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    await adapter.report(result())
+    assert store.status_refused == 1
+    refusing.status = 0
+    await adapter.report(result())
+    assert store.status_refused_for is None
+    refusing.status = 500
+    with pytest.raises(ApiUnavailable):
+        await adapter.report_progress(MigrationProgress("Running V002.", 0.0))
+    assert store.status_refused == 1
+
+
+@pytest.mark.parametrize("status", [409, 429])
+async def test_a_conflict_or_too_many_requests_are_no_refusal_however_often_they_come(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch, status: int
+) -> None:
+    store = ReportStore()
+    Refusing(api, monkeypatch, status)
+    adapter = adapter_of(api, resource(), store=store)
+    for _ in range(5):
+        with pytest.raises(ApiUnavailable):
+            await adapter.report(result())
+    assert store.status_refused == 0
 
 
 async def test_a_resource_that_a_user_changed_meanwhile_gets_its_status_at_once(
@@ -168,6 +244,24 @@ async def test_what_did_not_change_is_neither_read_from_the_spec_nor_made_into_a
 
     monkeypatch.setattr(api, "read_secret", made)
     assert (await adapter.read_desired(due=False)) is not before
+
+
+@pytest.mark.parametrize(
+    ("change", "acting", "dialling"),
+    [
+        ({"pool": {"connectTimeoutSeconds": 1}}, True, False),
+        ({"connection": {"secretRef": {"name": "another"}}}, False, False),
+        ({"health": {"intervalSeconds": 60}}, True, True),
+    ],
+)
+async def test_settings_of_the_pool_end_a_dial_and_stop_no_change_of_the_database(
+    adapter: ResourceAdapter, change: dict[str, Any], acting: bool, dialling: bool
+) -> None:
+    await adapter.read_desired(due=True)
+    adapter.observe(resource(version=2, generation=2, **change))
+    assert (adapter.still_wanted(), adapter.still_wanted(dialling=True)) == (acting, dialling)
+    await adapter.read_desired(due=False)
+    assert (adapter.still_wanted(), adapter.still_wanted(dialling=True)) == (True, True)
 
 
 async def test_another_result_is_shown(adapter: ResourceAdapter, api: ApiServer) -> None:

@@ -11,7 +11,8 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
-from controller.operator.client import NOTE_BYTES, READ_SECONDS, ApiUnavailable, Client
+from controller.operator.client import READ_SECONDS, ApiUnavailable, Client
+from controller.operator.event_object import NOTE_BYTES
 from controller.operator.resource import Resource
 from controller.reconcile.result import Event
 
@@ -43,6 +44,38 @@ async def test_the_page_of_a_proxy_is_no_answer() -> None:
     async with client_of(page) as (client, _):
         with pytest.raises(ApiUnavailable):
             await client.ping("team-a")
+
+
+@pytest.mark.parametrize(("missing", "named"), [("list", "limit=1"), ("watch", "watch=1")])
+async def test_a_ping_for_a_watch_names_the_right_that_is_missing(missing: str, named: str) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        if ("watch" if "watch" in request.query else "list") == missing:
+            return web.Response(status=403)
+        return web.json_response({"metadata": {"resourceVersion": "7"}})
+
+    async with client_of(answer) as (client, _):
+        with pytest.raises(ApiUnavailable, match=f"answered 403 to .*{named}"):
+            await client.ping("team-a", watch=True)
+
+
+async def test_a_ping_for_a_watch_waits_for_none_of_its_events_and_asks_for_no_whole_resources() -> None:
+    asked: list[tuple[str, str]] = []
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        asked.append((request.query.get("resourceVersion", ""), request.headers["Accept"]))
+        if "watch" not in request.query:
+            return web.json_response({"metadata": {"resourceVersion": "7"}})
+        opened = web.StreamResponse()
+        await opened.prepare(request)
+        await asyncio.sleep(30)
+        return opened
+
+    async with client_of(answer) as (client, _):
+        started = time.monotonic()
+        await client.ping("team-a", watch=True)
+        assert time.monotonic() - started < 5
+    assert [version for version, _ in asked] == ["", "7"], "a watch from the list on begins with no resources"
+    assert all("as=PartialObjectMetadata" in accept for _, accept in asked)
 
 
 async def test_a_token_file_that_is_being_written_passes() -> None:

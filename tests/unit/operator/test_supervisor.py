@@ -63,7 +63,9 @@ class ApiServer:
         self.events.append(event.reason)
 
 
-def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> ResourceAdapter:
+def adapter_of(
+    api: ApiServer, known: Resource, *, fence: Fence = unfenced, store: ReportStore | None = None
+) -> ResourceAdapter:
     reads = SecretReads(lambda: 1)
     return ResourceAdapter(
         known,
@@ -71,7 +73,7 @@ def adapter_of(api: ApiServer, known: Resource, *, fence: Fence = unfenced) -> R
         reads,
         service_namespace=None,
         limits=ResourceLimits(),
-        store=ReportStore(),
+        store=store or ReportStore(),
         fence=fence,
     )
 

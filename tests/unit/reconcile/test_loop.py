@@ -42,7 +42,7 @@ class ScriptedAdapter:
             raise self.desired
         return self.desired
 
-    def still_wanted(self) -> bool:
+    def still_wanted(self, *, dialling: bool = False) -> bool:
         return self.wanted
 
     async def inputs_changed(self) -> bool:

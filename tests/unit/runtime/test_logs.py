@@ -63,5 +63,38 @@ def test_a_text_of_a_server_forges_no_record_and_moves_no_cursor(log_format: str
 
 
 @pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False)])
+def test_each_try_of_kopf_to_reach_an_api_server_that_is_away_is_no_line_but_for_debugging(
+    level: str, heard: bool
+) -> None:
+    """The words are those of kopf itself, which a newer release may change."""
+    program = (
+        "import asyncio, logging\n"
+        "import aiohttp, kopf\n"
+        "from kopf._cogs.clients import api\n"
+        "from controller.runtime.log_format import LogFormat\n"
+        "from controller.runtime.logs import configure_logs\n"
+        f"configure_logs(LogFormat('json'), {level!r})\n"
+        "class Away:\n"
+        "    server, closed = 'https://localhost', False\n"
+        "    @property\n"
+        "    def session(self):\n"
+        "        return self\n"
+        "    async def request(self, **_):\n"
+        "        raise aiohttp.ClientConnectionError('away')\n"
+        "request = api.request.__wrapped__\n"
+        "settings, log = kopf.OperatorSettings(), logging.getLogger('kopf._cogs.clients.watching')\n"
+        "settings.networking.error_backoffs = [0.0]\n"
+        "try:\n"
+        "    asyncio.run(request('get', '/', settings=settings, context=Away(), logger=log))\n"
+        "except aiohttp.ClientConnectionError:\n"
+        "    pass\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    told = [json.loads(line)["message"] for line in done.stderr.splitlines()]
+    assert any("escalating" in message for message in told), "what is not tried again is told"
+    assert any("will retry" in message for message in told) is heard
+
+
+@pytest.mark.parametrize(("level", "heard"), [("debug", True), ("info", False)])
 def test_the_level_decides_what_is_heard(level: str, heard: bool) -> None:
     assert ("whispered" in logged("json", level)) is heard

@@ -185,6 +185,15 @@ def test_a_database_ahead_of_the_files_is_exit_6_only_where_the_files_are_needed
     assert "applied, file unknown" in migrate("status").stdout
 
 
+def test_plan_shows_a_files_own_begin_and_commit_as_little_as_they_are_run(migrate: Commands) -> None:
+    (migrate.folder / "V1_t1.up.sql").write_text("BEGIN;\nCREATE TABLE a ();\nCOMMIT;\n")
+    shown = migrate("plan", "--sql").stdout
+    assert "CREATE TABLE a ();" in shown
+    assert "BEGIN" not in shown
+    assert "COMMIT" not in shown
+    assert "BEGIN" not in migrate.json("plan", "--sql")["steps"][0]["sql"]
+
+
 def test_the_sql_of_a_plan_is_what_runs(migrate: Commands, postgres: PostgresServer, database: Database) -> None:
     migrate("up", "1")
     (migrate.folder / "V3_t3.up.sql").write_text(

@@ -9,8 +9,9 @@ import pytest_asyncio
 from controller.database.connection import Connection, connected
 from controller.database.quoting import identifier
 from controller.errors import DashdbError
-from controller.migrate.catalog.differences import differences
+from controller.migrate.catalog.differences import differences, is_damage
 from controller.migrate.catalog.drift import read_drift
+from controller.migrate.catalog.inventory import inventory_query
 from controller.migrate.catalog.snapshot import read_live, read_recorded, record_statements
 from tests.database.engine import run
 from tests.database.targets import role, target_to
@@ -154,6 +155,19 @@ async def test_an_index_whose_concurrent_build_failed_is_said_to_be_invalid(owne
     with pytest.raises(Exception, match="could not create unique index"):
         await owner.execute("CREATE UNIQUE INDEX CONCURRENTLY t_n ON t (n)")
     assert (await read_live(owner, "public")).objects["index t_n on t"].endswith("(n), invalid")
+
+
+@pytest.mark.parametrize("change", ["DISABLE TRIGGER parent_keep", "ENABLE REPLICA TRIGGER parent_keep"])
+async def test_a_trigger_that_fires_for_no_program_is_damage_and_seen_by_the_inventory(
+    owner: Connection, change: str
+) -> None:
+    await owner.execute(EVERYTHING)
+    wanted, inventory = await read_live(owner, "public"), await owner.fetchval(inventory_query("public"))
+    await owner.execute(f"ALTER TABLE parent {change}")
+    [found] = differences(wanted, await read_live(owner, "public"))
+    assert found.object == "trigger parent_keep on parent"
+    assert is_damage(found)
+    assert await owner.fetchval(inventory_query("public")) != inventory
 
 
 async def test_a_foreign_key_that_an_administrator_switched_off_is_noticed(

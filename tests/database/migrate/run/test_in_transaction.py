@@ -106,6 +106,34 @@ async def test_a_refused_statement_leaves_nothing_of_its_file_and_is_shown(
     assert not connection.is_in_transaction()
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "BEGIN;\nSET TRANSACTION ISOLATION LEVEL SERIALIZABLE;\nCREATE TABLE b ();\nCOMMIT;",
+        "SET LOCAL transaction_isolation = 'repeatable read'",
+        "SET TRANSACTION DEFERRABLE",
+    ],
+)
+async def test_a_file_that_asks_for_another_transaction_is_told_what_to_write_instead(
+    connection: Connection, text: str
+) -> None:
+    with pytest.raises(MigrationFailed, match="25001 active_sql_transaction") as caught:
+        await run(connection, {A: text})
+    assert "LOCK TABLE" in caught.value.message
+    assert "no-transaction" not in caught.value.message
+    instead = "LOCK TABLE a IN SHARE ROW EXCLUSIVE MODE;\nINSERT INTO a VALUES (1)"
+    await run(connection, {A: "CREATE TABLE a (n int)", B: f"BEGIN;\n{instead};\nCOMMIT;"})
+
+
+async def test_a_file_with_a_begin_of_its_own_is_told_to_remove_it_where_it_has_to_run_without(
+    connection: Connection,
+) -> None:
+    commits = "DO $$ BEGIN COMMIT; END $$;\n"
+    with pytest.raises(MigrationFailed, match="no-transaction into the first line, and remove its BEGIN and COMMIT"):
+        await run(connection, {A: f"BEGIN;\n{commits}COMMIT;"})
+    await run(connection, {A: f"-- dashdb:no-transaction\n{commits}"})
+
+
 async def test_a_failing_first_file_leaves_no_history_table(connection: Connection) -> None:
     with pytest.raises(MigrationFailed):
         await run(connection, {A: "CREATE TABLE a (); SELECT nothing"})

@@ -8,7 +8,14 @@ import pytest
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Pooler, Target
-from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationFailed, MigrationLocked, SchemaDirty
+from controller.errors import (
+    ConfigurationError,
+    DatabaseUnavailable,
+    MigrationFailed,
+    MigrationLocked,
+    Recovery,
+    SchemaDirty,
+)
 from controller.migrate.history.location import HISTORY
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Step
@@ -89,7 +96,7 @@ async def test_such_a_file_is_reverted_down_to_the_empty_database(connection: Co
 async def test_a_statement_that_is_refused_leaves_those_before_it_and_is_written_down(connection: Connection) -> None:
     with pytest.raises(SchemaDirty, match="Version 2 stopped half-way while going up, at statement 3 of 4") as caught:
         await run(connection, BROKEN)
-    assert caught.value.exit_code == 3
+    assert (caught.value.exit_code, caught.value.recovery) == (3, Recovery.STALLED)
     assert f"{B}:4:" in caught.value.message
     assert "42703 undefined_column" in caught.value.message
     assert "continue with dashdb migrate up" in caught.value.message
@@ -216,8 +223,19 @@ async def test_a_session_that_an_administrator_ends_is_resumed_by_the_next_run(
 async def test_a_statement_that_someone_cancels_is_a_refused_one(target: Target, connection: Connection) -> None:
     task = asyncio.create_task(run_alone(target, ASLEEP))
     await connection.execute(f"SELECT pg_cancel_backend({await asleep(connection)})")
-    with pytest.raises(SchemaDirty, match="57014 query_canceled"):
+    with pytest.raises(SchemaDirty, match="57014 query_canceled") as caught:
         await task
+    assert caught.value.recovery is Recovery.TRANSIENT
+
+
+@pytest.mark.parametrize("sqlstate", ["53100", "40001"])
+async def test_a_full_disk_or_a_conflict_after_the_first_statement_needs_nobody_to_change_the_file(
+    connection: Connection, sqlstate: str
+) -> None:
+    refuse = f"DO $$ BEGIN RAISE SQLSTATE '{sqlstate}'; END $$"
+    with pytest.raises(SchemaDirty, match=sqlstate) as caught:
+        await run(connection, {**FIRST, B: f"{COUNTED}{refuse};\n"})
+    assert caught.value.recovery is Recovery.TRANSIENT
 
 
 async def test_a_table_that_is_locked_for_a_while_is_waited_for_without_doing_anything_twice(

@@ -6,6 +6,7 @@ import pytest
 
 from controller.cli.migrate.status import State, Status, StatusRow, read_status
 from controller.migrate.files.migration import Migration
+from controller.migrate.history.write import recorded_description
 from controller.migrate.plan.model import Direction, HistoryRow, Origin
 from tests.unit.migrate.folders import migrations
 
@@ -46,6 +47,20 @@ def test_an_edited_file_is_told_as_up_tells_it() -> None:
 def test_another_file_under_the_number_of_an_applied_one_has_no_name_beside_it() -> None:
     row = second(read_status(OTHER, tuple(map(done, FILES))))
     assert (row.state, row.description, row.file) == (State.EDITED, "b", None)
+
+
+LONG = "and_a_name_that_is_longer_than_a_line_of_the_history_has_room_for"
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_an_edited_file_with_a_long_name_is_known_by_the_part_of_it_that_is_in_the_history(whole: bool) -> None:
+    """The whole is in histories that earlier builds wrote."""
+    before = migrations("V1_a", f"V2_{LONG}", "V3_c")
+    after = migrations("V1_a", f"V2_{LONG}", "V3_c", **{f"V2_{LONG}_up": "SELECT 'edited';"})
+    written = before[1].description if whole else recorded_description(before[1])
+    history = (done(before[0]), done(before[1])._replace(description=written), done(before[2]))
+    row = second(read_status(after, history))
+    assert (row.state, row.description, row.file) == (State.EDITED, before[1].description, f"V2_{LONG}.up.sql")
 
 
 def test_a_file_that_was_only_renamed_is_the_same_file() -> None:

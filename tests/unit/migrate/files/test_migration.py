@@ -48,7 +48,7 @@ def test_the_digest_of_a_file_that_cannot_be_read_is_that_of_its_text() -> None:
 def test_the_text_that_runs_has_blanks_for_what_was_left_out_so_that_places_stay() -> None:
     wrapped = script("BEGIN;\nSELECT 1;\nCOMMIT;")
     assert wrapped.body == "     ;\nSELECT 1;\n      ;"
-    assert [each.line_and_column for each in wrapped.statements] == ["2:1"]
+    assert [str(each.position("a")) for each in wrapped.statements] == ["a:2:1"]
     assert wrapped.transactional
 
 

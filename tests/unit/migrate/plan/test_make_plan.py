@@ -6,7 +6,14 @@ from typing import Any
 
 import pytest
 
-from controller.errors import ConfigurationError, HistoryMismatch, MigrationFileError, SchemaAhead, SchemaDirty
+from controller.errors import (
+    ConfigurationError,
+    FilePosition,
+    HistoryMismatch,
+    MigrationFileError,
+    SchemaAhead,
+    SchemaDirty,
+)
 from controller.migrate.files.folder import parse
 from controller.migrate.files.migration import Migrations
 from controller.migrate.plan.make_plan import make_plan, version_below
@@ -120,6 +127,8 @@ def test_a_version_without_a_down_migration_is_not_reverted_and_named() -> None:
     ) as caught:
         make_plan(ONE_WAY, applied_of(ONE_WAY, 3), 1)
     assert (caught.value.reason, caught.value.exit_code) == ("Irreversible", 2)
+    assert caught.value.at is not None
+    assert caught.value.at.file.endswith(".up.sql")
     assert "2_b.down.sql" in caught.value.message
     assert names(make_plan(ONE_WAY, applied_of(ONE_WAY, 3), 2)) == ["3_c.down.sql"]
 
@@ -249,6 +258,7 @@ def test_an_edited_file_is_named_with_the_day_on_which_it_was_applied() -> None:
     with pytest.raises(HistoryMismatch, match=r"V2_b\.up\.sql was edited after .* 2026-01-31") as caught:
         make_plan(FILES, (row(1), row(2, sha256="f" * 64)))
     assert (caught.value.reason, caught.value.exit_code) == ("ChecksumMismatch", 5)
+    assert caught.value.at == FilePosition("V2_b.up.sql")
 
 
 def test_a_reverted_file_may_be_edited() -> None:
@@ -261,13 +271,13 @@ def test_an_applied_version_whose_file_is_gone_is_named() -> None:
         HistoryMismatch, match=r'Version 2 \("number 2"\) was applied, but its file is missing'
     ) as caught:
         make_plan(files(1, 3), applied(1, 2))
-    assert caught.value.reason == "FileMissing"
+    assert (caught.value.reason, caught.value.at) == ("FileMissing", None), "no file is there to be named"
 
 
 def test_a_new_file_before_an_applied_one_is_refused() -> None:
     with pytest.raises(HistoryMismatch, match=r"V2_b\.up\.sql sorts before version 3") as caught:
         make_plan(FILES, applied(1, 3))
-    assert caught.value.reason == "OutOfOrder"
+    assert (caught.value.reason, caught.value.at) == ("OutOfOrder", FilePosition("V2_b.up.sql"))
 
 
 def test_the_hash_is_that_of_all_that_decides_what_would_run() -> None:

@@ -108,7 +108,7 @@ def test_words_are_keywords_and_names_and_nothing_out_of_strings(sql: str, words
 
 def test_statements_know_where_they_stand() -> None:
     statements = split("SELECT 1;\n\n  SELECT é; SELECT 3", file="f.sql")
-    assert [each.line_and_column for each in statements] == ["1:1", "3:3", "3:13"]
+    assert [str(each.position("a")) for each in statements] == ["a:1:1", "a:3:3", "a:3:13"]
     assert [each.text for each in statements[1:]] == ["SELECT é", "SELECT 3"]
     assert statements[-1] == list(statements)[2]
     with pytest.raises(IndexError):

@@ -4,7 +4,6 @@ import pytest
 
 from controller.errors import MigrationFileError
 from controller.migrate.sql.statements import (
-    changes_strings,
     concurrent_index,
     discards_all,
     may_be_of_partitions,
@@ -127,23 +126,6 @@ def test_what_depends_on_partitions_is_known(text: str, *, expected: bool) -> No
 )
 def test_what_may_stay_in_part_is_known(text: str, *, expected: bool) -> None:
     assert may_stay_in_part(statement(text)) is expected
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("SET standard_conforming_strings = off", True),
-        ("set /* a */ session standard_conforming_strings to 'OFF'", True),
-        ("SET LOCAL standard_conforming_strings TO 0", True),
-        ("SET standard_conforming_strings = on", False),
-        ("SET standard_conforming_strings TO DEFAULT", False),
-        ("SET escape_string_warning = off", False),
-        ("SET standard_conforming_strings", False),
-        ("RESET standard_conforming_strings", False),
-    ],
-)
-def test_what_changes_the_meaning_of_strings_is_known(text: str, *, expected: bool) -> None:
-    assert changes_strings(statement(text)) is expected
 
 
 def test_discard_all_is_known_from_the_others() -> None:
