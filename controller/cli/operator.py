@@ -76,7 +76,7 @@ class NamespaceType(click.ParamType[str]):
     default="1/1",
     show_default=True,
     help="Look after one of N parts of the resources alone, counted from 1: two operators with 1/2 and 2/2 share them, "
-    "by a hash of namespace and name, and each elects by a Lease of its own, such as dashdb-operator-1-of-2. Each has "
+    "by a hash of namespace and name, and each elects by a Lease of its own. Each has "
     "--connections-per-server for itself. docs/scaling.md says when that is worth it, and how to change N.",
 )
 @click.option(
@@ -198,7 +198,7 @@ def command(
 
     \b
     Example:
-      dashdb operator --kubeconfig ~/.kube/config --namespace team-a --listen 127.0.0.1:8080 --log-format text
+      dashdb operator --kubeconfig ~/.kube/config --namespace team-a --log-format text
       dashdb operator --shard 1/2 --lease dashdb-operator
     """
     rules = operator_rules(denied, allowed, in_cluster=in_cluster(), environ=os.environ)

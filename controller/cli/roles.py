@@ -38,8 +38,8 @@ def command(invocation: OnDatabase, *, application: str, read_only: str | None, 
     \\password in psql. Run it again after a migration that makes tables anew.
 
     \b
-    Exit codes: 0 done or nothing to do, 1 failed, and nothing was changed, 2 usage, or a role that grants do not limit,
-    7 unreachable.
+    Exit codes: 0 done or nothing to do, 1 failed, and nothing was changed,
+    2 usage, or a role that grants do not limit, 7 unreachable.
 
     \b
     Example:

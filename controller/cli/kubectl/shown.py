@@ -33,7 +33,7 @@ class ShownPlan:
 
     Attributes:
         hash: what an approval has to name; empty where nothing waits.
-        policy: of the resource: Automatic, Manual or Report.
+        policy: of the resource: Automatic or Manual.
         approved: what the resource approves; empty where nothing.
     """
 

@@ -42,8 +42,8 @@ def command() -> None:
     restored; custom templates are never changed.
 
     \b
-    Exit codes: 0 done or nothing to do, 1 failed, or a template could not be written, 2 usage, 7 unreachable,
-    8 something would change (only diff --exit-code).
+    Exit codes: 0 done or nothing to do, 1 failed, or a template could not be written, 2 usage,
+    7 unreachable, 8 something would change (only diff --exit-code).
     """
 
 
@@ -71,7 +71,7 @@ def list_(invocation: OnDatabase) -> None:
 @click.option("--exit-code", "change_exit_code", is_flag=True, help="Exit with 8 if something would change.")
 @database_command_options
 def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
-    """Show what seeding would change, and the edits that it would keep, without writing anything.
+    """Show what seeding would change, and the edits that it would keep; write nothing.
 
     Of a Missing or Outdated template, from the row in the database (-) to the shipped one (+). Of a Customized one,
     from the shipped one (-) to the row (+), since seeding keeps it: lines with + are the edits, and seed --reset

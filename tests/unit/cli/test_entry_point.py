@@ -2,13 +2,16 @@
 
 import subprocess
 import sys
+from collections.abc import Iterator
 from pathlib import Path
 
+import click
 import pytest
 from click.shell_completion import BashComplete
 from click.testing import CliRunner, Result
 
 from controller.cli import root
+from controller.cli.kubectl import root as kubectl_dashdb
 
 CLEAN = dict.fromkeys(
     ["DATABASE_URL", "DB_HOST", "DB_PORT", "DB_NAME", "DB_USER", "DB_PASSWORD", "DB_SSLMODE", "DB_QUERY_TIMEOUT"]
@@ -148,3 +151,36 @@ def test_a_shard_that_is_none_is_told_with_what_is_one(shard: str) -> None:
 def test_a_shell_completes_commands_options_and_choices(before: list[str], begun: str, completed: list[str]) -> None:
     found = BashComplete(root, {}, "dashdb", "_DASHDB_COMPLETE").get_completions(before, begun)
     assert [each.value for each in found] == completed
+
+
+@pytest.mark.parametrize(
+    ("arguments", "near"),
+    [(("migrat",), "migrate"), (("migrate", "stauts"), "status"), (("oprator",), "operator")],
+)
+def test_a_command_that_does_not_exist_is_answered_with_one_that_does(arguments: tuple[str, ...], near: str) -> None:
+    ended = dashdb(*arguments)
+    assert ended.exit_code == 2
+    assert f"Did you mean {near}?" in ended.stderr
+
+
+def commands(group: click.Group, path: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """Yield the path of each command, with those below."""
+    yield path
+    for name in group.list_commands(click.Context(group)):
+        command = group.get_command(click.Context(group), name)
+        if isinstance(command, click.Group):
+            yield from commands(command, (*path, name))
+        else:
+            yield (*path, name)
+
+
+@pytest.mark.parametrize(
+    ("group", "path"), [(group, path) for group in (root, kubectl_dashdb) for path in commands(group)]
+)
+def test_help_fits_into_100_columns_with_no_word_broken(group: click.Group, path: tuple[str, ...]) -> None:
+    shown, wide = (
+        CliRunner().invoke(group, [*path, "--help"], terminal_width=width, max_content_width=width).stdout
+        for width in (100, 10_000)
+    )
+    assert max(map(len, shown.splitlines())) <= 100
+    assert set(shown.split()) <= set(wide.split())
