@@ -115,6 +115,7 @@ def test_an_older_crd_that_leaves_out_parts_of_the_status_is_not_written_to_agai
     apply()
     team.wait_for("perses", "Ready", "True")
     assert "server" not in team.get("perses")["status"]
+    wait_until(lambda: "Ready" in reasons(team), what="the event that follows the status", seconds=30)
     since = datetime.now(UTC)
     looked_at(operator, team)
     assert team.writes(since) == []
