@@ -16,6 +16,7 @@ from typing import Any
 
 import click
 
+from benchmarks.footprint import MEBIBYTE
 from tests.support.installation import ROOT
 from tools.image import image_command
 
@@ -26,7 +27,6 @@ DEBIAN = "trixie"
 PACKAGES = "python3,python3-venv,ca-certificates"
 MOMENT = 1767225600
 """Time of all files of the image, in seconds since 1970; any will do."""
-MEBIBYTE = 1024 * 1024
 
 # As in python:3.13-slim: `python` and pip are there, and the standard library has no compiled files.
 _AS_SLIM = r"""

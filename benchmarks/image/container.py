@@ -9,9 +9,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from benchmarks.footprint import MEBIBYTE
 from tests.support.serving import ServingProcess
 
-MEBIBYTE = 1024 * 1024
 UID, GID = 1000620000, 0
 """User as OpenShift chooses one, which the image does not know, and its group."""
 ACCOUNT = "/var/run/secrets/kubernetes.io/serviceaccount"

@@ -19,6 +19,13 @@ def control_plane() -> Iterator[ControlPlane]:
         yield running
 
 
+@pytest.fixture
+def own_cluster() -> Iterator[ControlPlane]:
+    """A control plane whose CRD no other test needs."""
+    with ControlPlane() as running:
+        yield running
+
+
 @pytest.fixture(scope="session")
 def account(control_plane: ControlPlane) -> Path:
     """A kubeconfig of the operator's own ServiceAccount, with the CRD and its rights installed."""

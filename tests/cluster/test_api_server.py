@@ -1,11 +1,8 @@
 """The API server loses what it knew, and the operator goes on where it was."""
 
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from http import HTTPStatus
 from pathlib import Path
-
-import pytest
 
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
@@ -21,13 +18,6 @@ CRD = str(ROOT / "crds" / "dashboarddatabases.yaml")
 SECONDS = 5
 MOST_CALLS = 3 * SECONDS
 """Calls in so many seconds, of a watch that is refused, and of a resource with an interval of a second."""
-
-
-@pytest.fixture
-def own_cluster() -> Iterator[ControlPlane]:
-    """A control plane whose CRD no other test needs."""
-    with ControlPlane() as running:
-        yield running
 
 
 def test_a_crd_that_is_deleted_and_made_again_ends_neither_the_process_nor_the_watch(
