@@ -35,6 +35,23 @@ def test_statements_of_the_driver_that_a_file_drops_are_prepared_again(folder: F
     assert folder.dashdb("up").exit_code == 0
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "LOCK TABLE a IN ACCESS EXCLUSIVE MODE",
+        "LOCK TABLE a; ALTER TABLE a ADD m int",
+        "SAVEPOINT s; ROLLBACK TO SAVEPOINT s",
+        "DECLARE c CURSOR FOR SELECT 1; FETCH c",
+        "SET LOCAL lock_timeout = 0; SELECT 1 / (current_setting('lock_timeout') = '0')::int",
+    ],
+)
+def test_statements_that_need_a_transaction_find_one(folder: Folder, text: str) -> None:
+    """Reported as supabase/cli 6347, mended in 6354: a file sent as one batch was in no transaction block."""
+    folder.write({"1_a.up.sql": "CREATE TABLE a (n int)", "2_b.up.sql": text, "3_c.up.sql": "CREATE TABLE c ()"})
+    done = folder.dashdb("up")
+    assert (done.exit_code, done.stderr.count("applied ")) == (0, 3), done.stderr
+
+
 @pytest.mark.parametrize("text", ["DISCARD ALL", "SELECT pg_advisory_unlock_all()"])
 def test_the_lock_of_a_run_is_held_after_a_file_released_all_locks(folder: Folder, text: str) -> None:
     held = "CREATE TABLE held AS SELECT count(*) FROM pg_locks WHERE locktype = 'advisory' AND pid = pg_backend_pid()"

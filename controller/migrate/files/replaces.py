@@ -12,8 +12,9 @@ MOST_IN_ALL = 100_000
 """Limit of the sum over all files of a folder, or all rows of a history: short ranges could fill the memory."""
 _HEAD = re.compile(r"(?:[ \t\r]*+(?:--[^\n]*+)?+\n)*+[ \t]*+(?:--[^\n]*+)?+")
 """Blank lines and comments before the first statement."""
-_DIRECTIVE = re.compile(r"^[ \t]*--[ \t]*dashdb:[ \t]*replaces\b(?P<versions>[^\n]*)$", re.MULTILINE)
-_WORD = "dashdb:"
+DIRECTIVE = "dashdb:"
+"""Text in each comment of a file that is read as a setting of the file."""
+_REPLACES = re.compile(r"^[ \t]*--[ \t]*dashdb:[ \t]*replaces\b(?P<versions>[^\n]*)$", re.MULTILINE)
 _RANGE = re.compile(r"([0-9]{1,19})(?:-([0-9]{1,19}))?")
 
 
@@ -25,10 +26,10 @@ def replaced_by(script: Script) -> frozenset[int]:
     """
     head = _HEAD.match(script.text)
     end = head.end() if head else 0
-    if (found := script.text.find(_WORD)) < 0:
+    if (found := script.text.find(DIRECTIVE)) < 0:
         return frozenset()
-    lines = list(_DIRECTIVE.finditer(script.text, 0, end)) if found < end else []
-    if _DIRECTIVE.search(script.text, end):
+    lines = list(_REPLACES.finditer(script.text, 0, end)) if found < end else []
+    if _REPLACES.search(script.text, end):
         raise MigrationFileError(
             f"{script.name}: a line -- dashdb:replaces stands behind a statement. Write it into the first lines.",
             at=FilePosition(script.name),

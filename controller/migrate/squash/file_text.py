@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterable
 
 from controller.migrate.files.migration import Migrations, Script
-from controller.migrate.files.replaces import format_versions
+from controller.migrate.files.replaces import DIRECTIVE, format_versions
 from controller.migrate.sql.lexer import Statement
 from controller.migrate.sql.statements import waits_for_others
 
@@ -30,24 +30,37 @@ _RULES = (
 
 
 def up_text(statements: Iterable[str], replaces: Collection[int]) -> str:
-    """Return the text of the up file."""
-    text = "\n\n".join(f"{statement};" for statement in statements)
-    return _UP.format(versions=format_versions(replaces), rules=", ".join(_RULES), statements=text)
+    """Return the text of the up file, made of the statements that pg_dump wrote."""
+    return _up("\n\n".join(f"{statement};" for statement in statements), replaces)
+
+
+def up_text_of_files(migrations: Migrations, replaces: Collection[int]) -> str:
+    """Return the text of the up file, made of the up migrations, in order."""
+    return _up(_one_after_another(each.up for each in migrations), replaces)
 
 
 def down_text(migrations: Migrations, up: str) -> str:
     """Return the text of the down file: the down migrations, from the last to the first."""
-    bodies = [f"-- {each.down.name}\n{_to_run(each.down)}" for each in reversed(migrations) if each.down]
-    return _DOWN.format(up=up, statements="\n\n".join(bodies))
+    bodies = _one_after_another(each.down for each in reversed(migrations) if each.down)
+    return _DOWN.format(up=up, statements=bodies)
+
+
+def _up(statements: str, replaces: Collection[int]) -> str:
+    return _UP.format(versions=format_versions(replaces), rules=", ".join(_RULES), statements=statements)
+
+
+def _one_after_another(scripts: Iterable[Script]) -> str:
+    return "\n\n".join(f"-- {script.name}\n{_to_run(script)}" for script in scripts)
 
 
 def _to_run(script: Script) -> str:
-    """Return the text of a script for one transaction, its last statement with a semicolon.
+    """Return the text of a script for a part of one transaction, its last statement with a semicolon.
 
-    It needs no CONCURRENTLY, since the tables go as well.
+    Without CONCURRENTLY: going down, the tables go as well, and going up, they are new. Without the comments of a file
+    with a line for us, such as `-- dashdb:no-transaction`, which would be read as one of the whole.
     """
     statements, text = script.statements, script.text.strip()
-    if script.has_transactions or any(map(waits_for_others, statements)):
+    if script.has_transactions or DIRECTIVE in text or any(map(waits_for_others, statements)):
         return "\n".join(f"{_at_once(statement)};" for statement in statements)
     ended = not statements or script.text.startswith(";", statements[-1].end)
     return text if ended else f"{text}\n;"

@@ -20,21 +20,21 @@ _OPTIONS = (
 _SYSTEM_CERTIFICATES = "system"
 
 
-def find_pg_dump(path: Path | None) -> Path:
-    """Return the path of pg_dump: `path` if it is given, else the first on PATH.
+def find_pg_dump(path: Path | None) -> Path | None:
+    """Return the path of pg_dump: `path` if it is given, else the first on PATH; None if there is none on PATH.
 
     Raises:
-        ConfigurationError: there is none.
+        ConfigurationError: there is no program at `path`.
     """
     found = shutil.which(path or "pg_dump")
-    if found is None:
+    if found is None and path is not None:
         raise ConfigurationError(
-            f"{path or 'pg_dump'} was not found; it writes the schema. Install PostgreSQL's client programs, not older "
-            "than the server (Debian: apt install postgresql-client; Fedora: dnf install postgresql; macOS: brew "
-            "install libpq), or give the path: --pg-dump /usr/lib/postgresql/18/bin/pg_dump.",
+            f"{path} was not found. Give the path of PostgreSQL's program pg_dump, not older than the server: "
+            "--pg-dump /usr/lib/postgresql/18/bin/pg_dump; or leave out --pg-dump, and the files are put one after "
+            "another.",
             reason="PgDumpMissing",
         )
-    return Path(found)
+    return Path(found) if found else None
 
 
 async def dump(program: Path, target: Target, schema: str) -> str:

@@ -12,9 +12,10 @@ from controller.migrate.files.migration import Migration, Migrations, Script
 from controller.migrate.files.replaces import format_versions, with_nested
 from controller.migrate.history.read import locate_history
 from controller.migrate.run.attempt import Progress
+from controller.migrate.run.sql_error import NOTHING_APPLIED
 from controller.migrate.sql.statements import changes_the_server
 from controller.migrate.squash.dump_text import statements_of_dump
-from controller.migrate.squash.file_text import down_text, up_text
+from controller.migrate.squash.file_text import down_text, up_text, up_text_of_files
 from controller.migrate.squash.pg_dump import dump
 from controller.migrate.verify.check import Check, scratch_runner
 from controller.migrate.verify.replacement import check_replacement, own_files
@@ -47,12 +48,14 @@ class Squashed:
     Attributes:
         down: None if one of the replaced versions has no down migration, so that none of them can be reverted as one.
         replaces: versions for which they stand, as `parse_versions` reads them.
+        by_pg_dump: True if pg_dump wrote the up file; False if it is the up migrations, one after another.
     """
 
     version: int
     up: Path
     down: Path | None
     replaces: str
+    by_pg_dump: bool
 
 
 async def squash(
@@ -62,7 +65,7 @@ async def squash(
     progress: Progress,
     *,
     folder: Path,
-    pg_dump: Path,
+    pg_dump: Path | None,
     schema: str | None = None,
 ) -> Squashed:
     """Write one pair of files for all versions up to `version`, by means of scratch databases on a server.
@@ -70,7 +73,7 @@ async def squash(
     Args:
         target: a database on the server; only the name of its schema is read.
         folder: folder of the migrations, for the new files.
-        pg_dump: path of that program.
+        pg_dump: path of that program; None to put the up migrations one after another.
         schema: schema to create the tables in; None for the current schema of `target`.
 
     Raises:
@@ -82,16 +85,24 @@ async def squash(
     files = {each.version: each for each in migrations}
     replaces = frozenset(each.version for each in migrations if each.version <= version)
     replaces = replaces.union(*(with_nested(files[each], files) for each in replaces))
-    statements = await _dumped(target, kept, pg_dump, progress, schema)
-    up = Script(f"{name}.up.sql", up_text(statements, replaces))
+    if pg_dump is None:
+        text = up_text_of_files(kept, replaces)
+    else:
+        text = up_text(await _dumped(target, kept, pg_dump, progress, schema), replaces)
+    up = Script(f"{name}.up.sql", text)
     down = Script(f"{name}.down.sql", down_text(kept, up.name)) if all(each.down for each in kept) else None
     made = Migration(number, "", up, down, replaces)
-    check = await check_replacement(target, (*kept, made), made, progress, schema)
+    try:
+        check = await check_replacement(target, (*kept, made), made, progress, schema)
+    except MigrationFailed as error:
+        raise _refused(made, error) from None
     if not check.passed:
         raise _different(check)
     written = [(folder / script.name, script.text) for script in made.scripts]
     write_new(*written)
-    return Squashed(number, written[0][0], written[1][0] if down else None, format_versions(replaces))
+    return Squashed(
+        number, written[0][0], written[1][0] if down else None, format_versions(replaces), pg_dump is not None
+    )
 
 
 def _new_name(migrations: Migrations, version: int) -> tuple[int, str]:
@@ -138,6 +149,18 @@ async def _refuse_elsewhere(connection: Connection, schema: str, migrations: Mig
             "can be squashed; write the file by hand with -- dashdb:replaces, and prove it: dashdb migrate verify.",
             reason="MoreThanOneSchema",
         )
+
+
+def _refused(made: Migration, error: MigrationFailed) -> MigrationFailed:
+    """Return the error of a file that is written nowhere, so that nobody can correct it."""
+    return MigrationFailed(
+        f"{made.up.name} was not written, since its statements do not run as one file: "
+        f"{error.message.removesuffix(NOTHING_APPLIED)}. Write the file by hand with -- dashdb:replaces, and prove it: "
+        "dashdb migrate verify.",
+        reason="SquashDifferent",
+        recovery=Recovery.STALLED,
+        report=error.report,
+    )
 
 
 def _different(check: Check) -> MigrationFailed:

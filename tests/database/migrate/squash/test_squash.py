@@ -1,4 +1,4 @@
-"""Squashing: files of pg_dump that lead to the same schema, are recorded on one database and run on another."""
+"""Squashing: files that lead to the same schema, are recorded on one database and run on another."""
 
 from pathlib import Path
 
@@ -56,9 +56,12 @@ def write(folder: Path, contents: dict[str, str], *, packaged: bool = True) -> P
     return folder
 
 
-async def squash_files(target: Target, folder: Path, version: int, **options: str) -> Squashed:
+async def squash_files(
+    target: Target, folder: Path, version: int, *, schema: str | None = None, by_pg_dump: bool = True
+) -> Squashed:
+    program = client("pg_dump") if by_pg_dump else None
     files = read_folder(folder)
-    return await squash(target, files, version, Silence(), folder=folder, pg_dump=client("pg_dump"), **options)
+    return await squash(target, files, version, Silence(), folder=folder, pg_dump=program, schema=schema)
 
 
 def runner(connection: Connection) -> Runner:
@@ -74,11 +77,13 @@ async def catalog_by(target: Target, folder: Path, *targets: int | None) -> tupl
         return plan.target, await read_text(connection, "public")
 
 
+@pytest.mark.parametrize("by_pg_dump", [True, False], ids=["by pg_dump", "without pg_dump"])
 async def test_both_ways_lead_to_the_same_version_and_catalog(
-    each_postgres: PostgresServer, creator: Target, tmp_path: Path
+    each_postgres: PostgresServer, creator: Target, tmp_path: Path, *, by_pg_dump: bool
 ) -> None:
     folder = write(tmp_path, MIXED)
-    made = await squash_files(creator, folder, 4)
+    made = await squash_files(creator, folder, 4, by_pg_dump=by_pg_dump)
+    assert made.by_pg_dump is by_pg_dump
     assert (made.version, made.up.name, made.replaces) == (5, "V005_squashed_1_to_4.up.sql", "1-4")
     both = [each_postgres.create_database() for _ in range(2)]
     by_steps = await catalog_by(target_to(both[0]), folder, 4, None)
@@ -203,14 +208,54 @@ async def test_what_does_not_lead_to_the_same_schema_is_not_written(creator: Tar
     assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
 
 
+async def test_without_pg_dump_other_schemas_and_files_without_a_transaction_are_squashed_too(
+    creator: Target, tmp_path: Path
+) -> None:
+    files = {
+        "V1_a.up.sql": "-- dashdb:no-transaction\nCREATE SCHEMA other; CREATE TABLE other.a (n int)",
+        "V1_a.down.sql": "-- dashdb:no-transaction\nDROP SCHEMA other CASCADE",
+        "V2_b.up.sql": "INSERT INTO other.a VALUES (1)", "V2_b.down.sql": "DELETE FROM other.a",
+    }  # fmt: skip
+    made = await squash_files(creator, write(tmp_path, files, packaged=False), 2, by_pg_dump=False)
+    squashed = read_folder(tmp_path)[-1]
+    assert (squashed.version, made.replaces) == (3, "1-2")
+    assert squashed.replaces == {1, 2}
+    assert all(script.transactional for script in squashed.scripts)
+
+
+@pytest.mark.parametrize(
+    ("down", "why"),
+    [
+        ("DROP TABLE IF EXISTS b", r"would differ .* table b: missing"),
+        (
+            "DROP TABLE b",
+            r"do not run as one file: V3\S+:4:1: table \"b\" does not exist .*: DROP TABLE b\. Write",
+        ),
+    ],
+    ids=["made elsewhere", "not to be removed"],
+)
+async def test_without_pg_dump_files_that_mean_something_else_as_one_are_not_written(
+    creator: Target, tmp_path: Path, down: str, why: str
+) -> None:
+    """A setting ends with its file, and reaches all that follows in the file that stands for several."""
+    files = {
+        "V1_a.up.sql": "SET search_path = pg_temp; CREATE TABLE a ()", "V1_a.down.sql": "SELECT 1",
+        "V2_b.up.sql": "CREATE TABLE b ()", "V2_b.down.sql": down,
+    }  # fmt: skip
+    with pytest.raises(MigrationFailed, match=rf"V3_squashed_1_to_2.up.sql was not written, since .*{why}") as caught:
+        await squash_files(creator, write(tmp_path, files, packaged=False), 2, by_pg_dump=False)
+    assert caught.value.reason == "SquashDifferent"
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted(files)
+
+
 async def test_a_program_that_is_missing_or_fails_is_said(
     creator: Target, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("PATH", str(tmp_path))
-    for path, named in ((None, "pg_dump"), (Path("/nowhere/pg_dump"), "/nowhere/pg_dump")):
-        with pytest.raises(ConfigurationError, match=rf"{named} was not found.*apt install.*--pg-dump") as missing:
-            find_pg_dump(path)
-        assert missing.value.reason == "PgDumpMissing"
+    assert find_pg_dump(None) is None
+    with pytest.raises(ConfigurationError, match=r"/nowhere/pg_dump was not found.*or leave out --pg-dump") as missing:
+        find_pg_dump(Path("/nowhere/pg_dump"))
+    assert missing.value.reason == "PgDumpMissing"
     files = {"V1_a.up.sql": "CREATE TABLE a ()", "V2_b.up.sql": "CREATE TABLE b ()"}
     write(tmp_path, files, packaged=False)
     broken = tmp_path / "broken"
