@@ -30,6 +30,7 @@ from controller.operator.status import (
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from controller.resource.status import ConditionStatus, ConditionType, DashboardDatabaseStatus
 from controller.runtime.fence import Fence
+from controller.runtime.logs import log_failure
 
 log = structlog.get_logger(__name__)
 
@@ -289,5 +290,4 @@ class ResourceAdapter:
         try:
             await self._client.post_event(resource, event)
         except ApiUnavailable as error:
-            tell = log.debug if error.told_once else log.warning
-            tell("event not posted", reason=event.reason, error=error.message)
+            log_failure("event not posted", error.message, told_once=error.told_once, reason=event.reason)

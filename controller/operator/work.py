@@ -20,7 +20,7 @@ from controller.operator.kopf_settings import API_BACKOFF, settings
 from controller.operator.settings import OperatorSettings
 from controller.operator.supervisor import Supervisor
 from controller.runtime.fence import unfenced
-from controller.runtime.logs import log_fault
+from controller.runtime.logs import log_failure, log_fault
 from controller.runtime.signals import StopSignal
 
 log = structlog.get_logger(__name__)
@@ -124,7 +124,7 @@ class Work:
                             log.warning("the watch has missed changes, and begins anew", count=count)
                             missing.set()
                     except ApiUnavailable as error:
-                        (log.debug if error.told_once else log.warning)("resources not listed", error=error.message)
+                        log_failure("resources not listed", error.message, told_once=error.told_once)
                     except Exception as fault:  # noqa: BLE001 - the next list may do better
                         log_fault(fault)
 

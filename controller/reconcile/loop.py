@@ -31,7 +31,7 @@ from controller.reconcile.result import Event
 from controller.reconcile.turns import Turns
 from controller.runtime.backoff import Backoff
 from controller.runtime.fence import Fence, unfenced
-from controller.runtime.logs import log_fault
+from controller.runtime.logs import log_failure, log_fault
 
 log = structlog.get_logger(__name__)
 
@@ -103,8 +103,7 @@ class ReconcileLoop:
                     wait, watch = (await self._reconcile(desired)) if isinstance(desired, Desired) else (desired, False)
                     failures = 0
                 except DashdbError as error:
-                    tell = log.debug if error.told_once else log.warning
-                    tell("not reconciled", reason=error.reason, error=error.message)
+                    log_failure("not reconciled", error.message, told_once=error.told_once, reason=error.reason)
                     wait = ADAPTER_BACKOFF.pause(failures, random.random())  # noqa: S311 - no secret
                     failures += 1
                 except Exception as fault:  # noqa: BLE001 - one database's fault is not the end of its loop

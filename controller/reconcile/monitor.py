@@ -4,8 +4,6 @@ import asyncio
 import time
 from datetime import datetime
 
-import structlog
-
 from controller.database.pool.pool import Pool
 from controller.database.pool.server_places import NO_PLACE
 from controller.desired import Desired
@@ -18,9 +16,7 @@ from controller.reconcile.adapter import Adapter
 from controller.reconcile.report import report_while_migrating
 from controller.reconcile.result import MigrationProgress, ReconcileResult
 from controller.runtime.fence import Fence
-from controller.runtime.logs import log_fault
-
-log = structlog.get_logger(__name__)
+from controller.runtime.logs import log_failure, log_fault
 
 PROGRESS_SECONDS = 2.0
 """Seconds after which a running migration is reported, and between two reports; a wait for a lock is reported too."""
@@ -133,7 +129,7 @@ class ReconcileMonitor:
         try:
             return await self._adapter.inputs_changed()
         except DashdbError as error:
-            (log.debug if error.told_once else log.warning)("inputs not read anew", error=error.message)
+            log_failure("inputs not read anew", error.message, told_once=error.told_once)
             return False
 
     async def _report_progress(self, progress: MigrationProgress) -> None:
@@ -141,7 +137,7 @@ class ReconcileMonitor:
         try:
             await self._adapter.report_progress(progress)
         except DashdbError as error:
-            (log.debug if error.told_once else log.warning)("progress not shown", error=error.message)
+            log_failure("progress not shown", error.message, told_once=error.told_once)
         except Exception as fault:  # noqa: BLE001 - see above
             log_fault(fault)
 

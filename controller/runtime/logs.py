@@ -59,6 +59,18 @@ def configure_logs(log_format: LogFormat, level: str) -> None:
     )
 
 
+def log_failure(event: str, error: str, *, told_once: bool, **facts: str) -> None:
+    """Log a failure after which the process tries again: a warning; or at level debug if another line says it for all.
+
+    Args:
+        event: what did not happen.
+        error: message of the error.
+        told_once: see `DashdbError.told_once`.
+    """
+    log = structlog.get_logger(__name__)
+    (log.debug if told_once else log.warning)(event, error=error, **facts)
+
+
 def log_fault(fault: Exception) -> None:
     """Log where a fault of this program happened and its kind; never its text, which may repeat a password."""
     at = traceback.format_tb(fault.__traceback__)
