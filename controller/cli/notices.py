@@ -38,7 +38,7 @@ class RunNotices:
         self.kept: list[dict[str, Any]] = click.get_current_context().meta.setdefault(SHOWN_NOTICES, [])
         self.left_out = 0
 
-    def send(self, steps: Sequence[Step], statement: int = 0) -> None:
+    def send(self, steps: Sequence[Step], statement: int) -> None:
         """Assign the next notices to the file of `steps`, or to several that are sent together.
 
         Args:

@@ -47,21 +47,22 @@ class Reporter:
             self._bar.stop()
         self.seconds = time.monotonic() - self._started
 
-    def sent_together(self, steps: Sequence[Step]) -> None:
-        self.notices.send(steps)
+    def sent_with_lock(self, steps: Sequence[Step]) -> None:
+        self.notices.send(steps, 1)
 
     def started(self, step: Step) -> None:
         if self._bar is not None:
             total = len(step.script.statements)
-            label = one_line(step.label, NAME_LENGTH)
-            self._bar.reset(self._bar.task_ids[0], total=total, description=label, visible=True)
+            self._bar.reset(self._bar.task_ids[0], total=total, description=_shown(step.label), visible=True)
 
     def statement(self, step: Step, number: int, statement: Statement) -> None:  # noqa: ARG002
         self.notices.send((step,), number)
         if self._bar is not None:
-            self._bar.update(self._bar.task_ids[0], completed=number - 1)
+            self._bar.update(self._bar.task_ids[0], completed=number - 1, description=_shown(step.label))
 
     def finished(self, step: Step, seconds: float) -> None:
+        if self._bar is not None:
+            self._bar.update(self._bar.task_ids[0], visible=False)
         verb = "recorded" if step.recorded else "applied" if step.direction is Direction.UP else "reverted"
         self._print(f"{verb} {step.label} ({seconds:.2f} s)", file=step.label, duration_seconds=round(seconds, 3))
 
@@ -69,6 +70,8 @@ class Reporter:
         if why != self._waited_for:  # it tries again every second
             self._print(f"{what} waits for {why}", file=what, blocked_by=why)
             self._waited_for = why
+            if self._bar is not None:
+                self._bar.update(self._bar.task_ids[0], description=f"{_shown(what)} waits")
 
     def left_half_done(self, step: Step, number: int, statement: Statement) -> None:
         self.half_done = (
@@ -91,6 +94,10 @@ class Reporter:
             self._bar.console.print("\n    ".join(map(one_line, text.split("\n"))), markup=False)
         else:
             print_progress(text, warns=warns, **fields)
+
+
+def _shown(file: str) -> str:
+    return one_line(file, NAME_LENGTH)
 
 
 def _bar() -> "Progress":

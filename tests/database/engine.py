@@ -14,6 +14,7 @@ from controller.migrate.history.lock import lock_only
 from controller.migrate.history.read import read_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Plan
+from controller.migrate.run.attempt import Progress
 from controller.migrate.run.runner import Runner
 from tests.database.silence import Silence
 from tests.unit.migrate.folders import pairs
@@ -36,7 +37,7 @@ async def run(
     contents: dict[str, str],
     to: int | None = None,
     settings: RunSettings | None = None,
-    progress: Silence | None = None,
+    progress: Progress | None = None,
     open_connection: OpenConnection | None = None,
 ) -> Plan:
     """Bring the database to version TO of the files in CONTENTS."""

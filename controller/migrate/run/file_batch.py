@@ -122,7 +122,7 @@ async def run_file_batch(file_batch: FileBatch, following: FileBatch | None) -> 
     if others_follow:
         loop.call_soon(getattr, following, "message")
     done, retries = len(file_batch.runs), 0
-    file_batch.runs[0].progress.sent_together([run.step for run in file_batch.runs])
+    file_batch.runs[0].progress.sent_with_lock([run.step for run in file_batch.runs])
     try:
         await file_batch.runs[0].execute(message, timeout=NO_LIMIT)
     except asyncpg.PostgresError as error:

@@ -103,10 +103,10 @@ class _Transaction:
         self.file = run
         self.one_by_one = one_by_one
         self.connection = run.connection
+        self._reported = False
 
     async def run(self) -> bool:
         run, started = self.file, time.monotonic()
-        run.progress.started(run.step)
         try:
             await self._send(opening(run), ending(run))
         finally:
@@ -124,19 +124,32 @@ class _Transaction:
             quick = (batch.quick or self.file.settings.scratch) and not self.one_by_one
             if before and not quick:
                 await self._execute(before)
+                self._report_started()
                 before = ""
             after = ending if quick and following is None else ""
-            self.file.progress.statement(self.file.step, batch.number, batch.statements[0])
+            if before:
+                self.file.progress.sent_with_lock((self.file.step,))
+            else:
+                self.file.progress.statement(self.file.step, batch.number, batch.statements[0])
             await self._execute(before, batch, after)
+            self._report_started()
             if after:
                 return
             before, batch = "", following
         if before and not self.one_by_one:
             await self._execute(before + ending)
+            self._report_started()
             return
         if before:
             await self._execute(before)
+            self._report_started()
         await self._finish(ending)
+
+    def _report_started(self) -> None:
+        """Tell once that the file is started, when an answer has shown that this run holds the lock."""
+        if not self._reported:
+            self._reported = True
+            self.file.progress.started(self.file.step)
 
     async def _finish(self, ending: str) -> None:
         """Check deferred constraints before COMMIT, while an error can still be assigned to the file, and commit."""
@@ -193,4 +206,5 @@ class _Transaction:
         if error.sqlstate == ACTIVE_TRANSACTION and may_be_of_partitions(statement):
             raise TransactionRefused from None
         at = batch.statements[0].offset + position - 1 if position else statement.offset
+        self._report_started()  # the lock was free: a statement of the file was refused
         raise nothing_applied(sql_error(self.file.step, statement, at, error)) from None

@@ -19,7 +19,7 @@ class LoggedProgress:
         self._waited_for: str | None = None
         self._started: Step | None = None
 
-    def sent_together(self, steps: Sequence[Step]) -> None:
+    def sent_with_lock(self, steps: Sequence[Step]) -> None:
         pass
 
     def started(self, step: Step) -> None:

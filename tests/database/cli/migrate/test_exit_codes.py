@@ -2,6 +2,7 @@
 
 import os
 import pty
+import select
 import signal
 import socket
 import subprocess
@@ -36,6 +37,34 @@ async def test_another_runner_that_does_not_let_go_is_exit_4(
     assert waits
     assert all(line.startswith("V1_a.up.sql waits for dashdb from 127.0.0.1 (backend ") for line in waits)
     assert last.startswith("MigrationLocked: V1_a.up.sql: gave up waiting for dashdb from 127.0.0.1 (backend ")
+
+
+async def test_a_terminal_shows_a_file_as_running_only_once_its_run_holds_the_lock(
+    target: Target, database: Database, tmp_path: Path
+) -> None:
+    folder = write_migrations(tmp_path, {"V1_a.up.sql": "CREATE TABLE a (); SELECT pg_sleep(1)"})
+    ours, theirs = pty.openpty()
+    shown = ""
+
+    def shows(text: str) -> bool:
+        nonlocal shown
+        if select.select([ours], [], [], 0)[0]:
+            shown += os.read(ours, 10_000).decode()
+        return text in shown
+
+    async with connected(target) as holder:
+        await holder.execute("BEGIN")
+        await take_lock(holder)
+        command = [*DASHDB, "migrate", "up", "--path", str(folder)]
+        with subprocess.Popen(command, env=environ(database.environ), stderr=theirs) as process:  # noqa: ASYNC220
+            wait_until(lambda: shows("V1_a.up.sql waits for dashdb from 127.0.0.1"), what="it waits", seconds=20)
+            assert "statements" not in shown
+            await holder.execute("ROLLBACK")
+            wait_until(lambda: shows("statements"), what="it runs the file", seconds=20)
+            wait_until(lambda: shows("applied V1_a.up.sql"), what="it is done", seconds=20)
+            assert process.wait(10) == 0
+    os.close(ours)
+    os.close(theirs)
 
 
 @pytest.mark.parametrize("verb", ["up", "version", "status"])

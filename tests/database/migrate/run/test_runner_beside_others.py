@@ -5,16 +5,18 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import pytest
+from structlog.testing import capture_logs
 
 from controller.database.connection import Connection, connected
 from controller.database.target import Target
-from controller.errors import MigrationLocked
+from controller.errors import MigrationFailed, MigrationLocked
 from controller.migrate.history import write
 from controller.migrate.history.location import HISTORY, HistoryLocation
 from controller.migrate.history.lock import describe_holder
 from controller.migrate.history.read import locate_history
 from controller.migrate.history.session import RunSettings
 from controller.migrate.plan.model import Direction, Plan, Step
+from controller.migrate.run.log_progress import LoggedProgress
 from controller.migrate.sql.lexer import Statement
 from tests.database.engine import IMPATIENT, history, run, run_alone, tables, take_lock
 from tests.database.silence import Notes
@@ -133,6 +135,48 @@ async def test_a_runner_that_holds_the_lock_too_long_is_named(target: Target, co
     assert len(notes.waits) >= 1
     assert await tables(connection) == []
     await run(connection, A)
+
+
+class _LoggedWaits(LoggedProgress):
+    """Tells when it has logged that the run waits."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.event = asyncio.Event()
+
+    def waiting(self, what: str, why: str) -> None:
+        super().waiting(what, why)
+        self.event.set()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["CREATE TABLE a ()", "SELECT 1", "", "-- dashdb:no-transaction\nCREATE TABLE a ()"],
+    ids=["sent with the lock", "sent after the lock", "empty", "without a transaction"],
+)
+async def test_a_file_is_logged_as_started_once_and_only_when_its_run_holds_the_lock(
+    target: Target, connection: Connection, text: str
+) -> None:
+    progress = _LoggedWaits()
+    with capture_logs() as records:
+        async with connected(target) as holder:
+            await holder.execute("BEGIN")
+            await take_lock(holder)
+            ours = asyncio.create_task(run(connection, {"V1_a.up.sql": text}, progress=progress))
+            await asyncio.wait_for(progress.event.wait(), 10)
+            with pytest.raises(MigrationLocked):
+                await run_alone(target, {"V1_a.up.sql": text}, settings=IMPATIENT, progress=LoggedProgress())
+            assert {record["event"] for record in records} == {"migration waits"}
+            await holder.execute("ROLLBACK")
+        await ours
+    events = [record["event"] for record in records if record["event"] != "migration waits"]
+    assert events == ["migration started", "migration finished"]
+
+
+async def test_a_file_that_postgresql_refuses_is_logged_as_started(connection: Connection) -> None:
+    with capture_logs() as records, pytest.raises(MigrationFailed):
+        await run(connection, {"V1_a.up.sql": "CREATE TABLE a (n nothing)"}, progress=LoggedProgress())
+    assert [record["event"] for record in records] == ["migration started"]
 
 
 async def test_no_patience_means_one_try(target: Target, connection: Connection) -> None:
