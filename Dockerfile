@@ -24,6 +24,7 @@ RUN awk '/^[a-z]/ { keep = /^(hatchling|packaging|pathspec|pluggy|tomlkit|trove-
 COPY pyproject.toml README.md LICENSE ./
 COPY controller controller
 COPY crds crds
+COPY docs/troubleshooting.md docs/troubleshooting.md
 COPY migrations migrations
 RUN /opt/build/bin/python -m pip wheel --no-deps --no-build-isolation --wheel-dir /opt/wheel . \
  && python -m pip --python /opt/dashdb/bin/python install --no-compile --no-deps /opt/wheel/*.whl

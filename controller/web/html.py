@@ -1,7 +1,11 @@
 """Pages as HTML, from the templates beside this module; every value is escaped."""
 
+from collections.abc import Mapping
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
+
+from controller.web.advice import split_entries
 
 if TYPE_CHECKING:
     from jinja2 import Environment
@@ -16,11 +20,20 @@ HEADERS = {
     "Referrer-Policy": "no-referrer",
 }
 """Headers of each page."""
+_PACKAGE = Path(__file__).parents[1]
 
 
 def render(template: str, **values: Any) -> str:
     """Return a page; TEMPLATE is the name of a file in `controller/web/templates`."""
     return _environment().get_template(template).render(values)
+
+
+@cache
+def troubleshooting() -> Mapping[str, str]:
+    """Return the entries of docs/troubleshooting.md, as the wheel or the checkout has it; read by the first page."""
+    packaged = _PACKAGE / "packaged" / "troubleshooting.md"
+    path = packaged if packaged.is_file() else _PACKAGE.parent / "docs" / "troubleshooting.md"
+    return split_entries(path.read_text())
 
 
 @cache

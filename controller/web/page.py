@@ -8,7 +8,7 @@ from enum import StrEnum
 from typing import Any
 from urllib.parse import quote, urlencode
 
-from controller.health.report import Key, Report
+from controller.health.report import STARTING, Key, Report
 from controller.health.verdict import Health
 from controller.text import one_line
 from controller.web.answers import full_name
@@ -25,6 +25,7 @@ class State(StrEnum):
     """State of a database for people, worst first."""
 
     NOT_READY = "not ready"
+    NOT_CHECKED = "not checked yet"
     DEGRADED = "degraded"
     READY = "ready"
 
@@ -36,6 +37,8 @@ LINKS = ("/live", "/ready", "/api/v1/health", "/metrics/health", "/metrics")
 
 def state_of(report: Report) -> State:
     """Return the state of a database: a degraded one serves its users, and wants to be looked at."""
+    if report.reason == STARTING:
+        return State.NOT_CHECKED
     if not report.ready:
         return State.NOT_READY
     return State.READY if report.verdict.health is Health.HEALTHY else State.DEGRADED
@@ -116,6 +119,12 @@ class Overview:
     def left_out(self) -> int:
         return self.chosen - len(self.rows)
 
+    @property
+    def title(self) -> str:
+        """Words for the tab of a browser: how many are in which state, without those that are ready."""
+        unready = [f"{count} {state}" for state, count in self.counts.items() if count and state is not State.READY]
+        return ", ".join(unready) or ("all ready" if any(self.counts.values()) else "no databases yet")
+
 
 def overview(reports: Mapping[Key, Report], selection: Selection) -> Overview:
     """Return the page of all databases: the worst state first, in it the newest change, then by name."""
@@ -180,6 +189,11 @@ def conditions_of(report: Report) -> tuple[Condition, ...]:
     return tuple(
         Condition(each.condition, *_HOLDS[each.holds], each.reason, one_line(each.message)) for each in report.answers
     )
+
+
+def reasons_of(row: Row, report: Report) -> tuple[str, ...]:
+    """Return the reasons for which the page says what to do: that of the state, and those of what does not hold."""
+    return (row.reason, *(each.reason for each in report.answers if not each.holds))
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,12 +20,14 @@ from controller.health.store import ReportStore
 from controller.health.unnamed import without_names
 from controller.runtime.logs import log_fault
 from controller.web import answers, page
+from controller.web.advice import entries_of
 from controller.web.connections import Listener
 from controller.web.guard import Authorize, guard
-from controller.web.html import HEADERS, render
+from controller.web.html import HEADERS, render, troubleshooting
 from controller.web.metrics import MetricsPage, form_for
 from controller.web.negotiation import HEALTH_JSON, takes_gzip, wants_health_json
 from controller.web.shared_page import SharedPage
+from controller.web.strip import strip_of
 
 log = structlog.get_logger(__name__)
 
@@ -146,10 +148,12 @@ class _Endpoints:
 
     async def overview(self, request: web.Request) -> web.Response:
         role, selection = self._standby(), page.Selection.of_query(request.query)
+        found = page.overview(self._all(), selection)
         return self._html(
             "overview.html",
             selection,
-            page=page.overview(self._all(), selection),
+            page=found,
+            title="standby" if role else found.title,
             note=answers.standby(role) if role else "",
             links=page.LINKS,
             version=self._version,
@@ -165,6 +169,8 @@ class _Endpoints:
             row=row,
             facts=page.facts_of(row),
             conditions=page.conditions_of(report),
+            entries=entries_of(page.reasons_of(row, report), troubleshooting(), key),
+            strip=strip_of(report, datetime.now(UTC)),
             changes=page.changes_of(report),
             links=page.links_of(key),
         )

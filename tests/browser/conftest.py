@@ -17,7 +17,7 @@ from tests.unit.web.reports import DOWN, NOW, SLOW, report
 BROKEN = ("a-namespace-as-long-as-kubernetes-allows-it-to-be-63-characters", "customer-dashboards-production")
 MESSAGE = "The server does not know the database dashboards_of_all_customers_in_production_2026 of the Secret."
 ANSWERS = (
-    Answer("Connected", False, "DatabaseMissing", MESSAGE),
+    Answer("Connected", False, "DatabaseNotFound", MESSAGE),
     Answer("SchemaCurrent", None, "NotConnected", "Not known without a connection."),
     Answer("Healthy", True, "Healthy", ""),
 )
@@ -56,7 +56,7 @@ async def address() -> AsyncIterator[str]:
     store.put(("team-a", "fine"), report(since=NOW, templates={"Current": 3, "Customized": 1}))
     store.put(("team-b", "slow"), report(SLOW, since=NOW))
     store.put(BROKEN, report(since=NOW - timedelta(hours=1)))
-    store.put(BROKEN, report(DOWN, reason="DatabaseMissing", message=MESSAGE, answers=ANSWERS))
+    store.put(BROKEN, report(DOWN, reason="DatabaseNotFound", message=MESSAGE, answers=ANSWERS))
     store.announce(("team-d", "new"), starting())
     app = application(store, lambda: None, version="0.1.0", authorize=_anybody, shard=(1, 2))
     async with serving(app, "127.0.0.1", 0) as port:

@@ -62,6 +62,31 @@ async def test_every_text_has_contrast_enough(address: str, tab: Tab, path: str,
     assert faint == []
 
 
+@both_schemes
+async def test_the_strip_of_the_history_has_contrast_enough_and_is_a_picture_with_words(
+    address: str, tab: Tab, scheme: Scheme
+) -> None:
+    await show(tab, address + DATABASE, scheme=scheme)
+    behind = await tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    colours = await tab.evaluate("[...document.querySelectorAll('svg rect')].map((e) => getComputedStyle(e).fill)")
+    assert len(set(colours)) == 2
+    assert [each for each in colours if contrast(each, behind) < LEAST_CONTRAST_OF_LINES] == []
+    nodes = (await tab.call("Accessibility.getFullAXTree"))["nodes"]
+    names = [node["name"]["value"] for node in nodes if not node["ignored"] and node["role"]["value"] == "image"]
+    assert len(names) == 1
+    assert "it was ready for" in names[0]
+
+
+async def test_a_reason_leads_to_what_to_do(address: str, tab: Tab) -> None:
+    await show(tab, address + OVERVIEW)
+    async with tab.loading():
+        await tab.evaluate("document.querySelector('tbody td a').click()")
+    assert await tab.evaluate("location.pathname + location.hash") == f"{DATABASE}#what-to-do"
+    at = "document.querySelector('#what-to-do').getBoundingClientRect().top"
+    assert -1 < await tab.evaluate(at) < 800
+    assert "Mend: " in await tab.evaluate("document.body.innerText")
+
+
 @both_pages
 @both_schemes
 async def test_the_keyboard_reaches_everything_and_shows_where_it_is(
@@ -95,7 +120,7 @@ async def test_the_filter_works_by_keyboard_and_asks_no_other_host(address: str,
     async with tab.loading():
         await tab.press("Tab")
         await tab.press("Enter")
-    assert await shown_names(tab) == ["/".join(BROKEN), "team-d/new"]
+    assert await shown_names(tab) == ["/".join(BROKEN)]
     assert len(tab.requests) >= 3
     assert {urlsplit(request).netloc for request in tab.requests} == {urlsplit(address).netloc}
 

@@ -31,6 +31,7 @@ def wheel(tmp_path_factory: pytest.TempPathFactory) -> zipfile.ZipFile:
     [
         ("migrations", "controller/packaged/migrations", "*.sql"),
         ("crds", "controller/packaged/crds", "*.yaml"),
+        ("docs", "controller/packaged", "troubleshooting.md"),
         ("controller/templates/documents", "controller/templates/documents", "*.json"),
         ("controller/web/templates", "controller/web/templates", "*.html"),
         ("controller", "controller", "**/*.py"),
@@ -83,7 +84,8 @@ def ignored(name: str) -> bool:
 def test_the_image_is_built_of_files_that_are_there() -> None:
     lines = re.findall(r"^COPY (?!--from)(.*)$", (ROOT / "Dockerfile").read_text(), re.MULTILINE)
     sources = {name for line in lines for name in line.split()[:-1]}
-    assert {"controller", "crds", "migrations", "requirements.lock", "pyproject.toml"} <= sources
+    needed = {"controller", "crds", "migrations", "docs/troubleshooting.md", "requirements.lock", "pyproject.toml"}
+    assert needed <= sources
     assert [name for name in sources if not (ROOT / name).exists() or ignored(name)] == []
     assert [name for name in (".git", ".venv", "tests", "docs", ".env", "manifests") if not ignored(name)] == []
 

@@ -1,18 +1,26 @@
 """The pages as HTML, without a server."""
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from controller.health.report import Key, Report
 from controller.web import page
-from controller.web.html import render
+from controller.web.advice import entries_of
+from controller.web.html import render, troubleshooting
 from controller.web.page import Selection
+from controller.web.strip import strip_of
+from tests.unit.web.reports import NOW
+
+KEY: Key = ("sales", "charts")
 
 
 def overview_html(selection: Selection, reports: Mapping[Key, Report], *, note: str = "", now: str = "now") -> str:
     """Return the page of all databases."""
+    found = page.overview(reports, selection)
     return render(
         "overview.html",
-        page=page.overview(reports, selection),
+        page=found,
+        title="standby" if note else found.title,
         selection=selection,
         refresh_seconds=page.REFRESH_SECONDS,
         note=note,
@@ -23,17 +31,19 @@ def overview_html(selection: Selection, reports: Mapping[Key, Report], *, note: 
     )
 
 
-def database_html(shown: Report) -> str:
+def database_html(shown: Report, *, key: Key = KEY, at: datetime = NOW) -> str:
     """Return the page of one database."""
-    row = page.row_of(("team-a", "perses"), shown)
+    row = page.row_of(key, shown)
     return render(
         "database.html",
         row=row,
         facts=page.facts_of(row),
         conditions=page.conditions_of(shown),
         changes=page.changes_of(shown),
-        links=page.links_of(("team-a", "perses")),
+        entries=entries_of(page.reasons_of(row, shown), troubleshooting(), key),
+        strip=strip_of(shown, at),
+        links=page.links_of(key),
         selection=Selection(),
         refresh_seconds=page.REFRESH_SECONDS,
-        now="now",
+        now=page.shown_time(at),
     )

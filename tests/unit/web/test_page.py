@@ -12,6 +12,8 @@ from controller.health.store import ReportStore
 from controller.web import page
 from controller.web.html import HEADERS
 from controller.web.page import Selection, State, overview
+from controller.web.strip import strip_of
+from tests.support.reasons import shown_in_reports
 from tests.unit.web.pages import database_html, overview_html
 from tests.unit.web.reports import DOWN, NOW, SLOW, report
 
@@ -80,7 +82,7 @@ def test_a_degraded_database_shows_what_degrades_it() -> None:
 def test_a_filter_needs_no_script(query: dict[str, str], names: list[str]) -> None:
     found = overview(REPORTS, Selection.of_query(query))
     assert [row.name for row in found.rows] == names
-    assert found.counts == {State.NOT_READY: 3, State.DEGRADED: 1, State.READY: 1}
+    assert found.counts == {State.NOT_READY: 2, State.NOT_CHECKED: 1, State.DEGRADED: 1, State.READY: 1}
 
 
 def test_a_page_ends_somewhere_and_says_so() -> None:
@@ -143,4 +145,76 @@ def test_the_page_of_one_database_has_its_conditions_and_its_changes() -> None:
     ]
     html = database_html(latest)
     assert "ConnectionRefused: Nothing listens there." in html
-    assert "/api/v1/health/team-a/perses" in html
+    assert "/api/v1/health/sales/charts" in html
+
+
+def test_the_title_says_how_many_are_in_which_state() -> None:
+    assert overview(REPORTS, Selection(search="fine")).title == "2 not ready, 1 not checked yet, 1 degraded"
+    assert overview({("team-a", "fine"): report()}, Selection()).title == "all ready"
+    assert overview({}, Selection()).title == "no databases yet"
+    assert "<title>1 degraded · dashdb</title>" in html_of(reports={("team-b", "slow"): report(SLOW)})
+    assert "<title>standby · dashdb</title>" in overview_html(Selection(), {}, note="This replica is the standby.")
+
+
+def test_the_reason_of_what_is_not_ready_leads_to_what_to_do() -> None:
+    links = [link["href"] for link in Elements(html_of()).of("a")]
+    assert "/databases/team-c/just-gone#what-to-do" in links
+    assert "/databases/team-a/fine#what-to-do" not in links
+
+
+@pytest.mark.parametrize("reason", sorted(shown_in_reports()))
+def test_the_page_of_a_database_says_what_to_do_for_every_reason(reason: str) -> None:
+    html = database_html(report(DOWN, reason=reason, answers=(Answer("Ready", None, reason, ""),)))
+    elements = Elements(html)
+    names = [heading["id"] for heading in elements.of("h3")]
+    assert names[0] == reason
+    assert f'<a href="#{reason}">{reason}</a></td>' in html
+    within = [str(link["href"]) for link in elements.of("a") if str(link["href"]).startswith("#")]
+    assert {link[1:] for link in within} <= set(names), "each leads to an entry on this page"
+
+
+def test_it_says_what_to_do_for_conditions_that_do_not_hold_and_for_no_others() -> None:
+    answers = (Answer("Connected", True, "Connected", ""), Answer("SchemaCurrent", None, "NotConnected", ""))
+    html = database_html(report(DOWN, reason="DiskFull", answers=(*answers, Answer("Ready", False, "DiskFull", ""))))
+    assert [heading["id"] for heading in Elements(html).of("h3")] == ["DiskFull", "NotConnected"]
+
+
+def test_a_reason_without_an_entry_has_no_link_and_the_page_says_so() -> None:
+    html = database_html(report(DOWN, reason="Unheard", answers=(Answer("Ready", False, "Unheard", ""),)))
+    assert "has no entry for Unheard" in html
+    assert "#Unheard" not in html
+
+
+def test_a_strip_shows_how_long_it_was_ready() -> None:
+    changes = (
+        Change(NOW - timedelta(hours=4), ready=True, reason="Ready"),
+        Change(NOW - timedelta(hours=1), ready=False, reason="ConnectionRefused"),
+        Change(NOW - timedelta(seconds=1), ready=True, reason="Ready"),
+    )
+    shown = report(changes=changes)
+    strip = strip_of(shown, NOW)
+    assert strip is not None
+    assert [(each.left, each.width, each.state) for each in strip.segments] == [
+        (0.0, 750.0, State.READY),
+        (750.0, 249.9, State.NOT_READY),
+        (997.0, 3.0, State.READY),
+    ]
+    assert strip.text == "From 2026-01-30 23:00:00 to 2026-01-31 03:00:00 UTC, it was ready for 75.0% of the time"
+    assert strip.segments[1].text == (
+        "not ready (ConnectionRefused) from 2026-01-31 02:00:00 to 2026-01-31 02:59:59 UTC"
+    )
+    [picture] = Elements(database_html(shown)).of("svg")
+    assert (picture["role"], picture["aria-label"]) == ("img", strip.text)
+
+
+def test_a_strip_shows_no_database_as_ready_whose_check_is_overdue() -> None:
+    changes = (Change(NOW - timedelta(hours=2), ready=True, reason="Ready"),)
+    stale = report(changes=changes, due_by=NOW - timedelta(hours=1)).as_of(NOW)
+    strip = strip_of(stale, NOW)
+    assert strip is not None
+    assert [each.state for each in strip.segments] == [State.READY, State.NOT_READY]
+    assert "ready for 50.0% of the time" in strip.text
+
+
+def test_a_database_that_was_not_checked_yet_has_no_strip() -> None:
+    assert strip_of(starting(), NOW) is None
