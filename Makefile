@@ -75,7 +75,7 @@ lock: $(STAMP) ## Newer versions into the lock files
 crd: $(STAMP) ## crds/ from controller/resource
 	$(BIN)/python -m controller.resource.crd > crds/dashboarddatabases.yaml
 
-reference: $(STAMP) ## docs/reference/metrics.md, settings.md, spec.md and status.md from the code
+reference: $(STAMP) ## docs/reference/exit-codes.md, metrics.md, settings.md, spec.md and status.md from the code
 	$(BIN)/python -m tests.support.reference
 
 dashboards: $(STAMP) ## Dashboards of the operator's metrics, for Perses and Grafana

@@ -26,6 +26,8 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
 
+from controller.exit_codes import ExitCode
+
 
 class Recovery(StrEnum):
     """Condition under which another try can succeed."""
@@ -85,14 +87,14 @@ class DashdbError(Exception):
 
     Attributes:
         reason: stable CamelCase word for conditions, events and `--json`.
-        exit_code: of the command line (product contract, section 9).
+        exit_code: of the command line.
         recovery: what another try needs.
         at: place in a migration file; None if no file is the cause.
         report: what PostgreSQL says of the statement; None if no statement of a file was refused.
     """
 
     reason: str = "Failed"
-    exit_code: ClassVar[int] = 1
+    exit_code: ClassVar[ExitCode] = ExitCode.FAILED
     recovery: Recovery = Recovery.TRANSIENT
 
     @property
@@ -121,7 +123,7 @@ class ConfigurationError(DashdbError):
     """An argument, a variable, a Secret or a resource is wrong."""
 
     reason = "ConfigurationInvalid"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
     recovery = Recovery.WAITING
 
 
@@ -129,7 +131,7 @@ class MigrationFileError(DashdbError):
     """A migration file cannot be used as it is: its name, its encoding or its SQL."""
 
     reason = "MigrationFileInvalid"
-    exit_code = 2
+    exit_code = ExitCode.USAGE
     recovery = Recovery.STALLED
 
 
@@ -137,7 +139,7 @@ class HistoryMismatch(DashdbError):
     """The files disagree with the history: an edited, missing or out-of-order file."""
 
     reason = "HistoryMismatch"
-    exit_code = 5
+    exit_code = ExitCode.MISMATCH
     recovery = Recovery.STALLED
 
 
@@ -152,7 +154,7 @@ class SchemaAhead(DashdbError):
     """The database is at a version that the files do not know, and the command had to act."""
 
     reason = "SchemaAhead"
-    exit_code = 6
+    exit_code = ExitCode.AHEAD
     recovery = Recovery.STALLED
 
 
@@ -160,7 +162,7 @@ class SchemaDirty(DashdbError):
     """A file without a transaction stopped half-way."""
 
     reason = "SchemaDirty"
-    exit_code = 3
+    exit_code = ExitCode.DIRTY
     recovery = Recovery.STALLED
 
 
@@ -168,7 +170,7 @@ class MigrationLocked(DashdbError):
     """Another runner held the lock until the deadline."""
 
     reason = "MigrationLocked"
-    exit_code = 4
+    exit_code = ExitCode.LOCKED
 
 
 class ChangeNotPermitted(DashdbError):
@@ -206,7 +208,7 @@ class DatabaseUnavailable(DashdbError):
     """The database cannot be reached, refused the login, or went away in the middle."""
 
     reason = "DatabaseUnavailable"
-    exit_code = 7
+    exit_code = ExitCode.UNREACHABLE
 
 
 class ProtocolViolation(DatabaseUnavailable):

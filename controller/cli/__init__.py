@@ -1,6 +1,5 @@
 """Commands of `dashdb`. Each one imports the packages that it needs, so that `--help` loads none of them."""
 
-import signal
 import sys
 import traceback
 
@@ -11,12 +10,9 @@ from controller.cli.failures import fail, fail_early
 from controller.cli.interrupts import Interrupted
 from controller.cli.lazy import LazyGroup
 from controller.errors import DashdbError, InternalError
+from controller.exit_codes import ExitCode
 from controller.runtime.home import ensure_home
 from controller.runtime.signals import end_at_sigterm
-
-INTERRUPTED = 128 + signal.SIGINT
-USAGE = 2
-
 
 _COMMANDS = {
     "migrate": ("controller.cli.migrate:command", "Bring a database to a version, and show its state."),
@@ -57,10 +53,10 @@ def run_group(group: click.Group, prog_name: str | None = None) -> None:
     except click.exceptions.Exit as done:
         sys.exit(done.exit_code)
     except click.ClickException as error:
-        fail_early("Usage", error.format_message(), USAGE, error.show)
+        fail_early("Usage", error.format_message(), ExitCode.USAGE, error.show)
     except click.Abort as abort:
         by_signal = isinstance(abort.__cause__ or abort.__context__, KeyboardInterrupt)
-        reason, code = ("Interrupted", INTERRUPTED) if by_signal else ("Aborted", 1)
+        reason, code = ("Interrupted", ExitCode.INTERRUPTED) if by_signal else ("Aborted", ExitCode.FAILED)
         fail_early(reason, f"{reason}; nothing was changed.", code)
     except Interrupted as interrupted:
         fail_early("Interrupted", str(interrupted), interrupted.exit_code)

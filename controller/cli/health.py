@@ -17,13 +17,12 @@ from controller.database.pool.pool import Pool
 from controller.database.target import Pooler
 from controller.desired import Thresholds
 from controller.errors import ConfigurationError
+from controller.exit_codes import ExitCode
 from controller.health.check import check
 from controller.health.report import Report
 from controller.health.verdict import CheckResult, Health
 from controller.runtime.log_format import LogFormat
 from controller.web import answers
-
-UNHEALTHY_EXIT_CODE = 1
 
 
 @click.command("health")
@@ -48,7 +47,7 @@ def command(database_url: str | None, pooler: Pooler) -> None:
     answer = answers.health([report], now=now, version=__version__)
     click.echo(json.dumps(answer, indent=2))
     if found.verdict.health is Health.UNHEALTHY:
-        sys.exit(UNHEALTHY_EXIT_CODE)
+        sys.exit(ExitCode.FAILED)
 
 
 async def _check(settings: DatabaseSettings) -> CheckResult:

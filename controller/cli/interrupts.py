@@ -6,6 +6,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from controller.errors import DashdbError
+from controller.exit_codes import ExitCode
 from controller.runtime.signals import SIGNALS
 
 T = TypeVar("T")
@@ -22,7 +23,7 @@ class Interrupted(Exception):
         rest = left or "nothing is half applied."
         super().__init__(f"Interrupted by {number.name}; what was running is rolled back, {rest}")
         self.number = number
-        self.exit_code = 128 + number
+        self.exit_code = ExitCode(128 + number)
 
 
 def run(work: Coroutine[Any, Any, T]) -> T:

@@ -12,6 +12,7 @@ import pytest
 
 from tests.support.binaries import kubectl as kubectl_program
 from tests.support.database import Database
+from tests.support.json_reference import compare
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
 
@@ -55,7 +56,9 @@ def test_status_shows_what_is_not_ready_first_and_why(
     assert lines[2].split()[1:4] == ["good", "True", "Ready"]
     assert lines[3].startswith(f"{team.name}/lost: SecretNotFound: ")
     assert plugin("status", "good").returncode == 0
-    everywhere = json.loads(plugin("status", "--all-namespaces", "--json", namespace=None).stdout)["databases"]
+    printed = json.loads(plugin("status", "--all-namespaces", "--json", namespace=None).stdout)
+    compare("kubectl dashdb status", printed)
+    everywhere = printed["databases"]
     assert {"good", "lost"} <= {each["name"] for each in everywhere if each["namespace"] == team.name}
 
 
@@ -67,6 +70,7 @@ def test_a_plan_is_shown_and_approved_once(
     shown = plugin("plan", "perses").stdout
     assert "V001_initial_schema.up.sql" in shown
     assert shown.endswith("To run it: kubectl dashdb approve perses\n")
+    compare("kubectl dashdb plan", json.loads(plugin("plan", "perses", "--json").stdout))
     unasked = plugin("approve", "perses")
     assert unasked.returncode == 2
     assert "approve with --yes" in unasked.stderr
@@ -104,6 +108,8 @@ def test_a_name_that_nobody_has_is_one_clear_error(plugin: Plugin) -> None:
     assert missing.returncode == 1
     assert missing.stderr.startswith("KubectlFailed: Error from server (NotFound)")
     assert "Traceback" not in missing.stderr
+    as_json = plugin("plan", "nobody", "--json")
+    assert (as_json.returncode, json.loads(as_json.stdout)["error"]) == (1, "KubectlFailed")
 
 
 def test_a_name_is_never_an_option_of_kubectl(plugin: Plugin) -> None:

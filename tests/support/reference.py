@@ -1,6 +1,6 @@
 """Reference pages, generated from the code: `make reference` writes them, and a test compares them.
 
-python -m tests.support.reference writes docs/reference/metrics.md, settings.md, spec.md and status.md.
+python -m tests.support.reference writes docs/reference/exit-codes.md, metrics.md, settings.md, spec.md and status.md.
 """
 
 import re
@@ -10,10 +10,13 @@ from typing import Any, Final
 
 import click
 
+from controller import errors
 from controller.cli.operator import command as operator
 from controller.cli.serve import command as serve
 from controller.config.environment import database_settings
 from controller.database.pool.values import CloseReason
+from controller.errors import DashdbError
+from controller.exit_codes import ExitCode
 from controller.health.role import Role
 from controller.health.store import ReportStore
 from controller.resource.crd import custom_resource_definition
@@ -230,7 +233,31 @@ def _cell(text: str) -> str:
     return " ".join(text.replace("|", "\\|").split())
 
 
+def exit_codes() -> str:
+    """Return the page of all exit codes."""
+    rows = [(str(int(code)), code.means, code.advice, ", ".join(_reasons_with(code))) for code in ExitCode]
+    return f"""# Exit codes
+{_HEAD}
+Of `dashdb` and `kubectl dashdb`. With `--json`, the error has the code as `exit_code`, and the reason as `error`
+([JSON](json.md)); [troubleshooting](../troubleshooting.md) has an entry for each reason. Codes keep their meaning for
+as long as the major version stays the same.
+
+{_table(("code", "means", "what to do", "reasons, for example"), rows)}
+`dashdb operator` and `dashdb serve` end with 0 after SIGTERM, with 2 where they cannot start with these options,
+variables or files, and with 1 at a fault of this program; a database that does not answer ends neither.
+"""
+
+
+def _reasons_with(code: ExitCode) -> list[str]:
+    """Return a link for each class of error that has this code and that a command can end with."""
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, DashdbError)]
+    kinds = [each for each in kinds if each is not DashdbError and not issubclass(each, errors.ChangeNotPermitted)]
+    reasons = [each.reason for each in kinds if each.exit_code is code]
+    return [f"[{reason}](../troubleshooting.md#{reason.lower()})" for reason in reasons]
+
+
 PAGES: Final[Mapping[str, Callable[[], str]]] = {
+    "exit-codes.md": exit_codes,
     "metrics.md": metrics,
     "settings.md": settings,
     "spec.md": spec,

@@ -1,14 +1,17 @@
 """The reference pages are what the code says."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from controller.config.environment import database_settings
 from controller.database.target import Pooler
+from controller.exit_codes import ExitCode
 from controller.health.role import Role
 from controller.runtime.waits import Waits
+from tests.support.json_reference import sections
 from tests.support.reference import FOLDER, PAGES, variables
 from tests.unit.web.reports import report, scrape, store_with
 
@@ -58,7 +61,27 @@ def test_the_table_of_the_readme_has_the_same_defaults() -> None:
 
 
 def test_every_field_and_option_has_a_meaning() -> None:
-    for name in PAGES:
+    for name in PAGES.keys() - {"exit-codes.md"}:  # whose last column is for examples
         rows = re.findall(r"^\| `.*$", PAGES[name](), re.MULTILINE)
         assert rows, name
         assert [row for row in rows if row.rsplit("|", 2)[1].strip() == ""] == []
+
+
+def test_every_exit_code_of_an_error_is_on_the_page_with_its_reason() -> None:
+    rows = dict(re.findall(r"^\| (\d+) \|(.*)$", PAGES["exit-codes.md"](), re.MULTILINE))
+    assert set(map(int, rows)) == set(ExitCode)
+    assert int(ExitCode.INTERRUPTED) == 128 + signal.SIGINT
+    assert int(ExitCode.TERMINATED) == 128 + signal.SIGTERM
+    for reason, code in {
+        "MigrationFailed": 1,
+        "SchemaDirty": 3,
+        "MigrationLocked": 4,
+        "DatabaseUnavailable": 7,
+    }.items():
+        assert f"[{reason}](../troubleshooting.md#{reason.lower()})" in rows[str(code)]
+
+
+def test_every_section_of_the_json_is_compared_with_what_a_command_prints() -> None:
+    files = ("database/cli/test_json_reference.py", "cluster/test_kubectl_plugin.py")
+    text = "".join((Path(__file__).parents[1] / file).read_text() for file in files)
+    assert set(re.findall(r'compare\("([^"]+)"', text)) == set(sections())

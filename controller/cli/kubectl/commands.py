@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, replace
+from typing import Any
 
 import click
 from rich.table import Table
@@ -17,12 +18,12 @@ from controller.cli.kubectl.client import (
     cluster_options,
     operator_namespace_option,
 )
-from controller.cli.kubectl.shown import ShownResource, plan_of, shown, worst_first
+from controller.cli.kubectl.shown import ShownPlan, ShownResource, plan_of, shown, worst_first
 from controller.cli.tables import cell, show
 from controller.cli.terminal import echo, echo_line
 from controller.errors import ConfigurationError
+from controller.exit_codes import ExitCode
 
-NOT_READY_EXIT_CODE = 1
 _COLOURS = {"True": "green", "False": "red", "Unknown": "yellow"}
 
 
@@ -44,7 +45,7 @@ def status(kubectl: Kubectl, name: str | None, *, all_namespaces: bool, as_json:
     found = [kubectl.resource(name)] if name else kubectl.resources(all_namespaces=all_namespaces)
     resources = worst_first([shown(each) for each in found])
     if as_json:
-        click.echo(json.dumps({"databases": [asdict(each) for each in resources]}))
+        click.echo(json.dumps({"databases": [_fields(each) for each in resources]}))
     elif not resources:
         echo("There is no DashboardDatabase here. For those of all namespaces: kubectl dashdb status -A")
     else:
@@ -53,7 +54,12 @@ def status(kubectl: Kubectl, name: str | None, *, all_namespaces: bool, as_json:
             if each.ready != "True":
                 echo_line(f"{each.namespace}/{each.name}: {each.reason}: {each.message}")
     if any(each.ready != "True" for each in resources):
-        sys.exit(NOT_READY_EXIT_CODE)
+        sys.exit(ExitCode.FAILED)
+
+
+def _fields(shown_as: ShownResource | ShownPlan) -> dict[str, Any]:
+    """Return what JSON has of it: null where it says nothing."""
+    return {name: None if value == "" else value for name, value in asdict(shown_as).items()}
 
 
 def _table(resources: list[ShownResource]) -> Table:
@@ -80,7 +86,7 @@ def plan(kubectl: Kubectl, name: str, *, as_json: bool) -> None:
     """
     found = plan_of(kubectl.resource(name))
     if as_json:
-        click.echo(json.dumps(asdict(found)))
+        click.echo(json.dumps(_fields(found)))
         return
     for line in found.lines():
         echo_line(line)

@@ -11,13 +11,11 @@ from controller.cli.invocation import Invocation, migration_options
 from controller.cli.progress import Reporter
 from controller.cli.terminal import echo, echo_line
 from controller.database.connection import Connection
+from controller.exit_codes import ExitCode
 from controller.migrate.catalog.drift import Drift, read_drift
 from controller.migrate.files.migration import Migrations
 from controller.migrate.verify.check import Check
 from controller.migrate.verify.verify import verify as prove
-
-DRIFT_EXIT_CODE = 8
-FAILED_EXIT_CODE = 1
 
 
 @click.command()
@@ -40,7 +38,7 @@ def drift(invocation: Invocation, *, grants_count: bool) -> None:
     drifted = bool(found.differences or (grants_count and found.grants))
     _print_drift(found, drifted=drifted, as_json=invocation.as_json)
     if drifted:
-        sys.exit(DRIFT_EXIT_CODE)
+        sys.exit(ExitCode.FOUND)
 
 
 @click.command()
@@ -61,7 +59,7 @@ def verify(invocation: Invocation) -> None:
         checks = interrupts.run(prove(target, migrations, reporter, schema=invocation.schema))
     _print_checks(checks, as_json=invocation.as_json)
     if not all(check.passed for check in checks):
-        sys.exit(FAILED_EXIT_CODE)
+        sys.exit(ExitCode.FAILED)
 
 
 def _print_drift(found: Drift, *, drifted: bool, as_json: bool) -> None:

@@ -16,14 +16,13 @@ from controller.cli.invocation import path_option
 from controller.cli.migrate.findings import rules_of, summary_of
 from controller.cli.terminal import echo, echo_exactly, echo_line
 from controller.errors import ConfigurationError, DashdbError
+from controller.exit_codes import ExitCode
 from controller.migrate.files.create import create as create_pair
 from controller.migrate.files.folder import read_folder, read_script, refuse_packaged
 from controller.migrate.files.lint import Finding, Level, without_down
 from controller.migrate.files.lint import lint as find
 from controller.migrate.plan.model import newest_version
 from controller.runtime.log_format import LogFormat
-
-FINDINGS_EXIT_CODE = 1
 
 
 def _file_options(function: Callable[..., None]) -> Callable[..., None]:
@@ -72,7 +71,7 @@ def lint(files: tuple[Path, ...], path: Path, *, strict: bool, details: bool, as
             echo_line(line)
         _print_counts(findings, errors, len(scripts))
     if errors or (strict and findings):
-        sys.exit(FINDINGS_EXIT_CODE)
+        sys.exit(ExitCode.FAILED)
 
 
 @click.command()

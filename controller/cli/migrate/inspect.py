@@ -9,6 +9,7 @@ from controller.cli.invocation import Invocation, migration_options
 from controller.cli.migrate.output import print_plan, print_sql, print_status, print_version
 from controller.cli.migrate.status import Status, read_status
 from controller.database.connection import Connection
+from controller.exit_codes import ExitCode
 from controller.migrate.catalog.row_counts import CountedLoss, count_rows
 from controller.migrate.files.lint import Finding, LinterMissing, lint
 from controller.migrate.files.migration import Migrations
@@ -16,8 +17,6 @@ from controller.migrate.history.read import locate_history, read_history, read_h
 from controller.migrate.plan.data_loss import expected_losses
 from controller.migrate.plan.make_plan import make_plan
 from controller.migrate.plan.model import History, Plan
-
-PENDING_EXIT_CODE = 8
 
 
 @click.command()
@@ -60,7 +59,7 @@ def status(invocation: Invocation, *, exits_with_state: bool) -> None:
     found = invocation.run(work)
     print_status(found, as_json=invocation.as_json)
     if exits_with_state and (found.problem or found.pending):
-        sys.exit(found.problem.exit_code if found.problem else PENDING_EXIT_CODE)
+        sys.exit(found.problem.exit_code if found.problem else ExitCode.FOUND)
 
 
 @click.command()

@@ -10,14 +10,12 @@ from controller.cli.invocation import OnDatabase, database_command_options
 from controller.cli.templates.output import print_changes, print_results, print_states
 from controller.database.connection import Connection
 from controller.database.schema import locate_schema
+from controller.exit_codes import ExitCode
 from controller.templates.changes import Change, changes
 from controller.templates.merge import TemplateDecision, TemplateState, decide
 from controller.templates.seeding import TemplateResult, read_rows, table_in
 from controller.templates.seeding import seed as write
 from controller.templates.shipped import shipped_templates
-
-CHANGE_EXIT_CODE = 8
-NOT_WRITTEN_EXIT_CODE = 1
 
 T = TypeVar("T")
 
@@ -88,7 +86,7 @@ def diff(invocation: OnDatabase, *, change_exit_code: bool) -> None:
     found = _run(invocation, work)
     print_changes(found, as_json=invocation.as_json)
     if change_exit_code and any(change.writes for change in found):
-        sys.exit(CHANGE_EXIT_CODE)
+        sys.exit(ExitCode.FOUND)
 
 
 @command.command()
@@ -121,7 +119,7 @@ def seed(invocation: OnDatabase, *, reset: tuple[str, ...]) -> None:
     done = _run(invocation, work)
     print_results(done, reset, as_json=invocation.as_json)
     if any(_not_written(result, reset) for result in done):
-        sys.exit(NOT_WRITTEN_EXIT_CODE)
+        sys.exit(ExitCode.FAILED)
 
 
 def _not_written(result: TemplateResult, reset: Collection[str]) -> bool:
