@@ -26,13 +26,12 @@ from pathlib import Path
 from typing import Any
 
 import click
-import yaml
 from rich.console import Console
 from rich.table import Table
 
 from benchmarks.folder import dump
-from tests.support.binaries import crdify
 from tests.support.controlplane import ControlPlane
+from tests.support.crd_changes import CRD, incompatible_changes
 from tests.support.database import Database
 from tests.support.installation import ROOT, install_operator
 from tests.support.postgres import PostgresServer
@@ -49,10 +48,7 @@ SETTLE_SECONDS = 5.0
 PATIENCE_SECONDS = 120.0
 SAMPLE_SECONDS = 0.2
 WHERE = "import controller; print(controller.__file__, end='')"
-CRD = Path("crds", "dashboarddatabases.yaml")
 HISTORY = "SELECT version, description, state, applied_at FROM schema_version ORDER BY version"
-_UNJUDGED = {"validations": [{"name": "description", "enforcement": "None"}]}
-"""What of the CRD may change: the words."""
 
 
 @dataclass(frozen=True)
@@ -196,35 +192,6 @@ def rehearse(older: Path, resources: int, say: Callable[[str], None]) -> list[St
         return [upgrade, rehearsal.change("downgrade", newer, again)]
 
 
-def findings_of(judged: dict[str, Any]) -> list[str]:
-    """Return the errors and warnings in what crdify printed as JSON, each with its place."""
-    found = [("", check) for check in judged.get("crdValidation") or ()]
-    for kind in ("sameVersionValidation", "servedVersionValidation"):
-        for version, places in (judged.get(kind) or {}).items():
-            found += [(f"{version} {place}: ", check) for place, checks in places.items() for check in checks]
-    return [
-        f"{place}{check['name']}: {text}"
-        for place, check in found
-        for text in (*check.get("errors", ()), *check.get("warnings", ()))
-    ]
-
-
-def changes_of_crd(older: Path) -> list[str]:
-    """Return what is incompatible in the CRD of this release with that of OLDER; nothing where they are the same."""
-    files = [folder / CRD for folder in (older, ROOT)]
-    if files[0].read_bytes() == files[1].read_bytes():
-        return []
-    with tempfile.NamedTemporaryFile("w", suffix=".yaml") as config:
-        config.write(yaml.safe_dump(_UNJUDGED))
-        config.flush()
-        command = [str(crdify()), "--output", "json", "--config", config.name, *(f"file://{file}" for file in files)]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    try:
-        return findings_of(json.loads(done.stdout))
-    except ValueError:
-        raise SupportError(f"crdify failed: {done.stderr or done.stdout}") from None
-
-
 @contextmanager
 def source_of(release: str) -> Iterator[Path]:
     """Yield a folder with the source of a release, which is a folder already or a revision of git.
@@ -252,7 +219,7 @@ def main(*, release: str, resources: int, as_json: bool) -> None:
     """Rehearse an upgrade from an older release, and the way back."""
     console = Console(stderr=True)
     with source_of(release) as older:
-        crd, steps = changes_of_crd(older), rehearse(older, resources, console.print)
+        crd, steps = incompatible_changes(older / CRD, ROOT / CRD), rehearse(older, resources, console.print)
     if as_json:
         print(json.dumps({"crd": crd, "steps": [asdict(step) for step in steps]}))
     else:

@@ -12,7 +12,6 @@ import pytest
 from benchmarks.cost import costs_of
 from benchmarks.other_shards import AtRest, OtherShards
 from benchmarks.scale import Figures
-from benchmarks.upgrade import findings_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -67,16 +66,3 @@ def test_a_change_of_the_release_under_resources_at_work_loses_and_tells_nothing
     assert [step["name"] for step in found["steps"]] == ["upgrade", "downgrade"]
     assert [step["writes"] for step in found["steps"]] == [0, 0]
     assert all(step["seconds"] > 0 < step["new_ready"] for step in found["steps"])
-
-
-def test_what_is_incompatible_in_a_crd_is_named_with_its_place() -> None:
-    lost = {"name": "existingFieldRemoval", "errors": ["field removed : v1alpha1.^.spec.suspend"]}
-    stricter = {"name": "maximum", "errors": ["maximum decreased"], "warnings": ["said once more"]}
-    places = {"^.spec.pool.maxOpen": [{"name": "default"}, stricter]}
-    judged = {"crdValidation": [{"name": "scope"}, lost], "sameVersionValidation": {"v1alpha1": places}}
-    assert findings_of(judged) == [
-        "existingFieldRemoval: field removed : v1alpha1.^.spec.suspend",
-        "v1alpha1 ^.spec.pool.maxOpen: maximum: maximum decreased",
-        "v1alpha1 ^.spec.pool.maxOpen: maximum: said once more",
-    ]
-    assert findings_of({"crdValidation": [], "servedVersionValidation": None}) == []

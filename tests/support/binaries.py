@@ -205,6 +205,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "Go's pool": go_pool,
     "kstatus": kstatus,
     "OLM's validators": olm,
+    "crdify": crdify,
     "CUE": cue,
     **{f"percli {version}": partial(percli, version) for version in PERCLI},
     "etcd": etcd,

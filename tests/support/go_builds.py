@@ -66,7 +66,6 @@ HELM = GoBuild(
 )
 OLM = GoBuild("olm", ("tests/support/olm",), "1 to 2 minutes")
 CRDIFY = GoBuild("crdify", ("sigs.k8s.io/crdify",), "2 to 4 minutes")
-"""Judge of changes of a CRD. No test needs it, so it is built when `benchmarks.upgrade` first does."""
 POOL = GoBuild("pool", ("tests/support/pool",), "20 seconds")
 
 
