@@ -69,7 +69,7 @@ def test_a_plan_is_shown_and_approved_once(
     team.wait_for("perses", "Ready", "False", reason="ApprovalRequired")
     shown = plugin("plan", "perses").stdout
     assert "V001_initial_schema.up.sql" in shown
-    assert shown.endswith("To run it: kubectl dashdb approve perses\n")
+    assert shown.endswith(f"To run it: kubectl dashdb approve perses --namespace {team.name}\n")
     compare("kubectl dashdb plan", json.loads(plugin("plan", "perses", "--json").stdout))
     unasked = plugin("approve", "perses")
     assert unasked.returncode == 2

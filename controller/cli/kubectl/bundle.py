@@ -107,6 +107,7 @@ def _tidied(text: str) -> str:
         metadata.get("annotations", {}).pop(_ANNOTATION, None)
         spec: dict[str, Any] = item.get("spec", {})
         for template in (spec, spec.get("template", {}).get("spec", {})):
-            for container in (*template.get("containers", ()), *template.get("initContainers", ())):
-                container.pop("env", None)
+            for kind in ("containers", "initContainers", "ephemeralContainers"):
+                for container in template.get(kind, ()):
+                    container.pop("env", None)
     return json.dumps(found, indent=1)

@@ -1,6 +1,7 @@
 """The user's own kubectl as the client: it knows every way to log in that the user's cluster asks for."""
 
 import json
+import shlex
 import shutil
 import subprocess
 from collections.abc import Callable, Sequence
@@ -45,6 +46,11 @@ class Kubectl:
         """Return the whole command line; NAMES come last, where kubectl takes none of them for an option."""
         scope = ["--all-namespaces"] if all_namespaces else [f"--namespace={self.namespace}"] if self.namespace else []
         return [_program(), *arguments, *scope, *self.options, "--", *names]
+
+    def scoped(self, name: str) -> str:
+        """Return words for a command about the same resource in the same cluster, as a person types them."""
+        scope = ["--namespace", self.namespace] if self.namespace else []
+        return shlex.join([name, *scope, *self.options])
 
     def run(self, *arguments: str, names: Sequence[str] = (), all_namespaces: bool = False) -> str:
         """Return what kubectl prints.

@@ -42,6 +42,8 @@ def status(kubectl: Kubectl, name: str | None, *, all_namespaces: bool, as_json:
     Example:
       kubectl dashdb status --all-namespaces
     """
+    if name and all_namespaces:
+        raise click.UsageError("A name is one of a namespace: say which with --namespace, without --all-namespaces.")
     found = [kubectl.resource(name)] if name else kubectl.resources(all_namespaces=all_namespaces)
     resources = worst_first([shown(each) for each in found])
     if as_json:
@@ -92,7 +94,7 @@ def plan(kubectl: Kubectl, name: str, *, as_json: bool) -> None:
         echo_line(line)
     if found.hash and found.policy == "Manual":
         approved = found.approved == found.hash
-        echo_line("It is approved." if approved else f"To run it: kubectl dashdb approve {name}")
+        echo_line("It is approved." if approved else f"To run it: kubectl dashdb approve {kubectl.scoped(name)}")
 
 
 @click.command()
@@ -130,7 +132,7 @@ def approve(kubectl: Kubectl, name: str, *, yes: bool) -> None:
         {"op": "add", "path": "/spec/schema/approvedPlan", "value": found.hash},
     ]
     kubectl.run("patch", RESOURCES, "--type=json", f"--patch={json.dumps(patch)}", names=[name])
-    echo(f"Approved. What becomes of it: kubectl dashdb status {name}")
+    echo_line(f"Approved. What becomes of it: kubectl dashdb status {kubectl.scoped(name)}")
 
 
 @click.command()

@@ -64,6 +64,20 @@ def test_a_plan_is_approved_only_by_a_yes(answer: str, exit_code: int, approved:
     assert all(HASH in line for line in patches)
 
 
+@pytest.mark.usefixtures("calls")
+def test_a_command_to_go_on_with_is_for_the_same_resource() -> None:
+    scope = ("--namespace", "team-a", "--context", "my cluster")
+    planned, approved = dashdb("plan", "perses", *scope), dashdb("approve", "perses", "--yes", *scope)
+    for done, verb in ((planned, "approve"), (approved, "status")):
+        assert done.output.endswith(f"kubectl dashdb {verb} perses --namespace team-a '--context=my cluster'\n")
+
+
+def test_a_name_in_all_namespaces_is_refused(calls: Path) -> None:
+    done = dashdb("status", "perses", "-A")
+    assert (done.exit_code, "say which with --namespace" in done.output) == (2, True)
+    assert not calls.exists()
+
+
 def test_without_a_terminal_nothing_is_approved(calls: Path) -> None:
     done = dashdb("approve", "perses", said="y\n")
     assert done.exit_code != 0
