@@ -33,7 +33,7 @@ def troubleshooting() -> Mapping[str, str]:
     """Return the entries of docs/troubleshooting.md, as the wheel or the checkout has it; read by the first page."""
     packaged = _PACKAGE / "packaged" / "troubleshooting.md"
     path = packaged if packaged.is_file() else _PACKAGE.parent / "docs" / "troubleshooting.md"
-    return split_entries(path.read_text())
+    return split_entries(path.read_text(encoding="utf-8"))
 
 
 @cache

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from controller import __version__
+from controller.web.html import troubleshooting
 
 ROOT = Path(__file__).parents[2]
 
@@ -69,6 +70,14 @@ def test_the_installed_program_finds_its_own_migrations(wheel: zipfile.ZipFile, 
     command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
     said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     assert said == f"{tmp_path / 'controller/packaged/migrations'} 1\n"
+
+
+def test_the_installed_program_finds_its_own_entries_for_reasons(wheel: zipfile.ZipFile, tmp_path: Path) -> None:
+    wheel.extractall(tmp_path)
+    ask = "from controller.web.html import troubleshooting; print(len(troubleshooting()))"
+    command = [sys.executable, "-c", f"import sys; sys.path.insert(0, {str(tmp_path)!r}); {ask}"]
+    said = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    assert int(said) == len(troubleshooting())
 
 
 def ignored(name: str) -> bool:

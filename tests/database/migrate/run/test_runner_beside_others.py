@@ -69,7 +69,7 @@ async def test_a_runner_that_reverts_and_one_that_applies_leave_a_whole_number_o
         assert [name for name in await tables(connection) if name not in HISTORY] == applied
 
 
-class _Waits(Notes):
+class _Waits(LoggedProgress):
     """Tells when the run has made its plan and waits for the lock."""
 
     def __init__(self) -> None:
@@ -137,18 +137,6 @@ async def test_a_runner_that_holds_the_lock_too_long_is_named(target: Target, co
     await run(connection, A)
 
 
-class _LoggedWaits(LoggedProgress):
-    """Tells when it has logged that the run waits."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.event = asyncio.Event()
-
-    def waiting(self, what: str, why: str) -> None:
-        super().waiting(what, why)
-        self.event.set()
-
-
 @pytest.mark.parametrize(
     "text",
     ["CREATE TABLE a ()", "SELECT 1", "", "-- dashdb:no-transaction\nCREATE TABLE a ()"],
@@ -157,7 +145,7 @@ class _LoggedWaits(LoggedProgress):
 async def test_a_file_is_logged_as_started_once_and_only_when_its_run_holds_the_lock(
     target: Target, connection: Connection, text: str
 ) -> None:
-    progress = _LoggedWaits()
+    progress = _Waits()
     with capture_logs() as records:
         async with connected(target) as holder:
             await holder.execute("BEGIN")
