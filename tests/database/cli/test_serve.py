@@ -13,6 +13,7 @@ import asyncpg
 import pytest
 
 from controller.migrate.files.folder import packaged_folder
+from tests.database.engine import take_lock
 from tests.database.programs import dashdb_here, environ, sleepers, write_migrations
 from tests.database.targets import role
 from tests.support.certificates import Certificates
@@ -104,6 +105,20 @@ def test_it_migrates_and_seeds_and_is_ready(serve: Serve, postgres: PostgresServ
     assert f'dashdb_templates{{{labels},state="Current"}} 4.0' in metrics
     assert f'href="/databases/{database.name}">{database.name}<' in sidecar.get("/")[1]
     assert "<h2>Conditions</h2>" in sidecar.get(f"/databases/{database.name}")[1]
+
+
+async def test_a_migration_is_logged_as_started_once_the_lock_of_another_runner_is_free(
+    serve: Serve, database: Database
+) -> None:
+    other = await asyncpg.connect(database.dsn)
+    await other.execute("BEGIN")
+    await take_lock(other)
+    sidecar = serve("--migrate", wait=False, **database.environ)
+    wait_until(lambda: '"migration waits"' in sidecar.log, what="it waits for the lock", seconds=20)
+    assert '"migration started"' not in sidecar.log
+    await other.close()
+    wait_until(lambda: '"migration finished"' in sidecar.log, what="it has run the file", seconds=20)
+    assert sidecar.log.count('"migration started"') == 1
 
 
 def test_without_being_asked_it_changes_nothing(serve: Serve, postgres: PostgresServer, database: Database) -> None:
