@@ -8,7 +8,9 @@ import pytest
 from tests.support.controlplane import ControlPlane
 from tests.support.database import Database
 from tests.support.installation import install_operator
+from tests.support.monitoring import install_prometheus_account
 from tests.support.postgres import PostgresServer
+from tests.support.prometheus_operator import running_prometheus_operator
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
 
@@ -24,6 +26,15 @@ def own_cluster() -> Iterator[ControlPlane]:
     """A control plane whose CRD no other test needs."""
     with ControlPlane() as running:
         yield running
+
+
+@pytest.fixture
+def scraped_cluster(own_cluster: ControlPlane, tmp_path: Path) -> Iterator[ControlPlane]:
+    """A control plane of the test's own with our CRD, Prometheus Operator, and the account of Prometheus."""
+    install_operator(own_cluster)
+    with running_prometheus_operator(own_cluster, tmp_path):
+        install_prometheus_account(own_cluster)
+        yield own_cluster
 
 
 @pytest.fixture(scope="session")

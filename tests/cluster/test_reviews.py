@@ -13,6 +13,7 @@ import yaml
 
 from tests.support.controlplane import ControlPlane
 from tests.support.installation import ROOT, install_operator
+from tests.support.monitoring import install_prometheus_account
 from tests.support.processes import wait_until
 from tests.support.resources import Namespace, resource, secret
 from tests.support.serving import OperatorProcess
@@ -25,11 +26,9 @@ def guarded(account: Path, folder: Path) -> Iterator[OperatorProcess]:
         yield operator
 
 
-def install_prometheus_account(cluster: ControlPlane) -> None:
-    """Make the account that the manifests give the right to read metrics, as kube-prometheus would."""
-    for command in (("namespace", "monitoring"), ("serviceaccount", "prometheus-k8s", "-n", "monitoring")):
-        made = cluster.kubectl("create", *command, "--dry-run=client", "-o", "yaml").stdout
-        cluster.kubectl("apply", "-f", "-", input=made)
+def install_readers(cluster: ControlPlane) -> None:
+    """Make the account of Prometheus, and give it the rights of the manifests to read metrics."""
+    install_prometheus_account(cluster)
     readers = (ROOT / "manifests/cluster-wide/endpoint-readers.yaml").read_text()
     cluster.kubectl("apply", "-f", "-", input=readers)
 
@@ -40,7 +39,7 @@ def account_without_rights(team: Namespace) -> str:
 
 
 def test_prometheus_may_scrape_and_sees_nothing_else(account: Path, team: Namespace, tmp_path: Path) -> None:
-    install_prometheus_account(team.cluster)
+    install_readers(team.cluster)
     token = team.cluster.token("monitoring", "prometheus-k8s")
     with guarded(account, tmp_path) as operator:
         status, body = operator.get("/metrics", token)
@@ -53,7 +52,7 @@ def test_prometheus_may_scrape_and_sees_nothing_else(account: Path, team: Namesp
 def test_the_runbooks_give_an_account_the_right_to_read_health(account: Path, team: Namespace, tmp_path: Path) -> None:
     text = (ROOT / "docs" / "runbooks.md").read_text().partition("## Read the endpoints")[2]
     lines = re.findall(r"^    kubectl (create .*)$", text, re.MULTILINE)
-    install_prometheus_account(team.cluster)  # with the readers of the manifests
+    install_readers(team.cluster)
     *made, token = [team.cluster.kubectl(*shlex.split(line)).stdout.strip() for line in lines]
     assert len(made) == 2
     [curl] = re.findall(r"^    curl .*(/api/\S+)$", text, re.MULTILINE)
@@ -126,7 +125,7 @@ def test_tokens_of_nobody_are_refused(account: Path, team: Namespace, tmp_path: 
 def test_without_the_api_server_what_is_known_is_answered_and_nothing_else(tmp_path: Path) -> None:
     with ControlPlane() as cluster:
         account = install_operator(cluster)
-        install_prometheus_account(cluster)
+        install_readers(cluster)
         known, unknown = (cluster.token("monitoring", "prometheus-k8s") for _ in range(2))
         with guarded(account, tmp_path) as operator:
             assert operator.get("/metrics", known)[0] == 200

@@ -33,6 +33,7 @@ from tests.support.go_builds import (
     PERCLI,
     POOL,
     PROMETHEUS,
+    PROMETHEUS_OPERATOR,
     PROMTOOL,
     build_folder,
     built,
@@ -67,10 +68,13 @@ __all__ = [
     "postgres_bin",
     "prometheus",
 ]
-__all__ += ["promtool", "psql"]
+__all__ += ["prometheus_operator", "promtool", "psql"]
 
 MONITORING_TYPES = "github.com/prometheus-operator/prometheus-operator/pkg/apis/monitoring/v1"
 MONITORING_KINDS = ("prometheusrules", "servicemonitors")
+"""Kinds of which our manifests have an object."""
+OTHER_MONITORING_KINDS = ("prometheuses", "podmonitors", "probes")
+"""Further kinds, without which Prometheus Operator itself does not begin."""
 
 
 def assets(program: str) -> Path | None:
@@ -100,6 +104,11 @@ def promtool() -> Path:
 def prometheus() -> Path:
     """The server; its web pages are not built in, its API is."""
     return built(PROMETHEUS)
+
+
+def prometheus_operator() -> Path:
+    """Prometheus Operator, which writes configurations of Prometheus; it runs none here, since nothing runs Pods."""
+    return built(PROMETHEUS_OPERATOR)
 
 
 def golang_migrate() -> Path:
@@ -165,8 +174,12 @@ def psql() -> Path:
 
 
 def monitoring_crds() -> Path:
-    """A folder with the CRDs of ServiceMonitor and PrometheusRule, generated from their authors' Go types."""
-    folder = cache_folder() / build_folder(CONTROLLER_GEN).name.replace("controller-gen", "monitoring-crds")
+    """A folder with the CRDs of ServiceMonitor and PrometheusRule, generated from their authors' Go types.
+
+    Its folder `others` has those that Prometheus Operator itself needs besides.
+    """
+    name = build_folder(CONTROLLER_GEN).name.replace("controller-gen", "prometheus-operator-crds")
+    folder = cache_folder() / name
     generator = built(CONTROLLER_GEN)
     with locked("monitoring-crds"):
         if not folder.exists():
@@ -176,15 +189,22 @@ def monitoring_crds() -> Path:
 
 
 def _generate(generator: Path, folder: Path) -> None:
-    """The types come with about ten kinds; the two that we use are kept."""
+    """The types come with about ten kinds; those that are used are kept."""
     command = [str(generator), "crd:allowDangerousTypes=true", f"paths={MONITORING_TYPES}"]
     command.append(f"output:crd:dir={folder}")
     run_with_progress(command, MODULES / "monitoring", "generating the CRDs of Prometheus Operator", "5 seconds")
-    for path in folder.iterdir():
-        if not path.stem.endswith(MONITORING_KINDS):
+    generated = list(folder.iterdir())
+    others = folder / "others"
+    others.mkdir()
+    for path in generated:
+        kind = path.stem.rpartition("_")[2]
+        if kind in OTHER_MONITORING_KINDS:
+            path.rename(others / path.name)
+        elif kind not in MONITORING_KINDS:
             path.unlink()
-    if len(list(folder.iterdir())) != len(MONITORING_KINDS):
-        raise SupportError(f"controller-gen did not write the CRDs of {' and '.join(MONITORING_KINDS)}")
+    wanted = (*MONITORING_KINDS, *OTHER_MONITORING_KINDS)
+    if len(list(folder.rglob("*.yaml"))) != len(wanted):
+        raise SupportError(f"controller-gen did not write the CRDs of {', '.join(wanted)}")
 
 
 PARTS: dict[str, Callable[[], Path]] = {
@@ -213,6 +233,7 @@ PARTS: dict[str, Callable[[], Path]] = {
     "kube-apiserver": kube_apiserver,
     "promtool": promtool,
     "prometheus": prometheus,
+    "prometheus-operator": prometheus_operator,
 }
 
 

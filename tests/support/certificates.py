@@ -18,10 +18,13 @@ class Certificates:
     key: Path
 
 
-def issue_certificates(folder: Path, *, owner: Account | None = None) -> Certificates:
-    """A new authority and a server certificate in FOLDER, which is created; they are valid for a week."""
+def issue_certificates(folder: Path, *names: str, owner: Account | None = None) -> Certificates:
+    """A new authority and a server certificate in FOLDER, which is created; they are valid for a week.
+
+    NAMES are further DNS names of the server.
+    """
     folder.mkdir()
-    subprocess.run([certs_program(), folder], check=True)
+    subprocess.run([certs_program(), folder, *names], check=True)
     made = Certificates(folder / "ca.pem", folder / "server.pem", folder / "server.key")
     if owner is not None:
         for path in (folder, made.ca, made.certificate, made.key):

@@ -80,7 +80,7 @@ class ControlPlane:
 
     def _prepare(self, folder: Path) -> None:
         """Certificates, the key pair of service account tokens, and an administrator with a random token."""
-        self._ca = issue_certificates(folder / "tls").ca
+        self.ca = issue_certificates(folder / "tls").ca
         issue_certificates(folder / "accounts")
         self._admin_token = secrets.token_urlsafe(24)
         tokens = folder / "tokens.csv"
@@ -156,7 +156,7 @@ class ControlPlane:
 
     def is_answering(self) -> bool:
         """Return whether the API server says that it is ready."""
-        return is_ready(self.port, self._ca, self._admin_token)
+        return is_ready(self.port, self.ca, self._admin_token)
 
     def renew_account_keys(self) -> None:
         """Replace the key pair of service account tokens, while the API server is stopped: it refuses all of before."""
@@ -213,7 +213,7 @@ class ControlPlane:
             SupportError: the API server does not answer, or not with 200; the message has its words.
         """
         try:
-            status, body = ask(self.port, self._ca, self._admin_token, path)
+            status, body = ask(self.port, self.ca, self._admin_token, path)
         except OSError as error:
             raise SupportError(f"GET {path}: {error}") from error
         if status != http.client.OK:
@@ -236,7 +236,7 @@ class ControlPlane:
 
     def _write_kubeconfig(self, user: str, token: str, namespace: str) -> Path:
         """The file's path; it is readable for us alone, and JSON, which every reader of YAML takes."""
-        cluster = {"server": self.url, "certificate-authority": str(self._ca)}
+        cluster = {"server": self.url, "certificate-authority": str(self.ca)}
         config = {
             "apiVersion": "v1",
             "kind": "Config",

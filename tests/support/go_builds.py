@@ -42,6 +42,9 @@ API_SERVER = GoBuild(
 ETCD = GoBuild("etcd", ("go.etcd.io/etcd/server/v3",), "1 minute")
 PROMTOOL = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/promtool",), "3 to 5 minutes")
 PROMETHEUS = GoBuild("prometheus", ("github.com/prometheus/prometheus/cmd/prometheus",), "4 minutes")
+PROMETHEUS_OPERATOR = GoBuild(
+    "prometheus-operator", ("github.com/prometheus-operator/prometheus-operator/cmd/operator",), "2 to 4 minutes"
+)
 CONTROLLER_GEN = GoBuild("monitoring", ("sigs.k8s.io/controller-tools/cmd/controller-gen",), "30 seconds")
 CERTS = GoBuild("certs", ("tests/support/certs",), "10 seconds")
 DURATIONS = GoBuild("durations", ("tests/support/durations",), "5 seconds")
@@ -105,10 +108,13 @@ def build_folder(build: GoBuild) -> Path:
 
 
 def program_name(build: GoBuild) -> str:
-    """Return Go's name for the program of a package: the last part of its path that is not a major version."""
+    """Return Go's name for the program of a package, the last part of its path that is not a major version.
+
+    Two that say nothing by themselves get a longer one.
+    """
     parts = build.packages[0].split("/")
     name = parts[-2] if parts[-1].startswith("v") and parts[-1][1:].isdigit() else parts[-1]
-    return "etcd" if name == "server" else name
+    return {"server": "etcd", "operator": "prometheus-operator"}.get(name, name)
 
 
 def built(build: GoBuild, watch: Watch = show_progress) -> Path:

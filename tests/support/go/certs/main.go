@@ -1,5 +1,5 @@
 // certs makes what a server needs for TLS on 127.0.0.1 and localhost, valid for a week:
-// ca.pem, server.pem and server.key in the folder that its only argument names.
+// ca.pem, server.pem and server.key in the folder that its first argument names; the others are further DNS names.
 package main
 
 import (
@@ -18,8 +18,8 @@ import (
 )
 
 func main() {
-	if len(os.Args) != 2 {
-		log.Fatal("usage: certs FOLDER")
+	if len(os.Args) < 2 {
+		log.Fatal("usage: certs FOLDER [NAME...]")
 	}
 	folder := os.Args[1]
 	authorityKey, serverKey := newKey(), newKey()
@@ -30,7 +30,7 @@ func main() {
 	server := template(2, "localhost")
 	server.KeyUsage = x509.KeyUsageDigitalSignature
 	server.ExtKeyUsage = []x509.ExtKeyUsage{x509.ExtKeyUsageServerAuth}
-	server.DNSNames = []string{"localhost"}
+	server.DNSNames = append([]string{"localhost"}, os.Args[2:]...)
 	server.IPAddresses = []net.IP{net.IPv4(127, 0, 0, 1)}
 
 	ca := must(x509.CreateCertificate(rand.Reader, authority, authority, authorityKey.Public(), authorityKey))
