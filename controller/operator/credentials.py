@@ -87,6 +87,10 @@ class Logins:
         self._at = float("-inf")
         self._refusals = 0
 
+    def begin(self) -> None:
+        """Note that kopf begins anew: its first login follows no refusal, and is not to wait for anything."""
+        self._token = None
+
     async def next(self) -> kopf.ConnectionInfo:
         """Return credentials for kopf, which asks at the start, every `TOKEN_REFRESH`, and once they were refused."""
         found = kopf_connection(self.configuration)

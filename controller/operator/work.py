@@ -137,6 +137,7 @@ class Work:
     async def _run_kopf(self, supervisor: Supervisor, ending: asyncio.Event) -> None:
         """Run kopf inside our event loop; it takes the signals, and we take them back."""
         namespaces = self.settings.namespaces
+        self.logins.begin()
         tasks = await kopf.spawn_tasks(
             registry=registry(supervisor, self.logins, self.settings.shard),
             settings=settings(),

@@ -88,3 +88,14 @@ async def test_a_token_that_was_refused_is_read_anew_after_a_pause_that_grows(
     assert configuration.api_key["BearerToken"] == "Bearer renewed"
     await logins.next()
     assert len(pauses) == 5
+
+
+async def test_a_watch_that_begins_anew_waits_for_no_login(kubeconfig: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def sleep(_: float) -> None:
+        raise AssertionError("it waits as after a refusal")
+
+    monkeypatch.setattr("controller.operator.credentials.asyncio.sleep", sleep)
+    logins = Logins(await load_configuration(kubeconfig, None), lambda: load_configuration(kubeconfig, None))
+    for _ in range(3):
+        logins.begin()
+        assert (await logins.next()).token == "t0ken"
