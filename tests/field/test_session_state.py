@@ -16,6 +16,13 @@ CREATE TABLE seen AS SELECT
 """
 
 
+def apply_between_others(folder: Folder, text: str) -> None:
+    """Apply three files, of which TEXT is the second."""
+    folder.write({"1_a.up.sql": "CREATE TABLE a (n int)", "2_b.up.sql": text, "3_c.up.sql": "CREATE TABLE c ()"})
+    done = folder.dashdb("up")
+    assert (done.exit_code, done.stderr.count("applied ")) == (0, 3), done.stderr
+
+
 @pytest.mark.parametrize(
     "text",
     [
@@ -29,9 +36,7 @@ CREATE TABLE seen AS SELECT
 )
 def test_statements_of_the_driver_that_a_file_drops_are_prepared_again(folder: Folder, text: str) -> None:
     """Issues psycopg #1408 and vibeunion/supacloud #537: drivers whose prepared statements were dropped."""
-    folder.write({"1_a.up.sql": "CREATE TABLE a (n int)", "2_b.up.sql": text, "3_c.up.sql": "CREATE TABLE c ()"})
-    done = folder.dashdb("up")
-    assert (done.exit_code, done.stderr.count("applied ")) == (0, 3), done.stderr
+    apply_between_others(folder, text)
     assert folder.dashdb("up").exit_code == 0
 
 
@@ -47,9 +52,7 @@ def test_statements_of_the_driver_that_a_file_drops_are_prepared_again(folder: F
 )
 def test_statements_that_need_a_transaction_find_one(folder: Folder, text: str) -> None:
     """Reported as supabase/cli 6347, mended in 6354: a file sent as one batch was in no transaction block."""
-    folder.write({"1_a.up.sql": "CREATE TABLE a (n int)", "2_b.up.sql": text, "3_c.up.sql": "CREATE TABLE c ()"})
-    done = folder.dashdb("up")
-    assert (done.exit_code, done.stderr.count("applied ")) == (0, 3), done.stderr
+    apply_between_others(folder, text)
 
 
 @pytest.mark.parametrize("text", ["DISCARD ALL", "SELECT pg_advisory_unlock_all()"])
