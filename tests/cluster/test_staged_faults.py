@@ -9,9 +9,8 @@ import asyncio
 import json
 import shutil
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Set
+from collections.abc import AsyncIterator, Callable, Iterator, Set
 from contextlib import ExitStack, asynccontextmanager
-from dataclasses import dataclass
 from itertools import cycle
 from pathlib import Path
 from typing import Any
@@ -23,6 +22,7 @@ import yaml
 from controller import __version__
 from controller.migrate.files.folder import packaged_folder
 from tests.cluster.manifests_objects import NAME, own_kustomization
+from tests.cluster.panels import Between, Shown, compare_panels, shown
 from tests.cluster.test_migrations import add
 from tests.cluster.test_shards import FIRST, names_of
 from tests.support import quick_lists
@@ -36,7 +36,7 @@ from tests.support.prometheus import Prometheus
 from tests.support.replicas import DURATION_SECONDS, HOME
 from tests.support.resources import Namespace, connection_values, resource, secret
 from tests.support.serving import OperatorProcess
-from tools.dashboards import JOB, PANELS, RATE
+from tools.dashboards import PANELS
 
 CRD = str(ROOT / "crds" / "dashboarddatabases.yaml")
 FACTOR = 100
@@ -63,18 +63,6 @@ STATES = ("ready", "degraded", "not_ready", "pending", "stale")
 """Panels that show the number of databases in one state."""
 SHOWN_OF_REPLICAS = {"leaders", "transitions", "releases", "watch"}
 """Panels that the test of replicas compares; the others are compared in that of each database."""
-
-
-@dataclass(frozen=True)
-class Between:
-    """Range of a value; its ends belong to it."""
-
-    least: float
-    most: float
-
-
-Shown = Mapping[str, float | Between]
-"""Value of each line of a panel, by its name."""
 
 
 @pytest.fixture
@@ -197,44 +185,6 @@ def wait_for_alerts(
 def names_in(prometheus: Prometheus, alert: str) -> set[str]:
     """Return the databases that an alert names."""
     return prometheus.labels(f'ALERTS{{alertname="{alert}",alertstate="firing"}}', "name")
-
-
-def shown(prometheus: Prometheus, key: str) -> dict[str, float]:
-    """Return the value of each line of a panel, as both programs would draw it."""
-    [panel] = [panel for panel in PANELS if panel.key == key]
-    found = {}
-    for line in panel.lines:
-        # Both programs put the last four scrapes at least in place of the variable.
-        for series in prometheus.query(line.query.replace(JOB, NAME).replace(RATE, "2s")):
-            name = line.legend
-            for label, value in series["metric"].items():
-                name = name.replace(f"{{{{{label}}}}}", value)
-            found[name] = float(series["value"][1])
-    return found
-
-
-def compare_panels(prometheus: Prometheus, wanted: Mapping[str, Shown]) -> None:
-    """Wait until each panel shows the lines WANTED and no others, with these values, all at the same time."""
-    differing: dict[str, dict[str, float]] = {}
-
-    def all_fit() -> bool:
-        differing.clear()
-        for key, lines in wanted.items():
-            found = shown(prometheus, key)
-            if found.keys() != lines.keys() or not all(_fits(found[name], lines[name]) for name in lines):
-                differing[key] = found
-        return not differing
-
-    try:
-        wait_until(all_fit, what="the panels show what is there", seconds=30, interval=0.5)
-    except Exception as error:
-        for key, found in differing.items():
-            error.add_note(f"{key} shows {found}, and not {wanted[key]}")
-        raise
-
-
-def _fits(value: float, wanted: float | Between) -> bool:
-    return wanted.least <= value <= wanted.most if isinstance(wanted, Between) else value == pytest.approx(wanted)
 
 
 def lose_the_crd_for_a_while(team: Namespace, name: str, database: Database, restarts: Callable[[], float]) -> None:
