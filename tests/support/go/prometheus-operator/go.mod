@@ -1,5 +1,5 @@
 // The real Prometheus Operator, which turns our ServiceMonitor and alerts into the files of Prometheus.
-// v0.85.0 is the newest release of its main module that could be had as a Go module.
+// An older release than that of the types in ../monitoring, whose CRDs it takes all the same.
 module tests/support/prometheus-operator
 
 go 1.26.0
