@@ -184,7 +184,7 @@ class ResourceAdapter:
         error = result.observed.connection_error
         self._in_doubt = error is not None and error.reason not in NOT_THE_SECRETS_FAULT
         self._unposted += result.events
-        if self._shown is not None and self.resource is not None and not self._unposted:
+        if self._shown is not None and self.resource is not None and not self._unposted and self._kept_back is None:
             shown, content = self._shown
             if shown is self.resource and content == (self._generation, shown_by(result)):
                 return
@@ -249,7 +249,10 @@ class ResourceAdapter:
             previous = self._known_status(resource)
             status = make(previous)
             wire = status.to_wire()
-            if wire == resource.status_on_server or self._tried_in_vain(status, resource):
+            if wire == resource.status_on_server:
+                self._note_stored(resource)
+                return previous, status
+            if self._tried_in_vain(status, resource):
                 return previous, status
             await self._fence()
             try:
@@ -261,12 +264,10 @@ class ResourceAdapter:
             except ApiUnavailable as error:
                 if not self._refusals.lasts(error.status):
                     raise
-                if self._store.note_status_refused(resource.key, error.message):
-                    log.warning("a status cannot be written", error=error.message)
-                self._kept_back = _KeptBack(status, resource.status_json, time.monotonic())
+                self._note_refused(resource, status, error)
                 return previous, status
             self._refusals.stored()
-            self._store.note_status_refused(resource.key, None)
+            self._note_stored(resource)
             if written is None:
                 self.vanished()
                 return None
@@ -276,6 +277,17 @@ class ResourceAdapter:
             self._kept_back = _KeptBack(status, written.status_json) if pruned else None
             return previous, status
         raise ApiUnavailable(f"write a status in {self._namespace}", HTTPStatus.CONFLICT)
+
+    def _note_refused(self, resource: Resource, status: DashboardDatabaseStatus, error: ApiUnavailable) -> None:
+        """Keep back a status that the API server does not store, and say so."""
+        if self._store.note_status_refused(resource.key, error.message):
+            log.warning("a status cannot be written", error=error.message)
+        self._kept_back = _KeptBack(status, resource.status_json, time.monotonic())
+
+    def _note_stored(self, resource: Resource) -> None:
+        """Note that the API server has the status, written now or before another one was refused: nothing is to be."""
+        self._kept_back = None
+        self._store.note_status_refused(resource.key, None)
 
     def _known_status(self, resource: Resource) -> DashboardDatabaseStatus:
         """Return the status that was shown last, as it was before the API server refused it or left out a part."""

@@ -35,6 +35,7 @@ class ShownPlan:
         hash: what an approval has to name; empty where nothing waits.
         policy: of the resource: Automatic or Manual.
         approved: what the resource approves; empty where nothing.
+        why: reason and message of the condition SchemaCurrent where it does not hold.
     """
 
     hash: str
@@ -44,11 +45,13 @@ class ShownPlan:
     losses: tuple[str, ...]
     policy: str
     approved: str
+    why: str
 
     def lines(self) -> list[str]:
         """Return the plan in words, a line for each migration and each loss."""
         if not self.hash:
-            return [f"Nothing waits: the schema is at version {_known(self.current)}."]
+            at = f"the schema is at version {_known(self.current)}."
+            return [f"There is no plan; {at}", one_line(self.why)] if self.why else [f"Nothing waits: {at}"]
         lines = [f"From version {_known(self.current)} to {_known(self.target)}:"]
         lines += [f"  {one_line(each)}" for each in self.migrations]
         if self.losses:
@@ -81,7 +84,9 @@ def shown(resource: Mapping[str, Any]) -> ShownResource:
 def plan_of(resource: Mapping[str, Any]) -> ShownPlan:
     """Return what waits in a resource."""
     schema, wanted = resource.get("status", {}).get("schema", {}), resource.get("spec", {}).get("schema", {})
-    plan = schema.get("plan", {})
+    plan, conditions = schema.get("plan", {}), resource.get("status", {}).get("conditions", ())
+    current = next((each for each in conditions if each.get("type") == "SchemaCurrent"), {})
+    holds = current.get("status", "True") == "True"
     return ShownPlan(
         hash=plan.get("hash", ""),
         current=schema.get("current"),
@@ -90,6 +95,7 @@ def plan_of(resource: Mapping[str, Any]) -> ShownPlan:
         losses=tuple(plan.get("losses", ())),
         policy=wanted.get("policy", ""),
         approved=wanted.get("approvedPlan", ""),
+        why="" if holds else f"{current.get('reason', '')}: {current.get('message', '')}",
     )
 
 

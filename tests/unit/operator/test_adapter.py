@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from controller.errors import NotLeading
+from controller.errors import DatabaseUnavailable, NotLeading
 from controller.health.store import ReportStore
 from controller.operator import adapter as module
 from controller.operator.adapter import ResourceAdapter
@@ -13,6 +13,7 @@ from controller.operator.client import ApiUnavailable, StatusConflict
 from controller.operator.resource import Resource
 from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
+from controller.reconcile.observe import unreachable
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
 from tests.unit.operator.test_supervisor import ApiServer, adapter_of, resource
 from tests.unit.reconcile.observations import desired, observed
@@ -107,6 +108,49 @@ async def test_an_answer_that_may_pass_is_a_refusal_after_three_tries(
     assert (store.status_refused, store.status_refused_for, api.events) == (0, None, [])
     await adapter.report(result())
     assert (refusing.tries, store.status_refused, api.events) == (3, 1, ["Ready"])
+
+
+def unreached() -> ReconcileResult:
+    seen, memory = unreachable(DatabaseUnavailable("away")), Memory()
+    findings = find(desired(), seen, memory)
+    return ReconcileResult(seen, findings, summary(findings), (), 30.0, memory)
+
+
+def refusal(store: ReportStore) -> str | None:
+    return store.status_refused_for
+
+
+async def test_a_refusal_ends_where_the_database_is_again_as_the_stored_status_says(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, 0)
+    adapter = adapter_of(api, resource(), store=store)
+    monkeypatch.setattr(module, "REFUSED_SECONDS", 0.0)
+    await adapter.report(result())
+    refusing.status = 422
+    await adapter.report(unreached())
+    assert refusal(store) is not None
+    refusing.status = 0
+    await adapter.report(result())
+    assert refusal(store) is None
+    assert api.events == ["Ready", "DatabaseUnavailable", "Ready"]
+    tries = refusing.tries
+    await adapter.report(result())
+    assert refusing.tries == tries
+
+
+async def test_a_refusal_ends_where_nothing_is_to_be_written_any_more(
+    api: ApiServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store, refusing = ReportStore(), Refusing(api, monkeypatch, 0)
+    adapter = adapter_of(api, resource(), store=store)
+    await adapter.report(result())
+    refusing.status = 422
+    await adapter.report_progress(MigrationProgress("Running V002.", 0.0))
+    assert refusal(store) is not None
+    await adapter.report(result())
+    assert refusal(store) is None
+    assert refusing.tries == 2
 
 
 async def test_a_status_that_is_stored_ends_the_refusal_and_the_count_of_failures(
