@@ -1,4 +1,4 @@
-"""What the panels of our dashboards show, as a real Prometheus answers their queries."""
+"""Values of the panels of our dashboards, as a real Prometheus answers their queries."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

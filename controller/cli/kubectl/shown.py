@@ -85,7 +85,7 @@ def plan_of(resource: Mapping[str, Any]) -> ShownPlan:
     """Return what waits in a resource."""
     schema, wanted = resource.get("status", {}).get("schema", {}), resource.get("spec", {}).get("schema", {})
     plan, conditions = schema.get("plan", {}), resource.get("status", {}).get("conditions", ())
-    current = next((each for each in conditions if each.get("type") == "SchemaCurrent"), {})
+    current: Mapping[str, Any] = next((each for each in conditions if each.get("type") == "SchemaCurrent"), {})
     holds = current.get("status", "True") == "True"
     return ShownPlan(
         hash=plan.get("hash", ""),

@@ -44,3 +44,12 @@ def test_a_plan_lists_migrations_and_losses_as_single_lines() -> None:
     assert lines[0] == "From version 2 to 1:"
     assert lines[2:] == ["It removes data:", "  dashboard (3 rows)", "Plan: sha256:1"]
     assert lines[1].isprintable()
+
+
+def test_without_a_plan_it_is_said_why_the_schema_is_not_as_wanted() -> None:
+    condition = {"type": "SchemaCurrent", "status": "False", "reason": "VersionUnknown", "message": "There is no 7."}
+    body = resource(schema={"current": 1})
+    body["status"]["conditions"] = [condition]
+    assert plan_of(body).lines() == ["There is no plan; the schema is at version 1.", "VersionUnknown: There is no 7."]
+    condition["status"] = "True"
+    assert plan_of(body).lines() == ["Nothing waits: the schema is at version 1."]
