@@ -28,7 +28,6 @@ from controller.operator.status import (
     unknown_fields_text,
 )
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
-from controller.reconcile.turns import first_group
 from controller.resource.status import ConditionStatus, ConditionType, DashboardDatabaseStatus
 from controller.runtime.fence import Fence
 from controller.runtime.logs import log_failure
@@ -71,7 +70,6 @@ class ResourceAdapter:
     Attributes:
         changed: set when the spec changed, or the resource is gone.
         resource: the newest version that is known; None once it is gone.
-        first_group: whose turns the first look takes.
     """
 
     def __init__(
@@ -100,14 +98,8 @@ class ResourceAdapter:
         self._store = store
         self._fence = fence
         self._namespace = resource.namespace
-        self.first_group = first_group(resource.namespace, ready=self.unchanged_since(ready=True) is not None)
         self._inputs = ResourceInputs(
-            client,
-            reads,
-            resource.namespace,
-            first_group=self.first_group,
-            service_namespace=service_namespace,
-            limits=limits,
+            client, reads, resource.namespace, service_namespace=service_namespace, limits=limits
         )
         self._in_doubt = False
         self._kept_back: _KeptBack | None = None

@@ -56,19 +56,12 @@ class ResourceInputs:
         reads: SecretReads,
         namespace: str,
         *,
-        first_group: str,
         service_namespace: str | None,
         limits: ResourceLimits,
     ) -> None:
-        """Read nothing yet.
-
-        Args:
-            first_group: whose turns the first read of a Secret takes.
-            service_namespace: where a host without a dot is a Service; None outside a cluster.
-            limits: of what a resource may ask for.
-        """
+        """Read nothing yet; a host without a dot is a Service in SERVICE_NAMESPACE, None outside a cluster."""
         self.resource: Resource | None = None
-        self._secrets = SecretsOfResource(client, reads, namespace, first_group)
+        self._secrets = SecretsOfResource(client, reads, namespace)
         self._namespace = namespace
         self._service_namespace = service_namespace
         self._limits = limits

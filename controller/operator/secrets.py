@@ -83,16 +83,11 @@ class SecretReads:
 
 @dataclass(slots=True)
 class SecretsOfResource:
-    """Reader of the Secrets that one resource names; it remembers what they were.
-
-    Attributes:
-        first_group: whose turn it takes for a Secret that it never read.
-    """
+    """Reader of the Secrets that one resource names; it remembers what they were."""
 
     client: Client
     reads: SecretReads
     namespace: str
-    first_group: str
     _ca_key: str | None = None
     _seen: dict[str, _Found] = field(default_factory=dict)
 
@@ -108,13 +103,13 @@ class SecretsOfResource:
         """
         known = self._seen.get(name)
         if known is None:
-            await self.reads.first.take(self.first_group)
+            await self.reads.first.take(self.namespace)
             try:
                 known = self._seen[name] = await self._read(name)
             except ApiUnavailable as error:
                 known = self._seen[name] = _Found(None, self._unreadable(name, error), time.monotonic())
             finally:
-                self.reads.first.give_back(self.first_group)
+                self.reads.first.give_back(self.namespace)
         elif self.reads.allow(time.monotonic() - known.read_at, in_doubt=in_doubt):
             try:
                 known = self._seen[name] = await self._read(name)

@@ -157,7 +157,6 @@ class Supervisor:
             store=self._store,
             migrations=self._migrations,
             turns=self._turns,
-            first_group=adapter.first_group,
             servers=self._servers,
             claim=partial(self._claims.claim, resource.key, resource.created),
             fence=self._fence,

@@ -54,7 +54,6 @@ class ReconcileLoop:
         store: ReportStore,
         migrations: Callable[[], Migrations],
         turns: Turns,
-        first_group: str | None = None,
         servers: Servers | None = None,
         claim: Claim = unclaimed,
         fence: Fence = unfenced,
@@ -64,7 +63,6 @@ class ReconcileLoop:
 
         Args:
             claim: claims the database for its resource.
-            first_group: whose turn the first look takes, see `turns.first_group`; None for the namespace.
             servers: places on each server, which all databases of the process share; None for no limit.
             fence: asked before each change of the database.
         """
@@ -75,7 +73,6 @@ class ReconcileLoop:
         self._dependencies = Dependencies(
             migrations, turns, key[0], self._monitor.note_progress, claim, self._monitor.confirm
         )
-        self._first_group = first_group or key[0]
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
         self._memory = Memory()
@@ -132,11 +129,8 @@ class ReconcileLoop:
         """Reconcile once; return the seconds to wait, and whether a changed input is worth looking for meanwhile."""
         started = time.monotonic()
         pool = await self._pool_for(desired)
-        dependencies = self._dependencies
-        if self._starting:
-            dependencies = replace(dependencies, group=self._first_group)
         reconciling = asyncio.create_task(
-            reconcile(desired, pool, dependencies, self._memory), name=f"reconcile {self.key}"
+            reconcile(desired, pool, self._dependencies, self._memory), name=f"reconcile {self.key}"
         )
         try:
             await self._monitor.watch(reconciling, desired, pool, self._memory.verdict)

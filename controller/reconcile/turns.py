@@ -24,17 +24,6 @@ STALLED_SECONDS = 1.0
 """Seconds in which no action on a server ended, after which a database there is looked at without a turn to act."""
 
 
-def first_group(namespace: str, *, ready: bool) -> str:
-    """Return the group whose turns the first look at a database takes; later ones take those of its namespace.
-
-    After a start, databases that were not ready do not wait for the hundreds that were: somebody waits for them.
-
-    Args:
-        ready: it was ready when it was last looked at.
-    """
-    return namespace if ready else f"{namespace}, not ready"
-
-
 class Turns:
     """Turns of all databases of a process: places of the process, and places on each server.
 

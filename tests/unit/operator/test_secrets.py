@@ -35,7 +35,7 @@ def api() -> ScriptedClient:
 
 def of_one(api: ScriptedClient, *, resources: int = 0) -> SecretsOfResource:
     """The Secrets of one of so many resources; with none, each read is due at once."""
-    return SecretsOfResource(cast("Client", api), SecretReads(lambda: resources), "team-a", "team-a")
+    return SecretsOfResource(cast("Client", api), SecretReads(lambda: resources), "team-a")
 
 
 @pytest.fixture
@@ -131,7 +131,7 @@ async def test_all_resources_together_read_no_more_than_their_budget(
 ) -> None:
     monkeypatch.setattr(module, "RATE", 0.0001)
     reads = SecretReads(lambda: 0)
-    many = [SecretsOfResource(cast("Client", api), reads, f"team-{number}", f"team-{number}") for number in range(100)]
+    many = [SecretsOfResource(cast("Client", api), reads, f"team-{number}") for number in range(100)]
     for secrets in many:
         await secrets.read("db", in_doubt=True)
     for _ in range(3):

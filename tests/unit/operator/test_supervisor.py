@@ -237,18 +237,6 @@ async def test_a_fault_outside_of_a_turn_does_not_end_the_loop(
     assert len(loops()) == 1
 
 
-@pytest.mark.parametrize(
-    ("ready", "group"), [("True", "team-a"), ("False", "team-a, not ready"), (None, "team-a, not ready")]
-)
-def test_the_first_look_at_what_is_not_ready_does_not_wait_for_what_is(ready: str | None, group: str) -> None:
-    condition = {
-        "type": "Ready", "status": ready, "reason": "Any", "message": "", "observedGeneration": 1,
-        "lastTransitionTime": "2026-01-31T12:00:00Z",
-    }  # fmt: skip
-    known = resource(status={"conditions": [condition]} if ready else {})
-    assert adapter_of(ApiServer(), known).first_group == group
-
-
 def test_an_adapter_keeps_the_newest_it_knows() -> None:
     adapter = adapter_of(ApiServer(), resource(version=10))
     adapter.observe(resource(version=9, generation=2))

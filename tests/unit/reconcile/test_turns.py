@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from controller.reconcile import turns as module
-from controller.reconcile.turns import Turns, first_group
+from controller.reconcile.turns import Turns
 from controller.runtime.waits import Waits
 
 
@@ -41,16 +41,6 @@ async def test_no_more_than_the_places_run_at_once() -> None:
         actions[0].let_go.set()
         await actions[2].entered.wait()
         await let_go(*actions)
-
-
-async def test_after_a_start_a_database_that_was_not_ready_is_looked_at_before_hundreds_that_were() -> None:
-    turns = Turns(3, on_a_server=3)
-    ready = [Action(turns, first_group("team-a", ready=True)) for _ in range(300)]
-    mine = Action(turns, first_group("team-a", ready=False))
-    async with asyncio.timeout(5):
-        await mine.entered.wait()
-        assert sum(each.entered.is_set() for each in ready) == 2
-        await let_go(mine, *ready)
 
 
 async def test_a_slow_action_gives_its_place_to_the_next(monkeypatch: pytest.MonkeyPatch) -> None:
