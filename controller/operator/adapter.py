@@ -277,7 +277,7 @@ class ResourceAdapter:
         self._kept_back = _KeptBack(status, resource.status_json, time.monotonic())
 
     def _note_stored(self, resource: Resource) -> None:
-        """Note that the API server has the status, written now or before another one was refused: nothing is to be."""
+        """Note that the API server has the wanted status, so that none is kept back, and none counts as refused."""
         self._kept_back = None
         self._store.note_status_refused(resource.key, None)
 
