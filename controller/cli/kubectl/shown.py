@@ -62,7 +62,7 @@ class ShownPlan:
 def shown(resource: Mapping[str, Any]) -> ShownResource:
     """Return the state of a resource in words."""
     metadata, status = resource.get("metadata", {}), resource.get("status", {})
-    conditions = {each.get("type"): each for each in status.get("conditions", ())}
+    conditions = _conditions(resource)
     ready, healthy = conditions.get("Ready", {}), conditions.get("Healthy", {})
     schema = status.get("schema", {})
     reason, message = ready.get("reason", ""), ready.get("message", "")
@@ -84,8 +84,7 @@ def shown(resource: Mapping[str, Any]) -> ShownResource:
 def plan_of(resource: Mapping[str, Any]) -> ShownPlan:
     """Return what waits in a resource."""
     schema, wanted = resource.get("status", {}).get("schema", {}), resource.get("spec", {}).get("schema", {})
-    plan, conditions = schema.get("plan", {}), resource.get("status", {}).get("conditions", ())
-    current: Mapping[str, Any] = next((each for each in conditions if each.get("type") == "SchemaCurrent"), {})
+    plan, current = schema.get("plan", {}), _conditions(resource).get("SchemaCurrent", {})
     holds = current.get("status", "True") == "True"
     return ShownPlan(
         hash=plan.get("hash", ""),
@@ -102,6 +101,11 @@ def plan_of(resource: Mapping[str, Any]) -> ShownPlan:
 def worst_first(resources: Sequence[ShownResource]) -> list[ShownResource]:
     """Return the resources with those that are not ready first, then by namespace and name."""
     return sorted(resources, key=lambda each: (each.ready == "True", each.namespace, each.name))
+
+
+def _conditions(resource: Mapping[str, Any]) -> dict[str, Mapping[str, Any]]:
+    """Return the conditions of the resource by their types."""
+    return {each.get("type"): each for each in resource.get("status", {}).get("conditions", ())}
 
 
 def _versions(schema: Mapping[str, Any]) -> str:

@@ -15,14 +15,13 @@ from controller.reconcile.findings import find, summary
 from controller.reconcile.memory import Memory
 from controller.reconcile.observe import unreachable
 from controller.reconcile.result import Event, MigrationProgress, ReconcileResult
+from tests.unit.operator.test_status import result_of
 from tests.unit.operator.test_supervisor import ApiServer, adapter_of, resource
 from tests.unit.reconcile.observations import desired, observed
 
 
 def result(*events: Event) -> ReconcileResult:
-    seen, memory = observed(1, 2), Memory()
-    findings = find(desired(), seen, memory)
-    return ReconcileResult(seen, findings, summary(findings), events, 30.0, memory)
+    return replace(result_of(observed(1, 2)), events=events)
 
 
 @pytest.fixture
@@ -111,9 +110,7 @@ async def test_an_answer_that_may_pass_is_a_refusal_after_three_tries(
 
 
 def unreached() -> ReconcileResult:
-    seen, memory = unreachable(DatabaseUnavailable("away")), Memory()
-    findings = find(desired(), seen, memory)
-    return ReconcileResult(seen, findings, summary(findings), (), 30.0, memory)
+    return result_of(unreachable(DatabaseUnavailable("away")))
 
 
 def refusal(store: ReportStore) -> str | None:
