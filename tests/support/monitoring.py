@@ -141,13 +141,9 @@ def scraping(
         (certificates / name).write_text(text)
     ports = {monitored.addresses[pod]: process.port for pod, process in processes.items()}
     with running_prometheus(
-        folder, _on_this_machine(files, folder, ports, factor), lookback=_short("5m", factor)
+        folder, _on_this_machine(files, folder, ports, factor), lookback=shortened("5m", factor)
     ) as it:
         yield it
-
-
-def _short(duration: str, factor: int) -> str:
-    return duration if factor == 1 else shortened(duration, factor)
 
 
 def _on_this_machine(files: Written, folder: Path, ports: Mapping[str, int], factor: int) -> dict[str, Any]:
@@ -160,7 +156,7 @@ def _on_this_machine(files: Written, folder: Path, ports: Mapping[str, int], fac
     config: dict[str, Any] = json.loads(text)
     for each in (config["global"], *config["scrape_configs"]):
         for key in {"scrape_interval", "evaluation_interval"} & each.keys():
-            each[key] = _short(each[key], factor)
+            each[key] = shortened(each[key], factor)
     [job] = config["scrape_configs"]
     job["relabel_configs"] += [
         {
