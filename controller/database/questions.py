@@ -19,6 +19,24 @@ QUESTION_BYTES = 256 * 1024
 """Limit in bytes of all answers to one call of `ask`."""
 
 
+MOST_ROWS = 200
+"""Limit of the rows that one answer brings, see `rows_question`."""
+_ROWS = """
+SELECT CASE WHEN a.number <= {most_rows} AND octet_length(a.rows) <= {most_bytes} THEN a.rows ELSE 'null' END
+  FROM (SELECT count(*), coalesce(json_agg(r), '[]')::text
+          FROM (SELECT * FROM ({query}) AS q LIMIT {one_more}) AS r) AS a (number, rows)
+"""
+
+
+def rows_question(query: str, most_bytes: int) -> str:
+    """Return the question, as `ask` takes it, for all rows of QUERY: a JSON array of objects by the names of columns.
+
+    The answer is null where it would have more than `MOST_ROWS` rows or `most_bytes` bytes: they are read one by one
+    then, since JSON of a hostile server takes up to 20 times as much memory as its text.
+    """
+    return _ROWS.format(query=query, most_bytes=most_bytes, most_rows=MOST_ROWS, one_more=MOST_ROWS + 1)
+
+
 @dataclass(frozen=True, slots=True)
 class Answers:
     """Answers to the questions of one message.
@@ -43,7 +61,7 @@ async def ask(
     """Return the answers to QUESTIONS, in one transaction that cannot write; or as part of the one that is open.
 
     Args:
-        questions: queries without parameters and semicolons that bring one row with one column of type json. They look
+        questions: queries without parameters and semicolons that bring one row with one column of JSON. They look
             names up as `OWN_NAMES` says, so names of tables need their schema.
         first: statements at the begin, which look names up as the user does.
         most_bytes: limit of all answers together.

@@ -4,6 +4,8 @@ Several statements are sent to the server as one text, which cannot have paramet
 https://www.postgresql.org/docs/current/sql-syntax-lexical.html
 """
 
+from collections.abc import Iterable
+
 
 def identifier(name: str) -> str:
     """Return `name` as an identifier in double quotes."""
@@ -17,3 +19,8 @@ def literal(value: str | int | None) -> str:
     if isinstance(value, int):
         return str(value)
     return "E'" + value.replace("\\", "\\\\").replace("'", "''") + "'"
+
+
+def array(values: Iterable[str]) -> str:
+    """Return strings as an array, which the context or a cast has to give a type if it is empty."""
+    return f"ARRAY[{', '.join(map(literal, values))}]"

@@ -2,7 +2,7 @@
 
 from functools import lru_cache
 
-from controller.database.quoting import identifier, literal
+from controller.database.quoting import array, identifier, literal
 
 TABLES = (
     "audit_log", "dashboard", "dashboard_template", "schema_migrations", "schema_version", "schema_version_detail",
@@ -11,7 +11,7 @@ TABLES = (
 """Names of the tables that we read and write, golang-migrate's among them."""
 HISTORY_TABLES = frozenset({"schema_version", "schema_version_detail", "schema_migrations"})
 """Those of them that have a history of migrations: ours and golang-migrate's."""
-_NAMES = f"ARRAY[{', '.join(map(literal, TABLES))}]"
+_NAMES = array(TABLES)
 MOST_RELATIONS = 5000
 """Limit of the tables of other roles that are compared with the names in migration files; with more, no file is run."""
 _MOST_FOUND = 100

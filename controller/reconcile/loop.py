@@ -100,7 +100,10 @@ class ReconcileLoop:
                     desired = await self._read_desired(due=due)
                     if desired is None:
                         return
-                    wait, watch = (await self._reconcile(desired)) if isinstance(desired, Desired) else (desired, False)
+                    if isinstance(desired, Desired):
+                        wait, watch = await self._reconcile(desired, can_wait=due)
+                    else:
+                        wait = desired
                     failures = 0
                 except DashdbError as error:
                     log_failure("not reconciled", error.message, told_once=error.told_once, reason=error.reason)
@@ -125,12 +128,12 @@ class ReconcileLoop:
         await self._adapter.reject(rejected)
         return REJECTED_SECONDS
 
-    async def _reconcile(self, desired: Desired) -> tuple[float, bool]:
+    async def _reconcile(self, desired: Desired, *, can_wait: bool) -> tuple[float, bool]:
         """Reconcile once; return the seconds to wait, and whether a changed input is worth looking for meanwhile."""
         started = time.monotonic()
         pool = await self._pool_for(desired)
         reconciling = asyncio.create_task(
-            reconcile(desired, pool, self._dependencies, self._memory), name=f"reconcile {self.key}"
+            reconcile(desired, pool, self._dependencies, self._memory, can_wait=can_wait), name=f"reconcile {self.key}"
         )
         try:
             await self._monitor.watch(reconciling, desired, pool, self._memory.verdict)

@@ -122,6 +122,16 @@ class Memory:
         return inventory.found != inventory.recorded or bool(self.damage)
 
     @property
+    def is_new(self) -> bool:
+        """True before the first reconcile."""
+        return self.identity is None and not self.failures
+
+    @property
+    def was_ready(self) -> bool:
+        """True if the last reconcile ended in ready."""
+        return self.identity is not None and not self.failures
+
+    @property
     def is_silent(self) -> bool:
         """True while the server does not answer."""
         return self.verdict is not None and self.verdict.health is Health.UNHEALTHY

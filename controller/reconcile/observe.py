@@ -23,7 +23,7 @@ from controller.health.check import failed_sample, login_seconds, measure
 from controller.health.verdict import Verdict, judge
 from controller.migrate.catalog.differences import is_damage
 from controller.migrate.catalog.drift import Drift, read_drift, read_missing
-from controller.migrate.catalog.inventory import Inventory, inventory_from, inventory_question
+from controller.migrate.catalog.inventory import inventory_from, inventory_question
 from controller.migrate.catalog.row_counts import count_rows
 from controller.migrate.files.migration import Migrations
 from controller.migrate.history.read import history_location, read_history_at
@@ -33,8 +33,9 @@ from controller.migrate.plan.model import History, Plan, current_version, newest
 from controller.reconcile.claims import Claim, unclaimed
 from controller.reconcile.memory import Memory
 from controller.reconcile.observed import Observed, ObservedSchema
-from controller.reconcile.state_question import has_its_tables, state_question
-from controller.templates.merge import TemplateDecision, decide
+from controller.reconcile.schema_state import read_state
+from controller.reconcile.state_question import state_question
+from controller.templates.merge import TemplateDecision, TemplateRow, UnreadableRow, decide
 from controller.templates.seeding import TABLE, read_rows, table_in
 from controller.templates.shipped import shipped_templates
 
@@ -110,11 +111,8 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     async def attempt(read: Callable[[], Awaitable[T]]) -> T | DashdbError:
         return await _attempt(connection, pool.target, read)
 
-    # After an action the next reconcile asks for it: a database is ready sooner without one more question.
-    settles = before is None and has_its_tables(located) and not located.suspicious
-    state = await attempt(lambda: _read_state(connection, located, rows=settles)) if before is None else None
-    rows, inventory = state if isinstance(state, tuple) else (None, None)
-    compares = memory.wants_comparison(inventory, seen.now)
+    state = await read_state(connection, located, whole=before is None)
+    compares = memory.wants_comparison(state.inventory, seen.now)
     found = await attempt(lambda: read_drift(connection, located.name)) if compares else None
     if isinstance(found, DashdbError) and found.reason == "CatalogNotComparable":  # after an upgrade, often for long
         found = await attempt(lambda: read_missing(connection, located.name))
@@ -122,10 +120,10 @@ async def _observe(  # noqa: PLR0917 - the parts of one observation
     return replace(
         seen,
         located=located,
-        rows=rows,
-        inventory=inventory,
-        schema=await attempt(lambda: _read_schema(desired, migrations, connection, located)),
-        templates=await attempt(lambda: _read_templates(connection, located)),
+        rows=state.rows,
+        inventory=state.inventory,
+        schema=await attempt(lambda: _read_schema(desired, migrations, connection, located, state.history)),
+        templates=await attempt(lambda: _read_templates(connection, located, state.templates)),
         drift=drift,
         damage=damage,
     )
@@ -230,18 +228,6 @@ async def _check_server(
     return seen, measured.answers[1:]
 
 
-async def _read_state(
-    connection: Connection, schema: LocatedSchema, *, rows: bool
-) -> tuple[str | None, Inventory | None]:
-    """Return the digest of the rows that an observation reads, if ROWS are wanted, and the inventory.
-
-    Both are asked for before the rows are read, so that no change is missed.
-    """
-    questions = (state_question(schema),) if rows else ()
-    answers = (await ask(connection, inventory_question(schema.name), *questions)).values
-    return str(answers[1]) if rows else None, inventory_from(answers[0])
-
-
 async def _attempt(connection: Connection, target: Target, read: Callable[[], Awaitable[T]]) -> T | DashdbError:
     """Return what `read` finds, or why it could not: the server answers, but a table is locked, or not ours to read."""
     try:
@@ -255,10 +241,15 @@ async def _attempt(connection: Connection, target: Target, read: Callable[[], Aw
 
 
 async def _read_schema(
-    desired: Desired, migrations: Callable[[], Migrations], connection: Connection, schema: LocatedSchema
+    desired: Desired,
+    migrations: Callable[[], Migrations],
+    connection: Connection,
+    schema: LocatedSchema,
+    history: History | None,
 ) -> ObservedSchema:
     location = history_location(schema)
-    history = await read_history_at(connection, location)
+    if history is None:
+        history = await read_history_at(connection, location)
     plan, ahead = _plan(desired, migrations, history, location.identity)
     losses: tuple[str, ...] = ()
     if isinstance(plan, Plan) and plan.reverts:
@@ -278,10 +269,14 @@ def _plan(
         return error, False
 
 
-async def _read_templates(connection: Connection, schema: LocatedSchema) -> tuple[TemplateDecision, ...] | None:
+async def _read_templates(
+    connection: Connection, schema: LocatedSchema, rows: tuple[TemplateRow | UnreadableRow, ...] | None
+) -> tuple[TemplateDecision, ...] | None:
     if TABLE not in schema.tables:
         return None
-    return decide(shipped_templates(), await read_rows(connection, table_in(schema)))
+    if rows is None:
+        rows = await read_rows(connection, table_in(schema))
+    return decide(shipped_templates(), rows)
 
 
 def _comparable(found: Drift | DashdbError | None) -> tuple[tuple[str, ...] | None, tuple[str, ...]]:

@@ -68,19 +68,23 @@ class Dependencies:
     fence: Fence = unfenced
 
 
-async def reconcile(desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory) -> ReconcileResult:
+async def reconcile(
+    desired: Desired, pool: Pool | None, dependencies: Dependencies, memory: Memory, *, can_wait: bool = False
+) -> ReconcileResult:
     """Bring one database to the desired state, as far as that can be done now.
 
     A fault of this program is a result too: a database that is no longer observed must not go on being called ready.
 
     Args:
         pool: to `desired.target`; None where that is an error.
+        can_wait: nothing is known to have changed; if the database was ready, new ones of its namespace come first.
     """
     scheduled = memory.scheduled(desired, datetime.now(UTC), _chance())
-    is_first = memory.identity is None or memory.failures > 0
-    reconciliation = _Reconciliation(desired, dependencies, scheduled, is_first)
+    reconciliation = _Reconciliation(desired, dependencies, scheduled, is_first=not memory.was_ready)
     try:
         if pool is not None:
+            if can_wait and memory.was_ready:
+                await dependencies.turns.let_new_ones_pass(dependencies.group, longest_delay(desired))
             observed = await reconciliation.run(pool)
         else:
             no_pool = InternalError("There is no pool of connections.")
@@ -113,8 +117,12 @@ class _Reconciliation:
         server = (target.host, target.port) if isinstance(target, Target) else None
         turns, group = self.dependencies.turns, self.dependencies.group
         async with AsyncExitStack() as turn:
-            begin = turns.look_and_act if before.settled is None else turns.look
-            may_act = await turn.enter_async_context(begin(server, group, silent=before.is_silent))
+            if before.settled is None:
+                begun = turns.look_and_act(server, group, silent=before.is_silent, new=before.is_new)
+                may_act = await turn.enter_async_context(begun)
+            else:
+                may_act = False
+                await turn.enter_async_context(turns.look(server, group, silent=before.is_silent))
             observed = await self._observe(pool)
             self.regressed = before.regressed(observed)
             if not may_act:
@@ -231,6 +239,13 @@ def in_step(seconds: float, now: float, interval: float) -> float:
     """
     step = min(LONGEST_STEP_SECONDS, 2.0 ** math.floor(math.log2(interval / 16)))
     return (now + seconds) // step * step - now
+
+
+def longest_delay(desired: Desired) -> float:
+    """Return the seconds by which a look may be late: an interval, and less than the last result is valid."""
+    target = desired.target
+    slack = target.connect_timeout + target.query_timeout if isinstance(target, Target) else 0.0
+    return min(desired.interval_seconds, slack)
 
 
 def _has_begun(action: Migrate, observed: Observed) -> bool:

@@ -1,10 +1,9 @@
 """Question whether rows that an observation reads have changed: the history, and the system templates. Pure."""
 
-from collections.abc import Iterable
 from functools import lru_cache
 
 from controller.database.located_schema import LocatedSchema
-from controller.database.quoting import literal
+from controller.database.quoting import array
 from controller.migrate.history.location import HISTORY, detail_in, table_in
 from controller.templates.seeding import TABLE
 from controller.templates.shipped import shipped_templates
@@ -33,9 +32,5 @@ def state_question(schema: LocatedSchema) -> str:
 @lru_cache(maxsize=64)
 def _question(schema: str, templates: str) -> str:
     shipped = shipped_templates()
-    ids, names = _array(each.id for each in shipped), _array(each.name for each in shipped)
+    ids, names = array(each.id for each in shipped), array(each.name for each in shipped)
     return _STATE.format(history=table_in(schema), detail=detail_in(schema), templates=templates, ids=ids, names=names)
-
-
-def _array(values: Iterable[str]) -> str:
-    return f"ARRAY[{', '.join(map(literal, values))}]"

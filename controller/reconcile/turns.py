@@ -6,8 +6,9 @@ does not answer holds up the databases on it, and no others.
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Hashable
-from contextlib import AsyncExitStack, asynccontextmanager
+from collections import Counter
+from collections.abc import AsyncIterator, Hashable, Iterator
+from contextlib import AsyncExitStack, asynccontextmanager, contextmanager, nullcontext
 
 from controller.runtime.fair_places import FairPlaces
 from controller.runtime.waits import Waits
@@ -20,6 +21,8 @@ SLOW_SECONDS = 0.5
 SILENT_SECONDS = 0.02
 """The same for a server that did not answer the last time: a connection is begun in less, and nearly all the rest is to
 wait. With `SLOW_SECONDS`, hundreds of servers that hang would let the others wait for seconds."""
+LET_PASS_SECONDS = 1.0
+"""Seconds between two questions whether databases of the namespace still wait for their first turn."""
 STALLED_SECONDS = 1.0
 """Seconds in which no action on a server ended, after which a database there is looked at without a turn to act."""
 
@@ -44,6 +47,19 @@ class Turns:
         self._waits = waits or Waits()
         self._looks: dict[Hashable, FairPlaces] = {}
         self._actions: dict[Hashable, FairPlaces] = {}
+        self._new: Counter[str] = Counter()
+        """Databases of each namespace that wait for their first turn."""
+
+    async def let_new_ones_pass(self, group: str, seconds: float) -> None:
+        """Wait while databases of a namespace wait for their first turn, for SECONDS at most.
+
+        When a thousand are applied at once, those that are ready are due again before the last one had its first turn.
+        To look at them meanwhile would take as much time as all the first turns.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + seconds
+        while self._new[group] and (left := until - loop.time()) > 0:  # noqa: ASYNC110 - an event would wake all at once
+            await asyncio.sleep(min(left, LET_PASS_SECONDS))
 
     @asynccontextmanager
     async def look(self, server: Hashable, group: str, *, silent: bool = False) -> AsyncIterator[None]:
@@ -64,24 +80,43 @@ class Turns:
             yield
 
     @asynccontextmanager
-    async def look_and_act(self, server: Hashable, group: str, *, silent: bool = False) -> AsyncIterator[bool]:
+    async def look_and_act(
+        self, server: Hashable, group: str, *, silent: bool = False, new: bool = False
+    ) -> AsyncIterator[bool]:
         """Wait for the turn to look at a database in which there is most likely something to do; see `look`.
 
         One turn for both spares a login, since meanwhile other databases would want the connection.
+
+        Args:
+            new: it is the first turn of the database; others let it pass.
 
         Yields:
             True where the turn is one to work as well; False where no action on the server ended for `STALLED_SECONDS`.
         """
         async with AsyncExitStack() as turn:
-            acts = self._on(self._actions, self._actions_on_a_server, server, group, stalled_seconds=STALLED_SECONDS)
-            try:
-                await turn.enter_async_context(acts)
-            except TimeoutError:
-                await turn.enter_async_context(self.look(server, group, silent=silent))
-                yield False
-            else:
-                await turn.enter_async_context(self._in_process(group, silent=silent))
-                yield True
+            with self._waiting_for_first(group) if new else nullcontext():
+                acts = await self._take_up_work(turn, server, group, silent=silent)
+            yield acts
+
+    async def _take_up_work(self, turn: AsyncExitStack, server: Hashable, group: str, *, silent: bool) -> bool:
+        acts = self._on(self._actions, self._actions_on_a_server, server, group, stalled_seconds=STALLED_SECONDS)
+        try:
+            await turn.enter_async_context(acts)
+        except TimeoutError:
+            await turn.enter_async_context(self.look(server, group, silent=silent))
+            return False
+        await turn.enter_async_context(self._in_process(group, silent=silent))
+        return True
+
+    @contextmanager
+    def _waiting_for_first(self, group: str) -> Iterator[None]:
+        self._new[group] += 1
+        try:
+            yield
+        finally:
+            self._new[group] -= 1
+            if not self._new[group]:
+                del self._new[group]
 
     @asynccontextmanager
     async def _on(

@@ -5,14 +5,18 @@ JSON goes in and out as text, so that codecs which a caller may have set on the 
 Time limits are those of the connection: a row that a user keeps locked makes `seed` wait until then.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from typing import Any
 
 import asyncpg
 
+from controller.database.answer_messages import as_expected
 from controller.database.connection import answer_limit
 from controller.database.located_schema import LocatedSchema
+from controller.database.questions import ask, rows_question
+from controller.database.quoting import array
 from controller.database.transaction import transaction
 from controller.errors import TemplateError
 from controller.templates.content import canonical_json, parse_json
@@ -30,13 +34,15 @@ TABLE = "dashboard_template"
 TEMPLATES_BYTES = 4 * 1024 * 1024
 """Limit in bytes of the rows that are read; a template of ours has about 20 kB."""
 
+_QUESTION_BYTES = 128 * 1024
+"""Limit in bytes of the rows that are asked for together with other things; ours take half as many."""
+
 # Only the rows with an id or a name of a shipped template, system or not.
-# $1 text[] ids, $2 text[] names
 _READ = """
 SELECT id, name, description, category, doc::text AS doc, variables::text AS variables,
        version, is_system, seeded_sha256
   FROM {table}
- WHERE id = ANY ($1::text[]) OR name = ANY ($2::text[])
+ WHERE id = ANY ({ids}::text[]) OR name = ANY ({names}::text[])
  ORDER BY id
 """
 
@@ -100,8 +106,25 @@ async def read_rows(
     Args:
         table: qualified name of the table for templates, see `table_in`.
     """
-    async with transaction(connection, read_only=True):
-        return await _fetch(connection, _READ, table, shipped_templates() if shipped is None else shipped)
+    return await _fetch(connection, _READ, table, shipped_templates() if shipped is None else shipped)
+
+
+def templates_question(table: str) -> str:
+    """Return the question for the rows of `read_rows`, as `database.questions.ask` takes it.
+
+    Where they are long, the answer is null.
+    """
+    return rows_question(_query(_READ, table, shipped_templates()), _QUESTION_BYTES)
+
+
+def rows_from(answer: Any) -> tuple[TemplateRow | UnreadableRow, ...]:
+    """Return the rows in an answer to `templates_question` that is not null.
+
+    Raises:
+        ProtocolViolation: no PostgreSQL answers like this.
+    """
+    with as_expected("its templates"):
+        return _rows([each.values() for each in answer])
 
 
 async def seed(
@@ -183,29 +206,46 @@ def _values(template: ShippedTemplate) -> tuple[str, ...]:
 async def _fetch(
     connection: asyncpg.Connection, query: str, table: str, shipped: Sequence[ShippedTemplate]
 ) -> tuple[TemplateRow | UnreadableRow, ...]:
-    with answer_limit(connection, TEMPLATES_BYTES):
-        records = await connection.fetch(
-            query.format(table=table), [template.id for template in shipped], [template.name for template in shipped]
-        )
-    return tuple(_row(record) for record in records)
+    text = _query(query, table, shipped)
+    answer = (await ask(connection, rows_question(text, _QUESTION_BYTES))).values[0]
+    if answer is not None:
+        return rows_from(answer)
+    async with transaction(connection, read_only=True):
+        with answer_limit(connection, TEMPLATES_BYTES):
+            records = await connection.fetch(text)
+    with as_expected("its templates"):
+        return _rows(records)
+
+
+def _query(query: str, table: str, shipped: Sequence[ShippedTemplate]) -> str:
+    return query.format(table=table, ids=array(each.id for each in shipped), names=array(each.name for each in shipped))
+
+
+def _rows(rows: Iterable[Iterable[Any]]) -> tuple[TemplateRow | UnreadableRow, ...]:
+    return tuple(_row(tuple(row)) for row in rows)
 
 
 @lru_cache(maxsize=32)
-def _row(record: asyncpg.Record) -> TemplateRow | UnreadableRow:
-    """Return the row; cached with its digest, since nearly every row of every database is one of the same four."""
-    identity = {name: record[name] for name in ("id", "name", "version", "is_system")}
+def _row(values: tuple[Any, ...]) -> TemplateRow | UnreadableRow:
+    """Return the row of `_READ`; cached with its digest, since nearly every row is one of the same four."""
+    row_id, name, description, category, document, variables, version, is_system, seeded_sha256 = values
+    if not all(isinstance(each, str) for each in values[:-2]):
+        raise ValueError
     try:
         row = TemplateRow(
-            **identity,
-            description=record["description"],
-            category=record["category"],
-            document=parse_json(record["doc"]),
-            variables=parse_json(record["variables"]),
-            seeded_sha256=record["seeded_sha256"],
+            id=row_id,
+            name=name,
+            version=version,
+            is_system=is_system,
+            description=description,
+            category=category,
+            document=parse_json(document),
+            variables=parse_json(variables),
+            seeded_sha256=seeded_sha256,
         )
         _ = row.content_sha256
     except (ValueError, OverflowError, RecursionError):  # PostgreSQL holds larger numbers and deeper JSON than Python
-        return UnreadableRow(**identity)
+        return UnreadableRow(id=row_id, name=name, version=version, is_system=is_system)
     return row
 
 

@@ -42,7 +42,7 @@ def reported(ended: Result) -> Any:
 
 
 def test_what_the_author_raises_is_read_by_whoever_runs_the_file(up: Up) -> None:
-    """Messages without hint and function have to be looked up in the log of the server."""
+    """Reported as sourcegraph 45711: the hint said what to do, and was left out of the message."""
     ended = up(V1_settle=SETTLE)
     assert ended.exit_code == 1
     lines = ended.stderr.splitlines()

@@ -1,12 +1,16 @@
 """Reading of the history: its two tables, which exist until the last migration is reverted."""
 
+from collections.abc import Sequence
+from contextlib import suppress
 from datetime import datetime
+from typing import Any
 
 import asyncpg
 
 from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.located_schema import LocatedSchema
+from controller.database.questions import ask, rows_question
 from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
@@ -18,7 +22,8 @@ from controller.migrate.plan.model import History, HistoryRow, Origin, RecordedS
 # In the order of HistoryRow's fields. What a row of schema_version says of its state is what counts.
 _READ = """
 SELECT v.version, v.description, d.sha256, d.applied_at, v.applied_by, d.host, d.engine_version, d.duration_ms,
-       d.retries, d.statements_done, CASE WHEN v.state LIKE 'dirty%' THEN coalesce(d.error, 'an unknown place') END,
+       d.retries, d.statements_done,
+       CASE WHEN v.state LIKE 'dirty%' THEN coalesce(d.error, 'an unknown place') END AS error,
        d.done_sha256, v.state, d.origin, d.replaces
   FROM {table} AS v LEFT JOIN {detail} AS d USING (version)
  ORDER BY version
@@ -27,6 +32,8 @@ SELECT v.version, v.description, d.sha256, d.applied_at, v.applied_by, d.host, d
 
 HISTORY_BYTES = 4 * 1024 * 1024
 """Limit of a history in bytes, about that of 10,000 migrations."""
+_QUESTION_BYTES = 96 * 1024
+"""Limit in bytes of a history that is asked for together with other things, about that of 200 migrations."""
 _NONE: frozenset[int] = frozenset()
 _ONE_EXISTS = "SELECT coalesce(to_regclass($1::text), to_regclass($2::text)) IS NOT NULL"
 _TEXT, _NUMBER, _TIME = frozenset((str,)), frozenset((int,)), frozenset((datetime,))
@@ -80,15 +87,49 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     if not location.has_history:
         return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:
+        answer = (await ask(connection, history_question(location))).values[0]
+        if answer is not None:
+            return history_from(answer, location)
         async with transaction(connection, read_only=True):
             with answer_limit(connection, HISTORY_BYTES):
-                rows = await connection.fetch(history_query(location))
+                return _checked(await connection.fetch(history_query(location)), location)
     except asyncpg.UndefinedTableError:
         if await _is_there(connection, location):
             raise _not_ours(location) from None
         return ()  # another runner has just reverted the last version
-    except asyncpg.UndefinedColumnError:
+    except (asyncpg.UndefinedColumnError, asyncpg.UndefinedFunctionError):  # of a column of another type
         raise _not_ours(location) from None
+
+
+def history_question(location: HistoryLocation) -> str:
+    """Return the question for the history, as `database.questions.ask` takes it; where it is long, the answer is null.
+
+    The tables have to be there.
+    """
+    return rows_question(history_query(location), _QUESTION_BYTES)
+
+
+def history_from(answer: Any, location: HistoryLocation) -> History:
+    """Return the history in an answer to `history_question` that is not null.
+
+    Raises:
+        HistoryMismatch: the schema has a table of that name that another program made.
+    """
+    with as_expected("the history"):
+        rows = [tuple((each | {"applied_at": _moment(each["applied_at"])}).values()) for each in answer]
+    return _checked(rows, location)
+
+
+def _moment(value: Any) -> datetime | None:
+    """Return the time in a value of JSON; None where it is none, or has no time zone."""
+    with suppress(ValueError):
+        if isinstance(value, str) and (moment := datetime.fromisoformat(value)).tzinfo is not None:
+            return moment
+    return None
+
+
+def _checked(rows: Sequence[Sequence[Any]], location: HistoryLocation) -> History:
+    """Return the history of rows as `history_query` brings them."""
     columns = zip(*rows, strict=True)  # column by column, since thousands of rows are checked each time
     if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
         raise _not_ours(location)
@@ -100,7 +141,7 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
         )
 
 
-def _replaced(rows: list[asyncpg.Record]) -> dict[int, frozenset[int]]:
+def _replaced(rows: Sequence[Sequence[Any]]) -> dict[int, frozenset[int]]:
     """Return the versions that the rows replace, by their own; raise ValueError for more than `MOST_IN_ALL`."""
     found: dict[int, frozenset[int]] = {}
     left = MOST_IN_ALL

@@ -97,6 +97,15 @@ async def test_a_database_in_which_nothing_changed_is_seen_in_one_message(watche
     assert seen.sample.response_ms is not None
 
 
+async def test_the_first_look_of_a_process_takes_two_messages(watched: Watched) -> None:
+    before = await watched.become_settled()
+    watched.memory = Memory()
+    seen, messages = await watched.look()
+    assert messages == 2
+    assert (seen.schema, seen.templates, seen.located) == (before.schema, before.templates, before.located)
+    assert (seen.rows, seen.inventory) == (before.rows, before.inventory)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -6,8 +6,10 @@ import json
 import asyncpg
 import pytest
 
+from controller.database.questions import ask
+from controller.errors import ProtocolViolation
 from controller.templates.merge import TemplateAction, TemplateRow, TemplateState
-from controller.templates.seeding import read_rows, seed
+from controller.templates.seeding import read_rows, rows_from, seed, templates_question
 from tests.database.template_rows import (
     NOTEBOOK,
     SHIPPED,
@@ -49,6 +51,27 @@ async def test_what_was_written_reads_back_with_the_same_digest(
     assert {template.id: template.content_sha256 for template in SHIPPED} == {
         row.id: row.content_sha256 for row in rows.values() if isinstance(row, TemplateRow)
     }
+
+
+async def test_rows_are_the_same_in_one_answer_and_one_by_one(migrated_connection: asyncpg.Connection) -> None:
+    await seed(migrated_connection, TABLE, SHIPPED)
+    few = (await ask(migrated_connection, templates_question(TABLE))).values[0]
+    assert rows_from(few) == await read_rows(migrated_connection, TABLE)
+    await migrated_connection.execute(
+        "UPDATE dashboard_template SET description = repeat('long ', 40000) WHERE id = $1", NOTEBOOK
+    )
+    assert (await ask(migrated_connection, templates_question(TABLE))).values[0] is None
+    edited = {row.id: row for row in await read_rows(migrated_connection, TABLE)}[NOTEBOOK]
+    assert isinstance(edited, TemplateRow)
+    assert len(edited.description) == 200000
+
+
+@pytest.mark.parametrize(
+    "answer", [5, {"id": "x"}, [5], [{"id": "x"}], [dict.fromkeys("abcdefghi", 1)], [{key: [] for key in "abcdefghi"}]]
+)
+def test_an_answer_that_holds_no_rows_of_templates_is_refused(answer: object) -> None:
+    with pytest.raises(ProtocolViolation):
+        rows_from(answer)
 
 
 async def test_a_second_run_writes_nothing_and_takes_no_transaction_id(

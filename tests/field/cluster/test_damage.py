@@ -32,7 +32,7 @@ def test_damage_is_told_at_the_next_look(
     database: Database,
     what: str,
 ) -> None:
-    """Reported as StarRocks 628: a table that was dropped by hand left the resource Ready."""
+    """Reported as StarRocks 628 and cloudnative-pg 10602: what was dropped by hand left the resource Ready."""
     apply()
     team.wait_for("perses", "Ready", "True")
     postgres.psql(database, sql=f"CREATE SCHEMA elsewhere; {DAMAGE[what]}")

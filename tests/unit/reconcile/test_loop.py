@@ -118,7 +118,7 @@ async def test_faults_beside_a_migration_do_not_roll_it_back(
         checks += 1
         raise ValueError
 
-    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory) -> NoReturn:
+    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory, **___: Any) -> NoReturn:
         nonlocal cancelled
         dependencies.on_progress(MigrationProgress("Running V002.", 0.0, waits=True))
         try:
@@ -143,7 +143,7 @@ async def test_a_reconcile_that_has_changed_nothing_ends_once_something_else_is_
 ) -> None:
     begun, ended = 0, 0
 
-    async def reconcile(*_: Any) -> NoReturn:
+    async def reconcile(*_: Any, **__: Any) -> NoReturn:
         nonlocal begun, ended
         begun += 1
         adapter.wanted = begun > 1
@@ -167,7 +167,7 @@ async def test_what_was_done_before_a_change_is_told_with_the_next_result(
 ) -> None:
     done = Event("SchemaMigrated", "Applied one.")
 
-    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory) -> ReconcileResult:
+    async def reconcile(_: Any, __: Any, dependencies: Any, memory: Memory, **___: Any) -> ReconcileResult:
         adapter.wanted = not adapter.wanted
         events: tuple[Event, ...] = ()
         try:

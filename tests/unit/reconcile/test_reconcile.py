@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from controller.database.pool.pool import Pool
+from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationLocked, NotLeading
 from controller.health.verdict import Verdict
@@ -70,6 +71,42 @@ def scripted(monkeypatch: pytest.MonkeyPatch, seen: list[Observed], failure: Exc
     monkeypatch.setattr(module, "observe", observe)
     monkeypatch.setattr(module, "act", act)
     return Dependencies(lambda: (), Turns(), "team-a", no_progress)
+
+
+@pytest.mark.parametrize(
+    ("memory", "can_wait", "waits"),
+    [
+        (Memory(identity="7000/5"), True, [("team-a", 30.0)]),
+        (Memory(identity="7000/5"), False, []),  # something has changed
+        (Memory(identity="7000/5", failures=1), True, []),
+        (Memory(), True, []),
+    ],
+)
+async def test_only_a_look_at_a_database_that_was_ready_lets_new_ones_pass(
+    monkeypatch: pytest.MonkeyPatch, memory: Memory, can_wait: bool, waits: list[tuple[str, float]]
+) -> None:
+    waited: list[tuple[str, float]] = []
+
+    class Noted(Turns):
+        async def let_new_ones_pass(self, group: str, seconds: float) -> None:
+            waited.append((group, seconds))
+
+    async def observe(*_: Any, **__: Any) -> Observed:
+        return observed(1, 2)
+
+    monkeypatch.setattr(module, "observe", observe)
+    dependencies = Dependencies(lambda: (), Noted(), "team-a", no_progress)
+    wanted = desired(interval_seconds=30.0)
+    await reconcile(wanted, cast("Pool", object()), dependencies, memory, can_wait=can_wait)
+    assert waited == waits
+
+
+def test_a_look_is_not_late_by_more_than_its_last_result_is_valid() -> None:
+    wanted = desired(interval_seconds=30.0)
+    assert isinstance(wanted.target, Target)
+    quick = replace(wanted, target=replace(wanted.target, connect_timeout=1.0, query_timeout=2.0))
+    assert module.longest_delay(quick) == 3.0
+    assert module.longest_delay(replace(quick, interval_seconds=1.5)) == 1.5
 
 
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -224,3 +224,52 @@ async def test_nothing_is_kept_of_a_server_that_nobody_uses_any_more() -> None:
         async with turns.look(f"db-{number}:5432", "team-a"):
             pass
     assert not turns._looks
+
+
+async def test_looks_let_databases_pass_that_wait_for_their_first_turn(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LET_PASS_SECONDS", 0.001)
+    turns = Turns(1)
+    holder = Action(turns)
+    async with asyncio.timeout(5):
+        await holder.entered.wait()
+        new = asyncio.create_task(_first_turn(turns, "team-a"))
+        await asyncio.sleep(0)
+        looking = asyncio.create_task(turns.let_new_ones_pass("team-a", seconds=60))
+        await turns.let_new_ones_pass("team-b", seconds=60)  # those of other namespaces are not waited for
+        done, _ = await asyncio.wait([looking], timeout=0.02)
+        assert not done
+        await let_go(holder)
+        await new
+        await looking
+
+
+async def test_looks_let_new_databases_pass_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "LET_PASS_SECONDS", 0.001)
+    turns = Turns(1)
+    holder = Action(turns)
+    async with asyncio.timeout(5):
+        await holder.entered.wait()
+        new = asyncio.create_task(_first_turn(turns, "team-a"))
+        await asyncio.sleep(0)
+        await turns.let_new_ones_pass("team-a", seconds=0.01)
+        assert not new.done()
+        await let_go(holder)
+        await new
+
+
+async def test_one_that_gives_up_its_first_turn_is_not_waited_for() -> None:
+    turns = Turns(1)
+    holder = Action(turns)
+    async with asyncio.timeout(5):
+        await holder.entered.wait()
+        new = asyncio.create_task(_first_turn(turns, "team-a"))
+        await asyncio.sleep(0)
+        new.cancel()
+        await asyncio.gather(new, return_exceptions=True)
+        await turns.let_new_ones_pass("team-a", seconds=60)
+        await let_go(holder)
+
+
+async def _first_turn(turns: Turns, group: str) -> None:
+    async with turns.look_and_act("db:5432", group, new=True):
+        pass
