@@ -75,7 +75,7 @@ class ReconcileLoop:
         )
         self._servers = servers
         self._pool_close_seconds = pool_close_seconds
-        self._memory = Memory()
+        self._memory = Memory(told_ready=adapter.unchanged_since(ready=True) is not None)
         self._pool: Pool | None = None
         self._places: ServerPlaces | None = None
         self._retry = adapter.changed.set

@@ -47,6 +47,7 @@ class Memory:
         verdict: the last one, for its hysteresis.
         failures: reconciles in a row that did not end in ready.
         failed: actions that failed, one for each kind of action.
+        told_ready: another process told last that the database is ready.
         identity: of the database that was seen last; another one begins with an empty memory.
         schema: the last summary that was seen.
         templates: states of the system templates that were seen last.
@@ -62,6 +63,7 @@ class Memory:
     verdict: Verdict | None = None
     failures: int = 0
     failed: tuple[FailedAction, ...] = ()
+    told_ready: bool = False
     identity: str | None = None
     schema: SchemaSummary | None = None
     templates: tuple[str, ...] = ()

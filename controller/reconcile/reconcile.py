@@ -118,7 +118,8 @@ class _Reconciliation:
         turns, group = self.dependencies.turns, self.dependencies.group
         async with AsyncExitStack() as turn:
             if before.settled is None:
-                begun = turns.look_and_act(server, group, silent=before.is_silent, new=before.is_new)
+                new, silent = before.is_new, before.is_silent
+                begun = turns.look_and_act(server, group, silent=silent, new=new, urgent=new and not before.told_ready)
                 may_act = await turn.enter_async_context(begun)
             else:
                 may_act = False

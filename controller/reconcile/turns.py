@@ -81,31 +81,36 @@ class Turns:
 
     @asynccontextmanager
     async def look_and_act(
-        self, server: Hashable, group: str, *, silent: bool = False, new: bool = False
+        self, server: Hashable, group: str, *, silent: bool = False, new: bool = False, urgent: bool = False
     ) -> AsyncIterator[bool]:
         """Wait for the turn to look at a database in which there is most likely something to do; see `look`.
 
         One turn for both spares a login, since meanwhile other databases would want the connection.
 
         Args:
-            new: it is the first turn of the database; others let it pass.
+            new: it is the first turn of the database; checks of others let it pass.
+            urgent: it comes before others of its namespace that are new as well.
 
         Yields:
             True where the turn is one to work as well; False where no action on the server ended for `STALLED_SECONDS`.
         """
         async with AsyncExitStack() as turn:
             with self._waiting_for_first(group) if new else nullcontext():
-                acts = await self._take_up_work(turn, server, group, silent=silent)
+                acts = await self._take_up_work(turn, server, group, silent=silent, urgent=urgent)
             yield acts
 
-    async def _take_up_work(self, turn: AsyncExitStack, server: Hashable, group: str, *, silent: bool) -> bool:
-        acts = self._on(self._actions, self._actions_on_a_server, server, group, stalled_seconds=STALLED_SECONDS)
+    async def _take_up_work(
+        self, turn: AsyncExitStack, server: Hashable, group: str, *, silent: bool, urgent: bool
+    ) -> bool:
+        acts = self._on(
+            self._actions, self._actions_on_a_server, server, group, urgent=urgent, stalled_seconds=STALLED_SECONDS
+        )
         try:
             await turn.enter_async_context(acts)
         except TimeoutError:
             await turn.enter_async_context(self.look(server, group, silent=silent))
             return False
-        await turn.enter_async_context(self._in_process(group, silent=silent))
+        await turn.enter_async_context(self._in_process(group, silent=silent, urgent=urgent))
         return True
 
     @contextmanager
@@ -126,6 +131,7 @@ class Turns:
         server: Hashable,
         group: str,
         *,
+        urgent: bool = False,
         stalled_seconds: float | None = None,
     ) -> AsyncIterator[None]:
         if most is None:
@@ -133,7 +139,7 @@ class Turns:
             return
         places = servers.setdefault(server, FairPlaces(most, shared=True))
         with self._waits.one(time.monotonic()):
-            await places.take(group, stalled_seconds=stalled_seconds)
+            await places.take(group, urgent=urgent, stalled_seconds=stalled_seconds)
         try:
             yield
         finally:
@@ -142,9 +148,9 @@ class Turns:
                 servers.pop(server, None)
 
     @asynccontextmanager
-    async def _in_process(self, group: str, *, silent: bool = False) -> AsyncIterator[None]:
+    async def _in_process(self, group: str, *, silent: bool = False, urgent: bool = False) -> AsyncIterator[None]:
         """Hold a place of the process, for `SLOW_SECONDS` at most, or `SILENT_SECONDS`."""
-        await self._at_once.take(group)
+        await self._at_once.take(group, urgent=urgent)
         loop = asyncio.get_running_loop()
         timer = loop.call_later(SILENT_SECONDS if silent else SLOW_SECONDS, self._at_once.give_back, group)
         try:

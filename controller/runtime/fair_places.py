@@ -2,6 +2,7 @@
 
 import asyncio
 from collections import Counter, deque
+from contextlib import suppress
 
 
 class FairPlaces:
@@ -19,14 +20,13 @@ class FairPlaces:
         self._given_back_at = 0.0
         self._shared = shared
         self._held: Counter[str] = Counter()
-        self._waiting: dict[str, deque[asyncio.Future[None]]] = {}
+        self._waiting: dict[str, _Queue] = {}
         """Those who wait by group; the group whose turn is next is the first."""
 
     def waiting(self, group: str | None = None) -> int:
         """Return how many of GROUP wait for a place; None for all groups."""
-        if group is not None:
-            return len(self._waiting.get(group, ()))
-        return sum(map(len, self._waiting.values()))
+        groups = self._waiting if group is None else (group,)
+        return sum(len(queue) for queue in map(self._waiting.get, groups) if queue is not None)
 
     @property
     def free(self) -> int:
@@ -38,10 +38,11 @@ class FairPlaces:
         self.count = count
         self._hand_over()
 
-    async def take(self, group: str, *, stalled_seconds: float | None = None) -> None:
+    async def take(self, group: str, *, urgent: bool = False, stalled_seconds: float | None = None) -> None:
         """Wait for a place; whoever is cancelled meanwhile has none.
 
         Args:
+            urgent: come before the others of the group.
             stalled_seconds: seconds without a place given back, by any group, after which to wait no longer; None for
                 as long as it takes.
 
@@ -53,7 +54,7 @@ class FairPlaces:
             return
         loop = asyncio.get_running_loop()
         place = loop.create_future()
-        self._waiting.setdefault(group, deque()).append(place)
+        self._waiting.setdefault(group, _Queue()).append(place, urgent=urgent)
         try:
             if stalled_seconds is not None:
                 waits_since = loop.time()
@@ -92,17 +93,41 @@ class FairPlaces:
 
     def _hand_over(self) -> None:
         while (group := next((each for each in self._waiting if self._may_take(each)), None)) is not None:
-            places = self._waiting.pop(group)
-            place = places.popleft()
-            if places:
-                self._waiting[group] = places
+            queue = self._waiting.pop(group)
+            place = queue.pop()
+            if queue:
+                self._waiting[group] = queue
             if not place.done():
                 self._note(group, 1)
                 place.set_result(None)
 
     def _forget(self, group: str, place: "asyncio.Future[None]") -> None:
-        places = self._waiting.get(group)
-        if places is not None and place in places:
-            places.remove(place)
-            if not places:
+        queue = self._waiting.get(group)
+        if queue is not None:
+            queue.remove(place)
+            if not queue:
                 del self._waiting[group]
+
+
+class _Queue:
+    """Those of a group who wait, the urgent ones first, each in the order in which they came."""
+
+    def __init__(self) -> None:
+        self._urgent: deque[asyncio.Future[None]] = deque()
+        self._others: deque[asyncio.Future[None]] = deque()
+
+    def __len__(self) -> int:
+        return len(self._urgent) + len(self._others)
+
+    def append(self, place: "asyncio.Future[None]", *, urgent: bool) -> None:
+        (self._urgent if urgent else self._others).append(place)
+
+    def pop(self) -> "asyncio.Future[None]":
+        """Remove and return the next one; there has to be one."""
+        return (self._urgent or self._others).popleft()
+
+    def remove(self, place: "asyncio.Future[None]") -> None:
+        """Remove one who waits no longer, if it is there."""
+        for places in (self._urgent, self._others):
+            with suppress(ValueError):
+                places.remove(place)

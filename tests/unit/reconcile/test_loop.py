@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import pytest
@@ -32,6 +33,7 @@ class ScriptedAdapter:
         self.desired: Desired | DashdbError | None = desired(interval_seconds=0.01)
         self.wanted = True
         self.mended = False
+        self.ready_since: datetime | None = None
         self.rejections: list[str] = []
         self.reject_with: list[Exception] = []
         self.progress: list[str] = []
@@ -48,8 +50,8 @@ class ScriptedAdapter:
     async def inputs_changed(self) -> bool:
         return self.mended
 
-    def unchanged_since(self, *, ready: bool) -> None:
-        """Nothing is known from before this process."""
+    def unchanged_since(self, *, ready: bool) -> datetime | None:
+        return self.ready_since if ready else None
 
     def is_ready(self, result: ReconcileResult) -> bool:
         return result.ready
@@ -181,3 +183,38 @@ async def test_what_was_done_before_a_change_is_told_with_the_next_result(
     async with running(adapter):
         assert (await adapter.results.get()).events == (done,)
         assert adapter.results.empty()
+
+
+@pytest.mark.parametrize("since", [None, datetime(2026, 1, 1, tzinfo=UTC)])
+async def test_the_first_reconcile_knows_whether_the_database_was_ready_before(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch, since: datetime | None
+) -> None:
+    reconciled: list[tuple[bool, bool, bool]] = []
+
+    async def reconcile(_: Any, __: Any, ___: Any, memory: Memory, *, can_wait: bool) -> ReconcileResult:
+        reconciled.append((memory.is_new, memory.told_ready, can_wait))
+        return ReconcileResult(unreachable(DatabaseUnavailable("away")), {}, READY, (), 60.0, memory)
+
+    monkeypatch.setattr(module, "reconcile", reconcile)
+    adapter.ready_since = since
+    async with running(adapter):
+        await adapter.results.get()
+    assert reconciled == [(True, since is not None, False)]
+
+
+async def test_only_a_reconcile_that_is_due_and_not_one_after_a_change_can_wait(
+    adapter: ScriptedAdapter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    waits: list[bool] = []
+
+    async def reconcile(_: Any, __: Any, ___: Any, memory: Memory, *, can_wait: bool) -> ReconcileResult:
+        waits.append(can_wait)
+        wait = 0.01 if len(waits) == 1 else 60.0
+        return ReconcileResult(unreachable(DatabaseUnavailable("away")), {}, READY, (), wait, memory)
+
+    monkeypatch.setattr(module, "reconcile", reconcile)
+    async with running(adapter):
+        await until(lambda: len(waits) == 2)
+        adapter.changed.set()
+        await until(lambda: len(waits) == 3)
+    assert waits == [False, True, False]

@@ -270,6 +270,25 @@ async def test_one_that_gives_up_its_first_turn_is_not_waited_for() -> None:
         await let_go(holder)
 
 
+async def test_a_new_database_that_is_not_ready_comes_before_those_that_were() -> None:
+    turns, order = Turns(1, on_a_server=2), []
+
+    async def first_turn(name: str, *, urgent: bool) -> None:
+        async with turns.look_and_act("db:5432", "team-a", new=True, urgent=urgent):
+            order.append(name)
+
+    holder = Action(turns, acts=True)
+    async with asyncio.timeout(5):
+        await holder.entered.wait()
+        firsts = [asyncio.create_task(first_turn(f"ready {n}", urgent=False)) for n in range(3)]
+        await asyncio.sleep(0)
+        firsts.append(asyncio.create_task(first_turn("broken", urgent=True)))
+        await asyncio.sleep(0)
+        await let_go(holder)
+        await asyncio.gather(*firsts)
+    assert order == ["broken", "ready 0", "ready 1", "ready 2"]
+
+
 async def _first_turn(turns: Turns, group: str) -> None:
     async with turns.look_and_act("db:5432", group, new=True):
         pass

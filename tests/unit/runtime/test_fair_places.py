@@ -67,3 +67,39 @@ async def test_the_only_place_is_kept_from_nobody() -> None:
     await asyncio.sleep(0)
     places.give_back("many")
     await waiting
+
+
+async def test_who_is_urgent_comes_before_the_others_of_its_group_and_not_before_other_groups() -> None:
+    places, order = FairPlaces(1), []
+
+    async def take(group: str, name: str, *, urgent: bool = False) -> None:
+        await places.take(group, urgent=urgent)
+        order.append(name)
+        places.give_back(group)
+
+    await places.take("a")
+    waiting = [
+        asyncio.create_task(take("a", "first")),
+        asyncio.create_task(take("b", "other")),
+        asyncio.create_task(take("a", "urgent", urgent=True)),
+        asyncio.create_task(take("a", "urgent too", urgent=True)),
+    ]
+    await asyncio.sleep(0)
+    assert (places.waiting("a"), places.waiting("b"), places.waiting()) == (3, 1, 4)
+    places.give_back("a")
+    await asyncio.gather(*waiting)
+    assert order == ["urgent", "other", "urgent too", "first"]
+
+
+async def test_who_was_urgent_and_gives_up_is_forgotten() -> None:
+    places = FairPlaces(1)
+    await places.take("a")
+    urgent = asyncio.create_task(places.take("a", urgent=True))
+    waiting = asyncio.create_task(places.take("a"))
+    await asyncio.sleep(0)
+    urgent.cancel()
+    await asyncio.gather(urgent, return_exceptions=True)
+    assert places.waiting("a") == 1
+    places.give_back("a")
+    await waiting
+    assert (places.taken, places.waiting()) == (1, 0)
