@@ -95,23 +95,27 @@ class Turns:
             True where the turn is one to work as well; False where no action on the server ended for `STALLED_SECONDS`.
         """
         async with AsyncExitStack() as turn:
+            acts = True
+            # Not for longer: one that waits for a server which does not answer is nobody to wait for.
             with self._waiting_for_first(group) if new else nullcontext():
-                acts = await self._take_up_work(turn, server, group, silent=silent, urgent=urgent)
+                try:
+                    await turn.enter_async_context(
+                        self._on(
+                            self._actions,
+                            self._actions_on_a_server,
+                            server,
+                            group,
+                            urgent=urgent,
+                            stalled_seconds=STALLED_SECONDS,
+                        )
+                    )
+                except TimeoutError:
+                    acts = False
+                else:
+                    await turn.enter_async_context(self._in_process(group, silent=silent, urgent=urgent))
+            if not acts:
+                await turn.enter_async_context(self.look(server, group, silent=silent))
             yield acts
-
-    async def _take_up_work(
-        self, turn: AsyncExitStack, server: Hashable, group: str, *, silent: bool, urgent: bool
-    ) -> bool:
-        acts = self._on(
-            self._actions, self._actions_on_a_server, server, group, urgent=urgent, stalled_seconds=STALLED_SECONDS
-        )
-        try:
-            await turn.enter_async_context(acts)
-        except TimeoutError:
-            await turn.enter_async_context(self.look(server, group, silent=silent))
-            return False
-        await turn.enter_async_context(self._in_process(group, silent=silent, urgent=urgent))
-        return True
 
     @contextmanager
     def _waiting_for_first(self, group: str) -> Iterator[None]:

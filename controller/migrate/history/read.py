@@ -130,10 +130,10 @@ def _moment(value: Any) -> datetime | None:
 
 def _checked(rows: Sequence[Sequence[Any]], location: HistoryLocation) -> History:
     """Return the history of rows as `history_query` brings them."""
-    columns = zip(*rows, strict=True)  # column by column, since thousands of rows are checked each time
-    if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
-        raise _not_ours(location)
     with as_expected("the history"):
+        columns = zip(*rows, strict=True)  # column by column, since thousands of rows are checked each time
+        if not all(kinds.issuperset(map(type, column)) for column, kinds in zip(columns, _TYPES, strict=bool(rows))):
+            raise _not_ours(location)
         replaced = _replaced(rows)
         return tuple(
             HistoryRow._make((*row[:-3], _DIRECTIONS[row[-3]], _ORIGINS[row[-2]], replaced.get(row[0], _NONE)))

@@ -270,6 +270,20 @@ async def test_one_that_gives_up_its_first_turn_is_not_waited_for() -> None:
         await let_go(holder)
 
 
+async def test_nobody_waits_for_new_databases_of_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "STALLED_SECONDS", 0.01)
+    turns = Turns(10, on_a_server=2)
+    dials = [Action(turns, acts=True), Action(turns), Action(turns)]
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(dial.entered.wait() for dial in dials[:2]))
+        new = asyncio.create_task(_first_turn(turns, "team-a"))
+        await asyncio.sleep(0)
+        await turns.let_new_ones_pass("team-a", seconds=60)
+        assert not new.done(), "it waits for a turn to look"
+        await let_go(*dials)
+        await new
+
+
 async def test_a_new_database_that_is_not_ready_comes_before_those_that_were() -> None:
     turns, order = Turns(1, on_a_server=2), []
 

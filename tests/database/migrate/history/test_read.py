@@ -6,7 +6,7 @@ import pytest
 
 from controller.database.connection import Connection
 from controller.database.questions import MOST_ROWS, ask
-from controller.errors import HistoryMismatch
+from controller.errors import HistoryMismatch, ProtocolViolation
 from controller.migrate.history.location import HistoryLocation
 from controller.migrate.history.read import history_from, history_question, read_history, read_history_at
 from tests.database.engine import run
@@ -70,3 +70,9 @@ async def test_a_table_with_other_columns_is_no_history_of_ours(connection: Conn
     with pytest.raises(HistoryMismatch) as caught:
         await read_history_at(connection, LOCATION)
     assert caught.value.reason == "HistoryTableForeign"
+
+
+@pytest.mark.parametrize("answer", [5, [5], [{}], {"applied_at": 1}])
+def test_an_answer_that_holds_no_rows_of_a_history_is_refused(answer: object) -> None:
+    with pytest.raises(ProtocolViolation):
+        history_from(answer, LOCATION)
