@@ -1,7 +1,8 @@
 """Few databases at once, in the process and on each server, and none held up by a slow one."""
 
 import asyncio
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
 import pytest
@@ -226,83 +227,75 @@ async def test_nothing_is_kept_of_a_server_that_nobody_uses_any_more() -> None:
     assert not turns._looks
 
 
+@asynccontextmanager
+async def first_waiting(turns: Turns) -> AsyncIterator[tuple[Action, asyncio.Task[None]]]:
+    """Yield an action that has the only place, and a new database that waits for it; end both."""
+    async with asyncio.timeout(5):
+        holder = Action(turns, acts=True)
+        await holder.entered.wait()
+        new = asyncio.create_task(first_turn(turns, "team-a"))
+        await asyncio.sleep(0)
+        yield holder, new
+        await let_go(holder)
+        await asyncio.gather(new, return_exceptions=True)
+
+
+async def first_turn(turns: Turns, group: str, *, urgent: bool = False) -> None:
+    async with turns.look_and_act("db:5432", group, new=True, urgent=urgent):
+        pass
+
+
 async def test_looks_let_databases_pass_that_wait_for_their_first_turn(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LET_PASS_SECONDS", 0.001)
     turns = Turns(1)
-    holder = Action(turns)
-    async with asyncio.timeout(5):
-        await holder.entered.wait()
-        new = asyncio.create_task(_first_turn(turns, "team-a"))
-        await asyncio.sleep(0)
+    async with first_waiting(turns) as (holder, _):
         looking = asyncio.create_task(turns.let_new_ones_pass("team-a", seconds=60))
         await turns.let_new_ones_pass("team-b", seconds=60)  # those of other namespaces are not waited for
         done, _ = await asyncio.wait([looking], timeout=0.02)
         assert not done
         await let_go(holder)
-        await new
         await looking
 
 
 async def test_looks_let_new_databases_pass_for_a_limited_time(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "LET_PASS_SECONDS", 0.001)
     turns = Turns(1)
-    holder = Action(turns)
-    async with asyncio.timeout(5):
-        await holder.entered.wait()
-        new = asyncio.create_task(_first_turn(turns, "team-a"))
-        await asyncio.sleep(0)
+    async with first_waiting(turns) as (_, new):
         await turns.let_new_ones_pass("team-a", seconds=0.01)
         assert not new.done()
-        await let_go(holder)
-        await new
 
 
 async def test_one_that_gives_up_its_first_turn_is_not_waited_for() -> None:
     turns = Turns(1)
-    holder = Action(turns)
-    async with asyncio.timeout(5):
-        await holder.entered.wait()
-        new = asyncio.create_task(_first_turn(turns, "team-a"))
-        await asyncio.sleep(0)
+    async with first_waiting(turns) as (_, new):
         new.cancel()
         await asyncio.gather(new, return_exceptions=True)
         await turns.let_new_ones_pass("team-a", seconds=60)
-        await let_go(holder)
 
 
 async def test_nobody_waits_for_new_databases_of_a_server_that_does_not_answer(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(module, "STALLED_SECONDS", 0.01)
     turns = Turns(10, on_a_server=2)
-    dials = [Action(turns, acts=True), Action(turns), Action(turns)]
-    async with asyncio.timeout(5):
-        await asyncio.gather(*(dial.entered.wait() for dial in dials[:2]))
-        new = asyncio.create_task(_first_turn(turns, "team-a"))
-        await asyncio.sleep(0)
+    looks = [Action(turns), Action(turns)]
+    async with first_waiting(turns) as (_, new):
         await turns.let_new_ones_pass("team-a", seconds=60)
         assert not new.done(), "it waits for a turn to look"
-        await let_go(*dials)
+        await let_go(*looks)
         await new
 
 
 async def test_a_new_database_that_is_not_ready_comes_before_those_that_were() -> None:
     turns, order = Turns(1, on_a_server=2), []
 
-    async def first_turn(name: str, *, urgent: bool) -> None:
-        async with turns.look_and_act("db:5432", "team-a", new=True, urgent=urgent):
-            order.append(name)
+    async def taken(name: str, *, urgent: bool) -> None:
+        await first_turn(turns, "team-a", urgent=urgent)
+        order.append(name)
 
-    holder = Action(turns, acts=True)
-    async with asyncio.timeout(5):
-        await holder.entered.wait()
-        firsts = [asyncio.create_task(first_turn(f"ready {n}", urgent=False)) for n in range(3)]
+    async with first_waiting(turns) as (holder, _):
+        firsts = [asyncio.create_task(taken(f"ready {n}", urgent=False)) for n in range(3)]
         await asyncio.sleep(0)
-        firsts.append(asyncio.create_task(first_turn("broken", urgent=True)))
+        firsts.append(asyncio.create_task(taken("broken", urgent=True)))
         await asyncio.sleep(0)
         await let_go(holder)
         await asyncio.gather(*firsts)
     assert order == ["broken", "ready 0", "ready 1", "ready 2"]
-
-
-async def _first_turn(turns: Turns, group: str) -> None:
-    async with turns.look_and_act("db:5432", group, new=True):
-        pass
