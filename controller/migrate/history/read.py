@@ -10,7 +10,7 @@ import asyncpg
 from controller.database.answer_messages import as_expected
 from controller.database.connection import Connection, answer_limit
 from controller.database.located_schema import LocatedSchema
-from controller.database.questions import ask, rows_question
+from controller.database.questions import rows_question
 from controller.database.schema import locate_schema
 from controller.database.transaction import transaction
 from controller.errors import HistoryMismatch
@@ -87,9 +87,6 @@ async def read_history_at(connection: Connection, location: HistoryLocation) -> 
     if not location.has_history:
         return await history_of(connection, location.schema) if location.has_golang_migrate else ()
     try:
-        answer = (await ask(connection, history_question(location))).values[0]
-        if answer is not None:
-            return history_from(answer, location)
         async with transaction(connection, read_only=True):
             with answer_limit(connection, HISTORY_BYTES):
                 return _checked(await connection.fetch(history_query(location)), location)
