@@ -26,7 +26,8 @@ INPUT_POLL_SECONDS = 60.0
 """Seconds between two checks for a changed input that a database waits for. The first tries follow each other quickly,
 and all of them read the inputs anew, so this matters only where the interval is longer."""
 NOTICE_SECONDS = 0.5
-"""Seconds between two looks at what is asked for, while a reconcile has changed nothing."""
+"""Seconds between two looks at what is asked for, while a reconcile dials and has changed nothing. For one that waits
+for its turn they are `PROGRESS_SECONDS`: a thousand may wait, and it is asked again before anything is changed."""
 DIAL_SECONDS = 5.0
 """Seconds of a try to connect after which its inputs are read anew, and between two readings: a corrected Secret must
 not wait for a connect timeout that may be minutes."""
@@ -88,7 +89,7 @@ class ReconcileMonitor:
         read_at = time.monotonic() + DIAL_SECONDS
         checking: asyncio.Task[CheckResult] | None = None
         try:
-            while not await self._done(reconciling):
+            while not await self._done(reconciling, pool):
                 dialling = pool is not None and pool.is_dialling
                 if not self._acting and not self._adapter.still_wanted(dialling=dialling):
                     self.outdated = True
@@ -118,9 +119,10 @@ class ReconcileMonitor:
     def _begin(self) -> None:
         self.outdated, self._acting, self._progress = False, False, None
 
-    async def _done(self, reconciling: "asyncio.Task[ReconcileResult]") -> bool:
+    async def _done(self, reconciling: "asyncio.Task[ReconcileResult]", pool: Pool | None) -> bool:
         """Wait until the reconcile is done, or for a while; True where it is done."""
-        timeout = PROGRESS_SECONDS if self._acting else NOTICE_SECONDS
+        dials = pool is not None and pool.is_dialling and not self._acting
+        timeout = NOTICE_SECONDS if dials else PROGRESS_SECONDS
         done, _ = await asyncio.wait([reconciling], timeout=timeout)
         return bool(done)
 

@@ -21,7 +21,7 @@ SLOW_SECONDS = 0.5
 SILENT_SECONDS = 0.02
 """The same for a server that did not answer the last time: a connection is begun in less, and nearly all the rest is to
 wait. With `SLOW_SECONDS`, hundreds of servers that hang would let the others wait for seconds."""
-LET_PASS_SECONDS = 1.0
+LET_PASS_SECONDS = 2.0
 """Seconds between two questions whether databases of the namespace still wait for their first turn."""
 STALLED_SECONDS = 1.0
 """Seconds in which no action on a server ended, after which a database there is looked at without a turn to act."""

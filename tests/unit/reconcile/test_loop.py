@@ -155,7 +155,7 @@ async def test_a_reconcile_that_has_changed_nothing_ends_once_something_else_is_
             ended += 1
         raise AssertionError
 
-    monkeypatch.setattr(monitor, "NOTICE_SECONDS", 0.01)
+    monkeypatch.setattr(monitor, "PROGRESS_SECONDS", 0.01)
     monkeypatch.setattr(module, "reconcile", reconcile)
     async with running(adapter):
         await until(lambda: begun == 2)

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from controller.database.connection import Connection
+from controller.database.connection import Connection, forget_statements
 from controller.database.questions import MOST_ROWS, ask
 from controller.errors import HistoryMismatch, ProtocolViolation
 from controller.migrate.history.location import HistoryLocation
@@ -67,6 +67,7 @@ async def test_a_table_with_other_columns_is_no_history_of_ours(connection: Conn
         await connection.execute(f"CREATE TABLE copy AS TABLE {table}; DROP TABLE {table} CASCADE")
         await connection.execute(f"ALTER TABLE copy RENAME TO {table}")
     await connection.execute(change)
+    forget_statements(connection)
     with pytest.raises(HistoryMismatch) as caught:
         await read_history_at(connection, LOCATION)
     assert caught.value.reason == "HistoryTableForeign"
