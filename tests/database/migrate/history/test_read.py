@@ -47,27 +47,46 @@ async def test_a_history_of_few_but_long_rows_is_read_row_by_row(connection: Con
     assert len((await read_history(connection))[0].description) == 100000
 
 
+async def without_rules(connection: Connection) -> None:
+    """Put copies in place of the tables, which have neither keys nor checks."""
+    await run(connection, {"V1_a.up.sql": "CREATE TABLE a ()"})
+    for table in ("schema_version_detail", "schema_version"):
+        await connection.execute(f"CREATE TABLE copy AS TABLE {table}; DROP TABLE {table} CASCADE")
+        await connection.execute(f"ALTER TABLE copy RENAME TO {table}")
+    forget_statements(connection)
+
+
 @pytest.mark.parametrize(
     "change",
     [
-        "ALTER TABLE schema_version_detail ALTER applied_at TYPE text USING 'now'",
-        "ALTER TABLE schema_version_detail ALTER applied_at TYPE timestamp",
-        "ALTER TABLE schema_version_detail ALTER applied_at TYPE bool USING true",
+        "ALTER applied_at TYPE text USING 'now'",
+        "ALTER applied_at TYPE timestamp",
+        "ALTER applied_at TYPE bool USING true",
+        "ALTER duration_ms TYPE numeric USING 0.5",
+        "ALTER sha256 TYPE int USING 1",
+    ],
+)
+async def test_an_answer_with_values_of_other_types_is_no_history_of_ours(connection: Connection, change: str) -> None:
+    await without_rules(connection)
+    await connection.execute(f"ALTER TABLE schema_version_detail {change}")
+    with pytest.raises(HistoryMismatch) as caught:
+        history_from(await answer(connection), LOCATION)
+    assert caught.value.reason == "HistoryTableForeign"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
         "ALTER TABLE schema_version ALTER version TYPE text",
         "ALTER TABLE schema_version ALTER state TYPE int USING 1",
-        "ALTER TABLE schema_version_detail ALTER duration_ms TYPE numeric USING 0.5",
         "ALTER TABLE schema_version_detail ALTER sha256 TYPE int USING 1",
         "ALTER TABLE schema_version_detail DROP sha256",
         "DROP TABLE schema_version_detail CASCADE",
     ],
 )
 async def test_a_table_with_other_columns_is_no_history_of_ours(connection: Connection, change: str) -> None:
-    await run(connection, {"V1_a.up.sql": "CREATE TABLE a ()"})
-    for table in ("schema_version_detail", "schema_version"):  # a copy has neither keys nor checks
-        await connection.execute(f"CREATE TABLE copy AS TABLE {table}; DROP TABLE {table} CASCADE")
-        await connection.execute(f"ALTER TABLE copy RENAME TO {table}")
+    await without_rules(connection)
     await connection.execute(change)
-    forget_statements(connection)
     with pytest.raises(HistoryMismatch) as caught:
         await read_history_at(connection, LOCATION)
     assert caught.value.reason == "HistoryTableForeign"
