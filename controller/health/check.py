@@ -19,8 +19,9 @@ PAUSES = (0.1, 0.3)
 """Seconds between the questions of a check that gets a slow answer; each of the answers has to be slow for the database
 to count as slow. A checkpoint, or a moment in which the machine is busy, does not make it so."""
 CHECK_SECONDS = 5.0
-"""Seconds that the server may take for each answer to a check, and for a login if it answered before. A server that
-hangs is to be told within seconds, and the query timeout is for queries of any kind."""
+"""Seconds that the server may take for each answer to a check, and for a login if it answered before; less where the
+query timeout or the connect timeout is shorter. A server that hangs is to be told within seconds, and the query timeout
+is for queries of any kind."""
 _SHORT_QUESTION = "SELECT to_json(true)"
 
 
@@ -63,7 +64,7 @@ async def measure(
         questions, first: see `ask`.
 
     Raises:
-        DatabaseUnavailable: no answer within CHECK_SECONDS.
+        DatabaseUnavailable: no answer within CHECK_SECONDS, or the query timeout if that is shorter.
         asyncpg.PostgresError, OSError, ProtocolViolation: see `ask`.
     """
     answers = await _ask(pool, connection, SERVER_FACTS, *questions, first=first)
@@ -91,10 +92,12 @@ async def measure(
 
 
 async def _ask(pool: Pool, connection: Connection, *questions: str, first: str = "") -> Answers:
+    own_limit = pool.target.query_timeout >= CHECK_SECONDS
+    seconds = CHECK_SECONDS if own_limit else pool.target.query_timeout
     try:
-        return await ask(connection, *questions, first=first, seconds=CHECK_SECONDS)
+        return await ask(connection, *questions, first=first, seconds=seconds)
     except TimeoutError as error:
-        raise in_our_words(error, pool.target, checked=CHECK_SECONDS) from None
+        raise in_our_words(error, pool.target, checked=CHECK_SECONDS if own_limit else None) from None
 
 
 def login_seconds(previous: Verdict | None) -> float | None:

@@ -104,6 +104,23 @@ async def test_each_trouble_has_a_verdict_of_its_own(target: Target, script: obj
 
 
 @pytest.mark.parametrize(
+    ("limit", "told"),
+    [
+        (5.0, "No answer within 0.5 s. Look for what keeps the server busy, or raise spec.pool.queryTimeoutSeconds."),
+        (0.1, "No answer within 0.1 s. Look for what keeps the server busy."),
+    ],
+)
+async def test_a_check_ends_with_the_shorter_of_its_limit_and_the_query_timeout(
+    target: Target, monkeypatch: pytest.MonkeyPatch, limit: float, told: str
+) -> None:
+    monkeypatch.setattr(health, "CHECK_SECONDS", limit)
+    async with hostile_server(mute_after_login) as port:
+        verdict = await checked(replace(target, port=port))
+    assert verdict.warning is not None
+    assert verdict.warning.endswith(told)
+
+
+@pytest.mark.parametrize(
     ("taken", "previous", "reason"),
     [
         ([0.5, 0.02], None, "Healthy"),
