@@ -31,8 +31,8 @@ CONNECTING = {
 """Scripts that refuse the login, and the reason for each."""
 ANSWERING = {
     "mute after the login": "Timeout",
-    "endless notices after the login": "Timeout",
-    "nonsense after the login": "Timeout",
+    "endless notices after the login": "AnswerTooLarge",
+    "nonsense after the login": "ProtocolViolation",
     "full disk": "DiskFull",
 }
 """Scripts that accept the login, and the reason for each."""
