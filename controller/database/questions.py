@@ -17,8 +17,6 @@ from controller.database.transaction import OWN_NAMES, roll_back
 
 QUESTION_BYTES = 256 * 1024
 """Limit in bytes of all answers to one call of `ask`."""
-
-
 MOST_ROWS = 200
 """Limit of the rows that one answer brings, see `rows_question`."""
 _ROWS = """

@@ -47,12 +47,13 @@ async def test_a_history_of_few_but_long_rows_is_read_row_by_row(connection: Con
     assert len((await read_history(connection))[0].description) == 100000
 
 
-async def without_rules(connection: Connection) -> None:
-    """Put copies in place of the tables, which have neither keys nor checks."""
+async def alter(connection: Connection, change: str) -> None:
+    """Put copies in place of the tables, which have neither keys nor checks, and make a change to them."""
     await run(connection, {"V1_a.up.sql": "CREATE TABLE a ()"})
     for table in ("schema_version_detail", "schema_version"):
         await connection.execute(f"CREATE TABLE copy AS TABLE {table}; DROP TABLE {table} CASCADE")
         await connection.execute(f"ALTER TABLE copy RENAME TO {table}")
+    await connection.execute(change)
     forget_statements(connection)
 
 
@@ -67,8 +68,7 @@ async def without_rules(connection: Connection) -> None:
     ],
 )
 async def test_an_answer_with_values_of_other_types_is_no_history_of_ours(connection: Connection, change: str) -> None:
-    await without_rules(connection)
-    await connection.execute(f"ALTER TABLE schema_version_detail {change}")
+    await alter(connection, f"ALTER TABLE schema_version_detail {change}")
     with pytest.raises(HistoryMismatch) as caught:
         history_from(await answer(connection), LOCATION)
     assert caught.value.reason == "HistoryTableForeign"
@@ -85,8 +85,7 @@ async def test_an_answer_with_values_of_other_types_is_no_history_of_ours(connec
     ],
 )
 async def test_a_table_with_other_columns_is_no_history_of_ours(connection: Connection, change: str) -> None:
-    await without_rules(connection)
-    await connection.execute(change)
+    await alter(connection, change)
     with pytest.raises(HistoryMismatch) as caught:
         await read_history_at(connection, LOCATION)
     assert caught.value.reason == "HistoryTableForeign"
