@@ -1,6 +1,6 @@
 """Faults of hostile servers, of a real PostgreSQL and of a real PgBouncer; one row for each.
 
-    python -m benchmarks.faults [--json] [--runs N]
+    python -m benchmarks.faults [--json] [--runs N] [--timeout SECONDS]
 
 Every row is a check of health, or a query, over the product's own pool, which is closed while the fault lasts. The pool
 promises a connection within the connect timeout, an answer within the query timeout, and a close within
@@ -70,29 +70,35 @@ def table_of(found: dict[str, list[Run]], runs: int) -> Table:
     return table
 
 
-def problems(faults: list[Fault], found: dict[str, list[Run]]) -> Counter[str]:
-    """Return each broken promise with the number of runs in which it was broken."""
+def wrong(faults: list[Fault], found: dict[str, list[Run]]) -> Counter[str]:
+    """Return each wrong reason and leftover with the number of runs in which it was found."""
     return Counter(
-        f"{fault.name}: {problem}" for fault in faults for run in found[fault.name] for problem in run.problems(fault)
+        f"{fault.name}: {each}" for fault in faults for run in found[fault.name] for each in run.wrong(fault)
     )
+
+
+def late(found: dict[str, list[Run]]) -> Counter[str]:
+    """Return each exceeded time with the number of runs in which it was exceeded."""
+    return Counter(f"{name}: {each}" for name, runs in found.items() for run in runs for each in run.late())
 
 
 @click.command()
 @click.option("--runs", default=20, show_default=True, type=click.IntRange(min=1), help="Runs of each fault.")
+@click.option("--timeout", default=0.5, show_default=True, help="Connect and query timeout of the product, in seconds.")
 @click.option("--json", "as_json", is_flag=True, help="Print every run as one JSON object instead of the table.")
-def main(runs: int, *, as_json: bool) -> None:
+def main(runs: int, timeout: float, *, as_json: bool) -> None:
     """Measure checks while their server is faulty or hostile."""
-    with all_faults() as faults:
+    with all_faults(timeout) as faults:
         found = asyncio.run(measure(faults, runs))
-    broken = problems(faults, found)
+    wrongly, too_late = wrong(faults, found), late(found)
     if as_json:
         rows = {name: [dataclasses.asdict(run) for run in each] for name, each in found.items()}
-        print(json.dumps({"runs": runs, "faults": rows, "problems": broken}))
+        print(json.dumps({"runs": runs, "faults": rows, "wrong": wrongly, "late": too_late}))
     else:
         Console(width=WIDTH).print(table_of(found, runs))
-    for problem, count in broken.items():
+    for problem, count in (wrongly + too_late).items():
         print(f"{problem} (in {count} of {runs} runs)", file=sys.stderr)
-    sys.exit(1 if broken else 0)
+    sys.exit(1 if wrongly or too_late else 0)
 
 
 if __name__ == "__main__":

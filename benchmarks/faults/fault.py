@@ -96,15 +96,20 @@ class Run:
     tasks: int
     asyncio_errors: tuple[str, ...]
 
-    def problems(self, fault: Fault) -> list[str]:
-        """Return a sentence for each broken promise."""
+    def wrong(self, fault: Fault) -> list[str]:
+        """Return a sentence for each promise that was broken, whatever the machine was busy with."""
         left = {"connections on the server": self.connections, "sockets": self.sockets, "tasks": self.tasks}
         return [
             *([f"the reason was {self.reason}"] if self.reason not in fault.reasons else ()),
-            *([f"the answer took {self.answer:.2f} s"] if self.answer > self.promised + SLACK_SECONDS else ()),
-            *([f"closing took {self.gone:.2f} s"] if self.gone > CLOSE_TIMEOUT + SLACK_SECONDS else ()),
             *(f"{count} {what} left over" for what, count in left.items() if count),
             *(f"asyncio said: {text}" for text in self.asyncio_errors),
+        ]
+
+    def late(self) -> list[str]:
+        """Return a sentence for each promised time that was exceeded."""
+        return [
+            *([f"the answer took {self.answer:.2f} s"] if self.answer > self.promised + SLACK_SECONDS else ()),
+            *([f"closing took {self.gone:.2f} s"] if self.gone > CLOSE_TIMEOUT + SLACK_SECONDS else ()),
         ]
 
 

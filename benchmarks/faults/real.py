@@ -16,12 +16,16 @@ from tests.support.database import Database, quoted
 from tests.support.pgbouncer import PgBouncer
 from tests.support.postgres import PostgresServer
 
-LIMITS: dict[str, Any] = {"connect_timeout": 0.5, "query_timeout": 0.5}
 LONG_CONNECT_SECONDS = 5.0
 """Connect timeout for restarts, longer than one takes."""
 CLIENTS, ROUNDS = 8, 10
 SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND application_name = 'dashdb'"
 END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
+
+
+def limits(timeout: float) -> dict[str, Any]:
+    """Return the timeouts of a target, both of TIMEOUT seconds."""
+    return {"connect_timeout": timeout, "query_timeout": timeout}
 
 
 async def warm(target: Target, **settings: Any) -> Pool:
@@ -53,9 +57,10 @@ async def checked_at_once(pool: Pool) -> str:
 
 @dataclass(frozen=True)
 class Postgres:
-    """Faults of one server; each run has a database of its own."""
+    """Faults of one server; each run has a database of its own, and TIMEOUT seconds as connect and query timeout."""
 
     server: PostgresServer
+    timeout: float
 
     def connections(self, database: str) -> int:
         return int(self.server.psql(self.server.superuser, sql=SESSIONS.format(database), args=("-At",)))
@@ -64,7 +69,7 @@ class Postgres:
         return await asyncio.to_thread(self.server.create_database)
 
     async def target(self, **changes: Any) -> Target:
-        return replace(target_to(await self.database()), **{**LIMITS, **changes})
+        return replace(target_to(await self.database()), **{**limits(self.timeout), **changes})
 
     async def as_superuser(self, sql: str) -> None:
         await asyncio.to_thread(self.server.psql, self.server.superuser, sql=sql)
@@ -86,7 +91,7 @@ class Postgres:
     @asynccontextmanager
     async def frozen_in_a_query(self) -> AsyncIterator[Case]:
         pool = await warm(await self.target())
-        freezing = asyncio.get_running_loop().call_later(LIMITS["query_timeout"] / 2, self.server.freeze)
+        freezing = asyncio.get_running_loop().call_later(self.timeout / 2, self.server.freeze)
         try:
             yield Case(pool, queried, self)
         finally:
@@ -126,7 +131,7 @@ class Postgres:
             await ending
 
     async def _end_soon(self, database: str) -> None:
-        await asyncio.sleep(LIMITS["query_timeout"] / 4)
+        await asyncio.sleep(self.timeout / 4)
         await self.as_superuser(END_SESSIONS.format(database))
 
     @asynccontextmanager
@@ -178,7 +183,8 @@ class Pooled:
 
     async def target(self, **changes: Any) -> Target:
         database = self.pooler.before(await self.postgres.database())
-        return replace(target_to(database), **{**LIMITS, "pooler": Pooler.PGBOUNCER, **changes})
+        by_default = {**limits(self.postgres.timeout), "pooler": Pooler.PGBOUNCER}
+        return replace(target_to(database), **{**by_default, **changes})
 
     @asynccontextmanager
     async def server_frozen(self) -> AsyncIterator[Case]:

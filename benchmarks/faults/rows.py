@@ -5,7 +5,7 @@ from contextlib import asynccontextmanager, contextmanager
 from functools import partial
 
 from benchmarks.faults.fault import Case, Fault, to_answer, to_connect
-from benchmarks.faults.real import LIMITS, Pooled, Postgres
+from benchmarks.faults.real import Pooled, Postgres, limits
 from benchmarks.scripted import BLACK_HOLE, PLAIN_PASSWORD, SCRIPTS, scripted_servers
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
@@ -39,25 +39,26 @@ ANSWERING = {
 
 
 @contextmanager
-def all_faults() -> Iterator[list[Fault]]:
-    """Yield the rows, with their servers running for the duration of a `with`."""
+def all_faults(timeout: float) -> Iterator[list[Fault]]:
+    """Yield the rows, with their servers running for the duration of a `with`; TIMEOUT is in seconds."""
     with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server, settings=KEEP_NOTHING) as pooler:
-        postgres = Postgres(server)
-        yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports)]
+        postgres = Postgres(server, timeout)
+        yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports, timeout)]
 
 
 @asynccontextmanager
-async def _script(port: int, ssl_mode: SslMode = SslMode.DISABLE) -> AsyncIterator[Case]:
-    target = Target("127.0.0.1", port, "perses", "ann", "secret", ssl_mode, **LIMITS)
+async def _script(port: int, seconds: float, ssl_mode: SslMode = SslMode.DISABLE) -> AsyncIterator[Case]:
+    target = Target("127.0.0.1", port, "perses", "ann", "secret", ssl_mode, **limits(seconds))
     yield Case(Pool(target, PoolSettings()))
 
 
-def _scripted(ports: dict[str, int]) -> list[Fault]:
-    over_tls = partial(_script, ports[PLAIN_PASSWORD], SslMode.REQUIRE)
+def _scripted(ports: dict[str, int], seconds: float) -> list[Fault]:
+    plain = {name: partial(_script, port, seconds) for name, port in ports.items()}
+    over_tls = partial(plain[PLAIN_PASSWORD], SslMode.REQUIRE)
     return [
         Fault(PLAIN_PASSWORD, over_tls, ("PlaintextPasswordRefused",), to_connect),
-        *(Fault(name, partial(_script, ports[name]), (reason,), to_connect) for name, reason in CONNECTING.items()),
-        *(Fault(name, partial(_script, ports[name]), (reason,), to_answer) for name, reason in ANSWERING.items()),
+        *(Fault(name, plain[name], (reason,), to_connect) for name, reason in CONNECTING.items()),
+        *(Fault(name, plain[name], (reason,), to_answer) for name, reason in ANSWERING.items()),
     ]
 
 
