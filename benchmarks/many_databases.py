@@ -12,8 +12,6 @@ from tests.support.database import Database, quoted
 from tests.support.postgres import PostgresServer
 from tests.support.resources import connection_values, resource, secret
 
-SAMPLE = 100
-"""Most databases of which the floor is measured; more are extrapolated."""
 PIECE = 500
 """Objects that one kubectl creates; thousands would take as much of its memory as of ours."""
 
@@ -37,6 +35,13 @@ def spread_databases(servers: tuple[PostgresServer, ...], names: list[str]) -> d
     return {name: found[name] for name in names}
 
 
+def drop_databases(servers: tuple[PostgresServer, ...], databases: dict[str, Database]) -> None:
+    """Drop the databases, those of each server in one psql."""
+    for postgres in servers:
+        names = [name for name, database in databases.items() if database.port == postgres.port]
+        postgres.psql(postgres.superuser, sql="\n".join(f"DROP DATABASE {quoted(name)};" for name in names))
+
+
 def create_secrets(parts: Parts, databases: dict[str, Database]) -> None:
     """Create the Secret of each, with the name of its database."""
     kubectl_create(parts, [secret(name, connection_values(database)) for name, database in databases.items()])
@@ -50,10 +55,9 @@ def apply_resources(parts: Parts, names: list[str], **spec: Any) -> None:
 def floor_seconds(parts: Parts, count: int) -> float:
     """Return the least seconds for COUNT databases: ConfigMaps in one kubectl, beside psql, two at a time.
 
-    Measured with at most SAMPLE of them, and multiplied.
+    The databases are dropped again, so that they take no memory from those that are measured against them.
     """
-    sample = min(count, SAMPLE)
-    databases = spread_databases(parts.servers, [f"floor-{number}" for number in range(sample)])
+    databases = spread_databases(parts.servers, [f"floor-{number}" for number in range(count)])
     by_port = {postgres.port: postgres for postgres in parts.servers}
 
     def migrate(database: Database) -> None:
@@ -65,7 +69,9 @@ def floor_seconds(parts: Parts, count: int) -> float:
         applied = kubectl.submit(parts.team.apply, *maps)
         list(psql.map(migrate, databases.values()))
         applied.result()
-    return (time.monotonic() - started) * count / sample
+    seconds = time.monotonic() - started
+    drop_databases(parts.servers, databases)
+    return seconds
 
 
 def kubectl_create(parts: Parts, manifests: list[dict[str, Any]]) -> None:

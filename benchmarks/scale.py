@@ -7,12 +7,12 @@
 The real operator runs on a real control plane; each resource has a real database. The databases lie in memory, where
 there is room, and are not flushed: what is measured is the operator, and not the disk. The floor of the same run is
 the least possible work: one `kubectl apply` of as many ConfigMaps, and at the same time `psql -1 -f` of the same
-migration on fresh databases, two at a time; of at most a hundred, and multiplied. Requests are counted in the API
-server's audit log, where those of the operator's account stand alone. All the while a user logs in to each server,
-ten times a second, and connections of the operator are counted. In the end the servers are stopped until the operator
-has noticed it for all databases, and started. With --bad-servers: how late checks of healthy databases are, without and
-with one server that is gone and one that is silent. With --simulated: more databases than fit on a machine, on servers
-that only give recorded answers; see `benchmarks.simulated_scale`.
+migration on as many fresh databases, two at a time. Requests are counted in the API server's audit log, where those of
+the operator's account stand alone. All the while a user logs in to each server, ten times a second, and connections of
+the operator are counted. In the end the servers are stopped until the operator has noticed it for all databases, and
+started. With --bad-servers: how late checks of healthy databases are, without and with one server that is gone and one
+that is silent. With --simulated: more databases than fit on a machine, on servers that only give recorded answers; see
+`benchmarks.simulated_scale`.
 """
 
 import json
@@ -29,7 +29,7 @@ from rich.table import Table
 
 from benchmarks.bad_servers import measure_lateness, table_of_lateness
 from benchmarks.footprint import MEBIBYTE
-from benchmarks.many_databases import SAMPLE, apply_resources, create_secrets, floor_seconds, spread_databases
+from benchmarks.many_databases import apply_resources, create_secrets, floor_seconds, spread_databases
 from benchmarks.observers import Memory, Users
 from benchmarks.operator_figures import INTERVAL_SECONDS, PAGES, at_rest, came_back, restarted, shown, stopped
 from benchmarks.parts import Parts, ReadyWatch, real_parts
@@ -119,10 +119,10 @@ def become_ready(parts: Parts, names: list[str], floor: float) -> dict[str, Any]
 def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], None]) -> Figures:
     names = [f"many-{number:04}" for number in range(count)]
     settle = min(INTERVAL_SECONDS, idle_seconds)
+    say("the floor")
+    floor = floor_seconds(parts, count)
     say(f"creating {count} databases and their Secrets")
     create_secrets(parts, spread_databases(parts.servers, names))
-    say(f"the floor, of {min(count, SAMPLE)}")
-    floor = floor_seconds(parts, count)
     with Users(parts) as users:
         say("applying the resources until all are Ready")
         figures = become_ready(parts, names, floor)
@@ -141,7 +141,7 @@ def measure(parts: Parts, count: int, idle_seconds: int, say: Callable[[str], No
 
 def table_of(found: list[Figures]) -> Table:
     load = f"load of the machine at the end {os.getloadavg()[0]:.1f}"
-    title = f"Many databases ({load}); the floor of more than {SAMPLE} is that of {SAMPLE}, multiplied"
+    title = f"Many databases ({load})"
     table = Table("what", *(f"{each.resources} on {each.servers}" for each in found), "aim, 1000", title=title)
     for name, (what, form, aim) in ROWS.items():
         table.add_row(what, *(shown(getattr(each, name), form) for each in found), aim)

@@ -13,6 +13,7 @@ from controller.database.pool.pool import Pool
 from controller.database.target import Target
 from controller.desired import Desired
 from controller.errors import ConfigurationError, DatabaseUnavailable, MigrationLocked, NotLeading
+from controller.health.check import due_by
 from controller.health.verdict import Verdict
 from controller.reconcile import reconcile as module
 from controller.reconcile.findings import Findings, find
@@ -101,12 +102,16 @@ async def test_only_a_look_at_a_database_that_was_ready_lets_new_ones_pass(
     assert waited == waits
 
 
-def test_a_look_is_not_late_by_more_than_its_last_result_is_valid() -> None:
-    wanted = desired(interval_seconds=30.0)
+@pytest.mark.parametrize(("interval", "connect", "query"), [(30.0, 1.0, 2.0), (30.0, 5.0, 0.5), (1.5, 1.0, 2.0)])
+def test_a_look_is_late_by_an_interval_at_most_and_by_less_than_its_last_result_is_valid(
+    interval: float, connect: float, query: float
+) -> None:
+    wanted = desired(interval_seconds=interval)
     assert isinstance(wanted.target, Target)
-    quick = replace(wanted, target=replace(wanted.target, connect_timeout=1.0, query_timeout=2.0))
-    assert module.longest_delay(quick) == 3.0
-    assert module.longest_delay(replace(quick, interval_seconds=1.5)) == 1.5
+    limited = replace(wanted, target=replace(wanted.target, connect_timeout=connect, query_timeout=query))
+    latest = datetime.now(UTC) + timedelta(seconds=module.longest_delay(limited))
+    assert latest < due_by(wait=0, connect_timeout=connect, query_timeout=query)
+    assert module.longest_delay(limited) == min(interval, connect + query)
 
 
 async def test_the_wait_after_success_is_the_interval_less_jitter(monkeypatch: pytest.MonkeyPatch) -> None:
