@@ -24,6 +24,7 @@ from controller.operator.event_object import event_object
 from controller.operator.resource import Resource, version_number
 from controller.reconcile.result import Event
 from controller.resource import GROUP, PLURAL, VERSION
+from controller.text import one_line
 
 TIMEOUT_SECONDS = 10.0
 """Most seconds for one call; a server that hangs must not hold up a reconcile for longer than a database may."""
@@ -33,8 +34,8 @@ CONNECTIONS = 16
 """Most open connections to the API server: a burst of resources must not open a thousand."""
 USER_AGENT = f"dashdb/{__version__}"
 """Name of this program in audit logs, and of the manager of the fields that it writes."""
-
-
+WORDS_LENGTH = 300
+"""Most characters of the API server's own words in a message: enough for a rule with its path, short for a log line."""
 PAGE = 500
 """Most resources in one answer to a list, the number that kubectl asks for."""
 _METADATA_ONLY = "application/json;as=PartialObjectMetadataList;v=v1;g=meta.k8s.io"
@@ -71,9 +72,9 @@ class ApiUnavailable(DashdbError):
         """True for an API server that is away, which the heartbeat says once for all resources."""
         return self.status == 0
 
-    def __init__(self, call: str, status: int) -> None:
+    def __init__(self, call: str, status: int, words: str = "") -> None:
         what = f"answered {status}" if status else "did not answer"
-        super().__init__(f"The API server {what} to {call}.")
+        super().__init__(f"The API server {what} to {call}{f': {words}' if words else ''}.")
         self.status = status
 
 
@@ -246,7 +247,7 @@ class Client:
         """Return the decoded answer; None for 404.
 
         Args:
-            opened: the status is enough; nothing of the answer is waited for, and it is returned as empty.
+            opened: to begin is enough: nothing of an answer is waited for, and it is returned as empty.
 
         Raises:
             ApiUnavailable: no answer in time, or any other status than 2xx and 404.
@@ -262,9 +263,10 @@ class Client:
                     auth_settings=["BearerToken"],
                 )
                 response = await self._api.call_api(*request)
-                if opened:
+                if opened and response.status < HTTPStatus.BAD_REQUEST:
                     response.response.close()
-                data = b"{}" if opened else await response.read()
+                    return {}
+                data = await response.read()
         except ApiException as error:
             raise ApiUnavailable(call, error.status or 0) from None
         except (aiohttp.ClientError, OSError, ConfigException):  # the last: a token's file that is being written
@@ -272,12 +274,25 @@ class Client:
         if response.status == HTTPStatus.NOT_FOUND:
             return None
         if response.status >= HTTPStatus.BAD_REQUEST:
-            raise ApiUnavailable(call, response.status)
+            raise ApiUnavailable(call, response.status, _words_of(data))
         try:
             answer: dict[str, Any] = json.loads(data)
-        except ValueError:  # a proxy in between, with a page of its own
+        except (ValueError, RecursionError):  # a proxy in between, with a page of its own
             raise ApiUnavailable(call, response.status) from None
         return answer
+
+
+def _words_of(refusal: bytes) -> str:
+    """Return why the API server refused, in its own words, without a full stop; empty where it does not say.
+
+    They name the rule, the webhook or the field, as a metav1.Status does:
+    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
+    """
+    try:
+        words = json.loads(refusal)["message"]
+    except (ValueError, LookupError, TypeError, RecursionError):  # the page of a proxy in between
+        return ""
+    return one_line(words, WORDS_LENGTH).strip().removesuffix(".") if isinstance(words, str) else ""
 
 
 def _collection(namespace: str | None) -> str:

@@ -143,4 +143,5 @@ def test_without_the_right_to_watch_the_operator_is_not_ready_and_says_so_but_wo
     status, body = operator.get("/ready")
     assert status == 503
     assert "answered 403 to GET" in body
+    assert 'cannot watch resource "dashboarddatabases"' in body, "in the API server's own words"
     team.wait_for("perses", "Ready", "True")

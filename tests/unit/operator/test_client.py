@@ -11,7 +11,7 @@ from aiohttp import web
 from kubernetes.aio.client import Configuration
 from kubernetes.aio.config import ConfigException
 
-from controller.operator.client import READ_SECONDS, ApiUnavailable, Client
+from controller.operator.client import READ_SECONDS, WORDS_LENGTH, ApiUnavailable, Client
 from controller.operator.event_object import NOTE_BYTES
 from controller.operator.resource import Resource
 from controller.reconcile.result import Event
@@ -37,9 +37,10 @@ async def client_of(handler: Any) -> AsyncIterator[tuple[Client, Configuration]]
         await runner.cleanup()
 
 
-async def test_the_page_of_a_proxy_is_no_answer() -> None:
+@pytest.mark.parametrize("text", ["<html>please log in</html>", "[" * 100_000], ids=["a page", "endless brackets"])
+async def test_the_page_of_a_proxy_is_no_answer(text: str) -> None:
     async def page(_: web.Request) -> web.Response:
-        return web.Response(text="<html>please log in</html>", content_type="text/html")
+        return web.Response(text=text, content_type="text/html")
 
     async with client_of(page) as (client, _):
         with pytest.raises(ApiUnavailable):
@@ -56,6 +57,30 @@ async def test_a_ping_for_a_watch_names_the_right_that_is_missing(missing: str, 
     async with client_of(answer) as (client, _):
         with pytest.raises(ApiUnavailable, match=f"answered 403 to .*{named}"):
             await client.ping("team-a", watch=True)
+
+
+WEBHOOK = b'{"kind": "Status", "message": "admission webhook \\"no.example.com\\" denied the request: not now."}'
+SILENT = (b"", b"<html>no</html>", b"[" * 100_000, b"[]", b"null", b"{}", b'{"message": ["no"]}', b'{"message": ". "}')
+
+
+@pytest.mark.parametrize(
+    ("refusal", "said"),
+    [
+        (WEBHOOK, ': admission webhook "no.example.com" denied the request: not now'),
+        (b'{"message": "two\\nlines"}', ": two lines"),
+        (b'{"message": "' + b"x" * 5000 + b'"}', f": {'x' * (WORDS_LENGTH - 1)}…"),
+        *((refusal, "") for refusal in SILENT),
+    ],
+)
+async def test_a_refusal_is_said_in_the_api_servers_words_on_one_short_line(refusal: bytes, said: str) -> None:
+    async def refuse(_: web.Request) -> web.Response:
+        return web.Response(status=422, body=refusal, content_type="application/json")
+
+    async with client_of(refuse) as (client, _):
+        with pytest.raises(ApiUnavailable) as caught:
+            await client.read_secret("team-a", "perses-db", ca_key=None)
+    path = "/api/v1/namespaces/team-a/secrets/perses-db"
+    assert caught.value.message == f"The API server answered 422 to GET {path}{said}."
 
 
 async def test_a_ping_for_a_watch_waits_for_none_of_its_events_and_asks_for_no_whole_resources() -> None:
