@@ -88,7 +88,7 @@ ROWS: dict[str, tuple[str, str, str]] = {
     "writes": ("writes to the API at rest", "{}", "0"),
     "restart": ("restart until all were seen", "{:.1f} s", "20 s"),
     "restart_writes": ("  writes to the API until an interval later", "{}", "0"),
-    "back": ("servers stopped and started, until all are Ready", "{:.1f} s", "10 s for 100"),
+    "back": ("servers stopped and started, until all answer", "{:.1f} s", "10 s for 100"),
     "connections_peak": ("connections of the operator to one server, most", "{}", "5"),
     "connections_idle": ("  at rest", "{}", "5"),
     "logins": ("logins of users", "{}", ""),
