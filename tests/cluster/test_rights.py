@@ -1,5 +1,6 @@
 """The operator's rights are enough, and not one too many."""
 
+import json
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -142,6 +143,7 @@ def test_without_the_right_to_watch_the_operator_is_not_ready_and_says_so_but_wo
     wait_until(lambda: "watch=1" in operator.get("/ready")[1], what="/ready names the right", seconds=40)
     status, body = operator.get("/ready")
     assert status == 503
-    assert "answered 403 to GET" in body
-    assert 'cannot watch resource "dashboarddatabases"' in body, "in the API server's own words"
+    reason = json.loads(body)["reason"]
+    assert "answered 403 to GET" in reason
+    assert 'cannot watch resource "dashboarddatabases"' in reason, "in the API server's own words"
     team.wait_for("perses", "Ready", "True")
