@@ -97,7 +97,7 @@ class Run:
     asyncio_errors: tuple[str, ...]
 
     def wrong(self, fault: Fault) -> list[str]:
-        """Return a sentence for each promise that was broken, whatever the machine was busy with."""
+        """Return a sentence for a wrong reason, each leftover and each error of asyncio, on however busy a machine."""
         left = {"connections on the server": self.connections, "sockets": self.sockets, "tasks": self.tasks}
         return [
             *([f"the reason was {self.reason}"] if self.reason not in fault.reasons else ()),

@@ -23,11 +23,6 @@ SESSIONS = "SELECT count(*) FROM pg_stat_activity WHERE datname = '{}' AND appli
 END_SESSIONS = "SELECT pg_terminate_backend(pid, 5000) FROM pg_stat_activity WHERE datname = '{}'"
 
 
-def limits(timeout: float) -> dict[str, Any]:
-    """Return the timeouts of a target, both of TIMEOUT seconds."""
-    return {"connect_timeout": timeout, "query_timeout": timeout}
-
-
 async def warm(target: Target, **settings: Any) -> Pool:
     """Return a pool that has an open connection."""
     pool = Pool(target, PoolSettings(**settings))
@@ -57,10 +52,10 @@ async def checked_at_once(pool: Pool) -> str:
 
 @dataclass(frozen=True)
 class Postgres:
-    """Faults of one server; each run has a database of its own, and TIMEOUT seconds as connect and query timeout."""
+    """Faults of one server; each run has a database of its own, and LIMITS, the timeouts of its target."""
 
     server: PostgresServer
-    timeout: float
+    limits: dict[str, Any]
 
     def connections(self, database: str) -> int:
         return int(self.server.psql(self.server.superuser, sql=SESSIONS.format(database), args=("-At",)))
@@ -69,7 +64,7 @@ class Postgres:
         return await asyncio.to_thread(self.server.create_database)
 
     async def target(self, **changes: Any) -> Target:
-        return replace(target_to(await self.database()), **{**limits(self.timeout), **changes})
+        return replace(target_to(await self.database()), **{**self.limits, **changes})
 
     async def as_superuser(self, sql: str) -> None:
         await asyncio.to_thread(self.server.psql, self.server.superuser, sql=sql)
@@ -91,7 +86,7 @@ class Postgres:
     @asynccontextmanager
     async def frozen_in_a_query(self) -> AsyncIterator[Case]:
         pool = await warm(await self.target())
-        freezing = asyncio.get_running_loop().call_later(self.timeout / 2, self.server.freeze)
+        freezing = asyncio.get_running_loop().call_later(self.limits["query_timeout"] / 2, self.server.freeze)
         try:
             yield Case(pool, queried, self)
         finally:
@@ -131,7 +126,7 @@ class Postgres:
             await ending
 
     async def _end_soon(self, database: str) -> None:
-        await asyncio.sleep(self.timeout / 4)
+        await asyncio.sleep(self.limits["query_timeout"] / 4)
         await self.as_superuser(END_SESSIONS.format(database))
 
     @asynccontextmanager
@@ -183,8 +178,7 @@ class Pooled:
 
     async def target(self, **changes: Any) -> Target:
         database = self.pooler.before(await self.postgres.database())
-        by_default = {**limits(self.postgres.timeout), "pooler": Pooler.PGBOUNCER}
-        return replace(target_to(database), **{**by_default, **changes})
+        return replace(target_to(database), **{**self.postgres.limits, "pooler": Pooler.PGBOUNCER, **changes})
 
     @asynccontextmanager
     async def server_frozen(self) -> AsyncIterator[Case]:

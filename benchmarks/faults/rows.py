@@ -3,9 +3,10 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from functools import partial
+from typing import Any
 
 from benchmarks.faults.fault import Case, Fault, to_answer, to_connect
-from benchmarks.faults.real import Pooled, Postgres, limits
+from benchmarks.faults.real import Pooled, Postgres
 from benchmarks.scripted import BLACK_HOLE, PLAIN_PASSWORD, SCRIPTS, scripted_servers
 from controller.database.pool.pool import Pool
 from controller.database.pool.values import PoolSettings
@@ -42,18 +43,19 @@ ANSWERING = {
 def all_faults(timeout: float) -> Iterator[list[Fault]]:
     """Yield the rows, with their servers running for the duration of a `with`; TIMEOUT is in seconds."""
     with scripted_servers() as ports, PostgresServer(18) as server, PgBouncer(server, settings=KEEP_NOTHING) as pooler:
-        postgres = Postgres(server, timeout)
-        yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports, timeout)]
+        limits = {"connect_timeout": timeout, "query_timeout": timeout}
+        postgres = Postgres(server, limits)
+        yield [*_of_postgres(postgres), *_of_pgbouncer(Pooled(postgres, pooler)), *_scripted(ports, limits)]
 
 
 @asynccontextmanager
-async def _script(port: int, seconds: float, ssl_mode: SslMode = SslMode.DISABLE) -> AsyncIterator[Case]:
-    target = Target("127.0.0.1", port, "perses", "ann", "secret", ssl_mode, **limits(seconds))
+async def _script(port: int, limits: dict[str, Any], ssl_mode: SslMode = SslMode.DISABLE) -> AsyncIterator[Case]:
+    target = Target("127.0.0.1", port, "perses", "ann", "secret", ssl_mode, **limits)
     yield Case(Pool(target, PoolSettings()))
 
 
-def _scripted(ports: dict[str, int], seconds: float) -> list[Fault]:
-    plain = {name: partial(_script, port, seconds) for name, port in ports.items()}
+def _scripted(ports: dict[str, int], limits: dict[str, Any]) -> list[Fault]:
+    plain = {name: partial(_script, port, limits) for name, port in ports.items()}
     over_tls = partial(plain[PLAIN_PASSWORD], SslMode.REQUIRE)
     return [
         Fault(PLAIN_PASSWORD, over_tls, ("PlaintextPasswordRefused",), to_connect),

@@ -63,6 +63,7 @@ class ApiUnavailable(DashdbError):
 
     Attributes:
         status: HTTP status; 0 where there was no answer.
+        stable: the message for a status, without the API server's own words, which may differ each time.
     """
 
     reason = "ApiUnavailable"
@@ -74,8 +75,9 @@ class ApiUnavailable(DashdbError):
 
     def __init__(self, call: str, status: int, words: str = "") -> None:
         what = f"answered {status}" if status else "did not answer"
-        super().__init__(f"The API server {what} to {call}{f': {words}' if words else ''}.")
-        self.status = status
+        said = f"The API server {what} to {call}"
+        super().__init__(f"{said}: {words}." if words else f"{said}.")
+        self.status, self.stable = status, f"{said}."
 
 
 class StatusConflict(Exception):
@@ -285,8 +287,7 @@ class Client:
 def _words_of(refusal: bytes) -> str:
     """Return why the API server refused, in its own words, without a full stop; empty where it does not say.
 
-    They name the rule, the webhook or the field, as a metav1.Status does:
-    https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
+    See `message` in https://kubernetes.io/docs/reference/kubernetes-api/common-definitions/status/.
     """
     try:
         words = json.loads(refusal)["message"]

@@ -151,7 +151,7 @@ class SecretsOfResource:
 
     def _unreadable(self, name: str, error: ApiUnavailable) -> SecretUnreadable:
         if error.status != HTTPStatus.FORBIDDEN:
-            text = f'Secret "{name}" cannot be read: {error.message} It is tried again.'
+            text = f'Secret "{name}" cannot be read: {error.stable} It is tried again.'
             return SecretUnreadable(text)
         text = (
             f'The operator may not read Secret "{name}" in namespace {self.namespace}. Give its ServiceAccount a Role '

@@ -1,6 +1,6 @@
 """The Secrets of one resource, and how often those of all are read."""
 
-from typing import cast
+from typing import NoReturn, cast
 
 import pytest
 
@@ -52,6 +52,17 @@ async def test_a_missing_secret_is_none_and_its_coming_is_a_change(
     assert await secrets.changed()
     assert await secrets.read("db", in_doubt=False) == {"host": b"a"}
     assert not await secrets.changed()
+
+
+async def test_what_a_status_says_of_a_refusal_does_not_change_with_the_words_of_the_api_server() -> None:
+    class Wordy(ScriptedClient):
+        async def read_secret(self, namespace: str, name: str, *, ca_key: str | None) -> NoReturn:
+            self.asked += 1
+            raise ApiUnavailable("GET", 500, f"request {self.asked} timed out")
+
+    secrets = of_one(Wordy())
+    said = [str(await secrets.read("db", in_doubt=True)) for _ in range(2)]
+    assert said == ['Secret "db" cannot be read: The API server answered 500 to GET. It is tried again.'] * 2
 
 
 async def test_another_version_is_a_change(api: ScriptedClient, secrets: SecretsOfResource) -> None:
